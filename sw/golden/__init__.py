@@ -1,0 +1,6 @@
+"""What "right" means: the integer arithmetic of a graph, and of an encoded program."""
+
+from sw.golden.interpreter import ProgramError, interpret
+from sw.golden.ops import run
+
+__all__ = ["ProgramError", "interpret", "run"]

@@ -1,0 +1,131 @@
+"""Integer operators over a batch, as matrix products; equal to ``sw.golden.reference`` in every bit."""
+
+import numpy as np
+
+from hw.spec.design import DesignPoint
+from hw.spec.multipliers import MULTIPLIERS
+from sw.graph.graph import Graph, GraphError, Layer, TensorType
+
+__all__ = ["matmul", "requantize", "run", "run_layer"]
+
+BATCH = 256            # inputs at a time, so that the unfolded windows stay small
+FLOAT32_TERMS = 1024   # products of two int8 are at most 2**14: so many sum to at most 2**24, exact in float32
+
+
+def _dropped(design: DesignPoint | None) -> int:
+    return 0 if design is None else MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
+
+
+def matmul(acts: np.ndarray, weights: np.ndarray, dropped: int = 0) -> np.ndarray:
+    """Sums of products ``acts @ weights`` with the low ``dropped`` columns of each product left out.
+
+    ``acts`` int8 ``(..., K)``, ``weights`` int8 ``(K, C)``; returns int64 ``(..., C)``. A truncated product is
+    ``a*w - sum(bit_i(a) * 2**i * (w mod 2**(dropped-i)))``, so each left-out bit of the activation is one more
+    matrix product. They run in floating point, which is exact here.
+    """
+    kind = np.float32 if weights.shape[0] <= FLOAT32_TERMS else np.float64
+    total = (acts.astype(kind) @ weights.astype(kind)).astype(np.int64)
+    for bit in range(dropped):
+        plane = (acts >> bit & 1).astype(kind)
+        low = weights.astype(np.int64) & (1 << dropped - bit) - 1
+        total -= (plane @ low.astype(kind)).astype(np.int64) << bit
+    return total
+
+
+def _elementwise(acts: np.ndarray, weights: np.ndarray, dropped: int) -> np.ndarray:
+    """Products ``acts * weights`` as int32, channel by channel; ``weights`` has one entry per channel."""
+    acts, weights = acts.astype(np.int32), weights.astype(np.int32)
+    total = acts * weights
+    for bit in range(dropped):
+        total -= (acts >> bit & 1) * ((weights & (1 << dropped - bit) - 1) << bit)
+    return total
+
+
+def requantize(acc: np.ndarray, *, bias: np.ndarray, multiplier: np.ndarray, shift: np.ndarray,
+               zero: int, low: int, high: int) -> np.ndarray:
+    """``hw.spec.requant.requantize`` over int64 ``(..., C)`` with per-channel parameters; returns int8."""
+    total = (acc + bias.astype(np.int64) + (1 << 31)) % (1 << 32) - (1 << 31)
+    value = (total * multiplier.astype(np.int64) + (1 << 30)) >> 31
+    shift = shift.astype(np.int64)
+    mask = (np.int64(1) << shift) - 1
+    value = (value >> shift) + ((value & mask) > (mask >> 1) + (value < 0))
+    return np.clip(value + zero, low, high).astype(np.int8)
+
+
+def _padded(layer: Layer, data: np.ndarray, zero: int) -> np.ndarray:
+    top, left, bottom, right = layer.padding
+    if not any(layer.padding):
+        return data
+    return np.pad(data, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=zero)
+
+
+def _tap(layer: Layer, data: np.ndarray, ky: int, kx: int) -> np.ndarray:
+    """What tap (ky, kx) sees for every output pixel: ``(N, out_height, out_width, C)``, a view of ``data``."""
+    (stride_y, stride_x), (height, width, _) = layer.stride, layer.output.shape
+    return data[:, ky:ky + (height - 1) * stride_y + 1:stride_y, kx:kx + (width - 1) * stride_x + 1:stride_x]
+
+
+def _conv(layer: Layer, data: np.ndarray, dropped: int) -> np.ndarray:
+    kernel_y, kernel_x = layer.kernel
+    columns = [_tap(layer, data, ky, kx) for ky in range(kernel_y) for kx in range(kernel_x)]
+    acts = np.concatenate(columns, axis=-1) if len(columns) > 1 else columns[0]
+    return matmul(acts, layer.weights.reshape(layer.weights.shape[0], -1).T, dropped)
+
+
+def _depthwise(layer: Layer, data: np.ndarray, weights: np.ndarray, dropped: int) -> np.ndarray:
+    total = np.zeros((len(data), *layer.output.shape), np.int32)
+    for ky, kx in np.ndindex(*layer.kernel):
+        total += _elementwise(_tap(layer, data, ky, kx), weights[ky, kx], dropped)
+    return total.astype(np.int64)
+
+
+def _average(layer: Layer, data: np.ndarray, dropped: int) -> np.ndarray:
+    count = layer.kernel[0] * layer.kernel[1]
+    total = _depthwise(layer, data, np.ones((*layer.kernel, data.shape[-1]), np.int8), dropped)
+    rounded = np.sign(total) * ((np.abs(total) + count // 2) // count)
+    return np.clip(rounded, layer.act_min, layer.act_max).astype(np.int8)
+
+
+def run_layer(layer: Layer, taken: TensorType, data: np.ndarray, design: DesignPoint | None = None) -> np.ndarray:
+    """Output int8 ``(N, *layer.output.shape)`` for ``data`` int8 ``(N, *taken.shape)``."""
+    dropped = _dropped(design)
+    if layer.op == "avgpool":
+        return _average(layer, data, dropped)
+    weights = layer.weights.astype(np.int64)
+    if layer.op == "depthwise":
+        acc = _depthwise(layer, _padded(layer, data, taken.zero_point), layer.weights, dropped)
+        sums = weights.sum(axis=(0, 1))
+    else:
+        acc = (matmul(data.reshape(len(data), 1, 1, -1), layer.weights.T, dropped) if layer.op == "dense"
+               else _conv(layer, _padded(layer, data, taken.zero_point), dropped))
+        sums = weights.reshape(len(weights), -1).sum(axis=1)
+    return requantize(acc, bias=layer.bias - taken.zero_point * sums, multiplier=layer.multiplier, shift=layer.shift,
+                      zero=layer.output.zero_point, low=layer.act_min, high=layer.act_max)
+
+
+def run(graph: Graph, inputs: np.ndarray, design: DesignPoint | None = None) -> list[np.ndarray]:
+    """Every tensor of every inference: the inputs, then each layer's output, int8 ``(N, *shape)``.
+
+    Parameters
+    ----------
+    inputs : np.ndarray
+        int8 ``(N, height, width, channels)``.
+    design : DesignPoint | None
+        Whose multiplier forms the products (``design.weight_bits`` decides what a truncated one leaves out,
+        also of the sums of an average pooling); exact without one.
+
+    Raises
+    ------
+    GraphError
+        If the inputs are not what the graph takes.
+    """
+    if inputs.dtype != np.int8 or inputs.shape[1:] != graph.input.shape:
+        raise GraphError(f"{graph.name}: inputs are {inputs.dtype}{inputs.shape}; "
+                         f"it takes int8 (N, {', '.join(map(str, graph.input.shape))})")
+    types = graph.types()
+    outputs = [np.empty((len(inputs), *kind.shape), np.int8) for kind in types[1:]]
+    for start in range(0, len(inputs), BATCH):
+        data = inputs[start:start + BATCH]
+        for layer, taken, output in zip(graph.layers, types, outputs, strict=False):
+            data = output[start:start + BATCH] = run_layer(layer, taken, data, design)
+    return [inputs, *outputs]

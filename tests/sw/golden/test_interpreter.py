@@ -1,0 +1,178 @@
+import numpy as np
+import pytest
+
+from hw.spec.commands import COMMAND_BITS, OPCODES, encode
+from hw.spec.design import DesignPoint
+from hw.spec.errors import SpecError
+from hw.spec.image import HEADER_BYTES, pack_header
+from sw import golden
+from sw.golden import ProgramError, interpret
+from sw.graph.graph import Graph
+from tests.sw.golden.nets import inputs_of, kind, layer, weights_of
+
+DESIGNS = [DesignPoint(), DesignPoint(rows=4, cols=2, lanes=2), DesignPoint(rows=1, cols=1, lanes=8, multiplier="trunc"),
+           DesignPoint(rows=4, cols=4, lanes=1, weight_bits=4, multiplier="trunc"),
+           DesignPoint(rows=2, cols=4, lanes=4, weight_bits=2)]
+
+
+def pack(values, width):
+    """Unsigned integer whose lowest ``width`` bits are the first value."""
+    return sum((int(value) & (1 << width) - 1) << n * width for n, value in enumerate(values))
+
+
+def param_words(design, params):
+    """``params``: up to cols (bias, multiplier, shift); the set's words, lowest first."""
+    slice_bits = design.lanes * design.weight_bits
+    columns = [pack([bias], 32) | pack([multiplier], 32) << 32 | pack([shift], 8) << 64
+               for bias, multiplier, shift in params]
+    return [pack([column >> word * slice_bits for column in columns], slice_bits) for word in range(design.param_words)]
+
+
+def folded(graph):
+    one = graph.layers[0]
+    sums = one.weights.astype(int).sum(axis=(0, 1) if one.op == "depthwise" else (1, 2, 3))
+    return list(zip(one.bias - graph.input.zero_point * sums, one.multiplier, one.shift, strict=True))
+
+
+def common(graph, design, words):
+    one, (height, width, channels) = graph.layers[0], graph.input.shape
+    top, left = one.padding[:2]
+    return {
+        "opcode": OPCODES["LAYER"], "kernel_rows": one.kernel[0], "in_zero": graph.input.zero_point,
+        "out_zero": one.output.zero_point, "act_min": one.act_min, "act_max": one.act_max, "in_base": 64,
+        "out_base": 512, "in_height": height, "in_row_bytes": width * channels, "out_width": one.output.shape[1],
+        "step_x_bytes": one.stride[1] * channels, "step_y_bytes": one.stride[0] * width * channels,
+        "stride_y": one.stride[0], "first_x_bytes": -left * channels, "first_y": -top,
+        "first_offset": -top * width * channels - left * channels, "weight_base": words}
+
+
+def conv_program(graph, design, base):
+    """Command and weight words of a convolution, written straight from the description of the command."""
+    one, params = graph.layers[0], folded(graph)
+    outputs, kernel_y, kernel_x, channels = one.weights.shape
+    rows_of_kernel = one.weights.reshape(outputs, kernel_y, -1)
+    steps = -(-kernel_x * channels // design.lanes)
+    padded = np.zeros((-(-outputs // design.cols) * design.cols, kernel_y, steps * design.lanes), np.int8)
+    padded[:outputs, :, :kernel_x * channels] = rows_of_kernel
+    params += [(0, 0, 0)] * (len(padded) - outputs)
+    words = []
+    for first in range(0, outputs, design.cols):
+        words += param_words(design, params[first:first + design.cols])
+        for ky in range(kernel_y):
+            for step in range(steps):
+                block = padded[first:first + design.cols, ky, step * design.lanes:(step + 1) * design.lanes]
+                words.append(pack(block.reshape(-1), design.weight_bits))
+    pixels = one.output.shape[0] * one.output.shape[1]
+    command = common(graph, design, base) | {
+        "segments": -(-steps // design.rows), "tail_steps": (steps - 1) % design.rows + 1,
+        "segment_bytes": design.fetch_bytes, "groups": -(-pixels // design.rows),
+        "tail_rows": (pixels - 1) % design.rows + 1, "blocks": -(-outputs // design.cols),
+        "tail_cols": (outputs - 1) % design.cols + 1, "out_row_bytes": outputs,
+        "out_group_bytes": design.rows * outputs, "out_block_bytes": design.cols}
+    return command, words
+
+
+def depthwise_program(graph, design, base):
+    one, params = graph.layers[0], folded(graph)
+    kernel_y, kernel_x, channels = one.weights.shape
+    size, cols = design.depthwise_channels, design.depthwise_cols
+    blocks = -(-channels // size)
+    params += [(0, 0, 0)] * (blocks * size - channels)
+    padded = np.zeros((kernel_y, kernel_x, blocks * size), np.int8)
+    padded[:, :, :channels] = one.weights
+    words = []
+    for first in range(0, blocks * size, size):
+        for row in range(design.depthwise_rows):
+            words += param_words(design, params[first + row * cols:first + (row + 1) * cols])
+        for tap in padded[:, :, first:first + size].reshape(-1, design.depthwise_rows, cols):
+            word = np.zeros((design.cols, design.lanes), np.int8)
+            word[:cols, :design.depthwise_rows] = tap.T
+            words.append(pack(word.reshape(-1), design.weight_bits))
+    last = channels - (blocks - 1) * size
+    command = common(graph, design, base) | {
+        "depthwise": 1, "segments": kernel_x, "segment_bytes": channels, "tail_steps": 1, "block_bytes": size,
+        "groups": one.output.shape[0] * one.output.shape[1], "blocks": blocks, "tail_rows": -(-last // cols),
+        "tail_cols": (last - 1) % cols + 1, "out_row_bytes": cols, "out_group_bytes": channels,
+        "out_block_bytes": size}
+    return command, words
+
+
+def image_of(design, commands, words):
+    """Header, program, weights; the program starts at the first whole word behind the header."""
+    width = design.weight_word_bits
+    start = HEADER_BYTES * 8 // width
+    memory = pack(commands, COMMAND_BITS) << start * width
+    memory |= pack(words, width) << (start + len(commands) * COMMAND_BITS // width) * width
+    body = memory.to_bytes(design.weight_bytes, "little")[HEADER_BYTES:].rstrip(b"\0")
+    values = dict.fromkeys(("fingerprint", "input_address", "input_bytes", "output_address", "output_bytes", "layers"), 0)
+    return pack_header(values | {"program": start}, body) + body
+
+
+def one_layer(design, op):
+    rng = np.random.default_rng(7)
+    shape = (5, 4, 7)
+    if op == "conv":
+        output, weights = kind((3, 4, 6), rng), weights_of(rng, (6, 3, 3, 7), design.weight_bits)
+        made = layer(rng, op, weights, output, bits=design.weight_bits, stride=(2, 1), padding=(1, 1, 1, 1))
+    else:
+        output, weights = kind((4, 4, 7), rng), weights_of(rng, (3, 2, 7), design.weight_bits)
+        made = layer(rng, op, weights, output, bits=design.weight_bits, padding=(1, 1, 0, 0))
+    return Graph(name=op, input=kind(shape, rng), layers=(made,)).check()
+
+
+def build(design, op):
+    graph = one_layer(design, op)
+    base = 2 * (COMMAND_BITS // design.weight_word_bits) + HEADER_BYTES * 8 // design.weight_word_bits
+    command, words = (conv_program if op == "conv" else depthwise_program)(graph, design, base)
+    return graph, command, words
+
+
+@pytest.mark.parametrize("op", ["conv", "depthwise"])
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.label)
+def test_a_program_computes_its_layer(design, op):
+    graph, command, words = build(design, op)
+    image = image_of(design, [encode(command), encode({"opcode": OPCODES["END"]})], words)
+    inputs = inputs_of(graph, 3)
+    expected = golden.run(graph, inputs, design)[-1]
+    for data, want in zip(inputs, expected, strict=True):
+        act = bytearray(b"\x55" * design.act_bytes)
+        act[64:64 + data.size] = data.tobytes()
+        before = bytes(act)
+        interpret(design, image, act)
+        assert np.array_equal(np.frombuffer(act[512:512 + want.size], np.int8).reshape(want.shape), want)
+        assert act[:512] == before[:512] and act[512 + want.size:] == before[512 + want.size:], "wrote elsewhere"
+
+
+def test_a_swapped_weight_is_seen():
+    design = DESIGNS[0]
+    graph, command, words = build(design, "conv")
+    words[design.param_words] ^= 1 << 5
+    image = image_of(design, [encode(command), encode({"opcode": OPCODES["END"]})], words)
+    data = inputs_of(graph, 3)[1]
+    act = bytearray(design.act_bytes)
+    act[64:64 + data.size] = data.tobytes()
+    interpret(design, image, act)
+    assert act[512:512 + 72] != golden.run(graph, data[None], design)[-1].tobytes()
+
+
+@pytest.mark.parametrize("commands, error", [
+    ([0x11], r"command 0 at weight word 4: starts with 0x11, not 0x4d"),
+    ([encode({"opcode": 7})], r"unknown opcode 7; compile the model again"),
+    ([encode({"opcode": OPCODES["LAYER"]})] * 65, r"command 64 .*more than 64 layers"),
+    ([encode({"opcode": OPCODES["LAYER"]})], r"command 1 .*starts with 0x00"),
+])
+def test_a_broken_program_is_refused(commands, error):
+    design = DesignPoint()
+    with pytest.raises(ProgramError, match=error):
+        interpret(design, image_of(design, commands, []), bytearray(design.act_bytes))
+
+
+def test_memories_of_the_wrong_size_are_refused():
+    design = DesignPoint(act_bytes=1024, weight_bytes=1024)
+    image = image_of(design, [encode({"opcode": OPCODES["END"]})], [])
+    with pytest.raises(ProgramError, match=r"activation memory of 7 bytes: act_bytes=1024"):
+        interpret(design, image, bytearray(7))
+    with pytest.raises(ProgramError, match=r"image of 2000 bytes: weight_bytes=1024; raise weight_bytes"):
+        interpret(design, image.ljust(2000), bytearray(1024))
+    with pytest.raises(SpecError, match="damaged"):
+        interpret(design, image[:-1] + b"\x01", bytearray(1024))
