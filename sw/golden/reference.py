@@ -35,7 +35,7 @@ def _divide(total: int, count: int) -> int:
 
 def _accumulate(layer: Layer, taps: list, channel: int, design: DesignPoint | None) -> tuple[int, int]:
     """Sum of products of one output, and the sum of its weights."""
-    pairs = []
+    pairs: list[tuple[int, int]] = []
     for ky, kx, acts in taps:
         if layer.op == "conv":
             pairs += zip(acts, layer.weights[channel, ky, kx].tolist(), strict=True)

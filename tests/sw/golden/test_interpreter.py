@@ -4,13 +4,14 @@ import pytest
 from hw.spec.commands import COMMAND_BITS, OPCODES, encode
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
-from hw.spec.image import HEADER_BYTES, pack_header
+from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header
 from sw import golden
 from sw.golden import ProgramError, interpret
 from sw.graph.graph import Graph
 from tests.sw.golden.nets import inputs_of, kind, layer, weights_of
 
-DESIGNS = [DesignPoint(), DesignPoint(rows=4, cols=2, lanes=2), DesignPoint(rows=1, cols=1, lanes=8, multiplier="trunc"),
+DESIGNS = [DesignPoint(), DesignPoint(rows=4, cols=2, lanes=2),
+           DesignPoint(rows=1, cols=1, lanes=8, multiplier="trunc"),
            DesignPoint(rows=4, cols=4, lanes=1, weight_bits=4, multiplier="trunc"),
            DesignPoint(rows=2, cols=4, lanes=4, weight_bits=2)]
 
@@ -104,7 +105,7 @@ def image_of(design, commands, words):
     memory = pack(commands, COMMAND_BITS) << start * width
     memory |= pack(words, width) << (start + len(commands) * COMMAND_BITS // width) * width
     body = memory.to_bytes(design.weight_bytes, "little")[HEADER_BYTES:].rstrip(b"\0")
-    values = dict.fromkeys(("fingerprint", "input_address", "input_bytes", "output_address", "output_bytes", "layers"), 0)
+    values = dict.fromkeys(HEADER_FIELDS, 0)
     return pack_header(values | {"program": start}, body) + body
 
 
@@ -140,7 +141,7 @@ def test_a_program_computes_its_layer(design, op):
         before = bytes(act)
         interpret(design, image, act)
         assert np.array_equal(np.frombuffer(act[512:512 + want.size], np.int8).reshape(want.shape), want)
-        assert act[:512] == before[:512] and act[512 + want.size:] == before[512 + want.size:], "wrote elsewhere"
+        assert (act[:512], act[512 + want.size:]) == (before[:512], before[512 + want.size:]), "wrote elsewhere"
 
 
 def test_a_swapped_weight_is_seen():

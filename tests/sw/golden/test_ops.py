@@ -40,7 +40,8 @@ def test_requantize_equals_the_definition():
     got = requantize(acc, bias=bias, multiplier=multiplier, shift=shift, zero=-3, low=-128, high=100)
     want = [[requantize_one(int(a), bias=int(b), multiplier=int(m), shift=int(s), zero=-3, low=-128, high=100)
              for b, m, s in zip(bias, multiplier, shift, strict=True)] for a in acc[:, 0]]
-    assert got.dtype == np.int8 and got.tolist() == want
+    assert got.dtype == np.int8
+    assert got.tolist() == want
 
 
 @pytest.mark.parametrize("bits, multiplier", [(8, None), (8, "dsp"), (8, "trunc"), (4, "trunc"), (2, "trunc")])

@@ -1,0 +1,5 @@
+"""Data sets in their public formats."""
+
+from sw.data.dataset import DataError, Dataset, load_dataset
+
+__all__ = ["DataError", "Dataset", "load_dataset"]
