@@ -1,0 +1,80 @@
+"""Handshake contracts as hardware: the simulator and the prover check the same assertions."""
+
+from amaranth import Assert, Module, Signal
+from amaranth.hdl import Assume
+from amaranth.lib import stream, wiring
+
+__all__ = ["CfuBusContract", "StreamContract"]
+
+
+class StreamContract(wiring.Component):
+    """Once offered, a payload stays offered and unchanged until it is taken.
+
+    Parameters
+    ----------
+    watched : stream interface
+        The stream; only observed.
+    assume : bool
+        For the prover: require it of the environment instead of asserting it of the design.
+    """
+
+    def __init__(self, watched: stream.Interface, *, assume: bool = False):
+        self._watched = watched
+        self._state = Assume if assume else Assert
+        super().__init__({})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        owed = Signal()
+        held = Signal.like(self._watched.payload)
+        m.d.sync += owed.eq(self._watched.valid & ~self._watched.ready)
+        m.d.sync += held.eq(self._watched.payload)
+        with m.If(owed):
+            m.d.comb += self._state(self._watched.valid, "valid was withdrawn before a transfer")
+            m.d.comb += self._state(self._watched.payload == held, "payload changed before a transfer")
+        return m
+
+
+class CfuBusContract(wiring.Component):
+    """What the CPU relies on at its custom-function port.
+
+    A response comes with or after its command, each command has exactly one response, a response stays offered
+    and unchanged until it is taken, no more than ``capacity`` commands are in flight, a command is answered within
+    ``patience`` cycles in which the CPU does not stall the responses, and with nothing in flight a command is taken.
+
+    Parameters
+    ----------
+    cmd, rsp : stream interfaces
+        The two halves of the bus; only observed. Nothing is required of the CPU: commands may be withdrawn,
+        repeated and changed while they wait.
+    capacity : int
+        Commands that may be in flight.
+    patience : int
+        Cycles without a stall from a command to its response.
+    """
+
+    def __init__(self, cmd: stream.Interface, rsp: stream.Interface, *, capacity: int, patience: int):
+        self._cmd, self._rsp, self._capacity, self._patience = cmd, rsp, capacity, patience
+        #: Commands in flight, for induction over a design's own state.
+        self.in_flight = Signal(range(capacity + 2))
+        super().__init__({})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.rsp = StreamContract(self._rsp)
+        came, went = Signal(), Signal()
+        waited = Signal(range(self._patience + 2))
+        m.d.comb += came.eq(self._cmd.valid & self._cmd.ready)
+        m.d.comb += went.eq(self._rsp.valid & self._rsp.ready)
+        m.d.sync += self.in_flight.eq(self.in_flight + came - went)
+        with m.If(went | (self.in_flight == 0)):
+            m.d.sync += waited.eq(0)
+        with m.Elif(self._rsp.ready):
+            m.d.sync += waited.eq(waited + 1)
+        m.d.comb += Assert(self.in_flight <= self._capacity, "more commands taken than the unit can hold")
+        m.d.comb += Assert(waited <= self._patience, "a command was left without a response")
+        with m.If(self._rsp.valid):
+            m.d.comb += Assert((self.in_flight != 0) | came, "a response without a command")
+        with m.If((self.in_flight == 0) & self._cmd.valid):
+            m.d.comb += Assert(self._cmd.ready, "an idle unit refused a command")
+        return m

@@ -1,0 +1,64 @@
+"""The SoC as software sees it: where the memories are, and the registers of its one small peripheral."""
+
+from dataclasses import dataclass
+
+from hw.spec.errors import SpecError
+from hw.spec.registers import WINDOW_BYTES
+
+__all__ = ["BAUD", "CFU_ENABLE", "CFU_ENABLE_CSR", "IO_REGISTERS", "MemoryMap", "Region", "UART_EMPTY"]
+
+BAUD = 1_000_000             # of the board's UART, bits/s
+CFU_ENABLE_CSR = 0xBC0       # the CPU traps every custom instruction until CFU_ENABLE is written here
+CFU_ENABLE = 0x80000000
+UART_EMPTY = 0x80000000      # set in UART_DATA where no byte was waiting
+IO_BASE = 0x80000000         # the CPU does not cache what lies from here on
+
+#: name -> (byte offset, what it holds)
+IO_REGISTERS: dict[str, tuple[int, str]] = {
+    "UART_DATA": (0x0, "read: takes the next received byte, or UART_EMPTY; write: sends a byte"),
+    "UART_ROOM": (0x4, "1 while a byte can be written to UART_DATA"),
+    "LEDS": (0x8, "one bit for each LED"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """A range of the bus."""
+
+    origin: int               # byte address
+    size: int                 # bytes
+
+    @property
+    def end(self) -> int:
+        return self.origin + self.size
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryMap:
+    """Regions of the SoC. The firmware starts at the lowest address of ``rom``.
+
+    Raises
+    ------
+    SpecError
+        If two regions overlap, a size is not a power of two, or a device lies where the CPU caches.
+    """
+
+    rom: Region = Region(origin=0x00000000, size=16384)
+    sram: Region = Region(origin=0x10000000, size=8192)
+    engine: Region = Region(origin=0x90000000, size=WINDOW_BYTES)
+    io: Region = Region(origin=0xE0000000, size=0x1000)
+
+    def __post_init__(self) -> None:
+        regions = {name: getattr(self, name) for name in ("rom", "sram", "engine", "io")}
+        for name, region in regions.items():
+            if region.size < 1024 or region.size & region.size - 1 or region.origin % region.size:
+                raise SpecError(f"{name}: {region.size} bytes at {region.origin:#x}; the size must be a power of two "
+                                f"from 1024 on and divide the origin")
+            if (name in ("engine", "io")) != (region.origin >= IO_BASE):
+                raise SpecError(f"{name}: origin {region.origin:#x}; the CPU caches below {IO_BASE:#x}, "
+                                f"so memories go below it and devices above")
+        ordered = sorted(regions.items(), key=lambda item: item[1].origin)
+        for (low_name, low), (high_name, high) in zip(ordered, ordered[1:], strict=False):
+            if low.end > high.origin:
+                raise SpecError(f"{low_name} ends at {low.end:#x}, behind the start of {high_name} at "
+                                f"{high.origin:#x}; move one")
