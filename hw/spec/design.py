@@ -68,9 +68,12 @@ class DesignPoint:
         if not 4 <= self.fetch_bytes <= 64:
             raise SpecError(f"rows={self.rows}, lanes={self.lanes}: the activation port is rows*lanes = "
                             f"{self.fetch_bytes} bytes wide and must be 4 to 64; change rows or lanes")
-        if self.weight_word_bits > 512:
+        if not 8 <= self.weight_word_bits <= 512:
             raise SpecError(f"cols={self.cols}, lanes={self.lanes}: the weight port is {self.weight_word_bits} bits "
-                            f"wide and may be 512; lower cols, lanes or weight_bits")
+                            f"wide and must be 8 to 512; change cols, lanes or weight_bits")
+        if self.requantizers > self.fetch_bytes:
+            raise SpecError(f"requantizers={self.requantizers}: the activation port takes {self.fetch_bytes} bytes "
+                            f"a cycle; lower requantizers or raise rows or lanes")
         if self.cpu != "vexriscv":
             raise SpecError(f"cpu={self.cpu!r}: choose 'vexriscv'")
 

@@ -79,9 +79,9 @@ def _depthwise(layer: Layer, data: np.ndarray, weights: np.ndarray, dropped: int
     return total.astype(np.int64)
 
 
-def _average(layer: Layer, data: np.ndarray, dropped: int) -> np.ndarray:
+def _average(layer: Layer, data: np.ndarray) -> np.ndarray:
     count = layer.kernel[0] * layer.kernel[1]
-    total = _depthwise(layer, data, np.ones((*layer.kernel, data.shape[-1]), np.int8), dropped)
+    total = _depthwise(layer, data, np.ones((*layer.kernel, data.shape[-1]), np.int8), dropped=0)
     rounded = np.sign(total) * ((np.abs(total) + count // 2) // count)
     return np.clip(rounded, layer.act_min, layer.act_max).astype(np.int8)
 
@@ -90,7 +90,7 @@ def run_layer(layer: Layer, taken: TensorType, data: np.ndarray, design: DesignP
     """Output int8 ``(N, *layer.output.shape)`` for ``data`` int8 ``(N, *taken.shape)``."""
     dropped = _dropped(design)
     if layer.op == "avgpool":
-        return _average(layer, data, dropped)
+        return _average(layer, data)
     weights = layer.weights.astype(np.int64)
     if layer.op == "depthwise":
         acc = _depthwise(layer, _padded(layer, data, taken.zero_point), layer.weights, dropped)

@@ -41,6 +41,8 @@ def _accumulate(layer: Layer, taps: list, channel: int, design: DesignPoint | No
             pairs += zip(acts, layer.weights[channel, ky, kx].tolist(), strict=True)
         else:
             pairs.append((acts[channel], 1 if layer.op == "avgpool" else int(layer.weights[ky, kx, channel])))
+    if layer.op == "avgpool":
+        design = None   # every multiplier kind averages exactly
     return sum(multiply(act, weight, design) for act, weight in pairs), sum(weight for _, weight in pairs)
 
 

@@ -1,0 +1,170 @@
+"""The engine: scratchpads, array, drain and sequencer behind one Wishbone region (map: ``hw.spec.registers``)."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import enum, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.gateware.array import SystolicArray
+from hw.gateware.drain import Drain
+from hw.gateware.scratchpad import ActivationScratchpad, WeightScratchpad
+from hw.gateware.sequencer import Sequencer
+from hw.spec.commands import LAYER_LOG_ENTRIES
+from hw.spec.design import DesignPoint
+from hw.spec.registers import ACT_WINDOW, LAYER_LOG, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
+from hw.spec.timing import READ_LATENCY
+
+__all__ = ["Engine", "WISHBONE"]
+
+ADDRESS_BITS = (WINDOW_BYTES // 4 - 1).bit_length()
+
+#: Wishbone B4 classic, 32 bits wide, word addresses inside the engine's region, seen from the initiator.
+WISHBONE = wiring.Signature({
+    "cyc": Out(1), "stb": Out(1), "we": Out(1), "sel": Out(4), "adr": Out(ADDRESS_BITS), "dat_w": Out(32),
+    "dat_r": In(32), "ack": In(1),
+})
+
+
+class BusState(enum.Enum, shape=3):
+    IDLE = 0
+    SCRATCHPAD = 1   # waits for a cycle without a fetch
+    READ = 2         # a scratchpad's data is on its way
+    LOG = 3
+    DONE = 4
+
+
+class Engine(wiring.Component):
+    """Runs whole networks from its own memories; one write to ``TICKET`` starts it, once for each ticket.
+
+    Parameters
+    ----------
+    design : DesignPoint
+    weight_init : bytes
+        Content of the weight scratchpad after configuration, a model image.
+
+    Members
+    -------
+    bus : In(WISHBONE)
+        A register takes 2 cycles; a scratchpad write 2 or more, a read 6 or more, up to a segment longer while
+        the engine is busy. Reads of a scratchpad pause a running engine for a cycle each; writes do not.
+    irq : Out(1)
+        High for one cycle when a run ends.
+    """
+
+    def __init__(self, design: DesignPoint, weight_init: bytes = b""):
+        self.design, self.weight_init = design, weight_init
+        super().__init__({"bus": In(WISHBONE), "irq": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        design = self.design
+        m.submodules.acts = acts = ActivationScratchpad(design)
+        m.submodules.weights = weights = WeightScratchpad(design, self.weight_init)
+        m.submodules.sequencer = sequencer = Sequencer(design)
+        m.submodules.array = array = SystolicArray(design)
+        m.submodules.drain = drain = Drain(design)
+        command = sequencer.command
+
+        # what was issued with a fetch meets its data behind the scratchpads
+        step, param = sequencer.step, sequencer.param
+        for stage in range(READ_LATENCY):
+            later_step, later_param = Signal.like(step, name=f"step{stage}"), Signal.like(param, name=f"param{stage}")
+            m.d.sync += [later_step.eq(step), later_param.eq(param)]
+            step, param = later_step, later_param
+        m.d.comb += [
+            acts.fetch.eq(sequencer.fetch), acts.row_bytes.eq(command.in_row_bytes), acts.zero.eq(command.in_zero),
+            weights.address.eq(sequencer.weight_address), sequencer.weights.eq(weights.weights),
+            array.depthwise.eq(command.depthwise[0]), array.step.eq(step), array.weights.eq(weights.weights),
+            array.word.eq(acts.word),
+            drain.command.eq(command), drain.begin.eq(sequencer.begin), drain.totals.eq(array.totals),
+            drain.last.eq(step.token.valid & step.token.last), drain.param.eq(param),
+            drain.weights.eq(weights.weights), sequencer.drained.eq(drain.done),
+        ]
+        wiring.connect(m, drain.write, acts.write)
+        self._bus(m, sequencer, acts, weights)
+        return m
+
+    def _bus(self, m, sequencer, acts, weights):
+        bus, state = self.bus, Signal(BusState)
+        offset = Signal(ADDRESS_BITS + 2)
+        m.d.comb += offset.eq(bus.adr << 2)
+        in_acts = (offset >= ACT_WINDOW) & (offset < WEIGHT_WINDOW)
+        in_weights = offset >= WEIGHT_WINDOW
+        in_log = (offset >= LAYER_LOG) & (offset < LAYER_LOG + 4 * LAYER_LOG_ENTRIES)
+        for scratchpad, chosen in (acts, in_acts), (weights, in_weights):
+            reads, writes = Signal(), Signal()
+            m.d.comb += [
+                writes.eq((state == BusState.SCRATCHPAD) & bus.we & chosen),
+                scratchpad.bus_address.eq(offset[:19] if scratchpad is acts else offset[:20]),
+                scratchpad.bus_write.valid.eq(writes),
+                scratchpad.bus_write.p.address.eq(scratchpad.bus_address),
+                scratchpad.bus_write.p.data.eq(bus.dat_w),
+                scratchpad.bus_write.p.select.eq(bus.sel),
+                reads.eq((state == BusState.SCRATCHPAD) & ~bus.we & sequencer.paused),
+            ]
+            m.d.sync += scratchpad.bus_read.eq(reads)
+        m.d.comb += sequencer.pause.eq((state == BusState.SCRATCHPAD) & ~bus.we)
+
+        registers = self._registers(m, sequencer, (state == BusState.IDLE) & bus.cyc & bus.stb & bus.we
+                                    & (offset < LAYER_LOG))
+        log = self._layer_log(m, sequencer, offset[2:2 + (LAYER_LOG_ENTRIES - 1).bit_length()])
+        waited = Signal(range(READ_LATENCY + 1))
+        m.d.comb += bus.ack.eq(state == BusState.DONE)
+        with m.Switch(state):
+            with m.Case(BusState.IDLE):
+                m.d.sync += [waited.eq(0), bus.dat_r.eq(registers)]
+                with m.If(bus.cyc & bus.stb):
+                    m.d.sync += state.eq(Mux(in_acts | in_weights, BusState.SCRATCHPAD,
+                                             Mux(in_log, BusState.LOG, BusState.DONE)))
+            with m.Case(BusState.SCRATCHPAD):
+                with m.If(bus.we & (~in_acts | acts.bus_write.ready)):
+                    m.d.sync += state.eq(BusState.DONE)
+                with m.Elif(~bus.we & sequencer.paused):
+                    m.d.sync += state.eq(BusState.READ)
+            with m.Case(BusState.READ):
+                m.d.sync += [waited.eq(waited + 1), bus.dat_r.eq(Mux(in_acts, acts.bus_data, weights.bus_data))]
+                with m.If(waited == READ_LATENCY):
+                    m.d.sync += state.eq(BusState.DONE)
+            with m.Case(BusState.LOG):
+                m.d.sync += [bus.dat_r.eq(log), state.eq(BusState.DONE)]
+            with m.Case(BusState.DONE):
+                m.d.sync += state.eq(BusState.IDLE)
+
+    def _registers(self, m, sequencer, writes):
+        """Control and status; returns the value of the addressed register."""
+        bus = self.bus
+        ticket, done, cycles, program = Signal(32), Signal(32), Signal(32), Signal(24)
+        number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
+        was_busy = Signal()
+        m.d.sync += was_busy.eq(sequencer.busy)
+        m.d.comb += [
+            sequencer.program.eq(program),
+            sequencer.start.eq(writes & (bus.adr == number["TICKET"]) & (bus.dat_w != ticket) & ~sequencer.busy),
+            self.irq.eq(was_busy & ~sequencer.busy),
+        ]
+        with m.If(sequencer.start):
+            m.d.sync += [ticket.eq(bus.dat_w), cycles.eq(0)]
+        with m.Elif(sequencer.busy):
+            m.d.sync += cycles.eq(cycles + 1)
+        with m.If(self.irq):
+            m.d.sync += done.eq(ticket)
+        with m.If(writes & (bus.adr == number["PROGRAM"])):
+            m.d.sync += program.eq(bus.dat_w)
+
+        value = Signal(32)
+        readable = {"ID": self.design.fingerprint, "VERSION": VERSION, "TICKET": ticket, "DONE": done,
+                    "CYCLES": cycles, "PROGRAM": program}
+        with m.Switch(bus.adr[:6]):
+            for name, content in readable.items():
+                with m.Case(number[name]):
+                    m.d.comb += value.eq(content)
+            with m.Case(number["STATUS"]):
+                m.d.comb += [value[0].eq(sequencer.busy), value[8:16].eq(sequencer.error),
+                             value[16:].eq(sequencer.layer)]
+        return value
+
+    def _layer_log(self, m, sequencer, address):
+        m.submodules.layer_log = log = memory.Memory(shape=32, depth=LAYER_LOG_ENTRIES, init=[])
+        writer, reader = log.write_port(), log.read_port()
+        m.d.comb += [writer.addr.eq(sequencer.layer), writer.data.eq(sequencer.layer_cycles),
+                     writer.en.eq(sequencer.layer_done), reader.addr.eq(address)]
+        return reader.data

@@ -1,0 +1,81 @@
+"""Requantization: one accumulator a cycle to one int8, with TFLite's double rounding."""
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.spec.timing import REQUANTIZE_LATENCY
+
+__all__ = ["ChannelParams", "Requantizer"]
+
+
+class ChannelParams(data.Struct):
+    """Of one output channel, as it lies in the weight scratchpad."""
+
+    bias: signed(32)
+    multiplier: 32
+    shift: 8
+
+
+class Requantizer(wiring.Component):
+    """``hw.spec.requant.requantize``, fully pipelined: a value in every cycle, out ``REQUANTIZE_LATENCY`` cycles later.
+
+    Neither side can stall. ``zero``, ``low`` and ``high`` are constant while values are inside.
+    The 32 x 31 bit product is four 17-bit partial products, which map to four 18 x 18 multipliers.
+    """
+
+    HALF = 17  # bits of the low half of each operand
+
+    def __init__(self, *, acc_bits: int = 32):
+        super().__init__({
+            "acc": In(stream.Signature(data.StructLayout({"value": signed(acc_bits), "params": ChannelParams}),
+                                       always_ready=True)),
+            "out": Out(stream.Signature(signed(8), always_ready=True)),
+            "zero": In(signed(8)), "low": In(signed(8)), "high": In(signed(8)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        params = [self.acc.p.params]
+        for stage in range(1, 6):
+            later = Signal(ChannelParams, name=f"params{stage}")
+            m.d.sync += later.eq(params[-1])
+            params.append(later)
+
+        total = Signal(signed(32))
+        m.d.sync += total.eq(self.acc.p.value + self.acc.p.params.bias)
+
+        high = self._high_multiply(m, total, params[1].multiplier[:31])      # valid with params[4]
+
+        # round half away from zero: add half, less one for a negative value, and let the shift floor
+        negative, shift = high[-1] & params[4].shift.any(), params[4].shift[:5]
+        nudged = Signal(signed(34))
+        m.d.sync += nudged.eq(high + ((1 << shift) >> 1) - negative)
+        shifted = Signal(signed(32))
+        m.d.sync += shifted.eq(nudged >> params[5].shift[:5])
+        placed = Signal(signed(33))
+        m.d.comb += placed.eq(shifted + self.zero)
+        m.d.sync += self.out.payload.eq(
+            Mux(placed < self.low, self.low, Mux(placed > self.high, self.high, placed[:8].as_signed())))
+
+        valid = self.acc.valid
+        for stage in range(REQUANTIZE_LATENCY):
+            later = Signal(name=f"valid{stage + 1}")
+            m.d.sync += later.eq(valid)
+            valid = later
+        m.d.comb += self.out.valid.eq(valid)
+        return m
+
+    def _high_multiply(self, m, value, multiplier):
+        """``(value * multiplier + 2**30) >> 31``, three cycles later."""
+        half = self.HALF
+        value_low, value_high = value[:half], value[half:].as_signed()
+        factor_low, factor_high = multiplier[:half], multiplier[half:]
+        low, cross_a, cross_b, top = Signal(34), Signal(signed(34)), Signal(signed(34)), Signal(signed(34))
+        m.d.sync += [low.eq(value_low * factor_low), cross_a.eq(value_high * factor_low),
+                     cross_b.eq(value_low * factor_high), top.eq(value_high * factor_high)]
+        cross, outer = Signal(signed(35)), Signal(signed(68))
+        m.d.sync += [cross.eq(cross_a + cross_b), outer.eq((top << 2 * half) + low + (1 << 30))]
+        high = Signal(signed(32))
+        m.d.sync += high.eq((outer + (cross << half)) >> 31)
+        return high
