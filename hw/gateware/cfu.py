@@ -29,15 +29,19 @@ class CfuUnit(wiring.Component):
         Function and operands; they are taken in the cycle of the transfer and need not be held before it.
     rsp : Out(stream)
         The answer. After reset ``valid`` is low.
+    in_flight : Out
+        Commands taken and not yet answered.
     """
 
     cmd: In(stream.Signature(CFU_LAYOUT))
     rsp: Out(stream.Signature(32))
+    in_flight: Out(range(CFU_CAPACITY + 1))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         held, advance = Signal(), Signal()
         m.d.comb += advance.eq(self.rsp.ready | ~self.rsp.valid)
+        m.d.comb += self.in_flight.eq(held + self.rsp.valid)
         m.d.comb += self.cmd.ready.eq(advance | ~held)
         with m.If(self.cmd.ready):
             m.d.sync += held.eq(self.cmd.valid)
