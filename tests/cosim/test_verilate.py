@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from cosim.verilate import verilate
-from hw.spec.errors import HeddleError
+from hw.tools import ToolError
 
 pytestmark = pytest.mark.sim
 
@@ -63,12 +63,12 @@ def test_traces(sources, tmp_path):
 
 def test_wrong_verilog_is_one_line(sources, tmp_path):
     (tmp_path / "counter.v").write_text("module counter(input clk); assign clk = nothing; endmodule")
-    with pytest.raises(HeddleError, match=r"^verilator.*nothing") as caught:
+    with pytest.raises(ToolError, match=r"^verilator.*nothing") as caught:
         verilate(**sources, out=tmp_path / "a")
     assert "\n" not in str(caught.value)
 
 
 def test_wrong_harness_is_one_line(sources, tmp_path):
     (tmp_path / "main.cpp").write_text("int main() { return missing; }")
-    with pytest.raises(HeddleError, match=r"^g\+\+.*missing"):
+    with pytest.raises(ToolError, match=r"^g\+\+.*missing"):
         verilate(**sources, out=tmp_path / "a")

@@ -1,0 +1,261 @@
+// Runs a model image on the Verilated engine for many inputs, as a Wishbone master would.
+//
+// Usage: sim REQUEST ANSWER [WAVES]. The files' layouts are in cosim/engine.py; words are 32 bits, little-endian. The end of a run is seen on `irq`, so that no bus access changes its cycles.
+// Addresses of registers are macros that cosim/engine.py defines from hw/spec/registers.py.
+
+#include "Vtop.h"
+#include "Vtop___024root.h"
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#if VM_TRACE
+#include "verilated_vcd_c.h"
+#endif
+
+#define BUS(name) bus___05F##name  // how Verilator spells bus__name
+
+namespace {
+
+enum Failure : uint32_t { NONE, NO_END, NO_ACK, ENGINE_ERROR, WRONG_TICKET, WRONG_ID };
+
+struct Stopped {
+    Failure kind;
+};
+
+constexpr uint32_t ACK_LIMIT_CYCLES = 10000;  // the engine pauses for the bus within a few cycles
+
+// Verilator remembers the clock's last value; setting it replaces an evaluation at the falling edge, at which nothing
+// in the engine happens. Other versions of Verilator may name it otherwise: then that edge is evaluated.
+template <typename Root>
+bool forget_clock(Root* root) {
+    if constexpr (requires { root->__Vtrigprevexpr___TOP__clk__0; }) {
+        root->__Vtrigprevexpr___TOP__clk__0 = 0;
+        return true;
+    }
+    return false;
+}
+
+class Bench {
+public:
+    Vtop top;
+    uint64_t cycles = 0;
+    bool ended = false;  // irq was seen since this was cleared
+
+    Bench() {
+        top.clk = 0;
+        top.BUS(cyc) = top.BUS(stb) = top.BUS(we) = 0;
+        top.rst = 1;
+        cycle();
+        top.rst = 0;
+        cycle();
+    }
+
+    // One clock cycle in which inputs may have changed; outputs are settled when it returns false, as at the rising edge.
+    void settle() {
+        top.clk = 0;
+        top.eval();
+        dump();
+        ended |= top.irq;
+    }
+
+    void rise() {
+        top.clk = 1;
+        top.eval();
+        dump();
+        ended |= top.irq;
+        cycles++;
+    }
+
+    void cycle() {
+        settle();
+        rise();
+    }
+
+    // Run until irq, or `limit` more cycles. Inputs stay as they are.
+    void wait(uint64_t limit) {
+        const uint64_t last = cycles + limit;
+        while (!ended && cycles < last) {
+            if (tracing() || !forget_clock(top.rootp)) settle();
+            rise();
+        }
+        if (!ended) throw Stopped{NO_END};
+    }
+
+    uint32_t access(uint32_t byte_address, bool write, uint32_t data, uint32_t select) {
+        top.BUS(cyc) = top.BUS(stb) = 1;
+        top.BUS(we) = write;
+        top.BUS(sel) = select;
+        top.BUS(adr) = byte_address >> 2;
+        top.BUS(dat_w) = data;
+        for (uint32_t waited = 0; waited < ACK_LIMIT_CYCLES; waited++) {
+            settle();
+            const bool ack = top.BUS(ack);
+            const uint32_t value = top.BUS(dat_r);
+            rise();
+            if (ack) {
+                top.BUS(cyc) = top.BUS(stb) = top.BUS(we) = 0;
+                cycle();
+                return value;
+            }
+        }
+        top.BUS(cyc) = top.BUS(stb) = top.BUS(we) = 0;
+        throw Stopped{NO_ACK};
+    }
+
+    uint32_t read(uint32_t address) { return access(address, false, 0, 15); }
+    void write(uint32_t address, uint32_t data) { access(address, true, data, 15); }
+
+    void write_bytes(uint32_t address, const uint8_t* data, uint32_t size) {
+        for (uint32_t done = 0; done < size;) {
+            uint32_t word = 0, select = 0, lane = (address + done) & 3;
+            const uint32_t base = address + done - lane;
+            for (; lane < 4 && done < size; lane++, done++) {
+                word |= uint32_t(data[done]) << 8 * lane;
+                select |= 1u << lane;
+            }
+            access(base, true, word, select);
+        }
+    }
+
+    void read_bytes(uint32_t address, uint8_t* data, uint32_t size) {
+        for (uint32_t done = 0; done < size;) {
+            uint32_t lane = (address + done) & 3;
+            const uint32_t word = read(address + done - lane);
+            for (; lane < 4 && done < size; lane++, done++) data[done] = uint8_t(word >> 8 * lane);
+        }
+    }
+
+#if VM_TRACE
+    std::unique_ptr<VerilatedVcdC> waves;
+    void trace(const char* file) {
+        if (file) {
+            waves = std::make_unique<VerilatedVcdC>();
+            top.trace(waves.get(), 99);
+            waves->open(file);
+        } else if (waves) {
+            waves->close();
+            waves.reset();
+        }
+    }
+    void dump() { if (waves) waves->dump(2 * cycles + top.clk); }
+    bool tracing() const { return bool(waves); }
+#else
+    void trace(const char*) {}
+    void dump() {}
+    bool tracing() const { return false; }
+#endif
+};
+
+class File {
+public:
+    File(const char* name, const char* mode) : file(std::fopen(name, mode)) { check(file != nullptr); }
+
+    template <typename T>
+    void get(T* data, size_t count) { check(std::fread(data, sizeof(T), count, file) == count); }
+    template <typename T>
+    void put(const T* data, size_t count) { check(std::fwrite(data, sizeof(T), count, file) == count); }
+    void close() { check(std::fclose(file) == 0); }
+
+private:
+    std::FILE* file;
+
+    static void check(bool good) {
+        if (good) return;
+        std::perror("error: request or answer");
+        std::exit(2);
+    }
+};
+
+struct Request {
+    uint32_t inputs, image_bytes, id, program, input_address, input_bytes, output_address, output_bytes, layers,
+        cycle_limit, traced;
+};
+
+struct Answer {
+    uint32_t failure, done_inputs, status, done, run_cycles, unused;
+    uint64_t cycles;
+    double seconds;
+};
+
+void upload(Bench& bench, const Request& request, const std::vector<uint8_t>& image) {
+    if (bench.read(REG_ID) != request.id) throw Stopped{WRONG_ID};
+    for (uint32_t at = 0; at < request.image_bytes; at += 4) {
+        uint32_t word;
+        std::memcpy(&word, &image[at], 4);
+        bench.write(WEIGHT_WINDOW + at, word);
+    }
+    bench.write(REG_PROGRAM, request.program);
+}
+
+void infer(Bench& bench, const Request& request, uint32_t ticket, const uint8_t* input, uint32_t* log,
+           uint8_t* output) {
+    bench.write_bytes(ACT_WINDOW + request.input_address, input, request.input_bytes);
+    bench.ended = false;
+    bench.write(REG_TICKET, ticket);
+    bench.wait(request.cycle_limit);
+    bench.cycle();
+    if (bench.read(REG_DONE) != ticket) throw Stopped{WRONG_TICKET};
+    if (bench.read(REG_STATUS) & 0xff01) throw Stopped{ENGINE_ERROR};
+    log[0] = bench.read(REG_CYCLES);
+    for (uint32_t layer = 0; layer < request.layers; layer++) log[1 + layer] = bench.read(LAYER_LOG + 4 * layer);
+    bench.read_bytes(ACT_WINDOW + request.output_address, output, request.output_bytes);
+}
+
+// What the registers say after a failure; a bus that does not answer leaves them zero.
+void explain(Bench& bench, Answer& answer) {
+    try {
+        answer.status = bench.read(REG_STATUS);
+        answer.done = bench.read(REG_DONE);
+        answer.run_cycles = bench.read(REG_CYCLES);
+    } catch (const Stopped&) {
+    }
+}
+
+}  // namespace
+
+int main(int, char** argv) {
+    File in(argv[1], "rb");
+    Request request;
+    in.get(&request, 1);
+    std::vector<uint8_t> image((request.image_bytes + 3) & ~3u), inputs(size_t(request.inputs) * request.input_bytes);
+    in.get(image.data(), request.image_bytes);
+    in.get(inputs.data(), inputs.size());
+    in.close();
+    const size_t entries = 1 + request.layers;
+    std::vector<uint32_t> logs(request.inputs * entries);
+    std::vector<uint8_t> outputs(size_t(request.inputs) * request.output_bytes);
+#if VM_TRACE
+    Verilated::traceEverOn(true);
+#endif
+
+    const auto start = std::chrono::steady_clock::now();
+    Answer answer{};
+    Bench bench;
+    try {
+        upload(bench, request, image);
+        for (uint32_t n = 0; n < request.inputs; n++, answer.done_inputs++) {
+            if (n == request.traced) bench.trace(argv[3]);
+            infer(bench, request, n + 1, &inputs[size_t(n) * request.input_bytes], &logs[n * entries],
+                  &outputs[size_t(n) * request.output_bytes]);
+            if (n == request.traced) bench.trace(nullptr);
+        }
+    } catch (const Stopped& stopped) {
+        answer.failure = stopped.kind;
+        explain(bench, answer);
+        bench.trace(nullptr);
+    }
+    answer.cycles = bench.cycles;
+    answer.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    File out(argv[2], "wb");
+    out.put(&answer, 1);
+    out.put(logs.data(), answer.done_inputs * entries);
+    out.put(outputs.data(), size_t(answer.done_inputs) * request.output_bytes);
+    out.close();
+    return 0;
+}

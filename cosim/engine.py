@@ -1,0 +1,114 @@
+"""The engine in Verilator, for whole data sets: one fast executable per design, called with numpy arrays.
+
+The simulator is a process of its own, so that a model that crashes or hangs is an error here and not the end of the
+caller. ``cosim/engine.cpp`` is its other half.
+"""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cosim.process import SimulationError, exchange
+from cosim.verilate import verilate
+from hw.emit.verilog import engine_verilog
+from hw.spec.commands import ERRORS
+from hw.spec.design import DesignPoint
+from hw.spec.image import unpack_header
+from hw.spec.registers import ACT_WINDOW, LAYER_LOG, REGISTERS, WEIGHT_WINDOW
+
+__all__ = ["EngineRun", "build_engine", "build_simulator", "run_engine"]
+
+CYCLE_LIMIT = 200_000_000      # of one inference; MobileNet-sized networks end well below
+ANSWER = struct.Struct("<6IQd")
+FAILURES = ("", "the run did not end", "the bus did not answer", "the engine stopped with an error",
+            "DONE is not the ticket of the run", "ID is not the fingerprint in the image")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EngineRun:
+    """What the engine gave for N inputs to a program of L layers."""
+
+    outputs: np.ndarray          # int8 (N, output_bytes)
+    cycles: np.ndarray           # int64 (N,): the engine's CYCLES register, start to done
+    layer_cycles: np.ndarray     # int64 (N, L): its layer log
+    simulated_cycles: int        # all clock cycles, uploads and reads included
+    wall_s: float                # simulation only, without the process's start
+
+    @property
+    def inferences_per_s(self) -> float:
+        return len(self.cycles) / self.wall_s
+
+    @property
+    def cycles_per_s(self) -> float:
+        return self.simulated_cycles / self.wall_s
+
+
+def build_engine(design: DesignPoint, out: Path, *, trace: bool = False) -> Path:
+    """Generate and compile the simulator of ``design`` in folder ``out``; returns ``out``.
+
+    With ``trace`` it can write waves, and is several times slower.
+    """
+    return build_simulator(engine_verilog(design), out, trace=trace)
+
+
+def build_simulator(verilog: str, out: Path, *, trace: bool = False) -> Path:
+    """As :func:`build_engine`, from Verilog with the ports of ``hw.gateware.engine.Engine``."""
+    out.mkdir(parents=True, exist_ok=True)
+    source = out / "heddle_engine.v"
+    source.write_text(verilog)
+    defines = [f"REG_{name}={offset:#x}" for name, (offset, _) in REGISTERS.items()]
+    defines += [f"ACT_WINDOW={ACT_WINDOW:#x}", f"WEIGHT_WINDOW={WEIGHT_WINDOW:#x}", f"LAYER_LOG={LAYER_LOG:#x}"]
+    verilate([source], "heddle_engine", [Path(__file__).with_name("engine.cpp")], out, defines=defines, trace=trace)
+    return out
+
+
+def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit: int = CYCLE_LIMIT,
+               limit_s: float = 3600, trace: Path | None = None, traced_input: int = 0) -> EngineRun:
+    """Upload a model image once and run it for every input, without a reset between them.
+
+    Parameters
+    ----------
+    directory : what :func:`build_engine` returned.
+    image : a model image (``hw.spec.image``); its header says where input and output are.
+    inputs : int8 (N, ...), ``input_bytes`` each.
+    cycle_limit : clock cycles that one inference may take.
+    limit_s : seconds that the whole run may take.
+    trace : VCD file for the waves of input number ``traced_input``; needs a simulator built with ``trace``.
+
+    Raises
+    ------
+    ValueError
+        If the inputs do not fit the image.
+    SimulationError
+        If the simulator crashes, or a run does not end, ends with an error, or on another engine than the image's.
+    SpecError
+        If ``image`` is damaged.
+    """
+    header = unpack_header(image)
+    size = int(np.prod(inputs.shape[1:]))
+    if inputs.dtype != np.int8 or size != header["input_bytes"]:
+        raise ValueError(f"inputs are {inputs.dtype} of {size} elements; the model image takes int8 of "
+                         f"{header['input_bytes']}")
+    request = struct.pack("<11I", len(inputs), len(image), header["fingerprint"], header["program"],
+                          header["input_address"], header["input_bytes"], header["output_address"],
+                          header["output_bytes"], header["layers"], cycle_limit,
+                          traced_input if trace else 0xFFFFFFFF)
+    answer = exchange(directory / "sim", request + image + inputs.tobytes(), limit_s=limit_s,
+                      arguments=[trace.resolve()] if trace else [])
+    failure, count, status, done, run_cycles, _, simulated, wall_s = ANSWER.unpack_from(answer)
+    if failure:
+        raise SimulationError("engine simulation", f"input {count}: {FAILURES[failure]}",
+                              detail=_registers(status, done, run_cycles, cycle_limit), repeats=True)
+    entries = 1 + header["layers"]
+    logs = np.frombuffer(answer, "<u4", count * entries, ANSWER.size).reshape(count, entries).astype(np.int64)
+    outputs = np.frombuffer(answer, np.int8, count * header["output_bytes"], ANSWER.size + 4 * logs.size)
+    return EngineRun(outputs=outputs.reshape(count, header["output_bytes"]), cycles=logs[:, 0],
+                     layer_cycles=logs[:, 1:], simulated_cycles=simulated, wall_s=wall_s)
+
+
+def _registers(status: int, done: int, run_cycles: int, cycle_limit: int) -> str:
+    names = {value: name for name, value in ERRORS.items()}
+    return (f"STATUS {status:#010x} (busy {status & 1}, error {names.get(status >> 8 & 255, '?')}, "
+            f"layer {status >> 16}), DONE {done}, CYCLES {run_cycles}, limit {cycle_limit} cycles")
