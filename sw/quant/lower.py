@@ -1,0 +1,92 @@
+"""From the trained network to the integer graph, in TFLite's scheme."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sw.graph.graph import Graph, Layer, TensorType
+from sw.quant.config import QuantError
+from sw.quant.fake import integer_weights
+from sw.quant.network import INPUT_SCALE, INPUT_ZERO, QuantLayer, QuantNetwork
+
+__all__ = ["lower", "quantize_multiplier"]
+
+LAYOUT = {"conv": (0, 2, 3, 1), "depthwise": (1, 2, 3, 0), "dense": (0, 1)}   # of the weights, from torch's
+
+
+def quantize_multiplier(value: float, where: str) -> tuple[int, int]:
+    """Mantissa and right shift of a real multiplier, as TFLite's ``QuantizeMultiplier`` makes them.
+
+    Raises
+    ------
+    QuantError
+        If ``value`` is not below 1: the requantizer only shifts right.
+
+    >>> quantize_multiplier(0.375, "layer")
+    (1610612736, 1)
+    """
+    mantissa, exponent = math.frexp(value)
+    scaled = round(mantissa * (1 << 31))
+    if scaled == 1 << 31:
+        scaled, exponent = scaled // 2, exponent + 1
+    if exponent > 0 or value < 0:
+        raise QuantError(f"{where}: multiplier {value:g} is not between 0 and 1, and the requantizer only shifts right; "
+                         f"widen the layer's output range in training")
+    return (0, 0) if exponent < -31 else (scaled, -exponent)
+
+
+def _bias(offset: np.ndarray, scale: np.ndarray, where: str) -> np.ndarray:
+    bias = np.round(offset / scale)
+    if np.abs(bias).max() >= 1 << 31:
+        raise QuantError(f"{where}: bias {offset[np.abs(bias).argmax()]:g} does not fit 32 bits at its scale; "
+                         f"train with another seed or a lower learning rate")
+    return bias.astype(np.int32)
+
+
+def _float64(value: Tensor) -> np.ndarray:
+    return value.detach().numpy().astype(np.float64)
+
+
+def _weighted(layer: QuantLayer, name: str, taken: TensorType) -> Layer:
+    """Normalization goes into multiplier and bias; where it is negative, the weights change sign instead."""
+    scale, gain = _float64(layer.scales()), _float64(layer.gain())
+    sign = torch.from_numpy(np.where(gain < 0, -1.0, 1.0)).float().reshape(-1, *[1] * (layer.weight.dim() - 1))
+    weights = (integer_weights(layer.weight, layer.scales(), layer.bits) * sign).permute(LAYOUT[layer.spec.op])
+    if layer.spec.op == "depthwise":
+        weights = weights[0]
+    real = taken.scale * scale * np.abs(gain)   # of one step of the accumulator
+    output = TensorType(shape=layer.output, scale=layer.range.scale, zero_point=layer.range.zero_point)
+    quantized = [quantize_multiplier(value, f"layer {name}") for value in (real / output.scale).tolist()]
+    padded = layer.spec.op != "dense"
+    return Layer(
+        name=name, op=layer.spec.op, output=output, weights=np.ascontiguousarray(weights.numpy().astype(np.int8)),
+        bias=_bias(_float64(layer.offset()), np.maximum(real, np.finfo(float).tiny), f"layer {name}"),
+        multiplier=np.array([mantissa for mantissa, _ in quantized], np.int32),
+        shift=np.array([shift for _, shift in quantized], np.int32), weight_bits=layer.bits,
+        stride=layer.spec.stride if padded else (1, 1), padding=layer.padding,
+        act_min=output.zero_point if layer.spec.relu else -128)
+
+
+def _pool(layer: QuantLayer, name: str, taken: TensorType) -> Layer:
+    output = TensorType(shape=layer.output, scale=taken.scale, zero_point=taken.zero_point)
+    nothing = np.zeros(0, np.int32)
+    return Layer(name=name, op="avgpool", output=output, weights=np.zeros((*layer.kernel, 0), np.int8), bias=nothing,
+                 multiplier=nothing, shift=nothing, weight_bits=layer.bits, stride=layer.kernel)
+
+
+def lower(network: QuantNetwork, name: str) -> Graph:
+    """The integer graph that computes what ``network`` does in evaluation mode, up to the rounding of the last bit.
+
+    Raises
+    ------
+    QuantError
+        If a layer's numbers do not fit the requantizer; the message names the layer.
+    """
+    kind = TensorType(shape=network.shape, scale=INPUT_SCALE, zero_point=INPUT_ZERO)
+    layers: list[Layer] = []
+    for index, layer in enumerate(network.layers):
+        taken = layers[-1].output if layers else kind
+        layers.append((_weighted if layer.weighted else _pool)(layer, f"{layer.spec.op}{index}", taken))
+    return Graph(name=name, input=kind, layers=tuple(layers)).check()

@@ -1,0 +1,47 @@
+"""Errors of a multiplier as noise at the accumulator, from a measured profile."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from hw.spec.feedback import NoiseProfile
+from sw.quant.config import QuantError
+
+__all__ = ["Noise"]
+
+LOWEST = -128   # an activation without low bits, so no truncated multiplier errs on it; after a ReLU the most frequent
+
+
+class Noise:
+    """Draws the error of sums of products.
+
+    The profile knows mean and variance of one product's error for each weight value. Over a kernel both add up,
+    for those of its activations that are not the lowest. The error does not depend on the network's parameters,
+    so the backward pass goes straight through.
+    """
+
+    def __init__(self, profile: NoiseProfile, weight_bits: int, generator: torch.Generator):
+        if weight_bits > profile.weight_bits:
+            raise QuantError(f"weight_bits={weight_bits}: the feedback's noise is of {profile.weight_bits}-bit weights; "
+                             f"train with at most {profile.weight_bits} bits or measure another multiplier")
+        self.mean, self.variance = torch.tensor(profile.mean), torch.tensor(profile.variance)
+        self.zero = 1 << profile.weight_bits - 1
+        self.generator = generator
+
+    @property
+    def silent(self) -> bool:
+        """Whether the multiplier is exact."""
+        return not (self.mean.any() or self.variance.any())
+
+    @torch.no_grad()
+    def draw(self, active: Tensor, weights: Tensor, products: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """Error in the accumulator's units.
+
+        ``active`` is 1 where an activation is above the lowest, else 0; ``weights`` holds the integer weights;
+        ``products`` sums activations times weights as the layer does.
+        """
+        index = weights.long() + self.zero
+        mean = products(active, self.mean[index])
+        spread = products(active, self.variance[index]).clamp_min(0).sqrt()
+        return mean + spread * torch.randn(mean.shape, generator=self.generator)
