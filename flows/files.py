@@ -1,0 +1,36 @@
+"""Writing files whole or not at all."""
+
+import json
+import os
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+__all__ = ["to_json", "write_json", "write_whole"]
+
+
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Replace ``path`` by a file with ``content``; whoever reads sees the old one or the new one."""
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    return path
+
+
+def to_json(document: Any) -> str:
+    """The same text for the same document: keys keep their order, numbers are not rounded."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, document: Any) -> Path:
+    return write_whole(path, to_json(document))

@@ -1,0 +1,141 @@
+"""The report's charts, as plain data for plotly.js."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+__all__ = ["Figure", "curves_figure", "feedback_figure", "front_figure", "layers_figure", "noise_figure",
+           "resources_figure"]
+
+Figure = dict[str, Any]
+Record = Mapping[str, Any]
+
+INK, MUTED, GRID, SURFACE = "#1f2430", "#6b7280", "#e5e7eb", "#ffffff"
+BLUE, ORANGE, GREEN, YELLOW = "#2a6fdb", "#e4662e", "#1a9e77", "#d99a00"
+SCALE = [[0, "#cfe0fb"], [0.5, "#4b86e0"], [1, "#0b2f6b"]]
+DASHES = ("dot", "dash", "solid", "dashdot", "longdash")
+NETWORK_BITS = {8: BLUE, 4: GREEN, 2: ORANGE}
+
+
+def _axis(title: str, **more: Any) -> dict[str, Any]:
+    return {"title": {"text": title, "font": {"size": 13, "color": MUTED}}, "gridcolor": GRID, "zeroline": False,
+            "linecolor": GRID, "tickfont": {"color": MUTED}, "automargin": True, **more}
+
+
+def _figure(data: list[dict[str, Any]], *, height: int = 420, **layout: Any) -> Figure:
+    return {"data": data, "layout": {
+        "height": height, "paper_bgcolor": SURFACE, "plot_bgcolor": SURFACE, "hovermode": "closest",
+        "font": {"family": "system-ui, sans-serif", "color": INK, "size": 13},
+        "margin": {"l": 64, "r": 24, "t": 24, "b": 56},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, **layout}}
+
+
+def _latency_ms(points: Iterable[Record]) -> list[float]:
+    return [1e3 * point["metrics"]["latency_s"] for point in points]
+
+
+def _hover(point: Record) -> str:
+    metrics = point["metrics"]
+    return (f"<b>{point['id']}</b><br>accuracy {metrics['accuracy']:.4f}<br>{metrics['cycles']:,} cycles, "
+            f"{1e3 * metrics['latency_s']:.4f} ms<br>{metrics['lut']:,} LUT, {metrics['dsp']} DSP, "
+            f"{metrics['bram']} BRAM<br>{point.get('fidelity', 'estimated')}")
+
+
+def front_figure(points: Sequence[Record], others: Sequence[Record]) -> Figure:
+    """Accuracy against latency; colour is logic, the marker says what was measured.
+
+    ``others`` are the candidates that are not in the front.
+    """
+    luts = [point["metrics"]["lut"] for point in points] or [0]
+    colour = {"cmin": min(luts), "cmax": max(luts), "colorscale": SCALE}
+    traces = [{
+        "type": "scatter", "mode": "markers", "name": f"other candidates ({len(others)})", "x": _latency_ms(others),
+        "y": [point["metrics"]["accuracy"] for point in others], "text": [_hover(point) for point in others],
+        "hovertemplate": "%{text}<extra></extra>", "marker": {"size": 5, "color": "#c3c8d1"}}]
+    for fidelity, symbol, size in (("estimated", "circle", 10), ("measured", "diamond", 16)):
+        chosen = [point for point in points if point["fidelity"] == fidelity]
+        traces.append({
+            "type": "scatter", "mode": "markers", "name": f"front, {fidelity} ({len(chosen)})",
+            "x": _latency_ms(chosen), "y": [point["metrics"]["accuracy"] for point in chosen],
+            "text": [_hover(point) for point in chosen], "hovertemplate": "%{text}<extra></extra>",
+            "marker": {"size": size, "symbol": symbol, "color": [point["metrics"]["lut"] for point in chosen],
+                       "line": {"width": 2 if fidelity == "measured" else 1,
+                                "color": ORANGE if fidelity == "measured" else INK},
+                       **colour, "showscale": fidelity == "measured" or len(traces) == 1,
+                       "colorbar": {"title": {"text": "LUT"}, "thickness": 12, "outlinewidth": 0}}})
+    return _figure(traces, height=520, xaxis=_axis("latency of one inference, ms (log scale)", type="log"),
+                   yaxis=_axis("integer accuracy on the test split", tickformat=".0%"))
+
+
+def layers_figure(point: Record) -> Figure:
+    """Cycles of each layer beside its roof."""
+    layers = point["layers"]
+    names = [f"{layer['name']}<br>{layer['op']}" for layer in layers]
+    bars = [("roofline", "#c3c8d1", "roof", [f"bound by {layer['bound']}" for layer in layers]),
+            ("engine", BLUE, "cycles", [f"{layer['macs']:,} MAC" for layer in layers])]
+    return _figure(
+        [{"type": "bar", "name": name, "x": names, "y": [layer[key] for layer in layers], "text": text,
+          "textposition": "none", "hovertemplate": "%{x}<br>%{y:,} cycles<br>%{text}<extra>" + name + "</extra>",
+          "marker": {"color": colour}} for name, colour, key, text in bars],
+        height=320, barmode="group", bargap=0.3, bargroupgap=0.08, xaxis=_axis("", tickangle=0, tickfont={"size": 11}),
+        yaxis=_axis("cycles"))
+
+
+def resources_figure(points: Sequence[Record]) -> Figure:
+    """Share of the board that each point uses, measured beside estimated."""
+    kinds = ("lut", "ff", "dsp", "bram")
+    traces = []
+    for name, key, colour in (("estimated", "estimated", "#c3c8d1"), ("routed", "metrics", BLUE)):
+        labels, shares, text = [], [], []
+        for point in points:
+            for kind in kinds:
+                if kind in point[key] and point["budget"].get(kind):
+                    labels.append((f"{point['label']}", kind.upper()))
+                    shares.append(point[key][kind] / point["budget"][kind])
+                    text.append(f"{point[key][kind]:,} of {point['budget'][kind]:,}")
+        traces.append({"type": "bar", "name": name, "x": [list(row) for row in zip(*labels, strict=True)],
+                       "y": shares, "text": text, "textposition": "none", "marker": {"color": colour},
+                       "hovertemplate": "%{x}<br>%{text} (%{y:.1%})<extra>" + name + "</extra>"})
+    return _figure(traces, height=380, barmode="group", bargap=0.3, xaxis=_axis(""),
+                   yaxis=_axis("share of the board", tickformat=".0%", rangemode="tozero"))
+
+
+def curves_figure(trainings: Sequence[Record], network: str) -> Figure:
+    """Validation accuracy by epoch; colour is weight bits, dashes are width."""
+    chosen = [training for training in trainings if training["network"] == network]
+    widths = sorted({training["width"] for training in chosen})
+    return _figure([{
+        "type": "scatter", "mode": "lines", "name": f"width {training['width']:g}, {training['weight_bits']} bits",
+        "x": [record["epoch"] for record in training["curves"]],
+        "y": [record["accuracy"] for record in training["curves"]],
+        "customdata": [record["loss"] for record in training["curves"]],
+        "hovertemplate": "epoch %{x}: %{y:.4f}, loss %{customdata:.4f}<extra>%{fullData.name}</extra>",
+        "line": {"width": 2, "color": NETWORK_BITS.get(training["weight_bits"], YELLOW),
+                 "dash": DASHES[widths.index(training["width"]) % len(DASHES)]}}
+        for training in chosen], height=400, xaxis=_axis("epoch"),
+        yaxis=_axis("accuracy on the validation split", tickformat=".0%"))
+
+
+def feedback_figure(pairs: Sequence[Record]) -> Figure:
+    """One line per seed from the accuracy without to the accuracy with feedback."""
+    traces: list[dict[str, Any]] = [{
+        "type": "scatter", "mode": "lines+markers", "x": ["without feedback", "with feedback"],
+        "y": [pair["without"], pair["with"]], "name": f"seed {pair['seed']}", "showlegend": False,
+        "hovertemplate": f"seed {pair['seed']}: " + "%{y:.4f}<extra></extra>",
+        "line": {"color": "#a8b3c5", "width": 1.5}, "marker": {"size": 7}} for pair in pairs]
+    means = [sum(pair[key] for pair in pairs) / len(pairs) for key in ("without", "with")]
+    traces.append({"type": "scatter", "mode": "lines+markers", "x": ["without feedback", "with feedback"], "y": means,
+                   "name": "mean", "line": {"color": BLUE, "width": 3}, "marker": {"size": 11},
+                   "hovertemplate": "mean: %{y:.4f}<extra></extra>"})
+    return _figure(traces, height=360, xaxis=_axis("", range=[-0.3, 1.3]),
+                   yaxis=_axis("accuracy with the truncated multiplier", tickformat=".1%"))
+
+
+def noise_figure(profile: Record) -> Figure:
+    """Mean error of the multiplier by weight value, with one standard deviation."""
+    zero = 1 << profile["weight_bits"] - 1
+    return _figure([{
+        "type": "bar", "x": [index - zero for index in range(2 * zero)], "y": list(profile["mean"]),
+        "error_y": {"type": "data", "array": [value ** 0.5 for value in profile["variance"]], "color": MUTED,
+                    "thickness": 1, "width": 0},
+        "marker": {"color": BLUE}, "hovertemplate": "weight %{x}: mean error %{y:.3f}<extra></extra>"}],
+        height=300, showlegend=False, xaxis=_axis("weight value"), yaxis=_axis("error of a product, LSB²"))
