@@ -4,6 +4,7 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.gateware.adders import balanced_sum
 from hw.gateware.multipliers import multiply
 from hw.spec.design import DesignPoint
 
@@ -59,10 +60,10 @@ class ProcessingElement(wiring.Component):
             weight = self.weights_down[lane]
             if takes_part and lane == self.col and lane != self.row:
                 weight = Mux(self.depthwise, self.weights_down[self.row], weight).as_signed()
-            m.d.sync += product.eq(multiply(design.multiplier, self.acts_right[lane], weight))
+            m.d.sync += product.eq(multiply(m, design.multiplier, self.acts_right[lane], weight, f"row{lane}"))
 
         dot = Signal(signed(design.product_bits))
-        everything = sum(products[1:], products[0])
+        everything = balanced_sum(m, products, "sum")
         m.d.sync += dot.eq(Mux(self.depthwise, products[self.col], everything) if takes_part and design.lanes > 1
                            else everything)
 

@@ -1,6 +1,6 @@
 """Requantization: one accumulator a cycle to one int8, with TFLite's double rounding."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -47,14 +47,13 @@ class Requantizer(wiring.Component):
 
         high = self._high_multiply(m, total, params[1].multiplier[:31])      # valid with params[4]
 
-        # round half away from zero: add half, less one for a negative value, and let the shift floor
-        negative, shift = high[-1] & params[4].shift.any(), params[4].shift[:5]
-        nudged = Signal(signed(34))
-        m.d.sync += nudged.eq(high + ((1 << shift) >> 1) - negative)
-        shifted = Signal(signed(32))
-        m.d.sync += shifted.eq(nudged >> params[5].shift[:5])
+        # round half away from zero: one less for a negative value, then half is what the last bit shifted out says
+        lowered = Signal(signed(33))
+        m.d.sync += lowered.eq(high - (high[-1] & params[4].shift[:5].any()))
+        shifted = Signal(signed(34))
+        m.d.sync += shifted.eq((lowered << 1) >> params[5].shift[:5])
         placed = Signal(signed(33))
-        m.d.comb += placed.eq(shifted + self.zero)
+        m.d.comb += placed.eq((Cat(1, shifted[1:]).as_signed() + Cat(shifted[0], self.zero).as_signed()) >> 1)
         m.d.sync += self.out.payload.eq(
             Mux(placed < self.low, self.low, Mux(placed > self.high, self.high, placed[:8].as_signed())))
 
@@ -74,8 +73,8 @@ class Requantizer(wiring.Component):
         low, cross_a, cross_b, top = Signal(34), Signal(signed(34)), Signal(signed(34)), Signal(signed(34))
         m.d.sync += [low.eq(value_low * factor_low), cross_a.eq(value_high * factor_low),
                      cross_b.eq(value_low * factor_high), top.eq(value_high * factor_high)]
-        cross, outer = Signal(signed(35)), Signal(signed(68))
-        m.d.sync += [cross.eq(cross_a + cross_b), outer.eq((top << 2 * half) + low + (1 << 30))]
+        cross, outer = Signal(signed(35)), Signal(signed(66))
+        m.d.sync += [cross.eq(cross_a + cross_b), outer.eq(Cat(low, top[:32]).as_signed() + (1 << 30))]
         high = Signal(signed(32))
         m.d.sync += high.eq((outer + (cross << half)) >> 31)
         return high
