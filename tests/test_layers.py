@@ -1,0 +1,122 @@
+"""A package imports only from rows above its own, and each heavy library stays in its home."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Top to bottom; packages of one row may use each other.
+ROWS = (("hw.spec",), ("hw.tools",), ("boards",), ("sw.graph",), ("sw.golden",),
+        ("hw.gateware", "hw.formal", "hw.emit"), ("sw.data", "sw.models"), ("sw.quant",), ("sw.frontend",), ("sw.compiler",), ("sw.firmware",), ("hw.soc",),
+        ("cosim",), ("flows",))
+ROW = {package: number for number, row in enumerate(ROWS) for package in row}
+HOMES = {
+    "amaranth": {"hw.gateware", "hw.formal", "hw.emit"},
+    "torch": {"sw.data", "sw.models", "sw.quant"}, "sklearn": {"sw.data", "sw.models"},
+    "tflite": {"sw.frontend"}, "onnx": {"sw.frontend"},
+    "litex": {"hw.soc"}, "litex_boards": {"hw.soc"}, "litedram": {"hw.soc"}, "migen": {"hw.soc"},
+    "cocotb": {"cosim"}, "cocotb_tools": {"cosim"},
+    "optuna": {"flows"}, "plotly": {"flows"}, "rich": {"flows"}, "dask": {"flows"}, "pyosys": {"hw.tools"},
+}
+STANDARD_ONLY = {"hw.spec", "hw.tools", "boards"}
+
+
+def package(module):
+    """The row's entry that a module belongs to; None outside the tree."""
+    return next((name for name in ROW if (module + ".").startswith(name + ".")), None)
+
+
+def imported(node, module):
+    """Every module that an import statement may bind: ``from sw import quant`` is ``sw.quant``."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = ".".join(module.split(".")[:-node.level]) if node.level else ""
+        start = ".".join(filter(None, (base, node.module)))
+        return [f"{start}.{alias.name}" for alias in node.names]
+    return []
+
+
+def names(node, module):
+    """Modules named by an import statement, by ``import_module("...")`` or by ``__import__("...")``."""
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+            return [node.args[0].value]
+    return imported(node, module)
+
+
+def violations(module, source):
+    here = package(module)
+    for node in ast.walk(ast.parse(source)):
+        for name in names(node, module):
+            there, top = package(name), name.split(".")[0]
+            if there and ROW[there] > ROW[here]:
+                yield f"{module} imports {name}: {here} may not use {there}"
+            if here not in HOMES.get(top, {here}):
+                yield f"{module} imports {name}: {top} is at home in {', '.join(sorted(HOMES[top]))}"
+            elif here in STANDARD_ONLY and top in REQUIRED:
+                yield f"{module} imports {name}: {here} uses the standard library only"
+
+
+def required():
+    """Import names of what ``pyproject.toml`` asks for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found = {line.partition("=")[0].replace("-", "_") for line in project["dependencies"]}
+    return (found - {"scikit_learn", "pyosys"}) | {"sklearn"}
+
+
+REQUIRED = required()
+
+
+def modules():
+    for top in ("hw", "sw", "boards", "cosim", "flows"):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path.read_text()
+
+
+def test_tree_is_layered():
+    found = [problem for name, source in modules() if package(name) for problem in violations(name, source)]
+    assert not found, "\n".join(found)
+
+
+def test_every_module_has_a_row():
+    outside = [name for name, source in modules() if not package(name) and source.strip()]
+    assert [name for name in outside if name not in ("hw", "sw")] == []
+
+
+def test_package_files_of_the_roots_import_nothing():
+    for name, source in modules():
+        if name in ("hw", "sw"):
+            assert [node for node in ast.walk(ast.parse(source)) if imported(node, name)] == []
+
+
+@pytest.mark.parametrize("module, source", [
+    ("hw.spec.design", "from sw.quant.train import train"),
+    ("hw.spec.design", "from sw import quant"),
+    ("hw.spec.design", "import sw.quant"),
+    ("hw.spec.design", "def late():\n    from sw import quant"),
+    ("hw.spec.design", "from .. import soc"),
+    ("hw.spec.design", "import importlib\nimportlib.import_module('sw.quant')"),
+    ("hw.spec.design", "import numpy"),
+    ("hw.gateware.array", "import sw.compiler.lower"),
+    ("sw.golden.ops", "import torch"),
+    ("cosim.engine", "from flows import store"),
+    ("flows.train", "import torch.nn"),
+    ("sw.compiler.lower", "import amaranth as am"),
+])
+def test_a_wrong_import_is_caught(module, source):
+    assert len(list(violations(module, source))) == 1
+
+
+@pytest.mark.parametrize("module, source", [
+    ("flows.explore", "from sw import quant"),
+    ("hw.emit.verilog", "from hw.gateware.engine import Engine"),
+    ("sw.models.nets", "from sw.data import digits"),
+    ("sw.quant.train", "from .fake import FakeQuant"),
+    ("sw.golden.ops", "import numpy as np"),
+])
+def test_a_right_import_passes(module, source):
+    assert list(violations(module, source)) == []
