@@ -28,7 +28,8 @@ class ProcessingElement(wiring.Component):
     """One element of the array, at ``row`` and ``col``.
 
     Operands and token move to the right and downwards after one cycle. ``total`` holds the finished sum from
-    ``ELEMENT_LATENCY`` cycles (``hw.spec.timing``) after the last token was at the inputs until the next finished sum replaces it.
+    ``ELEMENT_LATENCY`` cycles (``hw.spec.timing``) after the last token was at the inputs until the next finished
+    sum replaces it.
 
     In depthwise mode only activation lane ``col`` and weight lane ``row`` are multiplied; an element beyond the
     design's depthwise rows or columns then gives nothing of use.

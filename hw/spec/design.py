@@ -10,6 +10,7 @@ from hw.spec.multipliers import MULTIPLIERS
 __all__ = ["DesignPoint"]
 
 WEIGHT_BITS = (8, 4, 2)
+_EXAMPLES: dict[type, str] = {int: "a plain whole number", str: 'text in "quotes"'}
 PARAM_BITS = 72  # per output channel: bias 32, multiplier 32, shift 8
 
 
@@ -47,9 +48,10 @@ class DesignPoint:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if type(value) is not field.type:
-                raise SpecError(f"{field.name}={value!r}: expected {field.type.__name__}, "
-                                f"got {type(value).__name__}; write it as {_example(field.type)}")
+            kind = type(field.default)
+            if type(value) is not kind:
+                raise SpecError(f"{field.name}={value!r}: expected {kind.__name__}, "
+                                f"got {type(value).__name__}; write it as {_EXAMPLES[kind]}")
         _power_of_two("rows", self.rows, 1, 16)
         _power_of_two("cols", self.cols, 1, 16)
         _power_of_two("lanes", self.lanes, 1, 16)
@@ -133,7 +135,3 @@ class DesignPoint:
         """Short name for tables: ``2x4x4 w8 dsp r1``."""
         return (f"{self.rows}x{self.cols}x{self.lanes} w{self.weight_bits} "
                 f"{self.multiplier} r{self.requantizers}")
-
-
-def _example(kind: type) -> str:
-    return {int: "a plain whole number", str: 'text in "quotes"'}[kind]

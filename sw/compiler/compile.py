@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from hw.spec.commands import COMMAND_BITS, LAYER_LOG_ENTRIES, OPCODES, encode
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError

@@ -92,7 +92,7 @@ def pooling_scale(count: int, weight_bits: int) -> tuple[int, int, int]:
     # a multiplier of almost one leaves all the rounding to the shift; it serves powers of two
     for multiplier, shift in ((-(-(1 << 31 + below) // divisor), below), ((1 << 31) - 1, divisor.bit_length() - 1)):
         if 0 <= shift <= MAX_SHIFT and multiplier < 1 << 31:
-            got = requantize(sums * weight, bias=np.int64(0), multiplier=np.int64(multiplier), shift=np.int64(shift),
+            got = requantize(sums * weight, bias=np.zeros(1), multiplier=np.array(multiplier), shift=np.array(shift),
                              zero=0, low=-128, high=127)
             if np.array_equal(got, want):
                 return weight, multiplier, shift

@@ -102,7 +102,7 @@ class Graph:
     def save(self, path: Path) -> None:
         """Write ``model.npz``: arrays, and the rest as JSON under ``header``."""
         header: dict[str, Any] = {"format": FORMAT, "name": self.name, "input": _type_record(self.input), "layers": []}
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for index, layer in enumerate(self.layers):
             header["layers"].append({
                 "name": layer.name, "op": layer.op, "output": _type_record(layer.output),
@@ -119,7 +119,8 @@ class Graph:
             with np.load(path, allow_pickle=False) as stored:
                 header = json.loads(str(stored["header"]))
                 if header["format"] != FORMAT:
-                    raise GraphError(f"{path}: model format {header['format']}, this Heddle reads {FORMAT}; train again")
+                    raise GraphError(f"{path}: model format {header['format']}, this Heddle reads {FORMAT}; "
+                                     f"train again")
                 layers = tuple(
                     Layer(**{**record, "output": _type(record["output"]), "stride": tuple(record["stride"]),
                              "padding": tuple(record["padding"])},

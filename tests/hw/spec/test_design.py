@@ -1,0 +1,55 @@
+import tomllib
+
+import pytest
+
+from hw.spec.design import DesignPoint
+from hw.spec.errors import SpecError
+from hw.spec.presets import PRESETS, design_from_table, load_design, to_toml
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_survives_toml(name):
+    assert design_from_table(tomllib.loads(to_toml(PRESETS[name])), "x.toml") == PRESETS[name]
+
+
+def test_presets_have_the_promised_macs():
+    assert [PRESETS[name].macs_per_cycle for name in ("ecp5-25", "ecp5-45", "ecp5-85")] == [32, 64, 128]
+
+
+@pytest.mark.parametrize("fields, text", [
+    ({"rows": 3}, r"rows=3: choose a power of two, one of 1, 2, 4, 8, 16"),
+    ({"rows": "4"}, r"rows='4': expected int, got str; write it as a plain whole number"),
+    ({"rows": True}, r"rows=True: expected int, got bool"),
+    ({"weight_bits": 3}, r"weight_bits=3: choose 8, 4 or 2"),
+    ({"multiplier": "booth"}, r"multiplier='booth': choose dsp or lut or trunc"),
+    ({"acc_bits": 12}, r"acc_bits=12: 4 products of 8x8 bits need 18 and the requantizer takes 32"),
+    ({"rows": 1, "lanes": 2}, r"rows=1, lanes=2: the activation port is rows\*lanes = 2 bytes wide and must be 4"),
+    ({"cols": 16, "lanes": 8}, r"cols=16, lanes=8: the weight port is 1024 bits wide and must be 8 to 512"),
+    ({"requantizers": 8}, r"requantizers=8: choose a power of two, one of 1, 2, 4"),
+    ({"act_bits": 4}, r"act_bits=4: the engine's activations are 8 bits"),
+    ({"cpu": "serv"}, r"cpu='serv': choose 'vexriscv'"),
+])
+def test_impossible_design_says_what_to_do(fields, text):
+    with pytest.raises(SpecError, match=text):
+        DesignPoint(**fields)
+
+
+def test_unknown_key_names_the_file():
+    with pytest.raises(SpecError, match=r"my.toml: unknown key 'row'; a design has rows, cols"):
+        design_from_table({"row": 4}, "my.toml")
+
+
+def test_unknown_name_lists_the_presets():
+    with pytest.raises(SpecError, match=r"design 'ecp5': neither a preset \(ecp5-25, ecp5-45, ecp5-85\) nor a TOML"):
+        load_design("ecp5")
+
+
+def test_broken_toml_is_one_line(tmp_path):
+    path = tmp_path / "d.toml"
+    path.write_text("rows = = 3")
+    with pytest.raises(SpecError, match=r"d.toml: not a TOML file"):
+        load_design(str(path))
+
+
+def test_fingerprint_is_of_the_hardware():
+    assert DesignPoint(board="ulx3s-85").fingerprint == DesignPoint().fingerprint != DesignPoint(rows=4).fingerprint
