@@ -6,7 +6,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from sw.graph.graph import Graph, GraphError, Layer, TensorType
 
-__all__ = ["matmul", "requantize", "run", "run_layer"]
+__all__ = ["accumulate", "matmul", "requantize", "run", "run_layer"]
 
 BATCH = 256            # inputs at a time, so that the unfolded windows stay small
 FLOAT32_TERMS = 1024   # products of two int8 are at most 2**14: so many sum to at most 2**24, exact in float32
@@ -79,26 +79,32 @@ def _depthwise(layer: Layer, data: np.ndarray, weights: np.ndarray, dropped: int
     return total.astype(np.int64)
 
 
-def _average(layer: Layer, data: np.ndarray) -> np.ndarray:
+def _average(layer: Layer, total: np.ndarray) -> np.ndarray:
     count = layer.kernel[0] * layer.kernel[1]
-    total = _depthwise(layer, data, np.ones((*layer.kernel, data.shape[-1]), np.int8), dropped=0)
     rounded = np.sign(total) * ((np.abs(total) + count // 2) // count)
     return np.clip(rounded, layer.act_min, layer.act_max).astype(np.int8)
 
 
-def run_layer(layer: Layer, taken: TensorType, data: np.ndarray, design: DesignPoint | None = None) -> np.ndarray:
-    """Output int8 ``(N, *layer.output.shape)`` for ``data`` int8 ``(N, *taken.shape)``."""
+def accumulate(layer: Layer, taken: TensorType, data: np.ndarray, design: DesignPoint | None = None) -> np.ndarray:
+    """Sums of products int64 ``(N, *layer.output.shape)``, before bias and zero points; an average pooling's sums."""
     dropped = _dropped(design)
     if layer.op == "avgpool":
-        return _average(layer, data)
-    weights = layer.weights.astype(np.int64)
+        return _depthwise(layer, data, np.ones((*layer.kernel, data.shape[-1]), np.int8), dropped=0)
+    if layer.op == "dense":
+        return matmul(data.reshape(len(data), 1, 1, -1), layer.weights.T, dropped)
+    padded = _padded(layer, data, taken.zero_point)
     if layer.op == "depthwise":
-        acc = _depthwise(layer, _padded(layer, data, taken.zero_point), layer.weights, dropped)
-        sums = weights.sum(axis=(0, 1))
-    else:
-        acc = (matmul(data.reshape(len(data), 1, 1, -1), layer.weights.T, dropped) if layer.op == "dense"
-               else _conv(layer, _padded(layer, data, taken.zero_point), dropped))
-        sums = weights.reshape(len(weights), -1).sum(axis=1)
+        return _depthwise(layer, padded, layer.weights, dropped)
+    return _conv(layer, padded, dropped)
+
+
+def run_layer(layer: Layer, taken: TensorType, data: np.ndarray, design: DesignPoint | None = None) -> np.ndarray:
+    """Output int8 ``(N, *layer.output.shape)`` for ``data`` int8 ``(N, *taken.shape)``."""
+    acc = accumulate(layer, taken, data, design)
+    if layer.op == "avgpool":
+        return _average(layer, acc)
+    weights = layer.weights.astype(np.int64)
+    sums = weights.sum(axis=(0, 1)) if layer.op == "depthwise" else weights.reshape(len(weights), -1).sum(axis=1)
     return requantize(acc, bias=layer.bias - taken.zero_point * sums, multiplier=layer.multiplier, shift=layer.shift,
                       zero=layer.output.zero_point, low=layer.act_min, high=layer.act_max)
 
@@ -111,8 +117,8 @@ def run(graph: Graph, inputs: np.ndarray, design: DesignPoint | None = None) -> 
     inputs : np.ndarray
         int8 ``(N, height, width, channels)``.
     design : DesignPoint | None
-        Whose multiplier forms the products (``design.weight_bits`` decides what a truncated one leaves out,
-        also of the sums of an average pooling); exact without one.
+        Whose multiplier forms the products (``design.weight_bits`` decides what a truncated one leaves out);
+        exact without one.
 
     Raises
     ------
