@@ -1,0 +1,149 @@
+// Feeds request frames to the Verilated SoC, one after the other's response, and collects what it answers.
+//
+// Usage: sim REQUEST ANSWER ROM_FOLDER [WAVES]. REQUEST: three 64-bit words (cycles that one response may take, first
+// and last frame in the waves), then the frames. ANSWER: a 64-bit failure, frames answered and cycles, a double of
+// seconds, then every byte that the SoC sent. Macros that describe a frame come from sw/firmware/protocol.py.
+
+#include "Vtop.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#if VM_TRACE
+#include "verilated_vcd_c.h"
+#endif
+
+namespace {
+
+enum Failure : uint64_t { NONE, NO_RESPONSE, NO_FRAME };
+
+constexpr uint32_t RESET_CYCLES = 16;
+constexpr uint32_t SETTLE_CYCLES = 64;  // behind the last response, in which a byte too many would show
+constexpr uint32_t NO_LENGTH = ~0u;
+
+using Bytes = std::vector<uint8_t>;
+
+// Bytes of the frame that begins at `begin`, NO_LENGTH while its header is not whole.
+uint32_t frame_bytes(const uint8_t* begin, size_t available) {
+    if (available < HEADER_BYTES) return NO_LENGTH;
+    return OVERHEAD_BYTES + begin[LENGTH_AT] + 256u * begin[LENGTH_AT + 1];
+}
+
+class Bench {
+public:
+    Vtop top;
+    uint64_t cycles = 0;
+    Bytes answer;
+
+    Bench() {
+        top.clk = top.serial_rx_valid = top.serial_rx_data = 0;
+        top.serial_tx_ready = 1;
+        top.rst = 1;
+        for (uint32_t n = 0; n < RESET_CYCLES; n++) cycle();
+        top.rst = 0;
+    }
+
+    void cycle() {
+        top.clk = 0;
+        top.eval();
+        dump();
+        if (top.serial_tx_valid) answer.push_back(top.serial_tx_data);
+        top.clk = 1;
+        top.eval();
+        dump();
+        cycles++;
+    }
+
+    // Give one frame and wait for its response; false if that takes more than `limit` cycles.
+    bool serve(const uint8_t* frame, uint32_t bytes, uint64_t limit) {
+        const uint64_t last = cycles + limit;
+        const size_t begun = answer.size();
+        uint32_t given = 0, wanted = NO_LENGTH;
+        while (given < bytes || answer.size() - begun < wanted) {
+            if (cycles >= last) return false;
+            top.serial_rx_valid = given < bytes;
+            top.serial_rx_data = given < bytes ? frame[given] : 0;
+            // In the SoC `ready` is a register's value, so it is the same before and after the inputs settle.
+            given += given < bytes && top.serial_rx_ready;
+            const size_t size = answer.size();
+            cycle();
+            if (answer.size() != size) wanted = frame_bytes(answer.data() + begun, answer.size() - begun);
+        }
+        top.serial_rx_valid = 0;
+        return true;
+    }
+
+#if VM_TRACE
+    std::unique_ptr<VerilatedVcdC> waves;
+    void trace(const char* file) {
+        if (file && !waves) {
+            waves = std::make_unique<VerilatedVcdC>();
+            top.trace(waves.get(), 99);
+            waves->open(file);
+        } else if (!file && waves) {
+            waves->close();
+            waves.reset();
+        }
+    }
+    void dump() { if (waves) waves->dump(2 * cycles + top.clk); }
+#else
+    void trace(const char*) {}
+    void dump() {}
+#endif
+};
+
+Bytes contents(const char* name) {
+    Bytes bytes;
+    if (FILE* file = std::fopen(name, "rb")) {
+        uint8_t part[65536];
+        for (size_t got; (got = std::fread(part, 1, sizeof part, file)) > 0;) bytes.insert(bytes.end(), part, part + got);
+        std::fclose(file);
+    }
+    return bytes;
+}
+
+int fail(const char* what) {
+    std::fprintf(stderr, "error: %s\n", what);
+    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc < 4) return fail("usage: sim REQUEST ANSWER ROM_FOLDER [WAVES]");
+    const Bytes request = contents(argv[1]);
+    FILE* const out = std::fopen(argv[2], "wb");
+    uint64_t settings[3];
+    if (request.size() < sizeof settings || !out) return fail("cannot read the request or write the answer");
+    std::memcpy(settings, request.data(), sizeof settings);
+    if (chdir(argv[3])) return fail("no such folder with the ROM's content");
+
+    Verilated::traceEverOn(VM_TRACE);
+    Verilated::randReset(0);
+    auto bench = std::make_unique<Bench>();
+    const auto begun = std::chrono::steady_clock::now();
+    uint64_t failure = NONE, frame = 0;
+    for (size_t at = sizeof settings; at < request.size() && failure == NONE; frame++) {
+        const uint32_t bytes = frame_bytes(request.data() + at, request.size() - at);
+        if (bytes > request.size() - at) return fail("the request ends inside a frame");
+        if (argc > 4) bench->trace(frame >= settings[1] && frame <= settings[2] ? argv[4] : nullptr);
+        if (!bench->serve(request.data() + at, bytes, settings[0])) failure = NO_RESPONSE;
+        at += bytes;
+    }
+    if (failure == NONE)
+        for (uint32_t n = 0; n < SETTLE_CYCLES; n++) bench->cycle();
+    bench->trace(nullptr);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    const uint64_t head[3] = {failure, failure == NONE ? frame : frame - 1, bench->cycles};
+    const bool written = std::fwrite(head, sizeof head, 1, out) == 1 && std::fwrite(&seconds, sizeof seconds, 1, out) == 1
+        && std::fwrite(bench->answer.data(), 1, bench->answer.size(), out) == bench->answer.size();
+    if (std::fclose(out) || !written) return fail("the answer cannot be written");
+    return 0;
+}

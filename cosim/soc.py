@@ -1,0 +1,167 @@
+"""The whole SoC in Verilator, CPU and firmware included: bytes of the protocol in, bytes out.
+
+``cosim/soc.cpp`` is the other half; the requests and their answers are those that a board's UART would carry.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from boards import Board
+from cosim.process import SimulationError, exchange
+from cosim.verilate import verilate
+from hw.soc import generate
+from hw.spec.design import DesignPoint
+from hw.spec.image import unpack_header
+from hw.spec.soc import MemoryMap
+from sw.firmware import build
+from sw.firmware import protocol as wire
+from sw.firmware.protocol import DeviceError, Frame, Info, Op
+
+__all__ = ["SocRun", "Talk", "build_soc_sim", "run_soc", "talk"]
+
+CYCLE_LIMIT = 50_000_000        # of one request
+SERVICE_CYCLES = 5_000_000      # of a request around what the firmware limits itself
+SETTINGS = struct.Struct("<QQQ")
+ANSWER = struct.Struct("<QQQd")
+SIM_CLOCK_MHZ = 50.0            # not seen by anything in the simulation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """Requests to a simulated SoC, answered."""
+
+    frames: tuple[Frame, ...]    # one for each request
+    simulated_cycles: int        # clock cycles, from reset on
+    wall_s: float                # simulation only, without the process's start
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SocRun:
+    """What the SoC gave for N inputs to a program of L layers."""
+
+    outputs: np.ndarray          # int8 (N, output_bytes)
+    cycles: np.ndarray           # int64 (N,): the CPU's, from the input in memory to the output in memory
+    engine_cycles: np.ndarray    # int64 (N,): of those, the engine's run
+    layer_cycles: np.ndarray     # int64 (N, L)
+    info: Info                   # of firmware, engine and model image
+    simulated_cycles: int        # all clock cycles, from reset on
+    wall_s: float                # simulation only, without the process's start
+
+    @property
+    def cycles_per_s(self) -> float:
+        return self.simulated_cycles / self.wall_s
+
+
+def build_soc_sim(design: DesignPoint, board: Board, out: Path, *, firmware: Path | None = None,
+                  memory: MemoryMap | None = None, weight_init: bytes = b"", engine: str | None = None,
+                  trace: bool = False) -> Path:
+    """Generate the SoC and its firmware and compile their simulator in folder ``out``; returns ``out``.
+
+    Parameters
+    ----------
+    firmware : what ``sw.firmware.build`` returned; built here if missing.
+    weight_init : a model image that is there from the start, as in a bitstream.
+    engine : Verilog of a ``heddle_engine`` in place of the design's, for tests.
+    trace : whether it can write waves; it is several times slower then.
+
+    Raises
+    ------
+    HeddleError
+        If a tool is missing or fails.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    firmware = firmware or build(out / "firmware", memory=memory)
+    files = generate(design, board, clock_mhz=SIM_CLOCK_MHZ, firmware=firmware, out=out / "soc", sim=True,
+                     memory=memory, weight_init=weight_init, engine=engine)
+    defines = [f"HEADER_BYTES={wire.HEADER.size}", f"OVERHEAD_BYTES={wire.OVERHEAD}",
+               f"LENGTH_AT={wire.HEADER.size - 2}"]
+    verilate(files.verilog, files.top, [Path(__file__).with_name("soc.cpp")], out, defines=defines, trace=trace)
+    return out
+
+
+def talk(directory: Path, requests: Sequence[tuple[Op, bytes]], *, cycle_limit: int = CYCLE_LIMIT,
+         limit_s: float = 3600, trace: Path | None = None, traced: tuple[int, int] = (0, 0)) -> Talk:
+    """Send requests (op and payload) to the SoC, from reset on, each after the response to the one before.
+
+    Parameters
+    ----------
+    directory : what :func:`build_soc_sim` returned.
+    cycle_limit : clock cycles that one response may take.
+    limit_s : seconds that the whole run may take.
+    trace : VCD file for the waves of the requests ``traced`` (first and last); needs a simulator built with ``trace``.
+
+    Raises
+    ------
+    SimulationError
+        If the simulator fails, or a response does not come in time.
+    DeviceError
+        If the SoC sends anything else than one response for each request.
+    """
+    sent = b"".join(wire.encode(op, index, payload) for index, (op, payload) in enumerate(requests))
+    answer = exchange(directory / "sim", SETTINGS.pack(cycle_limit, *traced) + sent, limit_s=limit_s,
+                      arguments=[(directory / "soc").resolve(), *([trace.resolve()] if trace else [])])
+    failure, answered, simulated, wall_s = ANSWER.unpack_from(answer)
+    if failure:
+        op, _ = requests[answered]
+        came = answer[ANSWER.size:]
+        raise SimulationError("SoC simulation", f"request {answered} ({op.name}): no response in {cycle_limit} cycles",
+                              detail=f"{len(came)} bytes came in all, the last {came[-8:].hex(' ') or 'none'}",
+                              repeats=True)
+    frames = wire.decode(answer[ANSWER.size:])
+    for index, frame in enumerate(frames):
+        if index >= len(requests) or frame.sequence != index % 256:
+            raise DeviceError(f"response {index}: sequence number {frame.sequence}; {len(frames)} responses to "
+                              f"{len(requests)} requests; the firmware was restarted or answers twice")
+    return Talk(frames=tuple(frames), simulated_cycles=simulated, wall_s=wall_s)
+
+
+def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_limit: int = CYCLE_LIMIT,
+            limit_s: float = 3600, trace: Path | None = None, traced_input: int = 0) -> SocRun:
+    """Upload a model image and run it for every input, without a reset between them.
+
+    Parameters
+    ----------
+    directory : what :func:`build_soc_sim` returned.
+    image : a model image (``hw.spec.image``); None if the simulator was built with one in place.
+    inputs : int8 (N, ...), ``input_bytes`` each.
+    cycle_limit : clock cycles that one inference may take.
+    limit_s : seconds that the whole run may take.
+    trace : VCD file for the waves of input number ``traced_input``; needs a simulator built with ``trace``.
+
+    Raises
+    ------
+    SimulationError
+        If the simulator fails, or the SoC hangs.
+    DeviceError
+        If the firmware answers with an error; the message says which and what to do.
+    SpecError
+        If ``image`` is damaged.
+    """
+    if image is not None:
+        unpack_header(image)
+    if inputs.dtype != np.int8:
+        raise ValueError(f"inputs are {inputs.dtype}; the SoC takes int8")
+    requests = [(Op.WRITE, payload) for payload in (wire.upload_payloads(image) if image is not None else ())]
+    requests.append((Op.OPEN, b""))
+    first = len(requests)
+    requests += [(Op.INFER, wire.infer_payload(data.tobytes(), limit_cycles=cycle_limit)) for data in inputs]
+    done = talk(directory, requests, cycle_limit=cycle_limit + SERVICE_CYCLES, limit_s=limit_s, trace=trace,
+                traced=(first + traced_input, first + traced_input))
+    for frame in done.frames[:first]:
+        wire.check(frame, "uploading the model image")
+    info = wire.parse_info(done.frames[first - 1].payload)
+    wire.check(Frame(kind=info.image, sequence=0, payload=b""), "opening the model image")
+    results = [wire.parse_inference(wire.check(frame, f"input {index}"))
+               for index, frame in enumerate(done.frames[first:])]
+    return SocRun(
+        outputs=np.array([list(result.output) for result in results], np.uint8).view(np.int8)
+        .reshape(len(results), info.header["output_bytes"]),
+        cycles=np.array([result.cycles for result in results], np.int64),
+        engine_cycles=np.array([result.engine_cycles for result in results], np.int64),
+        layer_cycles=np.array([result.layer_cycles for result in results], np.int64)
+        .reshape(len(results), info.header["layers"]),
+        info=info, simulated_cycles=done.simulated_cycles, wall_s=done.wall_s)

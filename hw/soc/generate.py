@@ -1,0 +1,96 @@
+"""Files of one SoC: Verilog, ROM content and pin constraints."""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import copyfile
+
+from boards import Board
+from hw.emit.cfu import cfu_verilog
+from hw.emit.verilog import engine_verilog
+from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError, SpecError
+from hw.spec.soc import BAUD, MemoryMap
+from hw.tools import run
+from sw.firmware import rom_words
+
+__all__ = ["CLOCK_MHZ", "TOP", "SocFiles", "generate"]
+
+TOP = "heddle_soc"
+CPU_FILE = "VexRiscv_FullCfu.v"
+CLOCK_MHZ = (10.0, 200.0)  # what the PLL is asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocFiles:
+    """A generated SoC. Tools must run in ``folder``: the Verilog names ``rom`` relative to it."""
+
+    folder: Path
+    top: str                  # name of the top module
+    verilog: tuple[Path, ...]
+    rom: Path                 # content of the ROM for $readmemh, one 32-bit word a line
+    lpf: Path | None          # pin constraints; None in a simulation
+    clock_mhz: float          # of the whole SoC, as the PLL really makes it
+
+
+def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: Path, out: Path, sim: bool = False,
+             weight_init: bytes = b"", memory: MemoryMap | None = None, engine: str | None = None,
+             timeout_s: float = 120) -> SocFiles:
+    """Write the SoC into ``out``; no synthesis runs. The same arguments give the same bytes, wherever they lie.
+
+    Parameters
+    ----------
+    design : DesignPoint
+    board : Board
+    clock_mhz : float
+        Wanted clock, MHz; the PLL makes it within 1 %.
+    firmware : Path
+        What ``sw.firmware.build`` returned, for the same ``memory``.
+    out : Path
+        Folder, made if missing.
+    sim : bool
+        For a simulator: no PLL but ports ``clk`` and ``rst``, and the UART's bytes as two streams
+        (``serial_rx_*`` in, ``serial_tx_*`` out, each ``valid``, ``ready``, ``data``) instead of two wires.
+    weight_init : bytes
+        Model image in the weight scratchpad after configuration.
+    engine : str
+        Verilog of a module ``heddle_engine`` in place of the design's, for tests.
+
+    Raises
+    ------
+    SpecError
+        If the clock cannot be made.
+    HeddleError
+        If the firmware is missing or larger than the ROM, or LiteX fails.
+    """
+    memory = memory or MemoryMap()
+    if not CLOCK_MHZ[0] <= clock_mhz <= CLOCK_MHZ[1]:
+        raise SpecError(f"clock_mhz={clock_mhz:g}: choose {CLOCK_MHZ[0]:g} to {CLOCK_MHZ[1]:g}")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "heddle_engine.v").write_text(engine_verilog(design, weight_init) if engine is None else engine)
+    (out / "Cfu.v").write_text(cfu_verilog())
+    copyfile(_cpu_verilog(), out / CPU_FILE)
+    request = {"top": TOP, "clock_mhz": clock_mhz, "sim": sim, "baud": BAUD, "memory": asdict(memory),
+               "rom": rom_words(firmware, memory), "board": asdict(board)}
+    (out / "soc.json").write_text(json.dumps(request, indent=1, sort_keys=True))
+    # A process of its own: LiteX names signals after the order of objects in memory and talks on standard error.
+    root = Path(__file__).parents[2]
+    run([sys.executable, "-W", "ignore", "-m", "hw.soc.top", "soc.json"], cwd=out, timeout_s=timeout_s,
+        log=out / "litex.log", env={"PYTHONHASHSEED": "0", "PYTHONPATH": str(root)})
+    facts = json.loads((out / "facts.json").read_text())
+    for scratch in ("soc.json", "facts.json", "litex.log"):  # the log has a date in it
+        (out / scratch).unlink()
+    return SocFiles(
+        folder=out, top=TOP,
+        verilog=tuple(out / name for name in (f"{TOP}.v", CPU_FILE, "Cfu.v", "heddle_engine.v")),
+        rom=out / f"{TOP}_rom.init", lpf=None if sim else out / f"{TOP}.lpf", clock_mhz=facts["clock_mhz"])
+
+
+def _cpu_verilog() -> Path:
+    spec = find_spec("pythondata_cpu_vexriscv")
+    if spec is None or spec.origin is None:
+        raise HeddleError("pythondata-cpu-vexriscv: not installed; run `make setup`")
+    return Path(spec.origin).parent / "verilog" / CPU_FILE
+

@@ -1,0 +1,65 @@
+"""The SoC's one small peripheral: UART and LEDs (map: ``hw.spec.soc.IO_REGISTERS``)."""
+
+from litex.build.generic_platform import GenericPlatform
+from litex.gen import LiteXModule
+from litex.soc.cores.uart import RS232PHY
+from litex.soc.interconnect import stream, wishbone
+from migen import Case, If, Signal
+
+from hw.spec.soc import IO_REGISTERS, UART_EMPTY
+
+__all__ = ["Peripheral"]
+
+FIFO_BYTES = 16
+WORD = {name: offset // 4 for name, (offset, _) in IO_REGISTERS.items()}
+
+
+class Interrupt:
+    """What LiteX looks for in a module with an interrupt."""
+
+    def __init__(self, irq: Signal) -> None:
+        self.irq = irq
+
+
+class Peripheral(LiteXModule):
+    """A Wishbone slave that answers in the cycle after the request; its interrupt is high while a byte waits.
+
+    Parameters
+    ----------
+    streams : bool
+        Bring the UART's bytes out as two streams, for a simulator, instead of serializing them.
+    """
+
+    def __init__(self, platform: GenericPlatform, clock_hz: int, baud: int, *, streams: bool) -> None:
+        self.bus = bus = wishbone.Interface(data_width=32, address_width=32, addressing="word")
+        self.rx = rx = stream.SyncFIFO([("data", 8)], FIFO_BYTES)
+        self.tx = tx = stream.SyncFIFO([("data", 8)], FIFO_BYTES)
+        if streams:
+            source, sink = platform.request("serial_rx"), platform.request("serial_tx")
+            self.comb += [
+                rx.sink.valid.eq(source.valid), source.ready.eq(rx.sink.ready), rx.sink.data.eq(source.data),
+                sink.valid.eq(tx.source.valid), tx.source.ready.eq(sink.ready), sink.data.eq(tx.source.data),
+            ]
+        else:
+            self.phy = phy = RS232PHY(platform.request("serial"), clock_hz, baud)
+            self.comb += [phy.source.connect(rx.sink), tx.source.connect(phy.sink)]
+        self.ev = Interrupt(rx.source.valid)
+        pads = platform.request("leds")
+        leds = Signal(len(pads))
+        self.comb += pads.eq(leds)
+
+        chosen = Signal()
+        self.comb += [
+            chosen.eq(bus.cyc & bus.stb & ~bus.ack),
+            rx.source.ready.eq(chosen & ~bus.we & (bus.adr[:2] == WORD["UART_DATA"])),
+            tx.sink.valid.eq(chosen & bus.we & (bus.adr[:2] == WORD["UART_DATA"])),
+            tx.sink.data.eq(bus.dat_w[:8]),
+        ]
+        self.sync += [
+            bus.ack.eq(chosen),
+            If(chosen, Case(bus.adr[:2], {
+                WORD["UART_DATA"]: If(rx.source.valid, bus.dat_r.eq(rx.source.data)).Else(bus.dat_r.eq(UART_EMPTY)),
+                WORD["UART_ROOM"]: bus.dat_r.eq(tx.sink.ready),
+                WORD["LEDS"]: [bus.dat_r.eq(leds), If(bus.we, leds.eq(bus.dat_w))],
+            })),
+        ]

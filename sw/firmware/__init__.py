@@ -1,0 +1,7 @@
+"""The C runtime of the SoC, its build, and the host's half of its protocol."""
+
+from sw.firmware.build import build, rom_words
+from sw.firmware.header import c_header
+from sw.firmware.protocol import DeviceError, Inference, Info, Op, Status
+
+__all__ = ["DeviceError", "Inference", "Info", "Op", "Status", "build", "c_header", "rom_words"]

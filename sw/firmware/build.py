@@ -1,0 +1,110 @@
+"""Compiling the firmware: C, a generated header and a generated linker script to the content of the ROM."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hw.spec.errors import HeddleError
+from hw.spec.soc import MemoryMap
+from hw.tools import run
+from sw.firmware.header import c_header
+
+__all__ = ["SOURCES", "build", "rom_words"]
+
+SOURCES = Path(__file__).parent / "src"
+RUNTIME = ("crt0.S", "heddle.c", "support.c")
+STACK_BYTES = 1024  # at least
+FLAGS = ("-march=rv32im_zicsr", "-mabi=ilp32", "-O2", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
+         "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-ffunction-sections", "-fdata-sections")
+LINK_FLAGS = ("-nostartfiles", "-nostdlib", "-static", "-Wl,--gc-sections", "-Wl,--build-id=none",
+              "-Wl,--no-warn-rwx-segments", "-T", "link.ld")
+
+LINKER_SCRIPT = """/* Generated from hw.spec.soc; do not edit. */
+OUTPUT_ARCH(riscv)
+ENTRY(_start)
+MEMORY
+{{
+    rom (rx) : ORIGIN = {rom.origin:#x}, LENGTH = {rom.size:#x}
+    sram (rw) : ORIGIN = {sram.origin:#x}, LENGTH = {sram.size:#x}
+}}
+SECTIONS
+{{
+    .text : {{ KEEP(*(.text.start)) *(.text .text.*) *(.rodata .rodata.* .srodata .srodata.*) . = ALIGN(4); }} > rom
+    .data : {{
+        heddle_data_start = .;
+        *(.data .data.* .sdata .sdata.*) . = ALIGN(4);
+        heddle_data_end = .;
+    }} > sram AT > rom
+    heddle_data_load = LOADADDR(.data);
+    .bss (NOLOAD) : {{ *(.bss .bss.* .sbss .sbss.* COMMON) . = ALIGN(4); heddle_bss_end = .; }} > sram
+    heddle_stack_top = ORIGIN(sram) + LENGTH(sram);
+    ASSERT(heddle_stack_top - heddle_bss_end >= {stack},
+           "error: less than {stack} bytes of sram are left for the stack")
+    /DISCARD/ : {{ *(.comment) *(.riscv.attributes) *(.note*) *(.eh_frame*) }}
+}}
+"""
+
+
+def build(out: Path, *, memory: MemoryMap | None = None, main: Path | None = None,
+          extra_sources: Sequence[Path] = (), timeout_s: float = 120) -> Path:
+    """Compile the firmware into ``out`` and return ``out/firmware.bin``, the content of the ROM.
+
+    Beside it: ``firmware.elf``, ``heddle_config.h`` and ``link.ld``. The same sources give the same bytes, wherever
+    they lie.
+
+    Parameters
+    ----------
+    out : Path
+        Folder, made if missing.
+    memory : MemoryMap
+        Where ROM, RAM, engine and peripheral are.
+    main : Path
+        A C file with ``main`` in place of ``sw/firmware/src/main.c``; it includes ``heddle.h``.
+    extra_sources : sequence of Path
+        More C files to link.
+
+    Raises
+    ------
+    ToolError
+        If the compiler is missing or refuses the sources, or the result does not fit its memories.
+    HeddleError
+        If a source file does not exist.
+    """
+    memory = memory or MemoryMap()
+    own = [main or SOURCES / "main.c", *extra_sources]
+    for path in own:
+        if not path.is_file():
+            raise HeddleError(f"firmware source {path}: no such file; give the path of a C file")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "heddle_config.h").write_text(c_header(memory))
+    (out / "link.ld").write_text(LINKER_SCRIPT.format(rom=memory.rom, sram=memory.sram, stack=STACK_BYTES))
+    sources = [*(SOURCES / name for name in RUNTIME), *own]
+    objects = [f"{index}_{path.stem}.o" for index, path in enumerate(sources)]
+    for path, target in zip(sources, objects, strict=True):
+        _gcc(*FLAGS, "-I.", f"-I{SOURCES}", "-c", str(path.resolve()), "-o", target, out=out, timeout_s=timeout_s)
+    _gcc(*FLAGS, *LINK_FLAGS, *objects, "-lgcc", "-o", "firmware.elf", out=out, timeout_s=timeout_s)
+    run(["riscv64-unknown-elf-objcopy", "-O", "binary", "firmware.elf", "firmware.bin"],
+        cwd=out, timeout_s=timeout_s, log=out / "objcopy.log")
+    return out / "firmware.bin"
+
+
+def _gcc(*arguments: str, out: Path, timeout_s: float) -> None:
+    run(["riscv64-unknown-elf-gcc", *arguments], cwd=out, timeout_s=timeout_s, log=out / "compile.log")
+
+
+def rom_words(firmware: Path, memory: MemoryMap) -> list[int]:
+    """The ROM's 32-bit words, the rest zero.
+
+    Raises
+    ------
+    HeddleError
+        If the file cannot be read or is larger than the ROM.
+    """
+    try:
+        content = firmware.read_bytes()
+    except OSError as error:
+        raise HeddleError(f"firmware {firmware}: {error.strerror}; build it with sw.firmware.build") from error
+    if len(content) > memory.rom.size:
+        raise HeddleError(f"firmware {firmware}: {len(content)} bytes; the ROM has {memory.rom.size}; "
+                          f"make it larger")
+    content = content.ljust(memory.rom.size, b"\0")
+    return [int.from_bytes(content[n:n + 4], "little") for n in range(0, len(content), 4)]

@@ -1,0 +1,110 @@
+"""The C header: everything that the firmware knows about the hardware, generated from ``hw.spec``."""
+
+from collections.abc import Iterator
+from zlib import crc32
+
+from hw.spec.cfu import CFU_INSTRUCTIONS, CfuInstruction
+from hw.spec.commands import ERRORS, LAYER_LOG_ENTRIES
+from hw.spec.design import DesignPoint
+from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, IMAGE_MAGIC, IMAGE_VERSION
+from hw.spec.registers import ACT_WINDOW, LAYER_LOG, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
+from hw.spec.soc import CFU_ENABLE, CFU_ENABLE_CSR, IO_REGISTERS, UART_EMPTY, MemoryMap
+from sw.firmware.protocol import IN_PLACE, MAGIC, MAX_PAYLOAD, PROTOCOL_VERSION, Op, Status
+
+__all__ = ["c_header"]
+
+
+def c_header(memory: MemoryMap | None = None, design: DesignPoint | None = None) -> str:
+    """Text of ``heddle_config.h``. One firmware serves every design; with ``design`` its facts are added."""
+    memory = memory or MemoryMap()
+    lines = ["/* Generated from hw.spec; do not edit. */", "#ifndef HEDDLE_CONFIG_H", "#define HEDDLE_CONFIG_H", "",
+             "#ifndef __ASSEMBLER__", "#include <stdint.h>", "#endif", ""]
+    lines += _section("Memory map", _map(memory))
+    lines += _section("Engine: byte offsets in its region, and windows", _engine())
+    lines += _section("Model image: word index of each header field", _image())
+    lines += _section("Peripheral: byte offsets", [(f"HEDDLE_IO_{name}", offset, what)
+                                                   for name, (offset, what) in IO_REGISTERS.items()])
+    lines += _section("Status: return values and protocol", [(f"HEDDLE_{status.name}", int(status), "")
+                                                             for status in Status])
+    lines += _section("Protocol", _protocol())
+    if design:
+        lines += _section("Design", [("HEDDLE_DESIGN_FINGERPRINT", design.fingerprint, design.label),
+                                     ("HEDDLE_DESIGN_ACT_BYTES", design.act_bytes, ""),
+                                     ("HEDDLE_DESIGN_WEIGHT_BYTES", design.weight_bytes, "")])
+    lines += ["#ifndef __ASSEMBLER__", ""]
+    for entry in CFU_INSTRUCTIONS.values():
+        lines += _instruction(entry)
+    lines += _dispatch()
+    lines += ["#endif", "", "#endif", ""]
+    return "\n".join(lines)
+
+
+def _section(title: str, entries: list[tuple[str, int | str, str]]) -> list[str]:
+    lines = [f"/* {title} */"]
+    for name, value, what in entries:
+        text = value if isinstance(value, str) else f"{value:#x}" if value > 255 else str(value)
+        lines.append(f"#define {name} {text}" + (f"  /* {what} */" if what else ""))
+    return [*lines, ""]
+
+
+def _map(memory: MemoryMap) -> list[tuple[str, int | str, str]]:
+    entries: list[tuple[str, int | str, str]] = []
+    for name in ("rom", "sram", "engine", "io"):
+        region = getattr(memory, name)
+        entries += [(f"HEDDLE_{name.upper()}_BASE", region.origin, ""),
+                    (f"HEDDLE_{name.upper()}_BYTES", region.size, "")]
+    return [*entries, ("HEDDLE_CFU_ENABLE_CSR", CFU_ENABLE_CSR, ""), ("HEDDLE_CFU_ENABLE", CFU_ENABLE, ""),
+            ("HEDDLE_UART_EMPTY", UART_EMPTY, "")]
+
+
+def _engine() -> list[tuple[str, int | str, str]]:
+    return [*((f"HEDDLE_REG_{name}", offset, what) for name, (offset, what) in REGISTERS.items()),
+            ("HEDDLE_LAYER_LOG", LAYER_LOG, ""), ("HEDDLE_LAYER_LOG_ENTRIES", LAYER_LOG_ENTRIES, ""),
+            ("HEDDLE_ACT_WINDOW", ACT_WINDOW, ""), ("HEDDLE_WEIGHT_WINDOW", WEIGHT_WINDOW, ""),
+            ("HEDDLE_WINDOW_BYTES", WINDOW_BYTES, ""), ("HEDDLE_MAP_VERSION", VERSION, ""),
+            *((f"HEDDLE_ENGINE_ERROR_{name}", value, "") for name, value in ERRORS.items())]
+
+
+def _image() -> list[tuple[str, int | str, str]]:
+    return [("HEDDLE_IMAGE_MAGIC", IMAGE_MAGIC, ""), ("HEDDLE_IMAGE_VERSION", IMAGE_VERSION, ""),
+            ("HEDDLE_IMAGE_HEADER_BYTES", HEADER_BYTES, ""),
+            *((f"HEDDLE_IMAGE_{name.upper()}_WORD", index, "") for index, name in enumerate(HEADER_FIELDS))]
+
+
+def _protocol() -> list[tuple[str, int | str, str]]:
+    table = ", ".join(f"{_crc_entry(byte):#x}" for byte in range(256))
+    return [*((f"HEDDLE_OP_{op.name}", int(op), "") for op in Op), ("HEDDLE_IN_PLACE", IN_PLACE, ""),
+            ("HEDDLE_PROTOCOL_VERSION", PROTOCOL_VERSION, ""), ("HEDDLE_MAX_PAYLOAD", MAX_PAYLOAD, ""),
+            ("HEDDLE_MAGIC_0", MAGIC[0], ""), ("HEDDLE_MAGIC_1", MAGIC[1], ""), ("HEDDLE_CRC_TABLE", table, "")]
+
+
+def _crc_entry(byte: int) -> int:
+    """Entry of the byte-wise table of CRC-32, recovered from zlib's answer for one byte."""
+    return crc32(bytes([byte ^ 0xFF])) ^ 0xFF000000
+
+
+def _instruction(entry: CfuInstruction) -> Iterator[str]:
+    yield f"/* {entry.summary} */"
+    yield f"#define HEDDLE_CFU_{entry.name}_ID {entry.function_id}"
+    yield f"static inline uint32_t heddle_cfu_{entry.name.lower()}(uint32_t a, uint32_t b)"
+    yield "{"
+    yield "    uint32_t d;"
+    yield (f'    __asm__(".insn r CUSTOM_0, {entry.funct3}, {entry.funct7}, %0, %1, %2" : "=r"(d) : "r"(a), "r"(b));')
+    yield "    return d;"
+    yield "}"
+    yield ""
+
+
+def _dispatch() -> Iterator[str]:
+    yield "/* The custom instruction with this function id, 0 for an unassigned one. */"
+    yield "static inline uint32_t heddle_cfu(uint32_t id, uint32_t a, uint32_t b)"
+    yield "{"
+    yield "    switch (id) {"
+    for name in CFU_INSTRUCTIONS:
+        yield f"    case HEDDLE_CFU_{name}_ID:"
+        yield f"        return heddle_cfu_{name.lower()}(a, b);"
+    yield "    default:"
+    yield "        return 0;"
+    yield "    }"
+    yield "}"
+    yield ""

@@ -1,0 +1,140 @@
+#include "heddle.h"
+
+static struct {
+    uint32_t program, input, input_bytes, output, output_bytes, layers;
+    uint32_t limit;
+    int status;
+} model = {.status = HEDDLE_NO_IMAGE};
+
+const uint32_t heddle_crc_table[256] = {HEDDLE_CRC_TABLE};
+
+static uint32_t image_word(uint32_t index)
+{
+    return *heddle_word(HEDDLE_WEIGHT_WINDOW + 4 * index);
+}
+
+static uint32_t image_crc(uint32_t bytes)
+{
+    uint32_t crc = ~0u, word = 0;
+    for (uint32_t n = HEDDLE_IMAGE_HEADER_BYTES; n < bytes; n++) {
+        word = n & 3 ? word >> 8 : image_word(n / 4);
+        crc = heddle_crc(crc, word & 255);
+    }
+    return ~crc;
+}
+
+static int window_holds(uint32_t window, uint32_t end, uint32_t address, uint32_t bytes)
+{
+    return address <= end - window && bytes <= end - window - address;
+}
+
+static int read_header(void)
+{
+    if (*heddle_word(HEDDLE_REG_VERSION) != HEDDLE_MAP_VERSION)
+        return HEDDLE_NO_ENGINE;
+    if (image_word(HEDDLE_IMAGE_MAGIC_WORD) != HEDDLE_IMAGE_MAGIC)
+        return HEDDLE_NO_IMAGE;
+    uint32_t bytes = image_word(HEDDLE_IMAGE_IMAGE_BYTES_WORD);
+    model.program = image_word(HEDDLE_IMAGE_PROGRAM_WORD);
+    model.input = image_word(HEDDLE_IMAGE_INPUT_ADDRESS_WORD);
+    model.input_bytes = image_word(HEDDLE_IMAGE_INPUT_BYTES_WORD);
+    model.output = image_word(HEDDLE_IMAGE_OUTPUT_ADDRESS_WORD);
+    model.output_bytes = image_word(HEDDLE_IMAGE_OUTPUT_BYTES_WORD);
+    model.layers = image_word(HEDDLE_IMAGE_LAYERS_WORD);
+    if (image_word(HEDDLE_IMAGE_VERSION_WORD) != HEDDLE_IMAGE_VERSION
+        || bytes < HEDDLE_IMAGE_HEADER_BYTES || bytes > HEDDLE_WINDOW_BYTES - HEDDLE_WEIGHT_WINDOW
+        || image_crc(bytes) != image_word(HEDDLE_IMAGE_CRC32_WORD)
+        || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, model.input, model.input_bytes)
+        || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, model.output, model.output_bytes)
+        || model.layers > HEDDLE_LAYER_LOG_ENTRIES)
+        return HEDDLE_BAD_IMAGE;
+    if (image_word(HEDDLE_IMAGE_FINGERPRINT_WORD) != *heddle_word(HEDDLE_REG_ID))
+        return HEDDLE_WRONG_DESIGN;
+    return HEDDLE_OK;
+}
+
+int heddle_open(void)
+{
+    return model.status = read_header();
+}
+
+uint32_t heddle_input_bytes(void)
+{
+    return model.status == HEDDLE_OK ? model.input_bytes : 0;
+}
+
+uint32_t heddle_output_bytes(void)
+{
+    return model.status == HEDDLE_OK ? model.output_bytes : 0;
+}
+
+volatile int8_t *heddle_input(void)
+{
+    return (volatile int8_t *)(HEDDLE_ENGINE_BASE + HEDDLE_ACT_WINDOW + model.input);
+}
+
+volatile int8_t *heddle_output(void)
+{
+    return (volatile int8_t *)(HEDDLE_ENGINE_BASE + HEDDLE_ACT_WINDOW + model.output);
+}
+
+void heddle_set_limit(uint32_t cycles)
+{
+    model.limit = cycles;
+}
+
+/* By words where both sides allow: each access crosses the bus. */
+static void copy(volatile int8_t *to, const volatile int8_t *from, uint32_t bytes)
+{
+    if (!(((uint32_t)to | (uint32_t)from) & 3)) {
+        volatile uint32_t *words = (volatile uint32_t *)to;
+        const volatile uint32_t *source = (const volatile uint32_t *)from;
+        for (; bytes >= 16; bytes -= 16, words += 4, source += 4) {
+            uint32_t a = source[0], b = source[1], c = source[2], d = source[3];
+            words[0] = a, words[1] = b, words[2] = c, words[3] = d;
+        }
+        for (; bytes >= 4; bytes -= 4)
+            *words++ = *source++;
+        to = (volatile int8_t *)words;
+        from = (const volatile int8_t *)source;
+    }
+    while (bytes--)
+        *to++ = *from++;
+}
+
+static int run(uint32_t begun)
+{
+    *heddle_word(HEDDLE_REG_PROGRAM) = model.program;
+    uint32_t ticket = *heddle_word(HEDDLE_REG_TICKET) + 1;
+    *heddle_word(HEDDLE_REG_TICKET) = ticket;
+    if (*heddle_word(HEDDLE_REG_TICKET) != ticket)
+        return HEDDLE_BUSY;
+    while (*heddle_word(HEDDLE_REG_DONE) != ticket)
+        if (model.limit && heddle_mcycle() - begun > model.limit)
+            return HEDDLE_TIMEOUT;
+    return *heddle_word(HEDDLE_REG_STATUS) >> 8 & 255 ? HEDDLE_ENGINE_ERROR : HEDDLE_OK;
+}
+
+int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles)
+{
+    uint32_t begun = heddle_mcycle();
+    if (model.status != HEDDLE_OK)
+        return model.status;
+    if (*heddle_word(HEDDLE_REG_STATUS) & 1)
+        return HEDDLE_BUSY;
+    if (input)
+        copy(heddle_input(), input, model.input_bytes);
+    int status = run(begun);
+    if (status != HEDDLE_OK)
+        return status;
+    if (output)
+        copy(output, heddle_output(), model.output_bytes);
+    if (cycles) {
+        cycles->total = heddle_mcycle() - begun;
+        cycles->engine = *heddle_word(HEDDLE_REG_CYCLES);
+        cycles->layers = model.layers;
+        for (uint32_t n = 0; n < model.layers; n++)
+            cycles->layer[n] = *heddle_word(HEDDLE_LAYER_LOG + 4 * n);
+    }
+    return HEDDLE_OK;
+}

@@ -1,0 +1,54 @@
+/* Running a model image on the engine. Link heddle.c, support.c and crt0.S with your own main.c. */
+#ifndef HEDDLE_H
+#define HEDDLE_H
+
+#include "heddle_config.h"
+
+typedef struct {
+    uint32_t total;                               /* mcycle, from the input in memory to the output in memory */
+    uint32_t engine;                              /* the engine's part of it */
+    uint32_t layers;                              /* entries of layer */
+    uint32_t layer[HEDDLE_LAYER_LOG_ENTRIES];     /* engine cycles of each layer */
+} heddle_cycles;
+
+/* Checks the engine and the model image in its weight scratchpad, once, before the first inference and after a new
+ * image. Returns HEDDLE_OK, HEDDLE_NO_ENGINE, HEDDLE_NO_IMAGE, HEDDLE_BAD_IMAGE or HEDDLE_WRONG_DESIGN. */
+int heddle_open(void);
+
+/* Sizes of the open model's input and output, bytes; 0 before heddle_open() returned HEDDLE_OK. */
+uint32_t heddle_input_bytes(void);
+uint32_t heddle_output_bytes(void);
+
+/* One inference. input or output may be a null pointer: it then stays in the engine's memory (heddle_input(),
+ * heddle_output()); they may overlap. cycles may be a null pointer. Returns HEDDLE_OK, what heddle_open() would
+ * return, HEDDLE_BUSY, HEDDLE_TIMEOUT or HEDDLE_ENGINE_ERROR; the output is written only if HEDDLE_OK. */
+int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles);
+
+/* Where the open model's input and output lie in the engine's memory, as the CPU sees it (uncached). */
+volatile int8_t *heddle_input(void);
+volatile int8_t *heddle_output(void);
+
+/* Cycles that an inference may take before it is HEDDLE_TIMEOUT; 0, as after start, for no limit. */
+void heddle_set_limit(uint32_t cycles);
+
+/* One of the engine's registers or memory words, by byte offset in its region. */
+static inline volatile uint32_t *heddle_word(uint32_t offset)
+{
+    return (volatile uint32_t *)(HEDDLE_ENGINE_BASE + offset);
+}
+
+/* CRC-32 register after one more byte; begins and ends inverted. */
+extern const uint32_t heddle_crc_table[256];
+static inline uint32_t heddle_crc(uint32_t crc, uint32_t byte)
+{
+    return crc >> 8 ^ heddle_crc_table[(crc ^ byte) & 255];
+}
+
+static inline uint32_t heddle_mcycle(void)
+{
+    uint32_t now;
+    __asm__ volatile("csrr %0, mcycle" : "=r"(now));
+    return now;
+}
+
+#endif

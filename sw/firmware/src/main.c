@@ -1,0 +1,218 @@
+/* Serves the protocol of sw/firmware/protocol.py over the UART. */
+#include "heddle.h"
+
+#define SILENCE_POLLS (1u << 20)
+
+/* A frame's payload: of the request, then of the response. */
+static union {
+    uint32_t words[HEDDLE_MAX_PAYLOAD / 4];
+    int8_t bytes[HEDDLE_MAX_PAYLOAD];
+} payload;
+
+static heddle_cycles cycles;
+static uint32_t crc;
+static int lost;            /* a frame broke off */
+
+static volatile uint32_t *io_word(uint32_t offset)
+{
+    return (volatile uint32_t *)(HEDDLE_IO_BASE + offset);
+}
+
+/* A frame's next byte; after a long silence the frame counts as lost. */
+static uint32_t get(void)
+{
+    uint32_t byte = HEDDLE_UART_EMPTY;
+    for (uint32_t polls = 0; byte & HEDDLE_UART_EMPTY; polls++) {
+        if (lost || polls == SILENCE_POLLS) {
+            lost = 1;
+            return 0;
+        }
+        byte = *io_word(HEDDLE_IO_UART_DATA);
+    }
+    crc = heddle_crc(crc, byte);
+    return byte;
+}
+
+/* Waits for the beginning of a frame. */
+static void find_frame(void)
+{
+    uint32_t last = 0, byte = 0;
+    while (last != HEDDLE_MAGIC_0 || byte != HEDDLE_MAGIC_1) {
+        uint32_t next = *io_word(HEDDLE_IO_UART_DATA);
+        if (!(next & HEDDLE_UART_EMPTY)) {
+            last = byte;
+            byte = next;
+        }
+    }
+    lost = 0;
+    crc = ~0u;
+}
+
+static void put(uint32_t byte)
+{
+    byte &= 255;
+    while (!*io_word(HEDDLE_IO_UART_ROOM))
+        ;
+    *io_word(HEDDLE_IO_UART_DATA) = byte;
+    crc = heddle_crc(crc, byte);
+}
+
+static void respond(uint32_t status, uint32_t sequence, uint32_t bytes)
+{
+    put(HEDDLE_MAGIC_0);
+    put(HEDDLE_MAGIC_1);
+    crc = ~0u;
+    put(status);
+    put(sequence);
+    put(bytes);
+    put(bytes >> 8);
+    for (uint32_t n = 0; n < bytes; n++)
+        put(payload.bytes[n]);
+    uint32_t sum = ~crc;
+    for (int n = 0; n < 4; n++, sum >>= 8)
+        put(sum);
+}
+
+/* Particulars of what went wrong on the engine. */
+static uint32_t engine_state(void)
+{
+    payload.words[0] = *heddle_word(HEDDLE_REG_STATUS);
+    payload.words[1] = *heddle_word(HEDDLE_REG_DONE);
+    payload.words[2] = *heddle_word(HEDDLE_REG_CYCLES);
+    return 12;
+}
+
+static uint32_t info(uint32_t status)
+{
+    payload.words[0] = HEDDLE_PROTOCOL_VERSION;
+    payload.words[1] = *heddle_word(HEDDLE_REG_ID);
+    payload.words[2] = *heddle_word(HEDDLE_REG_VERSION);
+    payload.words[3] = status;
+    for (uint32_t n = 0; n < HEDDLE_IMAGE_HEADER_BYTES / 4; n++)
+        payload.words[4 + n] = *heddle_word(HEDDLE_WEIGHT_WINDOW + 4 * n);
+    return 16 + HEDDLE_IMAGE_HEADER_BYTES;
+}
+
+static uint32_t write(uint32_t bytes, uint32_t *length)
+{
+    uint32_t offset = payload.words[0], size = bytes - 4;
+    if (bytes < 4)
+        return HEDDLE_BAD_LENGTH;
+    if ((offset | size) & 3 || offset < HEDDLE_ACT_WINDOW || offset > HEDDLE_WINDOW_BYTES
+        || size > HEDDLE_WINDOW_BYTES - offset)
+        return HEDDLE_BAD_ADDRESS;
+    for (uint32_t n = 0; n < size / 4; n++)
+        *heddle_word(offset + 4 * n) = payload.words[1 + n];
+    *length = 0;
+    return HEDDLE_OK;
+}
+
+static uint32_t read(uint32_t bytes, uint32_t *length)
+{
+    uint32_t offset = payload.words[0], size = payload.words[1];
+    if (bytes != 8 || size > HEDDLE_MAX_PAYLOAD)
+        return HEDDLE_BAD_LENGTH;
+    if ((offset | size) & 3 || offset > HEDDLE_WINDOW_BYTES || size > HEDDLE_WINDOW_BYTES - offset)
+        return HEDDLE_BAD_ADDRESS;
+    for (uint32_t n = 0; n < size / 4; n++)
+        payload.words[n] = *heddle_word(offset + 4 * n);
+    *length = size;
+    return HEDDLE_OK;
+}
+
+static uint32_t infer(uint32_t bytes, uint32_t *length)
+{
+    if (bytes < 8)
+        return HEDDLE_BAD_LENGTH;
+    uint32_t in_place = payload.words[1] & HEDDLE_IN_PLACE;
+    uint32_t output_bytes = in_place ? 0 : heddle_output_bytes();
+    uint32_t head = 12;
+    int8_t *input = &payload.bytes[8];
+    if (heddle_input_bytes() && bytes - 8 != (in_place ? 0 : heddle_input_bytes()))
+        return HEDDLE_BAD_LENGTH;
+    /* The output goes to the buffer's end, then behind the cycles: their number is not known before. */
+    if (output_bytes > HEDDLE_MAX_PAYLOAD - head - 4 * HEDDLE_LAYER_LOG_ENTRIES)
+        return HEDDLE_BAD_LENGTH;
+    int8_t *output = &payload.bytes[(HEDDLE_MAX_PAYLOAD - output_bytes) & ~3u];
+    heddle_set_limit(payload.words[0]);
+    int status = heddle_infer(in_place ? 0 : input, in_place ? 0 : output, &cycles);
+    if (status == HEDDLE_BUSY || status == HEDDLE_TIMEOUT || status == HEDDLE_ENGINE_ERROR)
+        *length = engine_state();
+    if (status != HEDDLE_OK)
+        return (uint32_t)status;
+    head += 4 * cycles.layers;
+    payload.words[0] = cycles.total;
+    payload.words[1] = cycles.engine;
+    payload.words[2] = cycles.layers;
+    for (uint32_t n = 0; n < cycles.layers; n++)
+        payload.words[3 + n] = cycles.layer[n];
+    for (uint32_t n = 0; n < output_bytes; n++)
+        payload.bytes[head + n] = output[n];
+    *length = head + output_bytes;
+    return HEDDLE_OK;
+}
+
+static uint32_t run_cfu(uint32_t bytes, uint32_t *length)
+{
+    if (bytes % 12)
+        return HEDDLE_BAD_LENGTH;
+    for (uint32_t n = 0; n < bytes / 12; n++)
+        payload.words[n] = heddle_cfu(payload.words[3 * n], payload.words[3 * n + 1], payload.words[3 * n + 2]);
+    *length = bytes / 3;
+    return HEDDLE_OK;
+}
+
+static uint32_t serve(uint32_t op, uint32_t bytes, uint32_t *length, int *opened)
+{
+    switch (op) {
+    case HEDDLE_OP_OPEN:
+        *opened = heddle_open();
+        /* fall through */
+    case HEDDLE_OP_INFO:
+        *length = info((uint32_t)*opened);
+        return HEDDLE_OK;
+    case HEDDLE_OP_WRITE:
+        return write(bytes, length);
+    case HEDDLE_OP_READ:
+        return read(bytes, length);
+    case HEDDLE_OP_INFER:
+        return infer(bytes, length);
+    case HEDDLE_OP_CFU:
+        return run_cfu(bytes, length);
+    default:
+        return HEDDLE_BAD_OP;
+    }
+}
+
+void heddle_trap(uint32_t cause, uint32_t pc, uint32_t value)
+{
+    payload.words[0] = cause;
+    payload.words[1] = pc;
+    payload.words[2] = value;
+    respond(HEDDLE_TRAP, 0, 12);
+}
+
+int main(void)
+{
+    int opened = heddle_open();
+    for (;;) {
+        *io_word(HEDDLE_IO_LEDS) = 1u << (opened & 7);
+        find_frame();
+        uint32_t op = get(), sequence = get(), bytes = get();
+        bytes |= get() << 8;
+        if (bytes > HEDDLE_MAX_PAYLOAD) {
+            if (!lost)
+                respond(HEDDLE_BAD_LENGTH, sequence, 0);
+            continue;
+        }
+        for (uint32_t n = 0; n < bytes; n++)
+            payload.bytes[n] = (int8_t)get();
+        uint32_t sum = ~crc, sent = 0, length = 0;
+        for (int n = 0; n < 4; n++)
+            sent |= get() << 8 * n;
+        if (lost)
+            continue;
+        uint32_t status = sum == sent ? serve(op, bytes, &length, &opened) : HEDDLE_BAD_CRC;
+        respond(status, sequence, length);
+    }
+}
