@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import SystolicArray
 from hw.gateware.drain import Drain
-from hw.gateware.scratchpad import ActivationScratchpad, WeightScratchpad
+from hw.gateware.scratchpad import BLOCK_RAM, ActivationScratchpad, WeightScratchpad
 from hw.gateware.sequencer import Sequencer
 from hw.spec.commands import LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
@@ -163,7 +163,7 @@ class Engine(wiring.Component):
         return value
 
     def _layer_log(self, m, sequencer, address):
-        m.submodules.layer_log = log = memory.Memory(shape=32, depth=LAYER_LOG_ENTRIES, init=[])
+        m.submodules.layer_log = log = memory.Memory(shape=32, depth=LAYER_LOG_ENTRIES, init=[], attrs=BLOCK_RAM)
         writer, reader = log.write_port(), log.read_port()
         m.d.comb += [writer.addr.eq(sequencer.layer), writer.data.eq(sequencer.layer_cycles),
                      writer.en.eq(sequencer.layer_done), reader.addr.eq(address)]

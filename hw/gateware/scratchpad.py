@@ -9,9 +9,12 @@ from amaranth.lib.wiring import In, Out
 
 from hw.spec.design import DesignPoint
 
-__all__ = ["ActivationScratchpad", "BusWrite", "Fetch", "WeightScratchpad", "write_layout"]
+__all__ = ["BLOCK_RAM", "ActivationScratchpad", "BusWrite", "Fetch", "WeightScratchpad", "write_layout"]
 
 BUS_BYTES = 4
+
+#: Nobody uses what a read gives while its address is written, so synthesis need not build logic that defines it.
+BLOCK_RAM = {"no_rw_check": 1}
 
 
 class Fetch(data.Struct):
@@ -59,7 +62,7 @@ class ActivationScratchpad(wiring.Component):
 
     ``word`` follows ``fetch`` by ``READ_LATENCY`` cycles, ``bus_data`` follows ``bus_address`` likewise while
     ``bus_read`` is high; the two share one port, and the bus has it while ``bus_read`` is high. A write is
-    visible to reads that start ``WRITE_LATENCY`` cycles later. The bus waits while the engine writes.
+    visible to reads that start ``WRITE_LATENCY`` cycles later; a read of the same byte in between gives anything. The bus waits while the engine writes.
     """
 
     def __init__(self, design: DesignPoint):
@@ -77,7 +80,8 @@ class ActivationScratchpad(wiring.Component):
         width, depth = self.design.fetch_bytes, self.design.act_bytes // self.design.fetch_bytes
         readers, writers = [], []
         for bank in range(width):
-            m.submodules[f"bank{bank}"] = storage = memory.Memory(shape=8, depth=depth, init=[])
+            m.submodules[f"bank{bank}"] = storage = memory.Memory(
+                shape=8, depth=depth, init=[], attrs=BLOCK_RAM)
             writers.append(storage.write_port())
             readers.append(storage.read_port())
         self._read(m, readers)
@@ -173,7 +177,8 @@ class WeightScratchpad(wiring.Component):
         for bank in range(banks):
             init = [int.from_bytes(self.init[4 * n:4 * n + 4], "little")
                     for n in range(bank, -(-len(self.init) // 4), banks)]
-            m.submodules[f"bank{bank}"] = storage = memory.Memory(shape=32, depth=depth, init=init)
+            m.submodules[f"bank{bank}"] = storage = memory.Memory(
+                shape=32, depth=depth, init=init, attrs=BLOCK_RAM)
             writer, reader = storage.write_port(), storage.read_port()
             chosen = self.bus_write.p.address[2:2 + bank_bits] == bank
             m.d.comb += [reader.addr.eq(line), writer.data.eq(self.bus_write.p.data),
