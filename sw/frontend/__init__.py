@@ -1,0 +1,5 @@
+"""Networks in their public formats to the integer graph."""
+
+from sw.frontend.tflite import load_tflite
+
+__all__ = ["load_tflite"]
