@@ -59,20 +59,20 @@ class _Model:
         code = self.model.OperatorCodes(operator.OpcodeIndex())
         return tflite.opcode2name(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))
 
-    def type(self, index: int) -> TensorType:
+    def activation(self, index: int) -> TensorType:
         """Shape without the batch, padded with ones in front of a flat tensor's channels."""
         tensor = self.graph.Tensors(index)
         if tensor.Type() != tflite.TensorType.INT8:
             raise GraphError(f"tensor {index}: is not int8; quantize the model to int8")
-        shape = [int(n) for n in tensor.ShapeAsNumpy()][1:]
+        height, width, channels = [1, 1, *(int(n) for n in tensor.ShapeAsNumpy()[1:])][-3:]
         scale, zero = self.quantization(index)
-        return TensorType(shape=(*[1] * (3 - len(shape)), *shape), scale=float(scale[0]), zero_point=int(zero[0]))
+        return TensorType(shape=(height, width, channels), scale=float(scale[0]), zero_point=int(zero[0]))
 
     def quantization(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         quantization = self.graph.Tensors(index).Quantization()
         return np.asarray(quantization.ScaleAsNumpy()), np.asarray(quantization.ZeroPointAsNumpy())
 
-    def array(self, index: int, kind: type) -> np.ndarray:
+    def array(self, index: int, kind: type[np.generic]) -> np.ndarray:
         tensor = self.graph.Tensors(index)
         return np.frombuffer(self.model.Buffers(tensor.Buffer()).DataAsNumpy(), kind).reshape(tensor.ShapeAsNumpy())
 
@@ -98,7 +98,7 @@ def load_tflite(path: Path) -> Graph:
         elif name != "RESHAPE":
             raise GraphError(f"{where}: not supported; Heddle loads {', '.join(_LOWER)}, RESHAPE and a last SOFTMAX")
         current = operator.Outputs(0)
-    return Graph(name=path.stem, input=model.type(graph.Inputs(0)), layers=tuple(layers)).check()
+    return Graph(name=path.stem, input=model.activation(graph.Inputs(0)), layers=tuple(layers)).check()
 
 
 def _options(operator: Any, kind: type) -> Any:
@@ -107,7 +107,7 @@ def _options(operator: Any, kind: type) -> Any:
     return options
 
 
-def _clamp(activation: int, output: TensorType) -> dict[str, int]:
+def _clamp(activation: int, output: TensorType) -> dict[str, Any]:
     if activation == NONE:
         return {"act_min": -128, "act_max": 127}
     if activation not in (RELU, RELU6):
@@ -119,20 +119,20 @@ def _clamp(activation: int, output: TensorType) -> dict[str, int]:
 def _weighted(model: _Model, operator: Any, weights: np.ndarray) -> dict[str, Any]:
     """Weights, bias and requantization of a convolution, depthwise convolution or dense layer."""
     source, weight_index, bias_index = operator.InputsAsNumpy()[:3]
-    output = model.type(operator.Outputs(0))
+    output = model.activation(operator.Outputs(0))
     outputs = output.shape[2]
     scale, zero = model.quantization(weight_index)
     if np.any(zero != 0):
         raise GraphError("weights with a zero point are not supported; quantize them symmetrically")
     multiplier, shift = quantize_multiplier(np.broadcast_to(
-        np.float64(model.type(source).scale) * scale.astype(np.float64) / np.float64(output.scale), (outputs,)))
+        np.float64(model.activation(source).scale) * scale.astype(np.float64) / np.float64(output.scale), (outputs,)))
     return {"output": output, "weights": weights, "bias": model.array(bias_index, np.int32).copy(),
             "multiplier": multiplier, "shift": shift}
 
 
 def _window(model: _Model, operator: Any, options: Any, kernel: tuple[int, int]) -> dict[str, Any]:
     """Stride and explicit padding; SAME pads the smaller half in front."""
-    height, width, _ = model.type(operator.Inputs(0)).shape
+    height, width, _ = model.activation(operator.Inputs(0)).shape
     stride = (options.StrideH(), options.StrideW())
     padding = (0, 0, 0, 0)
     if options.Padding() == SAME:
@@ -169,7 +169,7 @@ def _dense(model: _Model, operator: Any, name: str) -> Layer:
 def _average(model: _Model, operator: Any, name: str) -> Layer:
     options = _options(operator, tflite.Pool2DOptions)
     kernel = (options.FilterHeight(), options.FilterWidth())
-    output, none = model.type(operator.Outputs(0)), np.zeros(0, np.int32)
+    output, none = model.activation(operator.Outputs(0)), np.zeros(0, np.int32)
     return Layer(name=name, op="avgpool", output=output, weights=np.zeros((*kernel, 0), np.int8), bias=none,
                  multiplier=none, shift=none, **_clamp(options.FusedActivationFunction(), output),
                  **_window(model, operator, options, kernel))
