@@ -1,8 +1,9 @@
-// Feeds request frames to the Verilated SoC, one after the other's response, and collects what it answers.
+// Feeds messages to the Verilated SoC, one after the other's response, and collects what it answers.
 //
-// Usage: sim REQUEST ANSWER ROM_FOLDER [WAVES]. REQUEST: three 64-bit words (cycles that one response may take, first
-// and last frame in the waves), then the frames. ANSWER: a 64-bit failure, frames answered and cycles, a double of
-// seconds, then every byte that the SoC sent. Macros that describe a frame come from sw/firmware/protocol.py.
+// Usage: sim REQUEST ANSWER ROM_FOLDER [WAVES]. REQUEST: three 64-bit words (cycles that one message may take, first
+// and last message in the waves), then messages: 32-bit length, 32-bit pause, bytes. A message without a pause waits for
+// a response frame, one with a pause waits that many cycles. ANSWER: a 64-bit failure, messages done and cycles, a double
+// of seconds, then every byte that the SoC sent. Macros that describe a frame come from sw/firmware/protocol.py.
 
 #include "Vtop.h"
 
@@ -22,7 +23,7 @@
 
 namespace {
 
-enum Failure : uint64_t { NONE, NO_RESPONSE, NO_FRAME };
+enum Failure : uint64_t { NONE, NO_RESPONSE };
 
 constexpr uint32_t RESET_CYCLES = 16;
 constexpr uint32_t SETTLE_CYCLES = 64;  // behind the last response, in which a byte too many would show
@@ -61,22 +62,23 @@ public:
         cycles++;
     }
 
-    // Give one frame and wait for its response; false if that takes more than `limit` cycles.
-    bool serve(const uint8_t* frame, uint32_t bytes, uint64_t limit) {
+    // Give one message and wait for its response, or `pause` cycles; false if that takes more than `limit` cycles.
+    bool serve(const uint8_t* message, uint32_t bytes, uint32_t pause, uint64_t limit) {
         const uint64_t last = cycles + limit;
         const size_t begun = answer.size();
-        uint32_t given = 0, wanted = NO_LENGTH;
+        uint32_t given = 0, wanted = pause ? 0 : NO_LENGTH;
         while (given < bytes || answer.size() - begun < wanted) {
             if (cycles >= last) return false;
             top.serial_rx_valid = given < bytes;
-            top.serial_rx_data = given < bytes ? frame[given] : 0;
+            top.serial_rx_data = given < bytes ? message[given] : 0;
             // In the SoC `ready` is a register's value, so it is the same before and after the inputs settle.
             given += given < bytes && top.serial_rx_ready;
             const size_t size = answer.size();
             cycle();
-            if (answer.size() != size) wanted = frame_bytes(answer.data() + begun, answer.size() - begun);
+            if (answer.size() != size && !pause) wanted = frame_bytes(answer.data() + begun, answer.size() - begun);
         }
         top.serial_rx_valid = 0;
+        for (uint32_t n = 0; n < pause; n++) cycle();
         return true;
     }
 
@@ -129,19 +131,22 @@ int main(int argc, char** argv) {
     Verilated::randReset(0);
     auto bench = std::make_unique<Bench>();
     const auto begun = std::chrono::steady_clock::now();
-    uint64_t failure = NONE, frame = 0;
-    for (size_t at = sizeof settings; at < request.size() && failure == NONE; frame++) {
-        const uint32_t bytes = frame_bytes(request.data() + at, request.size() - at);
-        if (bytes > request.size() - at) return fail("the request ends inside a frame");
-        if (argc > 4) bench->trace(frame >= settings[1] && frame <= settings[2] ? argv[4] : nullptr);
-        if (!bench->serve(request.data() + at, bytes, settings[0])) failure = NO_RESPONSE;
-        at += bytes;
+    uint64_t failure = NONE, done = 0;
+    for (size_t at = sizeof settings; at < request.size() && failure == NONE; done++) {
+        uint32_t head[2];  // length, pause
+        if (request.size() - at < sizeof head) return fail("the request ends inside a message");
+        std::memcpy(head, request.data() + at, sizeof head);
+        at += sizeof head;
+        if (request.size() - at < head[0]) return fail("the request ends inside a message");
+        if (argc > 4) bench->trace(done >= settings[1] && done <= settings[2] ? argv[4] : nullptr);
+        if (!bench->serve(request.data() + at, head[0], head[1], settings[0])) failure = NO_RESPONSE;
+        at += head[0];
     }
     if (failure == NONE)
         for (uint32_t n = 0; n < SETTLE_CYCLES; n++) bench->cycle();
     bench->trace(nullptr);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    const uint64_t head[3] = {failure, failure == NONE ? frame : frame - 1, bench->cycles};
+    const uint64_t head[3] = {failure, failure == NONE ? done : done - 1, bench->cycles};
     const bool written = std::fwrite(head, sizeof head, 1, out) == 1 && std::fwrite(&seconds, sizeof seconds, 1, out) == 1
         && std::fwrite(bench->answer.data(), 1, bench->answer.size(), out) == bench->answer.size();
     if (std::fclose(out) || !written) return fail("the answer cannot be written");

@@ -7,27 +7,48 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
 from boards import Board
 from cosim.process import SimulationError, exchange
 from cosim.verilate import verilate
-from hw.soc import generate
+from hw.soc import TOP, generate
 from hw.spec.design import DesignPoint
 from hw.spec.image import unpack_header
 from hw.spec.soc import MemoryMap
-from sw.firmware import build
+from sw.firmware import build, rom_words
 from sw.firmware import protocol as wire
-from sw.firmware.protocol import DeviceError, Frame, Info, Op
+from sw.firmware.protocol import DeviceError, Frame, Info, Op, Status
 
-__all__ = ["SocRun", "Talk", "build_soc_sim", "run_soc", "talk"]
+__all__ = ["Answer", "Message", "SocRun", "Talk", "build_soc_sim", "converse", "run_soc", "talk"]
 
 CYCLE_LIMIT = 50_000_000        # of one request
 SERVICE_CYCLES = 5_000_000      # of a request around what the firmware limits itself
+MESSAGE = struct.Struct("<II")
 SETTINGS = struct.Struct("<QQQ")
 ANSWER = struct.Struct("<QQQd")
+ROM_FILE = f"{TOP}_rom.init"
 SIM_CLOCK_MHZ = 50.0            # not seen by anything in the simulation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """Bytes for the UART. Without a pause the simulation waits for a response frame."""
+
+    data: bytes
+    pause_cycles: int = 0        # what to wait instead, clock cycles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came from the UART."""
+
+    data: bytes
+    simulated_cycles: int        # clock cycles, from reset on
+    wall_s: float                # simulation only, without the process's start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,16 +104,45 @@ def build_soc_sim(design: DesignPoint, board: Board, out: Path, *, firmware: Pat
     return out
 
 
-def talk(directory: Path, requests: Sequence[tuple[Op, bytes]], *, cycle_limit: int = CYCLE_LIMIT,
-         limit_s: float = 3600, trace: Path | None = None, traced: tuple[int, int] = (0, 0)) -> Talk:
-    """Send requests (op and payload) to the SoC, from reset on, each after the response to the one before.
+def converse(directory: Path, messages: Sequence[Message], *, cycle_limit: int = CYCLE_LIMIT, limit_s: float = 3600,
+             firmware: Path | None = None, memory: MemoryMap | None = None, trace: Path | None = None,
+             traced: tuple[int, int] = (0, 0)) -> Answer:
+    """Send bytes to the SoC, from reset on, each message after what the one before waits for.
 
     Parameters
     ----------
     directory : what :func:`build_soc_sim` returned.
-    cycle_limit : clock cycles that one response may take.
+    cycle_limit : clock cycles that one message may take.
     limit_s : seconds that the whole run may take.
-    trace : VCD file for the waves of the requests ``traced`` (first and last); needs a simulator built with ``trace``.
+    firmware : another program for the ROM, which needs no new simulator; built for ``memory``.
+    trace : VCD file for the waves of the messages ``traced`` (first and last); needs a simulator built with ``trace``.
+
+    Raises
+    ------
+    SimulationError
+        If the simulator fails, or a response does not come in time.
+    """
+    request = SETTINGS.pack(cycle_limit, *traced) + b"".join(
+        MESSAGE.pack(len(message.data), message.pause_cycles) + message.data for message in messages)
+    with TemporaryDirectory(prefix="heddle-") as name:
+        folder = directory / "soc"
+        if firmware:
+            folder = Path(name)
+            words = rom_words(firmware, memory or MemoryMap())
+            (folder / ROM_FILE).write_text("".join(f"{word:08x}\n" for word in words))
+        answer = exchange(directory / "sim", request, limit_s=limit_s,
+                          arguments=[folder.resolve(), *([trace.resolve()] if trace else [])])
+    failure, done, simulated, wall_s = ANSWER.unpack_from(answer)
+    came = answer[ANSWER.size:]
+    if failure:
+        raise SimulationError("SoC simulation", f"message {done}: no response in {cycle_limit} cycles",
+                              detail=f"{len(came)} bytes came in all, the last {came[-8:].hex(' ') or 'none'}",
+                              repeats=True)
+    return Answer(data=came, simulated_cycles=simulated, wall_s=wall_s)
+
+
+def talk(directory: Path, requests: Sequence[tuple[Op, bytes]], **options: Any) -> Talk:
+    """Send requests (op and payload) to the SoC and match its responses; ``options`` are those of :func:`converse`.
 
     Raises
     ------
@@ -101,22 +151,16 @@ def talk(directory: Path, requests: Sequence[tuple[Op, bytes]], *, cycle_limit: 
     DeviceError
         If the SoC sends anything else than one response for each request.
     """
-    sent = b"".join(wire.encode(op, index, payload) for index, (op, payload) in enumerate(requests))
-    answer = exchange(directory / "sim", SETTINGS.pack(cycle_limit, *traced) + sent, limit_s=limit_s,
-                      arguments=[(directory / "soc").resolve(), *([trace.resolve()] if trace else [])])
-    failure, answered, simulated, wall_s = ANSWER.unpack_from(answer)
-    if failure:
-        op, _ = requests[answered]
-        came = answer[ANSWER.size:]
-        raise SimulationError("SoC simulation", f"request {answered} ({op.name}): no response in {cycle_limit} cycles",
-                              detail=f"{len(came)} bytes came in all, the last {came[-8:].hex(' ') or 'none'}",
-                              repeats=True)
-    frames = wire.decode(answer[ANSWER.size:])
+    answer = converse(directory, [Message(data=wire.encode(op, index, payload))
+                                  for index, (op, payload) in enumerate(requests)], **options)
+    frames = wire.decode(answer.data)
     for index, frame in enumerate(frames):
+        if frame.kind == Status.TRAP:
+            wire.check(frame, f"request {index}")
         if index >= len(requests) or frame.sequence != index % 256:
             raise DeviceError(f"response {index}: sequence number {frame.sequence}; {len(frames)} responses to "
                               f"{len(requests)} requests; the firmware was restarted or answers twice")
-    return Talk(frames=tuple(frames), simulated_cycles=simulated, wall_s=wall_s)
+    return Talk(frames=tuple(frames), simulated_cycles=answer.simulated_cycles, wall_s=answer.wall_s)
 
 
 def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_limit: int = CYCLE_LIMIT,

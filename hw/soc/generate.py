@@ -16,10 +16,11 @@ from hw.spec.soc import BAUD, MemoryMap
 from hw.tools import run
 from sw.firmware import rom_words
 
-__all__ = ["CLOCK_MHZ", "TOP", "SocFiles", "generate"]
+__all__ = ["CLOCK_MHZ", "TOP", "SocFiles", "generate", "load_soc"]
 
 TOP = "heddle_soc"
 CPU_FILE = "VexRiscv_FullCfu.v"
+FACTS = "soc.facts.json"
 CLOCK_MHZ = (10.0, 200.0)  # what the PLL is asked for
 
 
@@ -77,15 +78,23 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     (out / "soc.json").write_text(json.dumps(request, indent=1, sort_keys=True))
     # A process of its own: LiteX names signals after the order of objects in memory and talks on standard error.
     root = Path(__file__).parents[2]
-    run([sys.executable, "-W", "ignore", "-m", "hw.soc.top", "soc.json"], cwd=out, timeout_s=timeout_s,
+    run([sys.executable, "-W", "ignore", "-m", "hw.soc.top", "soc.json", FACTS], cwd=out, timeout_s=timeout_s,
         log=out / "litex.log", env={"PYTHONHASHSEED": "0", "PYTHONPATH": str(root)})
-    facts = json.loads((out / "facts.json").read_text())
-    for scratch in ("soc.json", "facts.json", "litex.log"):  # the log has a date in it
+    for scratch in ("soc.json", "litex.log"):  # the log has a date in it
         (out / scratch).unlink()
-    return SocFiles(
-        folder=out, top=TOP,
-        verilog=tuple(out / name for name in (f"{TOP}.v", CPU_FILE, "Cfu.v", "heddle_engine.v")),
-        rom=out / f"{TOP}_rom.init", lpf=None if sim else out / f"{TOP}.lpf", clock_mhz=facts["clock_mhz"])
+    return load_soc(out)
+
+
+def load_soc(folder: Path) -> SocFiles:
+    """What :func:`generate` returned for ``folder``; raises HeddleError if it is not such a folder."""
+    try:
+        facts = json.loads((folder / FACTS).read_text())
+        sim, clock_mhz = bool(facts["sim"]), float(facts["clock_mhz"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HeddleError(f"{folder}: not a generated SoC ({error}); generate it again") from error
+    return SocFiles(folder=folder, top=TOP, rom=folder / f"{TOP}_rom.init",
+                    verilog=tuple(folder / name for name in (f"{TOP}.v", CPU_FILE, "Cfu.v", "heddle_engine.v")),
+                    lpf=None if sim else folder / f"{TOP}.lpf", clock_mhz=clock_mhz)
 
 
 def _cpu_verilog() -> Path:

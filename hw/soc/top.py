@@ -1,4 +1,4 @@
-"""The LiteX side of :mod:`hw.soc.generate`, run as a program: ``python -m hw.soc.top soc.json``."""
+"""The LiteX side of :mod:`hw.soc.generate`, run as a program: ``python -m hw.soc.top REQUEST FACTS``."""
 
 import json
 import re
@@ -86,7 +86,7 @@ class Soc(SoCCore):
             with_uart=False, with_timer=False, with_ctrl=False)
         self.crg = crg
         self.add_rom("rom", contents=request["rom"], **memory["rom"])
-        self.add_ram("sram", **memory["sram"])
+        self.add_ram("sram", contents=None, **memory["sram"])
         self.add_module("peripheral", Peripheral(platform, int(crg.clock_mhz * 1e6), request["baud"],
                                                  streams=request["sim"]))
         self.irq.add("peripheral")
@@ -137,7 +137,7 @@ def main(argv: list[str]) -> int:
     if not request["sim"]:
         Path(f"{request['top']}.lpf").write_text(
             _constraints(soc.platform, output.ns, request["board"]["clock_in_mhz"]))
-    Path("facts.json").write_text(json.dumps({"clock_mhz": soc.clock_mhz}))
+    Path(argv[1]).write_text(json.dumps({"clock_mhz": soc.clock_mhz, "sim": request["sim"]}))
     return 0
 
 

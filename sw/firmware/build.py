@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hw.spec.errors import HeddleError
 from hw.spec.soc import MemoryMap
-from hw.tools import run
+from hw.tools import ToolError, run
 from sw.firmware.header import c_header
 
 __all__ = ["SOURCES", "build", "rom_words"]
@@ -15,6 +15,7 @@ RUNTIME = ("crt0.S", "heddle.c", "support.c")
 STACK_BYTES = 1024  # at least
 FLAGS = ("-march=rv32im_zicsr", "-mabi=ilp32", "-O2", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
          "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-ffunction-sections", "-fdata-sections")
+CAUSES = ("error:", "overflowed by", "undefined reference", "multiple definition")
 LINK_FLAGS = ("-nostartfiles", "-nostdlib", "-static", "-Wl,--gc-sections", "-Wl,--build-id=none",
               "-Wl,--no-warn-rwx-segments", "-T", "link.ld")
 
@@ -88,7 +89,16 @@ def build(out: Path, *, memory: MemoryMap | None = None, main: Path | None = Non
 
 
 def _gcc(*arguments: str, out: Path, timeout_s: float) -> None:
-    run(["riscv64-unknown-elf-gcc", *arguments], cwd=out, timeout_s=timeout_s, log=out / "compile.log")
+    log = out / "compile.log"
+    try:
+        run(["riscv64-unknown-elf-gcc", *arguments], cwd=out, timeout_s=timeout_s, log=log)
+    except ToolError as error:
+        # Of all that the compiler and the linker say, the first is the cause.
+        said = log.read_text(errors="replace").splitlines() if error.repeats else []
+        causes = [line for line in said if any(word in line for word in CAUSES) and "collect2" not in line]
+        if not causes:
+            raise
+        raise ToolError(error.tool, error.what, detail=causes[0].strip(), log=log, repeats=True) from error
 
 
 def rom_words(firmware: Path, memory: MemoryMap) -> list[int]:

@@ -1,7 +1,8 @@
 /* Serves the protocol of sw/firmware/protocol.py over the UART. */
 #include "heddle.h"
 
-#define SILENCE_POLLS (1u << 20)
+/* Of the UART, some ten cycles each. */
+#define SILENCE_POLLS (1u << 18)
 
 /* A frame's payload: of the request, then of the response. */
 static union {

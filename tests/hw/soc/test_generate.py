@@ -1,0 +1,98 @@
+"""Generated SoCs: the same bytes every time, the right ports and pins, clear errors."""
+
+import re
+
+import pytest
+
+from boards import BOARDS
+from hw.soc import generate, load_soc
+from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError, SpecError
+from hw.spec.soc import MemoryMap, Region
+
+pytestmark = pytest.mark.soc
+
+ENGINE = "module heddle_engine; endmodule\n"
+
+
+@pytest.fixture
+def firmware(tmp_path):
+    path = tmp_path / "firmware.bin"
+    path.write_bytes(bytes(range(1, 11)))
+    return path
+
+
+def make(firmware, out, **options):
+    options = {"clock_mhz": 50, "engine": ENGINE, **options}
+    return generate(DesignPoint(), BOARDS["ulx3s-25"], firmware=firmware, out=out, **options)
+
+
+def content(files):
+    return {path.name: path.read_bytes() for path in sorted(files.folder.iterdir())}
+
+
+@pytest.mark.parametrize("sim", [False, True])
+def test_the_same_bytes_wherever_they_lie(firmware, tmp_path, sim):
+    first = content(make(firmware, tmp_path / "first", sim=sim))
+    assert first == content(make(firmware, tmp_path / "elsewhere" / "second", sim=sim))
+    text = b"".join(first.values()).decode()
+    assert str(tmp_path) not in text
+    assert not re.search(r"\b20\d\d-\d\d-\d\d", text.replace("2022-11-14", "")), "a date"
+
+
+def test_ports_of_a_simulation(firmware, tmp_path):
+    files = make(firmware, tmp_path / "soc", sim=True)
+    module = files.verilog[0].read_text().partition("module heddle_soc (")[2].partition(");")[0]
+    streams = {f"serial_{way}_{part}" for way in ("rx", "tx") for part in ("valid", "ready", "data")}
+    assert set(re.findall(r"(\w+)(?:,|\s*$)", module, re.MULTILINE)) == {"clk", "rst", "leds"} | streams
+    assert files.lpf is None
+
+
+def test_pins_of_a_board(firmware, tmp_path):
+    board = BOARDS["ulx3s-25"]
+    files = make(firmware, tmp_path / "soc")
+    pins = dict(re.findall(r'LOCATE COMP "(.*)" SITE "(.*)";', files.lpf.read_text()))
+    assert pins == {"clk": board.clock_pin, "serial_tx": board.serial_tx_pin, "serial_rx": board.serial_rx_pin,
+                    **{f"leds[{n}]": pin for n, pin in enumerate(board.led_pins)}}
+    assert 'FREQUENCY PORT "clk" 25 MHZ;' in files.lpf.read_text()
+
+
+def test_the_rom_holds_the_firmware(firmware, tmp_path):
+    files = make(firmware, tmp_path / "soc")
+    words = files.rom.read_text().split()
+    assert words[:4] == ["04030201", "08070605", "00000a09", "00000000"]
+    assert len(words) == MemoryMap().rom.size // 4
+
+
+@pytest.mark.parametrize("wanted, made", [(50, 50), (62.5, 62.5), (65, 65), (48, 48), (33.3, 33.333)])
+def test_the_clock_is_what_the_pll_makes(firmware, tmp_path, wanted, made):
+    assert make(firmware, tmp_path / "soc", clock_mhz=wanted).clock_mhz == pytest.approx(made, rel=2e-3)
+
+
+def test_a_generated_soc_can_be_loaded(firmware, tmp_path):
+    files = make(firmware, tmp_path / "soc", sim=True)
+    assert load_soc(tmp_path / "soc") == files
+    with pytest.raises(HeddleError, match="not a generated SoC .* generate it again"):
+        load_soc(tmp_path)
+
+
+def test_memories_lie_where_the_map_says(firmware, tmp_path):
+    memory = MemoryMap(rom=Region(origin=0x40000000, size=1024), sram=Region(origin=0x20000000, size=2048))
+    verilog = make(firmware, tmp_path / "soc", memory=memory).verilog[0].read_text()
+    assert "reg [31:0] rom[0:255];" in verilog
+    assert "reg [31:0] sram[0:511];" in verilog
+    assert "32'd1073741824" in verilog  # the CPU's reset vector
+
+
+@pytest.mark.parametrize("clock_mhz", [0, 5, 400])
+def test_an_impossible_clock_says_what_is_possible(firmware, tmp_path, clock_mhz):
+    with pytest.raises(SpecError, match=f"clock_mhz={clock_mhz}: choose 10 to 200"):
+        make(firmware, tmp_path / "soc", clock_mhz=clock_mhz)
+
+
+def test_firmware_that_is_missing_or_too_large(firmware, tmp_path):
+    with pytest.raises(HeddleError, match=r"firmware .*nothing.bin: No such file or directory; build it"):
+        make(tmp_path / "nothing.bin", tmp_path / "soc")
+    firmware.write_bytes(bytes(9000))
+    with pytest.raises(HeddleError, match=r"firmware .*: 9000 bytes; the ROM has 8192; make it larger"):
+        make(firmware, tmp_path / "soc")
