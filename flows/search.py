@@ -1,5 +1,6 @@
 """The search: Optuna's multi-objective TPE over a space, kept in a database so that a stopped search goes on."""
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from flows.space import Candidate, Space
 __all__ = ["Outcome", "search"]
 
 GEOMETRY = ("rows", "cols", "lanes")
+OUTCOME = "outcome"     # name of the attribute that a trial keeps it under
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +42,15 @@ class Outcome:
         return Outcome(**{**record, "candidate": Candidate(**record["candidate"])})
 
 
+Options = Mapping[str, tuple[Candidate, dict[str, Any]]]   # by id: a candidate and its parameters
+
+
 def search(space: Space, evaluate: Callable[[Candidate], Outcome], *, database: Path, key: str,
            progress: Callable[[int, int], None] = lambda done, total: None) -> list[Outcome]:
     """Look at ``space.search.trials`` different candidates, or at all if there are fewer.
 
     The study named ``key`` in ``database`` goes on where it stopped; what was told stays told. The sampler is
-    seeded by the number of trials told, so a stopped search that goes on equals one that was never stopped.
+    seeded by the number of outcomes, so a stopped search that goes on equals one that was never stopped.
     The search runs in memory, a hundred times faster than the database, which follows once a second and at the end.
 
     Returns
@@ -55,20 +60,18 @@ def search(space: Space, evaluate: Callable[[Candidate], Outcome], *, database: 
     """
     stored = _study(key, _storage(database))
     study = _study(key, None)
-    study.add_trials([trial for trial in stored.get_trials() if trial.state.is_finished()])
-    saved = len(study.trials)
-    outcomes = {item.candidate.id: item for item in _told(study)}
-    candidates = {candidate.id: candidate for candidate in space.candidates()}
-    done, wanted = sum(not item.failure for item in outcomes.values()), min(space.search.trials, len(candidates))
-    last = monotonic()
+    study.add_trials([trial for trial in stored.get_trials() if OUTCOME in trial.user_attrs])
+    outcomes = {item.candidate.id: item for item in map(_outcome, study.get_trials(deepcopy=False))}
+    saved, last = len(outcomes), monotonic()
+    options = {candidate.id: (candidate, _parameters(candidate)) for candidate in space.candidates()}
+    done, wanted = sum(not item.failure for item in outcomes.values()), min(space.search.trials, len(options))
     progress(done, wanted)
     try:
-        while done < wanted and len(outcomes) < len(candidates):
-            outcome = _step(study, space, candidates, outcomes, evaluate)
-            if outcome is not None:
-                outcomes[outcome.candidate.id] = outcome
-                done += not outcome.failure
-                progress(done, wanted)
+        while done < wanted and len(outcomes) < len(options):
+            outcome = _step(study, space, options, outcomes, evaluate)
+            outcomes[outcome.candidate.id] = outcome
+            done += not outcome.failure
+            progress(done, wanted)
             if monotonic() - last > 1:
                 saved, last = _save(study, stored, saved), monotonic()
     finally:
@@ -76,23 +79,23 @@ def search(space: Space, evaluate: Callable[[Candidate], Outcome], *, database: 
     return list(outcomes.values())
 
 
-def _step(study: Any, space: Space, candidates: Mapping[str, Candidate], outcomes: Mapping[str, Outcome],
-          evaluate: Callable[[Candidate], Outcome]) -> Outcome | None:
-    """One trial; None where the sampler repeats itself: the next trial takes the nearest unseen candidate."""
+def _step(study: Any, space: Space, options: Options, outcomes: Mapping[str, Outcome],
+          evaluate: Callable[[Candidate], Outcome]) -> Outcome:
+    """Evaluate what the sampler suggests; where it repeats itself, the nearest candidate that is new."""
     from optuna.trial import TrialState
 
-    trials = study.get_trials(deepcopy=False)
-    study.sampler = _sampler(space, len(trials))
-    if trials and "outcome" not in trials[-1].user_attrs:
-        unseen = [candidate for name, candidate in candidates.items() if name not in outcomes]
-        study.enqueue_trial(_nearest(trials[-1].params, unseen, Random(space.search.seed + len(trials))))
+    seed = space.search.seed * 1_000_003 + len(outcomes)
+    study.sampler = _sampler(space, seed)
     trial = study.ask()
     candidate = _suggest(trial, space)
-    if candidate.id not in candidates or candidate.id in outcomes:
+    if candidate.id not in options or candidate.id in outcomes:
         study.tell(trial, state=TrialState.FAIL)
-        return None
+        unseen = [parameters for name, (_, parameters) in options.items() if name not in outcomes]
+        study.enqueue_trial(_nearest(trial.params, unseen, Random(seed)))
+        trial = study.ask()
+        candidate = _suggest(trial, space)
     outcome = evaluate(candidate)
-    trial.set_user_attr("outcome", outcome.record())
+    trial.set_user_attr(OUTCOME, outcome.record())
     if outcome.failure:
         study.tell(trial, state=TrialState.FAIL)
         return outcome
@@ -111,29 +114,44 @@ def _study(key: str, storage: Any) -> Any:
 
 
 def _storage(database: Path) -> Any:
+    """The database; one that cannot be read is put aside, since every result is in the store as well."""
     from optuna.storages import RDBStorage
+    from sqlalchemy.exc import DatabaseError
 
     database.parent.mkdir(parents=True, exist_ok=True)
-    return RDBStorage(f"sqlite:///{database.resolve()}", engine_kwargs={"connect_args": {"timeout": 60}})
+    settings = {"url": f"sqlite:///{database.resolve()}", "engine_kwargs": {"connect_args": {
+        "timeout": 60, "factory": _Connection}}}
+    try:
+        return RDBStorage(**settings)
+    except DatabaseError:
+        database.replace(database.with_name(f"{database.name}.damaged"))
+        return RDBStorage(**settings)
+
+
+class _Connection(sqlite3.Connection):
+    """Leaves it to the system when the disk is written: a killed process loses nothing by that."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.execute("PRAGMA synchronous = OFF")
 
 
 def _save(study: Any, stored: Any, saved: int) -> int:
-    """Append the ended trials behind ``saved`` to the database; returns how many it holds."""
-    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    """Append the outcomes behind ``saved`` to the database; returns how many it holds."""
+    ended = [trial for trial in study.get_trials(deepcopy=False) if OUTCOME in trial.user_attrs
+             and trial.state.is_finished()]
     stored.add_trials(ended[saved:])
     return len(ended)
 
 
-def _told(study: Any) -> list[Outcome]:
-    return [Outcome.from_record(trial.user_attrs["outcome"]) for trial in study.get_trials(deepcopy=False)
-            if "outcome" in trial.user_attrs]
+def _outcome(trial: Any) -> Outcome:
+    return Outcome.from_record(trial.user_attrs[OUTCOME])
 
 
-def _sampler(space: Space, told: int) -> Any:
+def _sampler(space: Space, seed: int) -> Any:
     from optuna.samplers import TPESampler
 
-    return TPESampler(seed=space.search.seed * 1_000_003 + told, n_startup_trials=space.search.startup,
-                      multivariate=True)
+    return TPESampler(seed=seed, n_startup_trials=space.search.startup, multivariate=True)
 
 
 def _suggest(trial: Any, space: Space) -> Candidate:
@@ -155,8 +173,8 @@ def _parameters(candidate: Candidate) -> dict[str, Any]:
     return {"geometry": geometry, **values}
 
 
-def _nearest(wanted: Mapping[str, Any], unseen: Sequence[Candidate], random: Random) -> dict[str, Any]:
-    """Parameters of the candidate that differs least from ``wanted``; a random one of several."""
-    options = [_parameters(candidate) for candidate in unseen]
-    distances = [sum(option[name] != value for name, value in wanted.items()) for option in options]
-    return random.choice([option for option, far in zip(options, distances, strict=True) if far == min(distances)])
+def _nearest(wanted: Mapping[str, Any], unseen: Sequence[dict[str, Any]], random: Random) -> dict[str, Any]:
+    """The parameters that differ least from ``wanted``; random ones of several."""
+    distances = [sum(parameters[name] != value for name, value in wanted.items()) for parameters in unseen]
+    least = min(distances)
+    return random.choice([parameters for parameters, far in zip(unseen, distances, strict=True) if far == least])

@@ -51,6 +51,12 @@ def test_a_finished_search_evaluates_nothing(tmp_path):
     assert again == first
 
 
+def test_a_damaged_database_is_put_aside(tmp_path):
+    (tmp_path / "study.db").write_bytes(b"not a database" * 100)
+    assert len(search(SMALL, fake, database=tmp_path / "study.db", key="a")) >= 30
+    assert (tmp_path / "study.db.damaged").exists()
+
+
 def test_a_small_space_is_searched_whole(tmp_path):
     space = Space(networks=Networks(names=("mlp",), widths=(1.0,), weight_bits=(8,)),
                   hardware=Hardware(requantizers=(1, 2)))

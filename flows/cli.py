@@ -1,0 +1,250 @@
+"""The command line: parses, calls one function, prints. Everything heavy is imported when it is needed."""
+
+import errno
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flows.files import to_json
+from hw.spec.errors import HeddleError
+
+__all__ = ["cli", "main"]
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+EXISTING = click.Path(path_type=Path)
+json_flag = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+design_option = click.option("--design", metavar="D", required=True, help="A preset, or a TOML file.")
+board_option = click.option("--board", metavar="B", help="A board; without it the design's own.")
+
+
+def example(text: str) -> str:
+    """Epilog of a command."""
+    return f"\b\nExample:\n  {text}"
+
+
+def out_option(default: str) -> Callable[..., Any]:
+    return click.option("--out", type=EXISTING, default=Path(default), show_default=True, help="Where results go.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]},
+             epilog=example("heddle explore --board ulx3s-25 --max-latency 0.001"))
+@click.version_option(package_name="heddle")
+def cli() -> None:
+    """Co-design of tiny neural networks and the FPGA accelerators that run them."""
+
+
+@cli.command(epilog=example("heddle doctor"))
+@json_flag
+def doctor(as_json: bool) -> int:
+    """List tools and versions, and how to get what is missing."""
+    from flows.doctor import examine
+    from flows.present import show_tools
+
+    found = examine()
+    show(found, as_json, show_tools)
+    return DONE if found["ok"] else BAD_INPUT
+
+
+@cli.command(epilog=example("heddle explore --data mnist:data/mnist --board ulx3s-85 --min-accuracy 0.97 --out runs/mnist"))
+@click.option("--data", default="digits", show_default=True, help="digits, or mnist:PATH with IDX files.")
+@click.option("--space", "space_file", type=EXISTING, metavar="FILE", help="Design space; see flows/space.toml.")
+@click.option("--board", "boards", multiple=True, metavar="B", help="Only this board; may be given again.")
+@click.option("--max-latency", type=click.FloatRange(min=0, min_open=True), metavar="S",
+              help="Seconds that an inference may take.")
+@click.option("--min-accuracy", type=click.FloatRange(0, 1), metavar="A", help="Accuracy that is asked for, 0 to 1.")
+@click.option("--trials", type=click.IntRange(min=1), help="Candidates to look at; without it the space says.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes at a time.")
+@out_option("runs/explore")
+@json_flag
+def explore(as_json: bool, **options: Any) -> int:
+    """Search networks and accelerators together, up to bitstreams and a report."""
+    from flows.console import Display
+    from flows.explore import Request
+    from flows.explore import explore as run
+
+    document = run(Request(**options), Display())
+    show(document, as_json, lambda _, display: display.line(f"report: {options['out'] / 'report.html'}"))
+    return DONE
+
+
+@cli.command(epilog=example("heddle train dscnn --width 0.5 --weight-bits 4 --out runs/small"))
+@click.argument("network")
+@click.option("--data", default="digits", show_default=True, help="digits, or mnist:PATH with IDX files.")
+@click.option("--width", type=float, default=1.0, show_default=True, help="Width multiplier.")
+@click.option("--weight-bits", type=click.Choice(["8", "4", "2"]), default="8", show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), help="Without it the default space's.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--feedback", type=EXISTING, metavar="FILE", help="Feedback record; `heddle explore` writes one.")
+@click.option("--choose", type=click.Choice(["width", "bits", "both"]),
+              help="What the record's latencies may pick.")
+@out_option("runs/train")
+@json_flag
+def train(as_json: bool, **options: Any) -> int:
+    """Train a quantized network, with or without a feedback record."""
+    from flows.console import Display
+    from flows.present import show_training
+    from flows.train import train_to
+
+    show(train_to(display=Display(), **options), as_json, show_training)
+    return DONE
+
+
+@cli.command(epilog=example("heddle estimate dscnn --design ecp5-25"))
+@click.argument("model")
+@design_option
+@board_option
+@json_flag
+def estimate(model: str, design: str, board: str | None, as_json: bool) -> int:
+    """Cycles per layer, resources, Fmax, latency and energy, without building anything."""
+    from flows.estimate import estimate_model
+    from flows.present import show_estimate
+
+    show(estimate_model(model, design, board), as_json, show_estimate)
+    return DONE
+
+
+@cli.command(epilog=example("heddle verify runs/small --design ecp5-25 --level engine --inputs 100"))
+@click.argument("model")
+@design_option
+@board_option
+@click.option("--level", type=click.Choice(["array", "engine", "soc", "netlist", "board"]), default="engine",
+              show_default=True, help="Rung of the ladder.")
+@click.option("--inputs", type=click.IntRange(min=1), default=32, show_default=True, help="Number of inputs.")
+@click.option("--inputs-from", type=EXISTING, metavar="FILE", help="Inputs from an .npz file.")
+@click.option("--trace", type=EXISTING, metavar="FILE", help="Waves around the first mismatch.")
+@json_flag
+def verify(as_json: bool, **options: Any) -> int:
+    """Run a model on the generated hardware and compare every output and the cycles."""
+    from flows.present import show_verification
+    from flows.verify import verify_model
+
+    result = verify_model(**options)
+    show(result, as_json, show_verification)
+    return DONE if result["mismatches"] == 0 and cycles_agree(result) else FAILED
+
+
+@cli.command(epilog=example("heddle emit runs/small --design ecp5-25 --out rtl"))
+@click.argument("model")
+@design_option
+@out_option("runs/emit")
+@json_flag
+def emit(model: str, design: str, out: Path, as_json: bool) -> int:
+    """Write Verilog, C header, program and weights, for use outside LiteX."""
+    from flows.build import emit_to
+    from flows.present import show_files
+
+    show(emit_to(model, design, out), as_json, show_files)
+    return DONE
+
+
+@cli.command(epilog=example("heddle build runs/small --design ecp5-25 --board ulx3s-25 --out runs/bit"))
+@click.argument("model")
+@design_option
+@board_option
+@click.option("--clock-mhz", type=click.FloatRange(5, 200), default=50.0, show_default=True)
+@out_option("runs/build")
+@json_flag
+def build(model: str, design: str, board: str | None, clock_mhz: float, out: Path, as_json: bool) -> int:
+    """Write a bitstream, the firmware and build.json."""
+    from flows.build import build_to
+    from flows.console import Display
+    from flows.present import show_build
+
+    result = build_to(model, design, board, clock_mhz=clock_mhz, out=out, display=Display())
+    show(result, as_json, show_build)
+    return DONE if result["timing_met"] else FAILED
+
+
+@cli.command(epilog=example("heddle flash runs/bit"))
+@click.argument("folder", metavar="DIR", type=EXISTING)
+def flash(folder: Path) -> int:
+    """Program the board with what `heddle build` wrote to DIR."""
+    from flows.build import flash_from
+
+    click.echo(flash_from(folder), err=True)
+    return DONE
+
+
+@cli.command(epilog=example("heddle bench --section simulation"))
+@click.option("--section", type=click.Choice(["engine", "fabric", "simulation"]), multiple=True,
+              help="Only this table; may be given again.")
+@json_flag
+def bench(section: tuple[str, ...], as_json: bool) -> int:
+    """The benchmark tables."""
+    from flows.bench import SECTIONS, run_sections
+    from flows.console import Display
+    from flows.present import show_bench
+
+    show(run_sections(section or SECTIONS, Display()), as_json, show_bench)
+    return DONE
+
+
+@cli.command(epilog=example("heddle report runs/explore"))
+@click.argument("folder", metavar="DIR", type=EXISTING)
+@json_flag
+def report(folder: Path, as_json: bool) -> int:
+    """Make the report of an exploration again."""
+    from flows.report import write_report
+
+    path = write_report(folder)
+    show({"report": str(path)}, as_json, lambda document, display: display.line(f"report: {document['report']}"))
+    return DONE
+
+
+def cycles_agree(result: dict[str, Any]) -> bool:
+    """Whether the engine's counter showed the prediction for every input; levels without a counter agree."""
+    return all(cycles == result["predicted_cycles"] for cycles in result["engine_cycles"])
+
+
+def show(document: Any, as_json: bool, table: Callable[[Any, Any], None]) -> None:
+    """The document on standard output, or for people on standard error."""
+    if as_json:
+        click.echo(to_json(document), nl=False)
+        return
+    from flows.console import Display
+
+    table(document, Display())
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point of ``heddle``; exits with 0 done, 1 the check failed, 2 bad input or missing tool."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        status = cli.main(arguments, prog_name="heddle", standalone_mode=False)
+    except click.ClickException as error:
+        status = fail(error.format_message() + hint(error))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(f"heddle: interrupted; `heddle {' '.join(arguments)}` goes on where it stopped", err=True)
+        status = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()   # whoever read the output has gone
+        status = FAILED
+    except OSError as error:
+        status = fail(disk_full(error) if error.errno in (errno.ENOSPC, errno.EDQUOT) else
+                      f"{error.filename or 'input or output'}: {error.strerror or error}")
+    except HeddleError as error:
+        status = fail(str(error))
+    sys.exit(status if isinstance(status, int) else DONE)
+
+
+def hint(error: click.ClickException) -> str:
+    """Where help is, for a wrong command line."""
+    context = getattr(error, "ctx", None)
+    return f" (see `{context.command_path} --help`)" if context else ""
+
+
+def disk_full(error: OSError) -> str:
+    return (f"{error.filename or 'output'}: the disk is full; free some space, empty the store with `make clean`, or "
+            f"put it elsewhere with HEDDLE_CACHE; running again goes on where it stopped")
+
+
+def fail(message: str) -> int:
+    click.echo(f"heddle: {' '.join(message.split())}", err=True)
+    return BAD_INPUT
+
+
+if __name__ == "__main__":
+    main()

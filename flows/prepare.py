@@ -1,0 +1,191 @@
+"""Everything that is trained before the search: the networks of the space, and the comparison with feedback."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.console import Display
+from flows.evaluate import Key, Trainings
+from flows.feedback import compare, inexact, make_feedback, reference_design, settings, trainings
+from flows.space import Space
+from flows.store import Store
+from flows.training import MODEL, RECORD, TrainTask, accuracy, run_task
+from flows.workers import Failure, run_queue
+from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError
+from hw.spec.feedback import Feedback
+from sw.data import Dataset
+
+__all__ = ["PrepareError", "Prepared", "prepare"]
+
+
+class PrepareError(HeddleError):
+    """No network could be trained; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Trained networks, the feedback record and what came of it, and trainings that failed."""
+
+    trainings: Trainings
+    records: list[dict[str, Any]]       # training.json of each network of the space
+    feedback: Feedback | None
+    comparison: dict[str, Any] | None   # for the report
+    failures: list[dict[str, str]]
+
+
+def prepare(space: Space, store: Store, data: Dataset, source: str, *, jobs: int, display: Display) -> Prepared:
+    """Train all that the search needs; ``source`` is the data set's name for the workers.
+
+    Raises
+    ------
+    PrepareError
+        If not a single network could be trained.
+    """
+    work = _Work(store=store, source=source, space=space, jobs=jobs, display=display)
+    plan = space.feedback
+    kind = inexact(space, plan.weight_bits)
+    designs = {bits: reference_design(space, kind, bits) for bits in space.networks.weight_bits
+               if (kind := inexact(space, bits))}
+    base = {_key(values): values for values in trainings(space)}
+    pairs = [settings(space, network=plan.network, width=plan.width, weight_bits=plan.weight_bits,
+                      seed=space.training.seed + number) for number in range(plan.seeds)] if kind else []
+    first = work.train("training the networks", [
+        *(work.task(values, designs=designs) for values in base.values()),
+        *(work.task(values, designs=designs) for values in pairs)])
+    plain = {key: first[_frozen(values)] for key, values in base.items() if _frozen(values) in first}
+    if not plain:
+        raise PrepareError(f"no network could be trained: {work.failures[0]['reason']}")
+    if not designs:
+        return Prepared(trainings=Trainings(plain=_models(plain)), records=_records(plain), feedback=None, comparison=None,
+                        failures=work.failures)
+    return _close_loop(work, data, plain, first, pairs, designs)
+
+
+def _close_loop(work: "_Work", data: Dataset, plain: Mapping[Key, Path], first: Mapping[Any, Path],
+                pairs: Sequence[dict[str, Any]], designs: Mapping[int, DesignPoint]) -> Prepared:
+    """Measure the inexact multiplier, train with what was measured, compare."""
+    space, plan = work.space, work.space.feedback
+    bits_wanted = sorted({*designs, *([plan.weight_bits] if pairs else [])})
+    records = {}
+    with work.display.bar("measuring the multiplier's RTL", len(bits_wanted)) as bar:
+        for bits in bits_wanted:
+            kind = designs[bits].multiplier if bits in designs else inexact(space, bits)
+            records[bits] = make_feedback(work.store, space, _models(plain), str(kind), bits)
+            bar.advance()
+    noisy_settings = {key: settings(space, network=key[0], width=key[1], weight_bits=key[2])
+                      for key in plain if key[2] in designs}
+    tasks = [work.task(values, designs=designs, feedback=records[key[2]]) for key, values in noisy_settings.items()]
+    tasks += [work.task(values, designs=designs, feedback=records[plan.weight_bits]) for values in pairs]
+    choosing = settings(space, network=plan.network, width=max(space.networks.widths),
+                        weight_bits=max(space.networks.weight_bits), choose="both")
+    widest = records[max(records)]
+    if pairs:
+        tasks.append(work.task(choosing, feedback=widest))
+    second = work.train("training with feedback", tasks)
+    noisy = {key: second[_frozen(values)] for key, values in noisy_settings.items() if _frozen(values) in second}
+    comparison = None
+    if pairs:
+        comparison = _comparison(work, data, pairs, first, second, records[plan.weight_bits])
+        comparison["choices"] = _choices(work, data, plain, second.get(_frozen(choosing)), widest)
+    return Prepared(trainings=Trainings(plain=_models(plain), noisy=_models(noisy)), records=_records(plain),
+                    feedback=records[plan.weight_bits] if pairs else widest, comparison=comparison,
+                    failures=work.failures)
+
+
+class _Work:
+    """What every batch of trainings shares."""
+
+    def __init__(self, *, store: Store, source: str, space: Space, jobs: int, display: Display) -> None:
+        self.store, self.source, self.space, self.jobs, self.display = store, source, space, jobs, display
+        self.failures: list[dict[str, str]] = []
+
+    def task(self, values: Mapping[str, Any], *, designs: Mapping[int, DesignPoint] | None = None,
+             feedback: Feedback | None = None) -> TrainTask:
+        chosen = [design for bits, design in (designs or {}).items() if bits == values["weight_bits"]]
+        return TrainTask(store=(str(self.store.root.parent), self.store.limit_bytes), data=self.source,
+                         settings=tuple(sorted(values.items())), feedback=feedback, designs=tuple(chosen))
+
+    def train(self, title: str, tasks: Iterable[TrainTask]) -> dict[Any, Path]:
+        """Folders by settings; those that failed are in ``failures`` instead."""
+        unique = list({(task.settings, task.feedback is None): task for task in tasks}.values())
+        found: dict[Any, Path] = {}
+        with self.display.bar(title, len(unique)) as bar:
+            def done(result: Any) -> None:
+                bar.forget(result.task.label)
+                bar.advance()
+                if isinstance(result.value, Failure):
+                    bar.note(f"failed: {result.task.label}: {result.value.reason}")
+
+            # The wide ones first: they take longest.
+            unique.sort(key=lambda task: -dict(task.settings)["width"])
+            for result in run_queue(run_task, unique, jobs=self.jobs, name=_label, hear=bar.hear, done=done):
+                if isinstance(result.value, Failure):
+                    self.failures.append({"id": result.task.label, "stage": "training", "reason": result.value.reason})
+                else:
+                    found[result.task.settings] = Path(result.value)
+        return found
+
+
+def _label(task: TrainTask) -> str:
+    return task.label
+
+
+def _key(values: Mapping[str, Any]) -> Key:
+    return values["network"], values["width"], values["weight_bits"]
+
+
+def _frozen(values: Mapping[str, Any]) -> Any:
+    return tuple(sorted(values.items()))
+
+
+def _models(folders: Mapping[Key, Path]) -> dict[Key, Path]:
+    return {key: folder / MODEL for key, folder in folders.items()}
+
+
+def _records(folders: Mapping[Key, Path]) -> list[dict[str, Any]]:
+    return [json.loads((folder / RECORD).read_text()) for folder in folders.values()]
+
+
+def _comparison(work: _Work, data: Dataset, pairs: Sequence[dict[str, Any]], first: Mapping[Any, Path],
+                second: Mapping[Any, Path], feedback: Feedback) -> dict[str, Any]:
+    """Accuracy on the inexact multiplier with and without the feedback, seed by seed."""
+    plan, kind = work.space.feedback, feedback.noise.multiplier
+    design = reference_design(work.space, kind, plan.weight_bits)
+    rows = []
+    for values in pairs:
+        before, after = first.get(_frozen(values)), second.get(_frozen(values))
+        if before and after:
+            rows.append({"seed": values["seed"],
+                         "exact": accuracy(work.store, before / MODEL, data),
+                         "without": accuracy(work.store, before / MODEL, data, design),
+                         "with": accuracy(work.store, after / MODEL, data, design)})
+    if len(rows) < 2:
+        raise PrepareError(f"the comparison with feedback needs two pairs of trainings and has {len(rows)}: "
+                           f"{work.failures[0]['reason']}")
+    return {"label": f"{plan.network}, width {plan.width:g}, {plan.weight_bits}-bit weights on {design.label}",
+            "profile": {"multiplier": kind, "weight_bits": feedback.noise.weight_bits, "mean": feedback.noise.mean,
+                        "variance": feedback.noise.variance, "pairs": feedback.noise.pairs,
+                        "simulator": feedback.noise.simulator},
+            "pairs": rows, **compare([(row["without"], row["with"]) for row in rows])}
+
+
+def _choices(work: _Work, data: Dataset, plain: Mapping[Key, Path], chosen: Path | None,
+             feedback: Feedback) -> list[dict[str, Any]]:
+    """The networks that the latency term chose from, and the one that it picked."""
+    network = work.space.feedback.network
+    cycles = {(entry.width, entry.weight_bits): entry.cycles for entry in feedback.latency if entry.network == network}
+    rows = []
+    for (name, width, bits), folder in plain.items():
+        if name == network:
+            record = json.loads((folder / RECORD).read_text())
+            rows.append({"label": "fixed", "width": width, "weight_bits": bits, "cycles": cycles[width, bits],
+                         "accuracy": record["test_accuracy"]})
+    if chosen:
+        record = json.loads((chosen / RECORD).read_text())
+        rows.append({"label": "picked by the latency term", "width": record["width"],
+                     "weight_bits": record["weight_bits"], "cycles": cycles[record["width"], record["weight_bits"]],
+                     "accuracy": record["test_accuracy"]})
+    return rows

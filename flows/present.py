@@ -1,0 +1,70 @@
+"""The commands' results as tables for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.console import Display
+
+__all__ = ["show_bench", "show_build", "show_estimate", "show_files", "show_tools", "show_training",
+           "show_verification"]
+
+Document = Mapping[str, Any]
+
+
+def number(value: Any, form: str = ",") -> str:
+    return "–" if value is None else format(value, form)
+
+
+def show_tools(document: Document, display: Display) -> None:
+    rows = [(tool["name"], tool["version"] or "missing", tool["purpose"], "" if tool["version"] else tool["remedy"])
+            for tool in document["tools"]]
+    display.table("Tools", ("tool", "version", "for", "get it with"), rows,
+                  styles={index: "bold red" for index, row in enumerate(rows) if row[1] == "missing"})
+
+
+def show_estimate(document: Document, display: Display) -> None:
+    layers = [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]))
+              for layer in document["layers"]]
+    display.table(f"{document['model']} on {document['design']}", ("layer", "op", "MAC", "cycles"), layers)
+    used = ", ".join(f"{number(value)} {name}" for name, value in document["resources"].items() if value)
+    display.line(f"{number(document['cycles'])} cycles, {document['utilization']:.0%} of the multipliers busy; "
+                 f"{1e6 * document['latency_s']:,.1f} µs at {document['clock_mhz']:g} MHz "
+                 f"(Fmax about {document['fmax_mhz']:.0f} MHz)")
+    display.line(f"about {used} on {document['board']}: {'fits' if document['fits'] else 'does not fit'}")
+    if document["energy_j"] is not None:
+        display.line(f"about {1e6 * document['energy_j']:.2f} µJ for an inference")
+
+
+def show_verification(document: Document, display: Display) -> None:
+    display.table(f"{document['model']} on {document['design']}, {document['level']}",
+                  ("layer", "op", "MAC", "cycles", "predicted"),
+                  [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]),
+                    number(layer["predicted_cycles"])) for layer in document["layers"]])
+    shown = sorted(set(document["engine_cycles"]))
+    display.line(f"{document['inputs']} inputs, {document['mismatches']} mismatches; engine cycles "
+                 f"{', '.join(map(number, shown[:4])) or '–'}, predicted {number(document['predicted_cycles'])}")
+    if document["first_mismatch"]:
+        display.line(f"first mismatch: {document['first_mismatch']}")
+
+
+def show_training(document: Document, display: Display) -> None:
+    display.line(f"{document['network']} width {document['width']:g}, {document['weight_bits']} bits: integer accuracy "
+                 f"{document['test_accuracy']:.4f} on {document['test_images']} test images; wrote {document['model']}")
+
+
+def show_build(document: Document, display: Display) -> None:
+    display.table(f"{document['device']} on {document['board']}", ("resource", "used", "available"),
+                  [(name.upper(), number(entry["used"]), number(entry["available"]))
+                   for name, entry in document["resources"].items()])
+    display.line(f"clock {document['clock_mhz']:.1f} MHz, Fmax {document['fmax_mhz']:.1f} MHz: timing "
+                 f"{'met' if document['timing_met'] else 'NOT met'} with seed {document['seed']}; "
+                 f"wrote {document['bitstream']} and {document['firmware']}")
+
+
+def show_files(document: Document, display: Display) -> None:
+    display.table("Written", ("file", "what it is"), [(item["file"], item["what"]) for item in document["files"]])
+
+
+def show_bench(document: Document, display: Display) -> None:
+    for name, section in document.items():
+        display.table(name, section["header"], [[str(cell) for cell in row] for row in section["rows"]])
