@@ -38,6 +38,7 @@ class Tool:
     debian: str | None = None
     web_assembly: bool = False
     inner: tuple[str, ...] = ()   # WebAssembly tools that it starts itself
+    optional: bool = False        # everything but one step works without it
 
     @property
     def remedy(self) -> str:
@@ -58,7 +59,7 @@ TOOLS: dict[str, Tool] = {tool.name: tool for tool in (
     Tool(name="perl", purpose="starts Verilator for cocotb", debian="perl"),
     Tool(name="riscv64-unknown-elf-gcc", purpose="compiles the firmware",
          debian="gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"),
-    Tool(name="openFPGALoader", purpose="flashes boards", debian="openfpgaloader"),
+    Tool(name="openFPGALoader", purpose="flashes boards", debian="openfpgaloader", optional=True),
 )}
 
 
