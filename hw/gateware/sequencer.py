@@ -130,12 +130,13 @@ class Sequencer(wiring.Component):
             tile_ends.eq(last_phase & last_segment & last_tap_row),
         ]
 
-        # cycles since the tile began; it may not end before the drain is free for it
+        # Cycles since the tile began; it may not end before the drain is free for it. A pause before its last step
+        # brings that step closer to the next tile's, so pauses do not count.
         timer = Signal(range(max(drain_cycles(design, depthwise=d) for d in (False, True)) + 1))
         spacing = Mux(depthwise, drain_cycles(design, depthwise=True), drain_cycles(design, depthwise=False))
         spaced = Signal()
         m.d.comb += spaced.eq(timer + 1 >= spacing)
-        with m.If(~spaced):
+        with m.If(~spaced & ~self.paused):
             m.d.sync += timer.eq(timer + 1)
 
         issues = Signal()
