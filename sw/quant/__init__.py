@@ -1,6 +1,6 @@
 """Quantization-aware training and its lowering to the integer graph."""
 
 from sw.quant.config import QuantError, TrainConfig
-from sw.quant.train import EpochRecord, Trained, evaluate, train
+from sw.quant.training import EpochRecord, Trained, evaluate, train
 
 __all__ = ["EpochRecord", "QuantError", "TrainConfig", "Trained", "evaluate", "train"]

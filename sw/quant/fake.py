@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Range", "fake_activations", "fake_weights", "integer_weights", "weight_limit", "weight_scale"]
+__all__ = ["Range", "fake_activations", "fake_integers", "weight_limit", "weight_scale"]
 
 SMALLEST_SCALE = 1e-6
 STEPS = 255                # of an int8 activation
@@ -37,17 +37,12 @@ def weight_scale(weight: Tensor, bits: int, per_channel: bool) -> Tensor:
     return scale.clamp_min(SMALLEST_SCALE).expand(len(weight)).contiguous()
 
 
-def fake_weights(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
-    """The weights rounded to multiples of their channel's scale; the gradient passes where they do not saturate."""
-    limit = weight_limit(bits)
-    zero = torch.zeros(len(scale), dtype=torch.int32)
-    return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -limit, limit)
-
-
-def integer_weights(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
-    """The integers behind :func:`fake_weights`, float32 of whole numbers."""
-    faked = fake_weights(weight.detach(), scale, bits)
-    return (faked / scale.reshape(-1, *[1] * (weight.dim() - 1))).round()
+def fake_integers(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
+    """The weights as integers of their channel's scale; the gradient passes where they do not saturate."""
+    limit, zero = weight_limit(bits), torch.zeros(len(scale), dtype=torch.int32)
+    per_channel = scale.reshape(-1, *[1] * (weight.dim() - 1))
+    return torch.fake_quantize_per_channel_affine(
+        weight / per_channel, torch.ones_like(scale), zero, 0, -limit, limit)
 
 
 class _Fake(torch.autograd.Function):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.quant.config import QuantError
-from sw.quant.fake import integer_weights
+from sw.quant.fake import fake_integers
 from sw.quant.network import INPUT_SCALE, INPUT_ZERO, QuantLayer, QuantNetwork
 
 __all__ = ["lower", "quantize_multiplier"]
@@ -51,18 +51,18 @@ def _float64(value: Tensor) -> np.ndarray:
 
 def _weighted(layer: QuantLayer, name: str, taken: TensorType) -> Layer:
     """Normalization goes into multiplier and bias; where it is negative, the weights change sign instead."""
-    scale, gain = _float64(layer.scales()), _float64(layer.gain())
+    gain = _float64(layer.gain(taken.scale))
     sign = torch.from_numpy(np.where(gain < 0, -1.0, 1.0)).float().reshape(-1, *[1] * (layer.weight.dim() - 1))
-    weights = (integer_weights(layer.weight, layer.scales(), layer.bits) * sign).permute(LAYOUT[layer.spec.op])
+    weights = (fake_integers(layer.weight.detach(), layer.scales(), layer.bits) * sign).permute(LAYOUT[layer.spec.op])
     if layer.spec.op == "depthwise":
         weights = weights[0]
-    real = taken.scale * scale * np.abs(gain)   # of one step of the accumulator
+    real = taken.scale * np.abs(gain)   # of one step of the accumulator
     output = TensorType(shape=layer.output, scale=layer.range.scale, zero_point=layer.range.zero_point)
     quantized = [quantize_multiplier(value, f"layer {name}") for value in (real / output.scale).tolist()]
     padded = layer.spec.op != "dense"
     return Layer(
-        name=name, op=layer.spec.op, output=output, weights=np.ascontiguousarray(weights.numpy().astype(np.int8)),
-        bias=_bias(_float64(layer.offset()), np.maximum(real, np.finfo(float).tiny), f"layer {name}"),
+        name=name, op=layer.spec.op, output=output, weights=np.ascontiguousarray(weights.round().numpy().astype(np.int8)),
+        bias=_bias(_float64(layer.offset(taken.scale)), np.maximum(real, np.finfo(float).tiny), f"layer {name}"),
         multiplier=np.array([mantissa for mantissa, _ in quantized], np.int32),
         shift=np.array([shift for _, shift in quantized], np.int32), weight_bits=layer.bits,
         stride=layer.spec.stride if padded else (1, 1), padding=layer.padding,

@@ -11,7 +11,7 @@ from torch.nn import functional
 from sw.models import LayerSpec, shapes
 from sw.models.networks import Shape
 from sw.models.shapes import kernel_of, padding_of
-from sw.quant.fake import Range, fake_activations, fake_weights, integer_weights, weight_scale
+from sw.quant.fake import Range, fake_activations, fake_integers, weight_scale
 from sw.quant.noise import LOWEST, Noise
 
 __all__ = ["INPUT_SCALE", "INPUT_ZERO", "QuantLayer", "QuantNetwork", "Signal"]
@@ -19,7 +19,7 @@ __all__ = ["INPUT_SCALE", "INPUT_ZERO", "QuantLayer", "QuantNetwork", "Signal"]
 INPUT_SCALE, INPUT_ZERO = 1 / 255, -128   # inputs are from 0 to 1
 MARGIN = 1 + 1e-6      # keeps the requantizer's multiplier below 1
 NORM_MOMENTUM = 0.1
-NORM_EPSILON = 1e-3
+LEAST_DEVIATION = 48   # accumulator steps; a channel that varies less is not stretched to fill the output's range
 
 
 class Signal(NamedTuple):
@@ -33,9 +33,9 @@ class Signal(NamedTuple):
 class QuantLayer(nn.Module):
     """One layer: product with fake-quantized weights, normalization or bias, fake-quantized output.
 
-    The normalization scales whole output channels, and so does the weights' scale, so the integer weights are the
-    same with and without it: it is folded into the output's multiplier when the network is lowered. Dense layers
-    have one scale for all their channels, as in TFLite, and a bias instead.
+    The normalization follows sums of integer weights, whose scale it would cancel anyway; it is folded into the
+    output's multiplier when the network is lowered. Dense layers have a bias instead, and one scale for all their
+    channels, as in TFLite.
     """
 
     def __init__(self, spec: LayerSpec, taken: Shape, output: Shape, bits: int, generator: torch.Generator):
@@ -43,7 +43,7 @@ class QuantLayer(nn.Module):
         self.spec, self.taken, self.output, self.bits = spec, taken, output, bits
         self.kernel, self.padding = kernel_of(spec, taken), padding_of(spec, taken)
         self.weighted, self.normalized = spec.op != "avgpool", spec.op in ("conv", "depthwise")
-        self.range, self.frozen, self.noise = Range(spec.relu), False, None
+        self.range, self.noise = Range(spec.relu), None
         if not self.weighted:
             return
         inputs = {"conv": taken[2], "depthwise": 1, "dense": math.prod(taken)}[spec.op]
@@ -60,15 +60,15 @@ class QuantLayer(nn.Module):
         """Scale of each output channel's weights."""
         return weight_scale(self.weight, self.bits, per_channel=self.normalized)
 
-    def gain(self) -> Tensor:
-        """What the normalization multiplies each channel with."""
+    def gain(self, taken_scale: float) -> Tensor:
+        """What one unit of each channel's sum, of input values times integer weights, adds to its output."""
         if not self.normalized:
-            return torch.ones(self.output[2])
-        return (self.gamma / torch.sqrt(self.variance + NORM_EPSILON)).detach()
+            return self.scales()
+        return (self.gamma / torch.sqrt(self.variance + _epsilon(taken_scale))).detach()
 
-    def offset(self) -> Tensor:
-        """What is added to each channel after :meth:`gain`."""
-        return (self.bias - self.mean * self.gain() if self.normalized else self.bias).detach()
+    def offset(self, taken_scale: float) -> Tensor:
+        """Output of each channel where the sum is 0."""
+        return (self.bias - self.mean * self.gain(taken_scale) if self.normalized else self.bias).detach()
 
     def products(self, value: Tensor, weight: Tensor) -> Tensor:
         """Sums of activations times weights; padding contributes 0."""
@@ -80,36 +80,31 @@ class QuantLayer(nn.Module):
         groups = self.taken[2] if self.spec.op == "depthwise" else 1
         return functional.conv2d(value, weight, stride=self.spec.stride, groups=groups)
 
-    def normalize(self, total: Tensor) -> Tensor:
+    def _finish(self, total: Tensor, scale: Tensor, taken_scale: float) -> Tensor:
         if not self.normalized:
-            return total + self.bias[:, None, None]
+            return (total * scale[:, None, None]) + self.bias[:, None, None]
         return functional.batch_norm(total, self.mean, self.variance, self.gamma, self.bias,
-                                     training=self.training and not self.frozen, momentum=NORM_MOMENTUM,
-                                     eps=NORM_EPSILON)
+                                     training=self.training, momentum=NORM_MOMENTUM,
+                                     eps=_epsilon(taken_scale))
 
     def forward(self, taken: Signal) -> Signal:
-        if not self.weighted:
-            return self._pool(taken)
+        if not self.weighted:   # every multiplier kind averages exactly: no noise
+            value = functional.avg_pool2d(taken.value, self.kernel)
+            return Signal(fake_activations(value, taken.scale, taken.zero_point), taken.scale, taken.zero_point)
         scale = self.scales()
-        total = self.products(taken.value, fake_weights(self.weight, scale, self.bits))
+        weights = fake_integers(self.weight, scale, self.bits)
+        total = self.products(taken.value, weights)
         if self.noise is not None:
-            integers = integer_weights(self.weight, scale, self.bits)
-            error = self.noise.draw(_active(taken), integers, self.products)
-            total = total + error * (taken.scale * scale)[:, None, None]
-        value = self.normalize(total)
-        if self.training and not self.frozen:
+            total = total + self.noise.draw(_active(taken), weights, self.products) * taken.scale
+        value = self._finish(total, scale, taken.scale)
+        if self.training:
             self.range.observe(value)
-        self.range.floor = MARGIN * taken.scale * float((scale * self.gain().abs()).max())
+        self.range.floor = MARGIN * taken.scale * float(self.gain(taken.scale).abs().max())
         return Signal(self.range.fake(value), self.range.scale, self.range.zero_point)
 
-    def _pool(self, taken: Signal) -> Signal:
-        value = functional.avg_pool2d(taken.value, self.kernel)
-        if self.noise is not None:
-            ones = torch.ones(self.taken[2], 1, *self.kernel)
-            error = self.noise.draw(_active(taken), ones, lambda active, each: functional.conv2d(
-                active, each, stride=self.kernel, groups=self.taken[2]))
-            value = value + error * (taken.scale / math.prod(self.kernel))
-        return Signal(fake_activations(value, taken.scale, taken.zero_point), taken.scale, taken.zero_point)
+
+def _epsilon(taken_scale: float) -> float:
+    return (LEAST_DEVIATION * taken_scale) ** 2
 
 
 def _active(taken: Signal) -> Tensor:
@@ -131,10 +126,9 @@ class QuantNetwork(nn.Module):
         for layer in self.layers:
             layer.noise = noise
 
-    def freeze(self) -> None:
-        """From now on statistics and ranges stay, so that training sees exactly what will be lowered."""
+    def set_bits(self, bits: int) -> None:
         for layer in self.layers:
-            layer.frozen = True
+            layer.bits = bits
 
     def forward(self, images: Tensor) -> Tensor:
         value = fake_activations(images, INPUT_SCALE, INPUT_ZERO)

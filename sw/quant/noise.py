@@ -41,7 +41,7 @@ class Noise:
         ``active`` is 1 where an activation is above the lowest, else 0; ``weights`` holds the integer weights;
         ``products`` sums activations times weights as the layer does.
         """
-        index = weights.long() + self.zero
+        index = weights.round().long() + self.zero
         mean = products(active, self.mean[index])
         spread = products(active, self.variance[index]).clamp_min(0).sqrt()
         return mean + spread * torch.randn(mean.shape, generator=self.generator)

@@ -23,9 +23,9 @@ from sw.quant.noise import Noise
 
 __all__ = ["EpochRecord", "Progress", "Trained", "evaluate", "train"]
 
-FROZEN = 0.25           # of the epochs, the last ones, run with fixed statistics and ranges
+WIDE_START = 0.4        # of the epochs, the first ones, train narrow weights with 8 bits
 WARM_UP = 0.1           # of the steps, until the learning rate is at its peak
-WEIGHT_DECAY = 1e-4
+SETTLING = 32           # batches after the last step, for statistics and ranges to settle
 UNSHIFTED = 0.5         # of the images of a batch stay where they are
 EVALUATION_BATCH = 512  # images
 
@@ -123,11 +123,11 @@ def rate(done: float, peak: float) -> float:
 def _fit(network: QuantNetwork, data: Dataset, config: TrainConfig, generator: torch.Generator,
          progress: Progress | None) -> tuple[EpochRecord, ...]:
     images, labels = images_of(data, "train"), torch.from_numpy(data.labels["train"])
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY, foreach=True)
+    optimizer = torch.optim.Adam(network.parameters(), foreach=True)
     curves: list[EpochRecord] = []
-    for epoch, parts in zip(range(config.epochs), batches(data, config, generator), strict=False):
-        if epoch >= (1 - FROZEN) * config.epochs:
-            network.freeze()
+    endless = batches(data, config, generator)
+    for epoch, parts in zip(range(config.epochs), endless, strict=False):
+        network.set_bits(8 if epoch < WIDE_START * config.epochs else config.weight_bits)
         total = 0.0
         for step, part in enumerate(parts):
             optimizer.param_groups[0]["lr"] = rate((epoch + step / len(parts)) / config.epochs, config.learning_rate)
@@ -136,11 +136,24 @@ def _fit(network: QuantNetwork, data: Dataset, config: TrainConfig, generator: t
             loss.backward()
             optimizer.step()
             total += float(loss.detach()) * len(part)
+        if epoch == config.epochs - 1:
+            _settle(network, images, config, endless, generator)
         curves.append(EpochRecord(epoch=epoch + 1, loss=total / sum(map(len, parts)),
                                   accuracy=fake_accuracy(network, data, "valid")))
         if progress:
             progress(curves[-1])
     return tuple(curves)
+
+
+@torch.no_grad()
+def _settle(network: QuantNetwork, images: Tensor, config: TrainConfig, endless: Iterator[list[Tensor]],
+            generator: torch.Generator) -> None:
+    """Let statistics and ranges forget the weights that were before: narrow weights jump until the last step."""
+    done = 0
+    while done < SETTLING:
+        for part in next(endless):
+            network(shifted(images[part], config.shift, generator))
+            done += 1
 
 
 def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = None,
