@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <random>
 #include <vector>
 
 #if VM_TRACE
@@ -75,6 +76,22 @@ public:
     void cycle() {
         settle();
         rise();
+    }
+
+    // As wait(), but the bus is busy all the while: reads of both scratchpads and of registers, and the ticket again.
+    void wait_with_traffic(uint64_t limit, uint32_t ticket, std::mt19937& random) {
+        const uint64_t last = cycles + limit;
+        while (!ended && cycles < last) {
+            for (uint32_t idle = random() & 15; idle && !ended; idle--) cycle();
+            const uint32_t offset = random() & 0x7fffc;
+            switch (ended ? 5 : random() % 5) {
+                case 0: case 1: read(ACT_WINDOW + offset); break;
+                case 2: read(WEIGHT_WINDOW + offset); break;
+                case 3: read(offset & 0x1fc); break;
+                case 4: write(REG_TICKET, ticket); break;
+            }
+        }
+        if (!ended) throw Stopped{NO_END};
     }
 
     // Run until irq, or `limit` more cycles. Inputs stay as they are.
@@ -174,7 +191,7 @@ private:
 
 struct Request {
     uint32_t inputs, image_bytes, id, program, input_address, input_bytes, output_address, output_bytes, layers,
-        cycle_limit, traced;
+        cycle_limit, traced, traffic;
 };
 
 struct Answer {
@@ -198,7 +215,12 @@ void infer(Bench& bench, const Request& request, uint32_t ticket, const uint8_t*
     bench.write_bytes(ACT_WINDOW + request.input_address, input, request.input_bytes);
     bench.ended = false;
     bench.write(REG_TICKET, ticket);
-    bench.wait(request.cycle_limit);
+    if (request.traffic) {
+        std::mt19937 random(request.traffic + ticket);
+        bench.wait_with_traffic(request.cycle_limit, ticket, random);
+    } else {
+        bench.wait(request.cycle_limit);
+    }
     bench.cycle();
     if (bench.read(REG_DONE) != ticket) throw Stopped{WRONG_TICKET};
     if (bench.read(REG_STATUS) & 0xff01) throw Stopped{ENGINE_ERROR};

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cosim.bench import build_bench, run_bench
 from cosim.process import SimulationError, exchange
 from cosim.verilate import verilate
 from hw.emit.verilog import engine_verilog
@@ -18,7 +19,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.image import unpack_header
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, REGISTERS, WEIGHT_WINDOW
 
-__all__ = ["EngineRun", "build_engine", "build_simulator", "run_engine"]
+__all__ = ["EngineRun", "build_engine", "build_engine_bench", "build_simulator", "run_engine", "run_engine_bench"]
 
 CYCLE_LIMIT = 200_000_000      # of one inference; MobileNet-sized networks end well below
 ANSWER = struct.Struct("<6IQd")
@@ -65,7 +66,7 @@ def build_simulator(verilog: str, out: Path, *, trace: bool = False) -> Path:
 
 
 def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit: int = CYCLE_LIMIT,
-               limit_s: float = 3600, trace: Path | None = None, traced_input: int = 0) -> EngineRun:
+               limit_s: float = 3600, traffic: int = 0, trace: Path | None = None, traced_input: int = 0) -> EngineRun:
     """Upload a model image once and run it for every input, without a reset between them.
 
     Parameters
@@ -75,6 +76,7 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
     inputs : int8 (N, ...), ``input_bytes`` each.
     cycle_limit : clock cycles that one inference may take.
     limit_s : seconds that the whole run may take.
+    traffic : if not 0, the seed of bus accesses while the engine runs; the outputs are the same, the cycles are not.
     trace : VCD file for the waves of input number ``traced_input``; needs a simulator built with ``trace``.
 
     Raises
@@ -91,10 +93,10 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
     if inputs.dtype != np.int8 or size != header["input_bytes"]:
         raise ValueError(f"inputs are {inputs.dtype} of {size} elements; the model image takes int8 of "
                          f"{header['input_bytes']}")
-    request = struct.pack("<11I", len(inputs), len(image), header["fingerprint"], header["program"],
+    request = struct.pack("<12I", len(inputs), len(image), header["fingerprint"], header["program"],
                           header["input_address"], header["input_bytes"], header["output_address"],
                           header["output_bytes"], header["layers"], cycle_limit,
-                          traced_input if trace else 0xFFFFFFFF)
+                          traced_input if trace else 0xFFFFFFFF, traffic)
     answer = exchange(directory / "sim", request + image + inputs.tobytes(), limit_s=limit_s,
                       arguments=[trace.resolve()] if trace else [])
     failure, count, status, done, run_cycles, _, simulated, wall_s = ANSWER.unpack_from(answer)
@@ -112,3 +114,28 @@ def _registers(status: int, done: int, run_cycles: int, cycle_limit: int) -> str
     names = {value: name for name, value in ERRORS.items()}
     return (f"STATUS {status:#010x} (busy {status & 1}, error {names.get(status >> 8 & 255, '?')}, "
             f"layer {status >> 16}), DONE {done}, CYCLES {run_cycles}, limit {cycle_limit} cycles")
+
+
+def build_engine_bench(design: DesignPoint, out: Path) -> Path:
+    """Compile the engine of ``design`` for cocotb in folder ``out``; returns ``out``."""
+    return build_bench(engine_verilog(design), "heddle_engine", out)
+
+
+def run_engine_bench(directory: Path, image: bytes, inputs: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Run a model image under cocotb, on a bus that stalls at random and meddles while the engine works.
+
+    Parameters are those of :func:`run_engine`, ``directory`` is what :func:`build_engine_bench` returned; returns int8
+    ``(N, output_bytes)``. It is thousands of times slower.
+
+    Raises SimulationError if a run does not end, ends with an error, or ``irq`` did not come once for each run.
+    """
+    header = unpack_header(image)
+    answer = run_bench(directory, "heddle_engine", "cosim.engine_bench", {
+        "image": np.frombuffer(image, np.uint8), "inputs": inputs.reshape(len(inputs), -1), "seed": np.array(seed),
+        "program": np.array(header["program"]), "input": np.array(header["input_address"]),
+        "output": np.array(header["output_address"]), "output_bytes": np.array(header["output_bytes"])})
+    for index, (status, irqs) in enumerate(zip(answer["status"].tolist(), answer["irqs"].tolist(), strict=True)):
+        if irqs != 1 or status & 0xFF01:
+            raise SimulationError("engine bench", f"input {index}", detail=f"STATUS {status:#010x}, irq came {irqs} "
+                                  f"times and should once", repeats=True)
+    return answer["outputs"]

@@ -15,7 +15,8 @@ TRACE_RUNTIME = ("verilated_vcd_c.cpp",)
 
 
 def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, *, flags: Sequence[str] = (),
-             defines: Sequence[str] = (), optimize: int = 2, trace: bool = False, limit_s: float = 600) -> Path:
+             defines: Sequence[str] = (), optimize: int = 2, trace: bool = False, runtime: Sequence[str] = (),
+             link: Sequence[str] = (), limit_s: float = 600) -> Path:
     """Build ``out/sim`` from Verilog ``sources`` and the C++ files ``cpp``, and return its path.
 
     The harness includes ``"Vtop.h"``, makes a ``Vtop`` and has a ``main``. It is compiled in one translation unit with
@@ -24,10 +25,13 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
 
     Parameters
     ----------
-    sources : Verilog files; paths of ``$readmemh`` in them are relative to the folder that the simulator runs in.
+    sources : Verilog files, and control files of Verilator; paths of ``$readmemh`` in them are relative to the folder
+        that the simulator runs in.
     flags : more arguments for Verilator.
     defines : macros for the harness, ``NAME=VALUE``.
     optimize : the compiler's level for what runs every cycle.
+    runtime : more files of Verilator's runtime.
+    link : more arguments for the linker.
     limit_s : seconds that Verilator, and each compilation, may take.
 
     Raises
@@ -50,7 +54,7 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
         "model": (optimize, [*(name for name in made if not name.endswith("__Slow.cpp")),
                              *(str(path.resolve()) for path in cpp)]),
         "once": (0, [name for name in made if name.endswith("__Slow.cpp")]),
-        "runtime": (0, RUNTIME),
+        "runtime": (0, [*RUNTIME, *runtime]),
         **({"trace": (1, TRACE_RUNTIME)} if trace else {})}
     options = ["-std=gnu++20", "-w", "-I.", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}",
                "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", f"-DVM_TRACE={int(trace)}",
@@ -59,7 +63,7 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
     for unit, (level, files) in units.items():
         (objects / f"{unit}.cc").write_text("".join(f'#include "{name}"\n' for name in files))
         _run(["g++", f"-O{level}", *options, "-c", f"{unit}.cc", "-o", f"{unit}.o"], objects, limit_s, root)
-    _run(["g++", "-o", "../sim", *(f"{unit}.o" for unit in units), "-lpthread"], objects, limit_s, root)
+    _run(["g++", "-o", "../sim", *(f"{unit}.o" for unit in units), *link, "-lpthread"], objects, limit_s, root)
     rmtree(objects)
     return out / "sim"
 

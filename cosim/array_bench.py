@@ -1,0 +1,43 @@
+"""cocotb bench of the bare array: drives its ports cycle by cycle and looks at its sums when asked to."""
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge
+
+from cosim.bench import load_job, save_answer
+
+
+@cocotb.test()
+async def drive(dut) -> None:
+    """Job: ``step``, ``depthwise`` (T,) and ``weights``, ``word`` (T, bytes) for each cycle, ``looks`` (S,) the
+    cycles in which the sums are read, ``sums`` their number, ``sum_bits`` their width. Answer: ``totals`` (S, sums).
+    """
+    job = load_job()
+    bits, count, looks = int(job["sum_bits"]), int(job["sums"]), set(job["looks"].tolist())
+    totals = []
+    dut.rst.value = 1
+    Clock(dut.clk, 2, unit="step").start()
+    await FallingEdge(dut.clk)
+    dut.rst.value = 0
+    columns = (job["step"].tolist(), job["depthwise"].tolist(), _integers(job["weights"]), _integers(job["word"]))
+    before: tuple[int | None, ...] = (None,) * 4
+    for cycle, now in enumerate(zip(*columns, strict=True)):
+        await FallingEdge(dut.clk)
+        if cycle in looks:
+            totals.append(_split(dut.totals.value.to_unsigned(), bits, count))
+        for port, value, last in zip((dut.step, dut.depthwise, dut.weights, dut.word), now, before, strict=True):
+            if value != last:
+                port.value = value
+        before = now
+    save_answer(totals=np.array(totals, np.int64).reshape(-1, count))
+
+
+def _integers(rows: np.ndarray) -> list[int]:
+    return [int.from_bytes(row.tobytes(), "little") for row in rows]
+
+
+def _split(value: int, bits: int, count: int) -> list[int]:
+    """Signed fields of a packed value, lowest first."""
+    half = 1 << bits - 1
+    return [((value >> bits * n & 2 * half - 1) ^ half) - half for n in range(count)]
