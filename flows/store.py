@@ -328,8 +328,9 @@ def sources(*packages: str) -> str:
     digest = sha256()
     for package in packages:
         base = ROOT.joinpath(*package.split("."))
+        # a module is all files of its name: cosim/engine.py and cosim/engine.cpp
         found = ([path for path in sorted(base.rglob("*")) if path.is_file() and _is_source(path.relative_to(base))]
-                 if base.is_dir() else [base.with_suffix(".py")])
+                 if base.is_dir() else sorted(base.parent.glob(f"{base.name}.*")) or [base])
         for path in found:
             if not path.is_file():
                 raise StoreError(f"sources of {package!r}: no such package or module in {ROOT}")
