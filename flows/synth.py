@@ -115,7 +115,10 @@ def synthesize(verilog: Sequence[Path], top: str, out: Path, *, data: Iterable[P
     for number, path in enumerate(verilog):
         names.append(f"source{number}.v")
         (out / names[-1]).write_text(_memories_from_files(path.read_text(), out, f"source{number}"))
-    script = [*(f"read_verilog -sv {name}" for name in names), f"synth_ecp5 -top {top}", "delete t:$scopeinfo",
+    script = [*(f"read_verilog -sv {name}" for name in names), f"synth_ecp5 -top {top} -run begin:map_luts",
+              # ABC9 takes Amaranth's names of array elements, like "totals[0]", for bits of a signal and may crash.
+              "clean -purge",
+              f"synth_ecp5 -top {top} -run map_luts:", "delete t:$scopeinfo",
               "write_json yosys.json", "tee -q -o stat.json stat -json"]
     (out / "synth.ys").write_text("\n".join(script) + "\n")
     run(["yosys", "synth.ys"], cwd=out, timeout_s=timeout_s, log=out / "yosys.log")
