@@ -16,7 +16,7 @@ from hw.spec.soc import BAUD, MemoryMap
 from hw.tools import run
 from sw.firmware import rom_words
 
-__all__ = ["CLOCK_MHZ", "TOP", "SocFiles", "generate", "load_soc"]
+__all__ = ["CLOCK_MHZ", "TOP", "SocFiles", "cpu_verilog", "generate", "load_soc"]
 
 TOP = "heddle_soc"
 CPU_FILE = "VexRiscv_FullCfu.v"
@@ -72,7 +72,7 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     out.mkdir(parents=True, exist_ok=True)
     (out / "heddle_engine.v").write_text(engine_verilog(design, weight_init) if engine is None else engine)
     (out / "Cfu.v").write_text(cfu_verilog())
-    copyfile(_cpu_verilog(), out / CPU_FILE)
+    copyfile(cpu_verilog(), out / CPU_FILE)
     request = {"top": TOP, "clock_mhz": clock_mhz, "sim": sim, "baud": BAUD, "memory": asdict(memory),
                "rom": rom_words(firmware, memory), "board": asdict(board)}
     (out / "soc.json").write_text(json.dumps(request, indent=1, sort_keys=True))
@@ -97,7 +97,8 @@ def load_soc(folder: Path) -> SocFiles:
                     lpf=None if sim else folder / f"{TOP}.lpf", clock_mhz=clock_mhz)
 
 
-def _cpu_verilog() -> Path:
+def cpu_verilog() -> Path:
+    """Verilog of the SoC's CPU, module ``VexRiscv``."""
     spec = find_spec("pythondata_cpu_vexriscv")
     if spec is None or spec.origin is None:
         raise HeddleError("pythondata-cpu-vexriscv: not installed; run `make setup`")

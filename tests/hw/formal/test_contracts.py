@@ -68,6 +68,10 @@ def refuse(m, outer, real):
     m.d.comb += [outer.cmd.ready.eq(0), real.cmd.valid.eq(0)]
 
 
+def one_at_a_time(m, outer, real):
+    m.d.comb += [outer.cmd.ready.eq(real.in_flight == 0), real.cmd.valid.eq(outer.cmd.valid & (real.in_flight == 0))]
+
+
 def swallow(m, outer, real):
     m.d.comb += outer.cmd.ready.eq(1)
 
@@ -83,7 +87,8 @@ def test_cfu_keeps_the_bus_contract(tmp_path):
     (answer_unasked, "a response without a command"),
     (answer_twice, "a response without a command"),
     (never_answer, "a command was left without a response"),
-    (refuse, "an idle unit refused a command"),
+    (refuse, "the unit was not ready for a command that it has to take"),
+    (one_at_a_time, "the unit was not ready for a command that it has to take"),
     (swallow, "more commands taken than the unit can hold|the unit lost count of its commands"),
 ])
 def test_a_planted_fault_is_found(spoil, message, tmp_path):
