@@ -38,7 +38,7 @@ def build_bench(verilog: str, top: str, out: Path, *, limit_s: float = 600) -> P
     out.mkdir(parents=True, exist_ok=True)
     source, control = out / f"{top}.v", out / f"{top}.vlt"
     source.write_text(verilog)
-    ports = re.search(rf"^module {top}\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
+    ports = re.search(rf"^module {top}\s*\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
     names = re.findall(r"\w+", ports[1]) if ports else []
     control.write_text("\n".join(["`verilator_config", *(
         f'public_flat_rw -module "{top}" -var "{name}"' for name in names), ""]))
