@@ -4,7 +4,7 @@ from amaranth import Assert, Module, Signal
 from amaranth.hdl import Assume
 from amaranth.lib import stream, wiring
 
-__all__ = ["CPU_IN_FLIGHT", "CfuBusContract", "StreamContract"]
+__all__ = ["CPU_IN_FLIGHT", "CfuBusContract", "LatencyContract", "StreamContract"]
 
 CPU_IN_FLIGHT = 2  # commands of the CPU without their response taken: in its execute and in its memory stage
 
@@ -37,6 +37,29 @@ class StreamContract(wiring.Component):
         return m
 
 
+class LatencyContract(wiring.Component):
+    """A pipeline without stalls: what goes in comes out after ``latency`` cycles, and nothing else does.
+
+    Parameters
+    ----------
+    inward, outward : stream interfaces
+        Both sides; only observed.
+    latency : int
+        Cycles, at least 1.
+    """
+
+    def __init__(self, inward: stream.Interface, outward: stream.Interface, *, latency: int):
+        self._inward, self._outward, self._latency = inward, outward, latency
+        super().__init__({})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        due = Signal(self._latency)
+        m.d.sync += due.eq(due << 1 | (self._inward.valid & self._inward.ready))
+        m.d.comb += Assert(self._outward.valid == due[-1], "an output without its input, or the reverse")
+        return m
+
+
 class CfuBusContract(wiring.Component):
     """What the CPU relies on at its custom-function port.
 
@@ -44,9 +67,9 @@ class CfuBusContract(wiring.Component):
     and unchanged until it is taken, no more than ``capacity`` commands are in flight, and a command is answered within
     ``patience`` cycles in which the CPU does not stall the responses.
 
-    The unit is ready whenever fewer than ``CPU_IN_FLIGHT`` commands are in flight or a response is taken, whether or not
-    a command is offered: while an instruction waits in the CPU's execute stage with its command already taken, a unit
-    that is not ready makes the CPU issue a command for the next instruction, which is none, and wait for ever.
+    The unit is ready whenever fewer than ``CPU_IN_FLIGHT`` commands are in flight or a response is taken, whether or
+    not a command is offered: while an instruction waits in the CPU's execute stage with its command already taken, a
+    unit that is not ready makes the CPU issue a command for the next instruction, whatever that is, and it may hang.
 
     Parameters
     ----------

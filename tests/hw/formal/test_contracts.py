@@ -1,13 +1,16 @@
 """The contracts hold for ever, and a fault planted in each design makes its proof fail."""
 
 import pytest
-from amaranth import Assert, Module, Signal
+from amaranth import Assert, Module, Signal, signed
+from amaranth.hdl import Assume
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.formal import ProofError, prove
 from hw.gateware.cfu import CFU_CAPACITY, CFU_LATENCY, CfuUnit
-from hw.gateware.contract import CfuBusContract, StreamContract
+from hw.gateware.contract import CfuBusContract, LatencyContract, StreamContract
+from hw.gateware.requantizer import Requantizer
+from hw.spec.timing import REQUANTIZE_LATENCY
 
 pytestmark = pytest.mark.formal
 
@@ -145,6 +148,36 @@ def test_an_assumed_contract_binds_the_environment(tmp_path):
     assert prove(*stream_under_contract(Wire(), honest_source=True), tmp_path / "honest").assertions == 2
     with pytest.raises(ProofError, match="before a transfer"):
         prove(*stream_under_contract(Wire()), tmp_path / "free")
+
+
+def requantizer_under_contract(*, latency=REQUANTIZE_LATENCY, low_limit=None):
+    """In, out and the clamp; the limits are constant, as the requantizer asks, and low is not above high."""
+    m, dut = Module(), Requantizer(acc_bits=16)
+    m.submodules.dut = dut
+    m.submodules.latency = LatencyContract(dut.acc, dut.out, latency=latency)
+    low, high = Signal(signed(8), reset_less=True), Signal(signed(8), reset_less=True)
+    started = Signal()
+    m.d.sync += [low.eq(dut.low), high.eq(dut.high), started.eq(1)]
+    m.d.comb += Assume(dut.low <= dut.high)
+    with m.If(started):
+        m.d.comb += Assume((low == dut.low) & (high == dut.high))
+        m.d.comb += Assert(dut.out.payload >= (dut.low if low_limit is None else low_limit), "below the lower limit")
+        m.d.comb += Assert(dut.out.payload <= dut.high, "above the upper limit")
+    return m, [dut.acc.payload.as_value(), dut.acc.valid, dut.zero, dut.low, dut.high]
+
+
+def test_a_requantizer_keeps_its_latency_and_its_limits(tmp_path):
+    assert prove(*requantizer_under_contract(), tmp_path).assertions == 3
+
+
+def test_a_requantizer_of_another_latency_is_found(tmp_path):
+    with pytest.raises(ProofError, match="top.latency: an output without its input, or the reverse"):
+        prove(*requantizer_under_contract(latency=REQUANTIZE_LATENCY - 1), tmp_path)
+
+
+def test_a_requantizer_beyond_its_limits_is_found(tmp_path):
+    with pytest.raises(ProofError, match="top: below the lower limit"):
+        prove(*requantizer_under_contract(low_limit=0), tmp_path)
 
 
 def test_an_open_induction_says_so(tmp_path):
