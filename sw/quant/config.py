@@ -31,7 +31,7 @@ class TrainConfig:
     learning_rate: float = 0.02     # of Adam at its peak
     shift: int = 1                  # pixels, the largest random displacement of a training image
     choose: str = ""                # "", "width", "bits" or "both"
-    latency_weight: float = 0.1     # loss of the slowest candidate's cycles, when choosing
+    latency_weight: float = 0.3     # loss of the slowest candidate's cycles, when choosing
 
     def __post_init__(self) -> None:
         if self.weight_bits not in (8, 4, 2):

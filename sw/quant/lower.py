@@ -32,8 +32,8 @@ def quantize_multiplier(value: float, where: str) -> tuple[int, int]:
     if scaled == 1 << 31:
         scaled, exponent = scaled // 2, exponent + 1
     if exponent > 0 or value < 0:
-        raise QuantError(f"{where}: multiplier {value:g} is not between 0 and 1, and the requantizer only shifts right; "
-                         f"widen the layer's output range in training")
+        raise QuantError(f"{where}: multiplier {value:g} is not between 0 and 1, and the requantizer only shifts "
+                         f"right; widen the layer's output range in training")
     return (0, 0) if exponent < -31 else (scaled, -exponent)
 
 
@@ -53,7 +53,8 @@ def _weighted(layer: QuantLayer, name: str, taken: TensorType) -> Layer:
     """Normalization goes into multiplier and bias; where it is negative, the weights change sign instead."""
     gain = _float64(layer.gain(taken.scale))
     sign = torch.from_numpy(np.where(gain < 0, -1.0, 1.0)).float().reshape(-1, *[1] * (layer.weight.dim() - 1))
-    weights = (fake_integers(layer.weight.detach(), layer.scales(), layer.bits) * sign).permute(LAYOUT[layer.spec.op])
+    integers = fake_integers(layer.weight.detach(), layer.scales(), layer.bits).round() * sign
+    weights = np.ascontiguousarray(integers.permute(LAYOUT[layer.spec.op]).numpy().astype(np.int8))
     if layer.spec.op == "depthwise":
         weights = weights[0]
     real = taken.scale * np.abs(gain)   # of one step of the accumulator
@@ -61,7 +62,7 @@ def _weighted(layer: QuantLayer, name: str, taken: TensorType) -> Layer:
     quantized = [quantize_multiplier(value, f"layer {name}") for value in (real / output.scale).tolist()]
     padded = layer.spec.op != "dense"
     return Layer(
-        name=name, op=layer.spec.op, output=output, weights=np.ascontiguousarray(weights.round().numpy().astype(np.int8)),
+        name=name, op=layer.spec.op, output=output, weights=weights,
         bias=_bias(_float64(layer.offset(taken.scale)), np.maximum(real, np.finfo(float).tiny), f"layer {name}"),
         multiplier=np.array([mantissa for mantissa, _ in quantized], np.int32),
         shift=np.array([shift for _, shift in quantized], np.int32), weight_bits=layer.bits,

@@ -94,7 +94,7 @@ class QuantLayer(nn.Module):
         scale = self.scales()
         weights = fake_integers(self.weight, scale, self.bits)
         total = self.products(taken.value, weights)
-        if self.noise is not None:
+        if self.noise is not None and self.bits == self.noise.weight_bits:
             total = total + self.noise.draw(_active(taken), weights, self.products) * taken.scale
         value = self._finish(total, scale, taken.scale)
         if self.training:
@@ -123,8 +123,9 @@ class QuantNetwork(nn.Module):
                                     for spec, taken, output in zip(layers, sizes, sizes[1:], strict=False))
 
     def add_noise(self, noise: Noise | None) -> None:
+        """The error that sums of products carry from now on, in layers whose weights are as wide as the noise's."""
         for layer in self.layers:
-            layer.noise = noise
+            layer.noise = noise if noise and not noise.silent else None
 
     def set_bits(self, bits: int) -> None:
         for layer in self.layers:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from hw.spec.feedback import NoiseProfile
-from sw.quant.config import QuantError
 
 __all__ = ["Noise"]
 
@@ -21,12 +20,10 @@ class Noise:
     so the backward pass goes straight through.
     """
 
-    def __init__(self, profile: NoiseProfile, weight_bits: int, generator: torch.Generator):
-        if weight_bits > profile.weight_bits:
-            raise QuantError(f"weight_bits={weight_bits}: the feedback's noise is of {profile.weight_bits}-bit weights; "
-                             f"train with at most {profile.weight_bits} bits or measure another multiplier")
-        self.mean, self.variance = torch.tensor(profile.mean), torch.tensor(profile.variance)
-        self.zero = 1 << profile.weight_bits - 1
+    def __init__(self, profile: NoiseProfile, generator: torch.Generator):
+        self.mean = torch.tensor(profile.mean, dtype=torch.float32)
+        self.variance = torch.tensor(profile.variance, dtype=torch.float32)
+        self.weight_bits = profile.weight_bits   # other widths have another multiplier, unknown to the profile
         self.generator = generator
 
     @property
@@ -41,7 +38,7 @@ class Noise:
         ``active`` is 1 where an activation is above the lowest, else 0; ``weights`` holds the integer weights;
         ``products`` sums activations times weights as the layer does.
         """
-        index = weights.round().long() + self.zero
+        index = weights.round().long() + (1 << self.weight_bits - 1)
         mean = products(active, self.mean[index])
         spread = products(active, self.variance[index]).clamp_min(0).sqrt()
         return mean + spread * torch.randn(mean.shape, generator=self.generator)

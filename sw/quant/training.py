@@ -1,11 +1,9 @@
 """Quantization-aware training, from a configuration and data to an integer graph."""
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,17 +14,16 @@ from sw import golden
 from sw.data import Dataset
 from sw.graph.graph import Graph
 from sw.models import build
-from sw.quant.config import TrainConfig
+from sw.quant.batches import WIDE_START, batches, images_of, rate, shifted
+from sw.quant.choose import Pick, choose
+from sw.quant.config import QuantError, TrainConfig
 from sw.quant.lower import lower
 from sw.quant.network import QuantNetwork
 from sw.quant.noise import Noise
 
 __all__ = ["EpochRecord", "Progress", "Trained", "evaluate", "train"]
 
-WIDE_START = 0.4        # of the epochs, the first ones, train narrow weights with 8 bits
-WARM_UP = 0.1           # of the steps, until the learning rate is at its peak
 SETTLING = 32           # batches after the last step, for statistics and ranges to settle
-UNSHIFTED = 0.5         # of the images of a batch stay where they are
 EVALUATION_BATCH = 512  # images
 
 
@@ -49,6 +46,7 @@ class Trained:
     graph: Graph
     config: TrainConfig                # as trained: width and weight bits are those picked
     curves: tuple[EpochRecord, ...]
+    pick: Pick | None                  # if the configuration left something to choose
     fake_accuracy: float               # of the fake-quantized network on the test split, 0 to 1
     valid_accuracy: float              # integer, exact products, on the validation split
     test_accuracy: float               # integer, exact products, on the test split
@@ -63,11 +61,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def images_of(data: Dataset, split: str) -> Tensor:
-    """Images of a split as float32 ``(N, C, H, W)``."""
-    return torch.from_numpy(np.ascontiguousarray(data.real(split).transpose(0, 3, 1, 2)))
 
 
 def evaluate(graph: Graph, data: Dataset, design: DesignPoint | None = None, *, split: str = "test") -> float:
@@ -86,38 +79,6 @@ def fake_accuracy(network: QuantNetwork, data: Dataset, split: str) -> float:
     logits = torch.cat([network(part) for part in images_of(data, split).split(EVALUATION_BATCH)])
     network.train()
     return float((logits.argmax(1).numpy() == data.labels[split]).mean())
-
-
-def shifted(images: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
-    """Half of the images moved by up to ``pixels`` in both directions; what comes in is 0."""
-    if not pixels:
-        return images
-    count, _, height, width = images.shape
-    padded = functional.pad(images, [pixels] * 4).permute(0, 2, 3, 1)
-    y, x = torch.randint(0, 2 * pixels + 1, (2, count, 1), generator=generator)
-    stays = torch.rand(count, 1, generator=generator) < UNSHIFTED
-    y, x = y.masked_fill(stays, pixels), x.masked_fill(stays, pixels)
-    rows, columns = y + torch.arange(height), x + torch.arange(width)
-    picked = padded[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    return picked.permute(0, 3, 1, 2)
-
-
-def batches(data: Dataset, config: TrainConfig, generator: torch.Generator) -> Iterator[list[Tensor]]:
-    """Without end, for each epoch the numbers of the images of each batch."""
-    order, position = torch.randperm(len(data.labels["train"]), generator=generator), 0
-    while True:
-        if position >= len(order):
-            order, position = torch.randperm(len(order), generator=generator), 0
-        epoch = order[position:position + config.epoch_images]
-        position += len(epoch)
-        yield list(epoch.split(config.batch))
-
-
-def rate(done: float, peak: float) -> float:
-    """Learning rate after a share ``done`` of the training: a linear rise, then half a cosine down to 0."""
-    if done < WARM_UP:
-        return peak * (done + 0.01) / WARM_UP
-    return peak * 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
 
 
 def _fit(network: QuantNetwork, data: Dataset, config: TrainConfig, generator: torch.Generator,
@@ -158,16 +119,34 @@ def _settle(network: QuantNetwork, images: Tensor, config: TrainConfig, endless:
 
 def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = None,
           progress: Progress | None = None) -> Trained:
+    """Train and lower one network; the same arguments give the same graph, bit for bit.
+
+    With ``feedback``, the noise of its multiplier is added in the forward pass, and its latencies pick what
+    ``config.choose`` leaves open.
+
+    Raises
+    ------
+    QuantError, ModelError
+        If the configuration cannot be trained; the message names the field.
+    """
+    if config.choose and feedback is None:
+        raise QuantError(f"choose={config.choose!r}: needs the latencies of a feedback record; give one")
+    if feedback and not config.choose and config.weight_bits != feedback.noise.weight_bits:
+        bits = feedback.noise.weight_bits
+        raise QuantError(f"weight_bits={config.weight_bits}: the feedback's noise is of {bits}-bit weights; "
+                         f"train with weight_bits={bits} or measure another multiplier")
     with _one_thread():
+        pick = choose(config, data, feedback) if config.choose and feedback else None
+        if pick:
+            config = replace(config, width=pick.width, weight_bits=pick.weight_bits)
         generator = torch.Generator().manual_seed(config.seed)
         layers = build(config.network, data.shape, data.classes, config.width)
         network = QuantNetwork(layers, data.shape, config.weight_bits, generator)
         if feedback is not None:
-            noise = Noise(feedback.noise, config.weight_bits, generator)
-            network.add_noise(None if noise.silent else noise)
+            network.add_noise(Noise(feedback.noise, generator))
         curves = _fit(network, data, config, generator, progress)
         network.add_noise(None)
         fake = fake_accuracy(network, data, "test")
         graph = lower(network, config.network)
-    return Trained(graph=graph, config=config, curves=curves, fake_accuracy=fake,
+    return Trained(graph=graph, config=config, curves=curves, pick=pick, fake_accuracy=fake,
                    valid_accuracy=evaluate(graph, data, split="valid"), test_accuracy=evaluate(graph, data))
