@@ -132,10 +132,14 @@ def install_python():
     if not venv_is_usable():
         say("making .venv")
         run([sys.executable, "-m", "venv", "--clear", VENV], "python3 -m venv")
-    pip = [VENV / "bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--no-input", "--no-deps"]
+    pip = [VENV / "bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--no-input", "--no-deps",
+           "--no-compile"]
     count = sum(1 for line in LOCK_FILE.read_text().splitlines() if line and not line.startswith("#"))
     say(f"installing {count} Python packages from {LOCK_FILE.name} into .venv (a minute or two)")
     run([*pip, "-r", LOCK_FILE], "pip install")
+    if list(VENV.glob("lib/*/site-packages/torch/lib/libtorch_cuda*")):
+        raise SetupError("the package index gave the CUDA build of torch, which does not run without CUDA's libraries; "
+                         "name an index that has torch's CPU build in PIP_EXTRA_INDEX_URL, delete .venv, and try again")
     say("installing Heddle into .venv")
     run([*pip, "--no-build-isolation", "--config-settings", "editable_mode=compat", "-e", ROOT], "pip install -e")
     say("preparing the tools (once)")

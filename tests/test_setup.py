@@ -1,0 +1,154 @@
+"""The set-up: what the lock file promises, and how ``scripts/setup.py`` behaves where something is missing."""
+
+import ast
+import importlib.util
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if line[0] != "#")
+
+
+def plain(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+LOCKED = {plain(name): pinned for name, pinned in LOCK.items()}
+ASKED = {plain(re.split("[=<>]", line)[0])
+         for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]}
+
+
+def load_setup():
+    spec = importlib.util.spec_from_file_location("heddle_setup", ROOT / "scripts/setup.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_everything_asked_for_is_locked():
+    assert set(LOCKED) >= ASKED
+
+
+def test_what_is_installed_is_what_is_locked():
+    assert {name: version(name).split("+")[0] for name in LOCKED} == LOCKED
+
+
+def test_nothing_pulls_cuda():
+    assert LOCKED["torch"] == "2.13.0"
+    assert not [name for name in LOCKED if name.startswith(("nvidia", "triton", "cuda"))]
+
+
+def test_every_import_is_asked_for():
+    homes, missing = packages_distributions(), set()
+    for top in ("hw", "sw", "boards", "cosim", "flows", "tests"):
+        for path in (ROOT / top).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = ([alias.name for alias in node.names] if isinstance(node, ast.Import) else
+                         [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else [])
+                for name in {name.split(".")[0] for name in names} - set(sys.stdlib_module_names):
+                    if name in homes and not {plain(home) for home in homes[name]} & (ASKED | {"heddle"}):
+                        missing.add(f"{path.relative_to(ROOT)}: {name}")
+    assert missing == set()
+
+
+def test_every_dependency_has_its_reason():
+    text = (ROOT / "pyproject.toml").read_text()
+    lists = re.findall(r"^(?:dependencies|test) = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in lists for line in block.splitlines() if line.strip().startswith('"')]
+    assert len(lists) == 2
+    assert [line for line in lines if "#" not in line] == []
+
+
+@pytest.fixture
+def setup(monkeypatch, tmp_path, capsys):
+    module = load_setup()
+    monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(module, "STAMP", tmp_path / ".venv/stamp")
+    monkeypatch.setattr(module, "LOG", tmp_path / ".venv/log")
+    return module
+
+
+def test_without_rights_the_exact_command_is_printed(setup, monkeypatch, capsys):
+    monkeypatch.setitem(setup.PACKAGES, "g++", ("compiles the simulators", lambda: False))
+    monkeypatch.setitem(setup.PACKAGES, "picolibc-riscv64-unknown-elf", ("the firmware's C library", lambda: False))
+    monkeypatch.setattr(setup, "apt_prefix", lambda: None)
+    assert setup.main() == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "setup: Debian packages are missing and this user may not install them; run"
+    assert said[1] == "    sudo apt-get install -y --no-install-recommends g++ picolibc-riscv64-unknown-elf"
+
+
+def test_missing_packages_are_installed_with_a_line_each(setup, monkeypatch, capsys):
+    there, ran = set(), []
+
+    def run(argv, what):
+        ran.append(argv)
+        if argv[-2:] == ["apt-get", "update"]:
+            return
+        if len(ran) == 1:
+            raise setup.SetupError("apt-get install failed (status 100): E: Unable to locate package g++")
+        there.add("g++")
+
+    monkeypatch.setitem(setup.PACKAGES, "g++", ("compiles the simulators", lambda: "g++" in there))
+    monkeypatch.setattr(setup, "apt_prefix", lambda: ["env"])
+    monkeypatch.setattr(setup, "run", run)
+    setup.install_packages()
+    assert capsys.readouterr().err == "setup: installing the Debian package g++ (compiles the simulators)\n"
+    assert [argv[2] for argv in ran] == ["install", "update", "install"]
+
+
+def test_a_failing_step_is_one_line(setup, monkeypatch, capsys):
+    monkeypatch.setattr(setup, "install_packages", lambda: None)
+    monkeypatch.setattr(setup, "venv_is_usable", lambda: True)
+    monkeypatch.setattr(setup, "VENV", Path("/nowhere"))
+    monkeypatch.setattr(setup, "LOG", Path("/nowhere/log"))
+    assert setup.main() == 2
+    assert re.fullmatch(r"setup: installing .*\nsetup: No such file or directory: /nowhere/bin/python; mend it .*\n",
+                        capsys.readouterr().err)
+
+
+def test_another_python_names_the_package(setup, monkeypatch, capsys):
+    monkeypatch.setattr(setup.sys, "version_info", (3, 13, 0))
+    monkeypatch.setattr(setup.shutil, "which", lambda name: None)
+    assert setup.main() == 2
+    assert "Python 3.11 is needed" in capsys.readouterr().err
+
+
+def test_nothing_is_done_or_said_when_nothing_changed(setup, monkeypatch, capsys):
+    ran = []
+    setup.STAMP.parent.mkdir()
+    monkeypatch.setattr(setup, "venv_is_usable", lambda: True)
+    monkeypatch.setattr(setup, "run", lambda argv, what: ran.append(what))
+    monkeypatch.setattr(setup, "install_packages", lambda: None)
+    assert setup.main() == 0
+    assert ran == ["pip install", "pip install -e", "preparing the tools"]
+    capsys.readouterr()
+    assert setup.main() == 0
+    assert len(ran) == 3
+    assert capsys.readouterr().err == ""
+
+
+def test_a_changed_lock_file_is_installed_into_the_same_venv(setup, monkeypatch, tmp_path):
+    ran = []
+    setup.STAMP.parent.mkdir()
+    setup.STAMP.write_text("of another lock file")
+    monkeypatch.setattr(setup, "venv_is_usable", lambda: True)
+    monkeypatch.setattr(setup, "run", lambda argv, what: ran.append(what))
+    setup.install_python()
+    assert "python3 -m venv" not in ran
+    assert setup.STAMP.read_text() == setup.wanted_stamp()
+
+
+def test_a_moved_venv_is_made_again(setup, monkeypatch):
+    ran = []
+    setup.STAMP.parent.mkdir()
+    setup.STAMP.write_text(setup.wanted_stamp())
+    monkeypatch.setattr(setup, "run", lambda argv, what: ran.append(what))
+    setup.install_python()
+    assert ran[0] == "python3 -m venv"
