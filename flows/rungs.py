@@ -22,6 +22,7 @@ __all__ = ["EngineRung", "Observed", "Rung", "SocRung", "stored_array", "stored_
 
 HARDWARE = ("hw.spec", "hw.gateware", "hw.emit", "hw.tools")
 BUILDS = ("cosim.verilate", "cosim.process")
+SOFTWARE_CYCLES = 10_000_000        # the CPU's part of an inference stays far below
 SIMULATORS = ("verilator_bin", "g++")
 Simulator = Callable[[bool], Path]     # the folder of a simulator, for True of one that writes waves
 
@@ -37,11 +38,14 @@ class Observed:
 
 
 class Rung(Protocol):
-    """Runs model images; ``traffic`` is what the level has of it, 0 for none."""
+    """Runs model images; ``traffic`` is the seed of meddling on the bus, 0 for none, where the level has such.
+
+    An inference that takes more than ``cycle_limit`` clock cycles is a SimulationError.
+    """
 
     level: str
 
-    def run(self, image: bytes, inputs: np.ndarray, *, traffic: int = 0) -> Observed: ...
+    def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed: ...
 
     def trace(self, image: bytes, inputs: np.ndarray, file: Path) -> None: ...
 
@@ -54,8 +58,8 @@ class EngineRung:
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
 
-    def run(self, image: bytes, inputs: np.ndarray, *, traffic: int = 0) -> Observed:
-        got = run_engine(self.simulator(False), image, inputs, traffic=traffic)
+    def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
+        got = run_engine(self.simulator(False), image, inputs, cycle_limit=cycle_limit, traffic=traffic)
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.cycles,
                         layer_cycles=got.layer_cycles)
 
@@ -72,8 +76,8 @@ class SocRung:
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
 
-    def run(self, image: bytes, inputs: np.ndarray, *, traffic: int = 0) -> Observed:
-        got = run_soc(self.simulator(False), image, inputs)
+    def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
+        got = run_soc(self.simulator(False), image, inputs, cycle_limit=cycle_limit + SOFTWARE_CYCLES)
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.engine_cycles,
                         layer_cycles=got.layer_cycles)
 

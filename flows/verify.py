@@ -25,6 +25,7 @@ __all__ = ["LEVELS", "LayerReport", "Mismatch", "VerifyReport", "read_vectors", 
 
 LEVELS = ("array", "engine", "soc", "netlist", "board")
 TENSOR_CYCLES = 20_000_000      # simulated for the tensors inside the network: decides how many inputs these take
+SLOWER = 100                    # times as long as predicted, that is a hang; bus traffic explains a part of that
 TRAFFIC_SEED = 1
 SEED = 0                        # of random inputs
 
@@ -133,13 +134,13 @@ class _Check:
 
     def report(self, names: dict[str, str], trace: Path | None) -> VerifyReport:
         program, rung = self.program, self.rung
-        observed = rung.run(program.image, self.inputs)
+        observed = self._run(program.image, self.inputs)
         self._outputs(observed.outputs, "value")
         if rung.level == "engine":
             self._inner_tensors()
             if not self.mismatches:
                 few = self.inputs[:self._few()]
-                self._outputs(rung.run(program.image, few, traffic=TRAFFIC_SEED).outputs, "value under bus traffic")
+                self._outputs(self._run(program.image, few, TRAFFIC_SEED).outputs, "value under bus traffic")
         differing = _first_true((observed.layer_cycles != _predicted(program)).any(1)
                                 | (observed.engine_cycles != program.cycles))
         self.first = self.first or self._cycles(observed, differing)
@@ -150,6 +151,9 @@ class _Check:
             **names, level=rung.level, inputs=len(self.inputs), mismatches=self.mismatches, first_mismatch=self.first,
             cycles=tuple(observed.cycles.tolist()), engine_cycles=tuple(observed.engine_cycles.tolist()),
             predicted_cycles=program.cycles, layers=tuple(_layer_reports(program, shown)))
+
+    def _run(self, image: bytes, inputs: np.ndarray, traffic: int = 0) -> Observed:
+        return self.rung.run(image, inputs, cycle_limit=SLOWER * self.program.cycles, traffic=traffic)
 
     def _outputs(self, got: np.ndarray, what: str) -> None:
         """Compare the last tensor; where it differs, look for the layer that went wrong first."""
@@ -163,7 +167,7 @@ class _Check:
         one = slice(found.input, found.input + 1)
         traffic = TRAFFIC_SEED if "traffic" in found.what else 0
         for layers in range(1, len(self.program.layers)):
-            got = self.rung.run(stopped(self.program, layers), self.inputs[one], traffic=traffic).outputs
+            got = self._run(stopped(self.program, layers), self.inputs[one], traffic).outputs
             _, earlier = _compare(self.program, [tensor[one] for tensor in self.wanted], layers, got, found.what)
             if earlier:
                 return Mismatch(**{**vars(earlier), "input": found.input})
@@ -173,7 +177,7 @@ class _Check:
         """Every tensor before the last, of as many inputs as time allows."""
         few = self._few()
         for layers in range(1, len(self.program.layers)):
-            got = self.rung.run(stopped(self.program, layers), self.inputs[:few]).outputs
+            got = self._run(stopped(self.program, layers), self.inputs[:few]).outputs
             count, found = _compare(self.program, [tensor[:few] for tensor in self.wanted], layers, got, "value")
             self.mismatches += count
             self.first = self.first or found

@@ -8,10 +8,12 @@ import pytest
 
 from boards import BOARDS
 from cosim.engine import build_simulator
+from cosim.process import SimulationError
 from flows.rungs import EngineRung, Observed, stored_engine
 from flows.store import Store
 from flows.verify import read_vectors, stopped, verify, verify_model
 from hw.emit.verilog import engine_verilog
+from hw.spec.commands import encode
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
@@ -63,7 +65,7 @@ class Plain:
     def __init__(self, program, spoil=None):
         self.program, self.spoil = program, spoil or (lambda outputs, traffic: None)
 
-    def run(self, image, inputs, *, traffic=0):
+    def run(self, image, inputs, *, cycle_limit, traffic=0):
         header, outputs = unpack_header(image), []
         for data in inputs:
             memory = bytearray(DESIGN.act_bytes)
@@ -203,7 +205,7 @@ def test_from_a_folder_with_vectors(graph, inputs, store, tmp_path):
 
 def test_a_stopped_program_gives_each_tensor(graph, inputs, program):
     for layers, tensor in enumerate(run(graph, inputs, DESIGN)[1:], 1):
-        got = Plain(program).run(stopped(program, layers), inputs).outputs
+        got = Plain(program).run(stopped(program, layers), inputs, cycle_limit=1).outputs
         assert np.array_equal(got, tensor.reshape(len(inputs), -1))
 
 
@@ -216,6 +218,17 @@ def test_a_fault_under_bus_traffic_is_found(graph, inputs, program, tmp_path):
     assert (report.first_mismatch.layer, report.first_mismatch.input) == ("dense_layer", 4)
     assert report.first_mismatch.what == "value under bus traffic"
     assert (tmp_path / "waves").read_text() == "4"
+
+
+@pytest.mark.sim
+def test_a_hang_is_an_error_that_names_the_layer(graph, inputs, store, program):
+    image, third = bytearray(program.image), HEADER_BYTES + 2 * 64
+    endless = encode({**program.layers[2].command, "groups": 60000})
+    image[third:third + 64] = endless.to_bytes(64, "little")
+    body = bytes(image[HEADER_BYTES:])
+    hanging = replace(program, image=pack_header(unpack_header(program.image), body) + body)
+    with pytest.raises(SimulationError, match=r"input 0: the run did not end: STATUS 0x0002.*layer 2\)"):
+        check(graph, inputs, store, program=hanging)
 
 
 def test_a_fault_that_the_last_layer_hides_is_found(graph, inputs, program):
