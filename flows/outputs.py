@@ -26,14 +26,16 @@ METRICS = ("accuracy", "cycles", "latency_s", "clock_mhz", "fmax_mhz", "timing_m
 class Point:
     """A point of the front: what was estimated and, where ``measured`` is not empty, what is true.
 
-    ``measured`` holds ``metrics`` (those that measuring replaces), ``checks``, ``layers``, ``seed``, and
-    ``files``: paths by the name that they get in the point's folder.
+    ``correction`` holds estimates that were improved by what measured points have shown; ``measured`` holds
+    ``metrics`` (those that measuring replaces), ``checks``, ``layers``, ``seed``, and ``files``: paths by the name
+    that they get in the point's folder.
     """
 
     outcome: Outcome
     program: Program
     model: Path
     measured: Mapping[str, Any] = field(default_factory=dict)
+    correction: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -41,7 +43,7 @@ class Point:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        return {**self.outcome.metrics, **self.measured.get("metrics", {})}
+        return {**self.outcome.metrics, **self.correction, **self.measured.get("metrics", {})}
 
 
 def front_of(points: Sequence[Point]) -> list[Point]:

@@ -21,7 +21,7 @@ from sw.graph.graph import Graph
 if TYPE_CHECKING:
     from sw.quant import Trained
 
-__all__ = ["TrainTask", "accuracy", "model_digest", "reopen", "run_task", "train_stored"]
+__all__ = ["TrainTask", "accuracy", "dataset", "model_digest", "reopen", "run_task", "train_stored"]
 
 MODEL, RECORD = "model.npz", "training.json"
 READS = ("sw.data", "sw.models", "sw.quant", "sw.golden", "sw.graph", "hw.spec.requant", "hw.spec.feedback",
@@ -56,13 +56,14 @@ def reopen(root: str, limit_bytes: int) -> Store:
 
 
 @cache
-def _dataset(name: str) -> Dataset:
+def dataset(name: str) -> Dataset:
+    """As ``load_dataset``, once in a process."""
     return load_dataset(name)
 
 
 def run_task(task: TrainTask) -> str:
     """Train and evaluate; returns the folder. Runs in a worker."""
-    store, data = reopen(*task.store), _dataset(task.data)
+    store, data = reopen(*task.store), dataset(task.data)
     folder = train_stored(store, dict(task.settings), data, feedback=task.feedback)
     for design in task.designs:
         for split in ("valid", "test"):

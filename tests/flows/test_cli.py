@@ -1,0 +1,109 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows import cli
+from hw.spec.errors import HeddleError
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(capsys, *arguments):
+    """(status, standard output, standard error) of one command."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(list(arguments))
+    out, err = capsys.readouterr()
+    return ended.value.code, out, err
+
+
+@pytest.mark.parametrize("name", sorted(cli.cli.commands))
+def test_every_command_has_help_with_an_example(capsys, name):
+    status, out, _ = run(capsys, name, "--help")
+    assert status == 0
+    assert f"Example:\n    heddle {name}" in out
+
+
+def test_the_contract_is_complete():
+    assert set(cli.cli.commands) == {"doctor", "explore", "train", "estimate", "verify", "emit", "build", "flash",
+                                     "bench", "report"}
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["explor"], "No such command 'explor'"),
+    (["verify", "mlp"], "Missing option '--design'. (see `heddle verify --help`)"),
+    (["explore", "--trials", "0"], "Invalid value for '--trials'"),
+    (["explore", "--board", "zynq"], "board 'zynq': unknown; choose one of ulx3s-12"),
+    (["explore", "--data", "cifar"], "data 'cifar': unknown; choose digits or mnist:PATH"),
+    (["explore", "--space", "no.toml"], "no.toml: No such file or directory"),
+    (["estimate", "nonet", "--design", "ecp5-25"], "model 'nonet': neither a network (mlp, dscnn) nor a folder"),
+    (["estimate", "mlp", "--design", "ecp6"], "design 'ecp6': neither a preset"),
+    (["train", "nonet"], "network 'nonet': unknown"),
+    (["train", "mlp", "--choose", "both"], "--choose: picks by the latencies of a feedback record"),
+    (["train", "mlp", "--feedback", "no.json"], "no.json: not a feedback record"),
+    (["report", "nowhere"], "nowhere: no run.json"),
+    (["flash", "nowhere"], "nowhere: no readable build.json"),
+])
+def test_bad_input_is_one_line_and_status_2(capsys, monkeypatch, tmp_path, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, *arguments)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("heddle: ") and err.count("\n") == 1
+    assert says in err
+
+
+def raising(error):
+    def stand_in(*arguments, **options):
+        raise error
+    return stand_in
+
+
+@pytest.mark.parametrize("error, status, says", [
+    (HeddleError("two\nlines"), 2, "heddle: two lines"),
+    (OSError(28, "No space left on device", "runs/x"), 2, "runs/x: the disk is full; free some space"),
+    (PermissionError(13, "Permission denied", "runs/x"), 2, "runs/x: Permission denied"),
+    (KeyboardInterrupt(), 130, "interrupted; `heddle report runs/x` goes on where it stopped"),
+])
+def test_what_a_command_raises_is_one_line(capsys, monkeypatch, error, status, says):
+    monkeypatch.setattr("flows.report.write_report", raising(error))
+    got, out, err = run(capsys, "report", "runs/x")
+    assert (got, out) == (status, "")
+    assert says in err and err.strip().count("\n") == 0   # click ends the line that ^C is on
+
+
+def test_a_programming_error_is_not_hidden(monkeypatch):
+    monkeypatch.setattr("flows.report.write_report", raising(KeyError("bug")))
+    with pytest.raises(KeyError, match="bug"):
+        cli.main(["report", "runs/x"])
+
+
+REPORT = {"model": "m", "design": "d", "board": "b", "level": "engine", "inputs": 1, "mismatches": 0,
+          "first_mismatch": None, "cycles": [9], "engine_cycles": [9], "predicted_cycles": 9,
+          "layers": [{"name": "fc", "op": "dense", "macs": 4, "cycles": 9, "predicted_cycles": 9}]}
+
+
+@pytest.mark.parametrize("change, status", [
+    ({}, 0), ({"mismatches": 2, "first_mismatch": {"layer": "fc"}}, 1), ({"first_mismatch": {"what": "cycles"}}, 1)])
+def test_verify_passes_and_fails(capsys, monkeypatch, change, status):
+    pytest.importorskip("flows.verify")
+    monkeypatch.setattr("flows.verify.verify_model", lambda **options: REPORT | change)
+    got, out, err = run(capsys, "verify", "m", "--design", "d", "--json")
+    assert got == status
+    assert json.loads(out) == REPORT | change
+    assert err == ""
+    got, out, err = run(capsys, "verify", "m", "--design", "d")
+    assert (got, out) == (status, "")
+    assert "fc" in err
+
+
+def test_help_is_quick():
+    code = ("import sys; sys.argv = ['heddle', '--help']; from flows.cli import main\n"
+            "try: main()\n"
+            "except SystemExit: pass\n"
+            "print(sorted({'torch', 'optuna', 'litex', 'sklearn', 'amaranth', 'plotly', 'rich', 'numpy'} & "
+            "set(sys.modules)))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
