@@ -164,16 +164,18 @@ def talk(directory: Path, requests: Sequence[tuple[Op, bytes]], **options: Any) 
 
 
 def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_limit: int = CYCLE_LIMIT,
-            limit_s: float = 3600, trace: Path | None = None, traced_input: int = 0) -> SocRun:
+            limit_s: float = 3600, firmware: Path | None = None, memory: MemoryMap | None = None,
+            trace: Path | None = None, traced_input: int = 0) -> SocRun:
     """Upload a model image and run it for every input, without a reset between them.
 
     Parameters
     ----------
     directory : what :func:`build_soc_sim` returned.
-    image : a model image (``hw.spec.image``); None if the simulator was built with one in place.
+    image : a model image (``hw.spec.image``); None if one is in place, or the firmware runs a network by itself.
     inputs : int8 (N, ...), ``input_bytes`` each.
     cycle_limit : clock cycles that one inference may take.
     limit_s : seconds that the whole run may take.
+    firmware : another program for the ROM, which needs no new simulator; built for ``memory``.
     trace : VCD file for the waves of input number ``traced_input``; needs a simulator built with ``trace``.
 
     Raises
@@ -193,8 +195,8 @@ def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_l
     requests.append((Op.OPEN, b""))
     first = len(requests)
     requests += [(Op.INFER, wire.infer_payload(data.tobytes(), limit_cycles=cycle_limit)) for data in inputs]
-    done = talk(directory, requests, cycle_limit=cycle_limit + SERVICE_CYCLES, limit_s=limit_s, trace=trace,
-                traced=(first + traced_input, first + traced_input))
+    done = talk(directory, requests, cycle_limit=cycle_limit + SERVICE_CYCLES, limit_s=limit_s, firmware=firmware,
+                memory=memory, trace=trace, traced=(first + traced_input, first + traced_input))
     for frame in done.frames[:first]:
         wire.check(frame, "uploading the model image")
     info = wire.parse_info(done.frames[first - 1].payload)

@@ -16,11 +16,20 @@ from hw.spec.soc import BAUD, MemoryMap
 from hw.tools import run
 from sw.firmware import rom_words
 
-__all__ = ["CLOCK_MHZ", "TOP", "SocFiles", "cpu_verilog", "generate", "load_soc"]
+__all__ = ["CLOCK_MHZ", "NO_ENGINE", "TOP", "SocFiles", "cpu_verilog", "generate", "load_soc"]
 
 TOP = "heddle_soc"
 CPU_FILE = "VexRiscv_FullCfu.v"
 FACTS = "soc.facts.json"
+#: In place of the engine's Verilog: a SoC without one. Its region reads as zeros.
+NO_ENGINE = """module heddle_engine(
+    input clk, input rst, input bus__cyc, input bus__stb, input bus__we, input [3:0] bus__sel, input [18:0] bus__adr,
+    input [31:0] bus__dat_w, output [31:0] bus__dat_r, output reg bus__ack
+);
+    assign bus__dat_r = 0;
+    always @(posedge clk) bus__ack <= bus__cyc & bus__stb & ~bus__ack & ~rst;
+endmodule
+"""
 CLOCK_MHZ = (10.0, 200.0)  # what the PLL is asked for
 
 
@@ -57,7 +66,7 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     weight_init : bytes
         Model image in the weight scratchpad after configuration.
     engine : str
-        Verilog of a module ``heddle_engine`` in place of the design's, for tests.
+        Verilog of a module ``heddle_engine`` in place of the design's: ``NO_ENGINE``, or one for tests.
 
     Raises
     ------

@@ -8,10 +8,10 @@ from hw.spec.soc import MemoryMap
 from hw.tools import ToolError, run
 from sw.firmware.header import c_header
 
-__all__ = ["SOURCES", "build", "rom_words"]
+__all__ = ["SOURCES", "build", "compile_sources", "rom_words"]
 
 SOURCES = Path(__file__).parent / "src"
-RUNTIME = ("crt0.S", "heddle.c", "support.c")
+RUNTIME = ("crt0.S", "support.c")
 STACK_BYTES = 1024  # at least
 FLAGS = ("-march=rv32im_zicsr", "-mabi=ilp32", "-O2", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
          "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-ffunction-sections", "-fdata-sections")
@@ -70,18 +70,24 @@ def build(out: Path, *, memory: MemoryMap | None = None, main: Path | None = Non
     HeddleError
         If a source file does not exist.
     """
-    memory = memory or MemoryMap()
-    own = [main or SOURCES / "main.c", *extra_sources]
-    for path in own:
+    return compile_sources([SOURCES / "heddle.c", main or SOURCES / "main.c", *extra_sources], out,
+                           memory=memory or MemoryMap(), timeout_s=timeout_s)
+
+
+def compile_sources(files: Sequence[Path], out: Path, *, memory: MemoryMap, defines: Sequence[str] = (),
+                    timeout_s: float = 120) -> Path:
+    """Compile C files with what every program needs (start, generated header) as :func:`build` does."""
+    for path in files:
         if not path.is_file():
             raise HeddleError(f"firmware source {path}: no such file; give the path of a C file")
     out.mkdir(parents=True, exist_ok=True)
     (out / "heddle_config.h").write_text(c_header(memory))
     (out / "link.ld").write_text(LINKER_SCRIPT.format(rom=memory.rom, sram=memory.sram, stack=STACK_BYTES))
-    sources = [*(SOURCES / name for name in RUNTIME), *own]
+    sources = [*(SOURCES / name for name in RUNTIME), *files]
     objects = [f"{index}_{path.stem}.o" for index, path in enumerate(sources)]
     for path, target in zip(sources, objects, strict=True):
-        _gcc(*FLAGS, "-I.", f"-I{SOURCES}", "-c", str(path.resolve()), "-o", target, out=out, timeout_s=timeout_s)
+        _gcc(*FLAGS, *(f"-D{define}" for define in defines), "-I.", f"-I{SOURCES}", "-c", str(path.resolve()), "-o",
+             target, out=out, timeout_s=timeout_s)
     _gcc(*FLAGS, *LINK_FLAGS, *objects, "-lgcc", "-o", "firmware.elf", out=out, timeout_s=timeout_s)
     run(["riscv64-unknown-elf-objcopy", "-O", "binary", "firmware.elf", "firmware.bin"],
         cwd=out, timeout_s=timeout_s, log=out / "objcopy.log")

@@ -8,7 +8,7 @@ static struct {
 
 const uint32_t heddle_crc_table[256] = {HEDDLE_CRC_TABLE};
 
-static uint32_t image_word(uint32_t index)
+uint32_t heddle_header_word(uint32_t index)
 {
     return *heddle_word(HEDDLE_WEIGHT_WINDOW + 4 * index);
 }
@@ -17,7 +17,7 @@ static uint32_t image_crc(uint32_t bytes)
 {
     uint32_t crc = ~0u, word = 0;
     for (uint32_t n = HEDDLE_IMAGE_HEADER_BYTES; n < bytes; n++) {
-        word = n & 3 ? word >> 8 : image_word(n / 4);
+        word = n & 3 ? word >> 8 : heddle_header_word(n / 4);
         crc = heddle_crc(crc, word & 255);
     }
     return ~crc;
@@ -32,23 +32,23 @@ static int read_header(void)
 {
     if (*heddle_word(HEDDLE_REG_VERSION) != HEDDLE_MAP_VERSION)
         return HEDDLE_NO_ENGINE;
-    if (image_word(HEDDLE_IMAGE_MAGIC_WORD) != HEDDLE_IMAGE_MAGIC)
+    if (heddle_header_word(HEDDLE_IMAGE_MAGIC_WORD) != HEDDLE_IMAGE_MAGIC)
         return HEDDLE_NO_IMAGE;
-    uint32_t bytes = image_word(HEDDLE_IMAGE_IMAGE_BYTES_WORD);
-    model.program = image_word(HEDDLE_IMAGE_PROGRAM_WORD);
-    model.input = image_word(HEDDLE_IMAGE_INPUT_ADDRESS_WORD);
-    model.input_bytes = image_word(HEDDLE_IMAGE_INPUT_BYTES_WORD);
-    model.output = image_word(HEDDLE_IMAGE_OUTPUT_ADDRESS_WORD);
-    model.output_bytes = image_word(HEDDLE_IMAGE_OUTPUT_BYTES_WORD);
-    model.layers = image_word(HEDDLE_IMAGE_LAYERS_WORD);
-    if (image_word(HEDDLE_IMAGE_VERSION_WORD) != HEDDLE_IMAGE_VERSION
+    uint32_t bytes = heddle_header_word(HEDDLE_IMAGE_IMAGE_BYTES_WORD);
+    model.program = heddle_header_word(HEDDLE_IMAGE_PROGRAM_WORD);
+    model.input = heddle_header_word(HEDDLE_IMAGE_INPUT_ADDRESS_WORD);
+    model.input_bytes = heddle_header_word(HEDDLE_IMAGE_INPUT_BYTES_WORD);
+    model.output = heddle_header_word(HEDDLE_IMAGE_OUTPUT_ADDRESS_WORD);
+    model.output_bytes = heddle_header_word(HEDDLE_IMAGE_OUTPUT_BYTES_WORD);
+    model.layers = heddle_header_word(HEDDLE_IMAGE_LAYERS_WORD);
+    if (heddle_header_word(HEDDLE_IMAGE_VERSION_WORD) != HEDDLE_IMAGE_VERSION
         || bytes < HEDDLE_IMAGE_HEADER_BYTES || bytes > HEDDLE_WINDOW_BYTES - HEDDLE_WEIGHT_WINDOW
-        || image_crc(bytes) != image_word(HEDDLE_IMAGE_CRC32_WORD)
+        || image_crc(bytes) != heddle_header_word(HEDDLE_IMAGE_CRC32_WORD)
         || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, model.input, model.input_bytes)
         || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, model.output, model.output_bytes)
         || model.layers > HEDDLE_LAYER_LOG_ENTRIES)
         return HEDDLE_BAD_IMAGE;
-    if (image_word(HEDDLE_IMAGE_FINGERPRINT_WORD) != *heddle_word(HEDDLE_REG_ID))
+    if (heddle_header_word(HEDDLE_IMAGE_FINGERPRINT_WORD) != *heddle_word(HEDDLE_REG_ID))
         return HEDDLE_WRONG_DESIGN;
     return HEDDLE_OK;
 }

@@ -1,4 +1,5 @@
-/* Running a model image on the engine. Link heddle.c, support.c and crt0.S with your own main.c. */
+/* Running a model. Link crt0.S, support.c and your own main.c with heddle.c, which runs a model image on the engine, or
+ * with software.c and a generated model.c, which run it on the CPU behind the same functions. */
 #ifndef HEDDLE_H
 #define HEDDLE_H
 
@@ -15,6 +16,9 @@ typedef struct {
  * image. Returns HEDDLE_OK, HEDDLE_NO_ENGINE, HEDDLE_NO_IMAGE, HEDDLE_BAD_IMAGE or HEDDLE_WRONG_DESIGN. */
 int heddle_open(void);
 
+/* A word of the model image's header (HEDDLE_IMAGE_..._WORD), whatever it holds. */
+uint32_t heddle_header_word(uint32_t index);
+
 /* Sizes of the open model's input and output, bytes; 0 before heddle_open() returned HEDDLE_OK. */
 uint32_t heddle_input_bytes(void);
 uint32_t heddle_output_bytes(void);
@@ -24,7 +28,7 @@ uint32_t heddle_output_bytes(void);
  * return, HEDDLE_BUSY, HEDDLE_TIMEOUT or HEDDLE_ENGINE_ERROR; the output is written only if HEDDLE_OK. */
 int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles);
 
-/* Where the open model's input and output lie in the engine's memory, as the CPU sees it (uncached). */
+/* Engine only: where the open model's input and output lie in the engine's memory, as the CPU sees it (uncached). */
 volatile int8_t *heddle_input(void);
 volatile int8_t *heddle_output(void);
 

@@ -90,7 +90,7 @@ static uint32_t info(uint32_t status)
     payload.words[2] = *heddle_word(HEDDLE_REG_VERSION);
     payload.words[3] = status;
     for (uint32_t n = 0; n < HEDDLE_IMAGE_HEADER_BYTES / 4; n++)
-        payload.words[4 + n] = *heddle_word(HEDDLE_WEIGHT_WINDOW + 4 * n);
+        payload.words[4 + n] = heddle_header_word(n);
     return 16 + HEDDLE_IMAGE_HEADER_BYTES;
 }
 

@@ -1,0 +1,131 @@
+"""A network on the CPU alone, or on the CPU with its custom instructions: the baselines of the engine."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hw.spec.commands import LAYER_LOG_ENTRIES
+from hw.spec.errors import HeddleError
+from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header
+from hw.spec.soc import MemoryMap, Region
+from sw.firmware.build import SOURCES, compile_sources
+from sw.graph.graph import Graph, Layer, TensorType
+
+__all__ = ["SOFTWARE_MEMORY", "build_software", "model_source"]
+
+#: Memories for networks of up to about 100 KB.
+SOFTWARE_MEMORY = MemoryMap(rom=Region(origin=0, size=131072), sram=Region(origin=0x10000000, size=65536))
+
+
+def build_software(graph: Graph, out: Path, *, simd: bool, memory: MemoryMap = SOFTWARE_MEMORY,
+                   main: Path | None = None, timeout_s: float = 120) -> Path:
+    """Compile firmware that runs ``graph`` on the CPU into ``out`` and return ``out/firmware.bin``.
+
+    It serves the same protocol, and offers the same functions to a user's ``main``, as the firmware for the engine;
+    ``engine_cycles`` of its inferences are 0 and its layer cycles are the CPU's.
+
+    Parameters
+    ----------
+    simd : bool
+        Use the custom instructions of ``hw.spec.cfu``.
+
+    Raises
+    ------
+    HeddleError
+        If the network has more layers than the layer log.
+    ToolError
+        If the compiler is missing, or network and activations do not fit ``memory``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "model.c").write_text(model_source(graph))
+    return compile_sources([SOURCES / "software.c", out / "model.c", main or SOURCES / "main.c"], out, memory=memory,
+                           defines=["HEDDLE_SIMD"] if simd else [], timeout_s=timeout_s)
+
+
+def model_source(graph: Graph) -> str:
+    """The network as C text, for ``software.c``.
+
+    Raises
+    ------
+    GraphError
+        If the graph is inconsistent.
+    HeddleError
+        If it has more layers than the layer log.
+    """
+    graph.check()
+    if len(graph.layers) > LAYER_LOG_ENTRIES:
+        raise HeddleError(f"{graph.name}: {len(graph.layers)} layers; the layer log holds {LAYER_LOG_ENTRIES}; "
+                          f"take a smaller network")
+    layers = list(zip(graph.layers, graph.types()[:-1], strict=True))
+    header = pack_header({**dict.fromkeys(HEADER_FIELDS, 0), "input_bytes": graph.input.size,
+                          "output_bytes": graph.output.size, "layers": len(layers)}, b"")
+    patches = [_patch_bytes(layer, taken) for layer, taken in layers]
+    sizes = [max(kind.size for kind in graph.types()[side::2]) for side in (0, 1)]
+    lines = ['#include "model.h"']
+    for index, (layer, taken) in enumerate(layers):
+        lines += _arrays(index, layer, taken)
+    lines += ["const heddle_layer heddle_layers[] = {", *(_record(index, *pair) for index, pair in enumerate(layers)),
+              "};", f"const uint32_t heddle_layer_count = {len(layers)};",
+              _array("const uint32_t heddle_header", _words(header.ljust(HEADER_BYTES, b"\0"))),
+              f"uint32_t heddle_patch[{max(patches) // 4}];",
+              *(f"static uint32_t buffer{side}[{-(-size // 4)}];" for side, size in enumerate(sizes)),
+              "int8_t *const heddle_buffers[2] = {(int8_t *)buffer0, (int8_t *)buffer1};", ""]
+    return "\n".join(lines)
+
+
+def _patch_bytes(layer: Layer, taken: TensorType) -> int:
+    """Operands of one output pixel of a convolution, in whole words; at least one."""
+    if layer.op == "dense":
+        return -(-taken.size // 4) * 4
+    return -(-layer.kernel[0] * layer.kernel[1] * taken.shape[2] // 4) * 4 if layer.op == "conv" else 4
+
+
+def _arrays(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
+    """Weights, and the parameters of each output channel."""
+    if layer.op == "avgpool":
+        return
+    weights = layer.weights.astype(np.int64)
+    per_channel = weights.sum(axis=(0, 1)) if layer.op == "depthwise" else weights.reshape(len(weights), -1).sum(axis=1)
+    bias = layer.bias.astype(np.int64) - taken.zero_point * per_channel
+    content = layer.weights.tobytes()
+    if layer.op != "depthwise":
+        rows = layer.weights.reshape(len(weights), -1)
+        content = b"".join(row.tobytes().ljust(_patch_bytes(layer, taken), b"\0") for row in rows)
+    yield _array(f"static const uint32_t weights{index}", _words(content))
+    yield _array(f"static const int32_t bias{index}", (_wrapped(value) for value in bias.tolist()))
+    yield _array(f"static const uint32_t multiplier{index}", layer.multiplier.tolist())
+    yield _array(f"static const uint8_t shift{index}", layer.shift.tolist())
+
+
+def _record(index: int, layer: Layer, taken: TensorType) -> str:
+    dense, pool = layer.op == "dense", layer.op == "avgpool"
+    height, width, channels = (1, 1, taken.size) if dense else taken.shape
+    fields = {
+        "op": {"depthwise": "HEDDLE_DEPTHWISE", "avgpool": "HEDDLE_AVGPOOL"}.get(layer.op, "HEDDLE_CONV"),
+        "kernel_y": layer.kernel[0], "kernel_x": layer.kernel[1], "stride_y": layer.stride[0],
+        "stride_x": layer.stride[1], "pad_top": layer.padding[0], "pad_left": layer.padding[1], "in_height": height,
+        "in_width": width, "in_channels": channels, "out_height": layer.output.shape[0],
+        "out_width": layer.output.shape[1], "out_channels": layer.output.shape[2], "in_zero": taken.zero_point,
+        "out_zero": layer.output.zero_point, "act_min": layer.act_min, "act_max": layer.act_max,
+        "patch_words": _patch_bytes(layer, taken) // 4,
+        **{name: 0 if pool else f"{name}{index}" for name in ("weights", "bias", "multiplier", "shift")}}
+    return "    {" + ", ".join(f".{name} = {value}" for name, value in fields.items()) + "},"
+
+
+def _words(content: bytes) -> Iterator[int]:
+    padded = content + bytes(-len(content) % 4)
+    return (int.from_bytes(padded[n:n + 4], "little") for n in range(0, len(padded), 4))
+
+
+def _wrapped(value: int) -> int:
+    """In int32; the sum wraps on the engine as well."""
+    return (value + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
+def _array(declaration: str, values: Iterable[int]) -> str:
+    return f"{declaration}[] = {{{', '.join(map(_literal, values))}}};"
+
+
+def _literal(value: int) -> str:
+    return "-2147483647 - 1" if value == -(1 << 31) else str(value)

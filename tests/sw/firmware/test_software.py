@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from hw.spec.errors import HeddleError
+from hw.spec.soc import MemoryMap, Region
+from hw.tools import ToolError
+from sw.firmware import build_software
+from sw.firmware.software import model_source
+from sw.graph.graph import Graph, Layer, TensorType
+from tests.support.layers import random_graph
+
+
+def graph(seed=1):
+    return random_graph(np.random.default_rng(seed), weight_bits=8)
+
+
+def test_the_same_bytes_wherever_they_lie(tmp_path):
+    first = build_software(graph(), tmp_path / "first", simd=True)
+    assert first.read_bytes() == build_software(graph(), tmp_path / "elsewhere" / "second", simd=True).read_bytes()
+    assert first.read_bytes() != build_software(graph(), tmp_path / "plain", simd=False).read_bytes()
+
+
+def test_a_network_that_does_not_fit_is_one_line(tmp_path):
+    with pytest.raises(ToolError, match=r"`rom' overflowed by \d+ bytes"):
+        build_software(graph(), tmp_path, simd=False, memory=MemoryMap(rom=Region(origin=0, size=2048)))
+
+
+def test_too_many_layers_are_an_error():
+    kind = TensorType(shape=(1, 1, 4), scale=0.1, zero_point=0)
+    zeros = np.zeros(4, np.int32)
+    layer = Layer(name="same", op="dense", output=kind, weights=np.zeros((4, 4), np.int8), bias=zeros,
+                  multiplier=zeros, shift=zeros)
+    with pytest.raises(HeddleError, match="chain: 65 layers; the layer log holds 64; take a smaller network"):
+        model_source(Graph(name="chain", input=kind, layers=(layer,) * 65))
