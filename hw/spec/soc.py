@@ -8,7 +8,9 @@ from hw.spec.registers import WINDOW_BYTES
 __all__ = ["BAUD", "CFU_ENABLE", "CFU_ENABLE_CSR", "IO_REGISTERS", "MemoryMap", "Region", "UART_EMPTY"]
 
 BAUD = 1_000_000             # of the board's UART, bits/s
-CFU_ENABLE_CSR = 0xBC0       # the CPU traps every custom instruction until CFU_ENABLE is written here
+# The CPU traps every custom instruction until CFU_ENABLE is set here. The same register masks the external
+# interrupts, so whoever sets that mask keeps this bit.
+CFU_ENABLE_CSR = 0xBC0
 CFU_ENABLE = 0x80000000
 UART_EMPTY = 0x80000000      # set in UART_DATA where no byte was waiting
 IO_BASE = 0x80000000         # the CPU does not cache what lies from here on

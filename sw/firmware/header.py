@@ -53,7 +53,7 @@ def _map(memory: MemoryMap) -> list[tuple[str, int | str, str]]:
         region = getattr(memory, name)
         entries += [(f"HEDDLE_{name.upper()}_BASE", region.origin, ""),
                     (f"HEDDLE_{name.upper()}_BYTES", region.size, "")]
-    return [*entries, ("HEDDLE_CFU_ENABLE_CSR", CFU_ENABLE_CSR, ""), ("HEDDLE_CFU_ENABLE", CFU_ENABLE, ""),
+    return [*entries, ("HEDDLE_CFU_ENABLE_CSR", CFU_ENABLE_CSR, "also the mask of the external interrupts"), ("HEDDLE_CFU_ENABLE", CFU_ENABLE, ""),
             ("HEDDLE_UART_EMPTY", UART_EMPTY, "")]
 
 
