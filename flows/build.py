@@ -45,7 +45,7 @@ def emit_to(model_name: str, design_name: str, out: Path) -> dict[str, Any]:
         IMAGE: (program.image, "program and weights, for the start of the weight window"),
         "program.json": (to_json(image_listing(program)), "the program for people: commands, tensors, cycles"),
         "design.toml": (to_toml(design), "the design point"),
-        "model.npz": (model.path.read_bytes(), "the integer graph"),
+        "model.npz": (model.content(), "the integer graph"),
     }
     for name, (content, _) in contents.items():
         write_whole(out / name, content)
@@ -87,7 +87,7 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
     if made.routed.timing_met:
         for name, content in ((BITSTREAM, stream.read_bytes()), (FIRMWARE, made.firmware.read_bytes()),
                               (IMAGE, program.image), ("design.toml", to_toml(design)),
-                              ("model.npz", model.path.read_bytes())):
+                              ("model.npz", model.content())):
             write_whole(out / name, content)
     document = build_record(made, board)
     write_json(out / RECORD, document)

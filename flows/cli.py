@@ -1,6 +1,7 @@
 """The command line: parses, calls one function, prints. Everything heavy is imported when it is needed."""
 
 import errno
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,7 +49,7 @@ def doctor(as_json: bool) -> int:
     return DONE if found["ok"] else BAD_INPUT
 
 
-@cli.command(epilog=example("heddle explore --data mnist:data/mnist --board ulx3s-85 --min-accuracy 0.97 --out runs/mnist"))
+@cli.command(epilog=example("heddle explore --data mnist:data/mnist --board ulx3s-85 --out runs/mnist"))
 @click.option("--data", default="digits", show_default=True, help="digits, or mnist:PATH with IDX files.")
 @click.option("--space", "space_file", type=EXISTING, metavar="FILE", help="Design space; see flows/space.toml.")
 @click.option("--board", "boards", multiple=True, metavar="B", help="Only this board; may be given again.")
@@ -178,7 +179,7 @@ def bench(section: tuple[str, ...], as_json: bool) -> int:
     from flows.console import Display
     from flows.present import show_bench
 
-    show(run_sections(section or SECTIONS, Display()), as_json, show_bench)
+    show(run_sections(section or tuple(SECTIONS), Display()), as_json, show_bench)
     return DONE
 
 
@@ -207,6 +208,7 @@ def show(document: Any, as_json: bool, table: Callable[[Any, Any], None]) -> Non
 def main(argv: list[str] | None = None) -> None:
     """Entry point of ``heddle``; exits with 0 done, 1 the check failed, 2 bad input or missing tool."""
     arguments = sys.argv[1:] if argv is None else argv
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         status = cli.main(arguments, prog_name="heddle", standalone_mode=False)
     except click.ClickException as error:
@@ -222,7 +224,14 @@ def main(argv: list[str] | None = None) -> None:
                       f"{error.filename or 'input or output'}: {error.strerror or error}")
     except HeddleError as error:
         status = fail(str(error))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     sys.exit(status if isinstance(status, int) else DONE)
+
+
+def interrupt(*_: Any) -> None:
+    """A request to end is like Ctrl-C: what is running is ended, what is done stays."""
+    raise KeyboardInterrupt
 
 
 def hint(error: click.ClickException) -> str:

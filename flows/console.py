@@ -10,6 +10,8 @@ from rich.table import Table
 
 __all__ = ["Bar", "Display"]
 
+WIDTH = 140     # characters, where there is no terminal to fill
+
 
 class Bar:
     """One line of progress."""
@@ -48,6 +50,8 @@ class Display:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = WIDTH
 
     def line(self, text: str) -> None:
         self.console.print(text, markup=False, soft_wrap=True)

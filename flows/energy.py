@@ -1,9 +1,9 @@
 """Energy of one inference: a model from activity and published figures. Nothing is metered; it is an estimate.
 
-Sources of the figures: standby core current at 1.1 V from Lattice's ECP5 data sheet (FPGA-DS-02012); energy of an 8-bit
-multiply, an add and an SRAM access in 45 nm from M. Horowitz, "Computing's energy problem", ISSCC 2014; logic in an FPGA
-takes 14 times the dynamic power of logic in an ASIC after I. Kuon and J. Rose, "Measuring the gap between FPGAs and
-ASICs", 2007. Block RAMs are hard macros and take no such factor.
+Sources of the figures: standby core current at 1.1 V from Lattice's ECP5 data sheet (FPGA-DS-02012); energy of an
+8-bit multiply, an add and an SRAM access in 45 nm from M. Horowitz, "Computing's energy problem", ISSCC 2014; logic
+in an FPGA takes 14 times the dynamic power of logic in an ASIC after I. Kuon and J. Rose, "Measuring the gap between
+FPGAs and ASICs", 2007. Block RAMs are hard macros and take no such factor.
 """
 
 from boards import Board

@@ -32,7 +32,8 @@ class Budget:
 
     def violations(self, metrics: Mapping[str, Any], available: Mapping[str, int]) -> dict[str, float]:
         """Each limit that is passed, and by which share of it."""
-        over = {name: metrics[name] / have - 1 for name, have in available.items() if have and metrics.get(name, 0) > have}
+        over = {name: metrics[name] / have - 1 for name, have in available.items()
+                if have and metrics.get(name, 0) > have}
         if metrics["fmax_mhz"] < metrics["clock_mhz"]:
             over["fmax_mhz"] = metrics["clock_mhz"] / metrics["fmax_mhz"] - 1
         if self.max_latency_s and metrics["latency_s"] > self.max_latency_s:

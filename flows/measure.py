@@ -34,7 +34,8 @@ __all__ = ["LEVELS", "MeasureError", "MeasureTask", "choose_measured", "measure_
 
 LEVELS = ("engine", "soc")
 IMAGE, VECTORS = "model.bin", "model_vectors.npz"
-VERIFIES = ("hw", "boards", "cosim", "sw.golden", "sw.graph", "sw.compiler", "sw.firmware", "flows.verify", "flows.rungs")
+VERIFIES = ("hw", "boards", "cosim", "sw.golden", "sw.graph", "sw.compiler", "sw.firmware", "flows.verify",
+            "flows.rungs")
 
 
 class MeasureError(HeddleError):

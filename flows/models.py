@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flows.feedback import settings
 from flows.space import load_space
@@ -16,15 +17,24 @@ __all__ = ["Model", "load_model"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
-    """A graph and where it came from; ``path`` is its ``model.npz``."""
+    """A graph and the file that it came from."""
 
     name: str
     graph: Graph
     path: Path
 
+    def content(self) -> bytes:
+        """Of a ``model.npz`` with this graph."""
+        if self.path.suffix == ".npz":
+            return self.path.read_bytes()
+        with TemporaryDirectory() as folder:
+            copy = Path(folder) / "model.npz"
+            self.graph.save(copy)
+            return copy.read_bytes()
+
 
 def load_model(name: str, *, weight_bits: int = 8) -> Model:
-    """A folder with ``model.npz``, such a file, or the name of a network.
+    """A folder with ``model.npz``, such a file, a ``.tflite`` file, or the name of a network.
 
     A name is trained on the digits, with weights of ``weight_bits``, unless the store has it.
 
@@ -39,9 +49,13 @@ def load_model(name: str, *, weight_bits: int = 8) -> Model:
     if path.is_dir():
         path = path / "model.npz"
     if path.is_file():
-        if path.suffix in (".tflite", ".onnx"):
-            raise SpecError(f"model {name!r}: reading {path.suffix} files is not built yet; give a network's name "
-                            f"({', '.join(NETWORKS)}) or a folder that Heddle wrote")
+        if path.suffix == ".tflite":
+            from sw.frontend import load_tflite
+
+            return Model(name=name, graph=load_tflite(path), path=path)
+        if path.suffix == ".onnx":
+            raise SpecError(f"model {name!r}: reading .onnx files is not built yet; give a .tflite file, a network's "
+                            f"name ({', '.join(NETWORKS)}) or a folder that Heddle wrote")
         return Model(name=name, graph=Graph.load(path), path=path)
     if name not in NETWORKS:
         raise SpecError(f"model {name!r}: neither a network ({', '.join(NETWORKS)}) nor a folder with model.npz; "

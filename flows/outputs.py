@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from boards import find_board
-from flows.files import write_json
+from flows.files import write_json, write_whole
+from flows.front_svg import front_svg
 from flows.pareto import dominates, front
 from flows.prepare import Prepared
 from flows.report import FORMAT, RECORD, write_report
@@ -72,6 +73,7 @@ def write_outputs(out: Path, *, points: Sequence[Point], outcomes: Sequence[Outc
     write_json(out / "pareto.json", document)
     if prepared.feedback:
         write_json(out / "feedback.json", asdict(prepared.feedback))
+    write_whole(out / "front.svg", front_svg(document["points"], f"Heddle on {record['data']['name']}"))
     write_json(out / RECORD, {
         "format": FORMAT, **record, "points": [_long_entry(point) for point in chosen],
         "trials": [{"id": item.candidate.id, "metrics": item.metrics, "violations": item.violations}

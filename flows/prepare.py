@@ -59,8 +59,8 @@ def prepare(space: Space, store: Store, data: Dataset, source: str, *, jobs: int
     if not plain:
         raise PrepareError(f"no network could be trained: {work.failures[0]['reason']}")
     if not designs:
-        return Prepared(trainings=Trainings(plain=_models(plain)), records=_records(plain), feedback=None, comparison=None,
-                        failures=work.failures)
+        return Prepared(trainings=Trainings(plain=_models(plain)), records=_records(plain), feedback=None,
+                        comparison=None, failures=work.failures)
     return _close_loop(work, data, plain, first, pairs, designs)
 
 
@@ -89,7 +89,7 @@ def _close_loop(work: "_Work", data: Dataset, plain: Mapping[Key, Path], first: 
     comparison = None
     if pairs:
         comparison = _comparison(work, data, pairs, first, second, records[plan.weight_bits])
-        comparison["choices"] = _choices(work, data, plain, second.get(_frozen(choosing)), widest)
+        comparison["choices"] = _choices(plain, second.get(_frozen(choosing)))
     return Prepared(trainings=Trainings(plain=_models(plain), noisy=_models(noisy)), records=_records(plain),
                     feedback=records[plan.weight_bits] if pairs else widest, comparison=comparison,
                     failures=work.failures)
@@ -172,20 +172,17 @@ def _comparison(work: _Work, data: Dataset, pairs: Sequence[dict[str, Any]], fir
             "pairs": rows, **compare([(row["without"], row["with"]) for row in rows])}
 
 
-def _choices(work: _Work, data: Dataset, plain: Mapping[Key, Path], chosen: Path | None,
-             feedback: Feedback) -> list[dict[str, Any]]:
-    """The networks that the latency term chose from, and the one that it picked."""
-    network = work.space.feedback.network
-    cycles = {(entry.width, entry.weight_bits): entry.cycles for entry in feedback.latency if entry.network == network}
+def _choices(plain: Mapping[Key, Path], chosen: Path | None) -> list[dict[str, Any]]:
+    """The networks that the latency term chose from, with the accuracy of each when trained by itself."""
+    if chosen is None:
+        return []
+    pick = json.loads((chosen / RECORD).read_text())["pick"]
     rows = []
-    for (name, width, bits), folder in plain.items():
-        if name == network:
-            record = json.loads((folder / RECORD).read_text())
-            rows.append({"label": "fixed", "width": width, "weight_bits": bits, "cycles": cycles[width, bits],
-                         "accuracy": record["test_accuracy"]})
-    if chosen:
-        record = json.loads((chosen / RECORD).read_text())
-        rows.append({"label": "picked by the latency term", "width": record["width"],
-                     "weight_bits": record["weight_bits"], "cycles": cycles[record["width"], record["weight_bits"]],
-                     "accuracy": record["test_accuracy"]})
-    return rows
+    for entry, probability in zip(pick["candidates"], pick["probabilities"], strict=True):
+        key = (entry["network"], entry["width"], entry["weight_bits"])
+        if key in plain:
+            record = json.loads((plain[key] / RECORD).read_text())
+            picked = (entry["width"], entry["weight_bits"]) == (pick["width"], pick["weight_bits"])
+            rows.append({"width": entry["width"], "weight_bits": entry["weight_bits"], "cycles": entry["cycles"],
+                         "probability": probability, "picked": picked, "accuracy": record["test_accuracy"]})
+    return sorted(rows, key=lambda row: row["cycles"])

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -77,9 +77,9 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackPlan:
-    network: str = "mlp"
+    network: str = "dscnn"
     width: float = 0.5
-    weight_bits: int = 4
+    weight_bits: int = 8
     seeds: int = 5
 
 

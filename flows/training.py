@@ -95,6 +95,7 @@ def train_stored(store: Store, settings: Mapping[str, Any], data: Dataset, *,
 def _record(trained: "Trained") -> dict[str, Any]:
     return {**asdict(trained.config), "fake_accuracy": trained.fake_accuracy,
             "valid_accuracy": trained.valid_accuracy, "test_accuracy": trained.test_accuracy,
+            "pick": asdict(trained.pick) if trained.pick else None,
             "curves": [asdict(epoch) for epoch in trained.curves]}
 
 

@@ -84,8 +84,8 @@ def run_queue(function: Callable[[Task], Any], tasks: Iterable[Task], *, jobs: i
     while True:
         with _pool(1 if shaken else jobs, hear) as pool:
             alone = bool(shaken)
-            broken = _work(pool, function, iter([shaken.pop(0)]) if alone else queue, 1 if alone else jobs, name, finish,
-                           lambda: _missing(results, wanted))
+            broken = _work(pool, function, iter([shaken.pop(0)]) if alone else queue, 1 if alone else jobs, name,
+                           finish, lambda: _missing(results, wanted))
         if not broken and not shaken:
             if alone:
                 continue
@@ -101,7 +101,8 @@ def _missing(results: dict[int, Any], wanted: int | None) -> float:
 
 
 def _work(pool: ProcessPoolExecutor, function: Callable[[Task], Any], queue: Iterator[tuple[int, Task]], jobs: int,
-          name: Callable[[Task], str], finish: Callable[[int, Task, Any], None], missing: Callable[[], float]) -> list[tuple[int, Task]]:
+          name: Callable[[Task], str], finish: Callable[[int, Task, Any], None],
+          missing: Callable[[], float]) -> list[tuple[int, Task]]:
     """Work until the queue is empty or nothing more is wanted; returns the tasks whose process died."""
     running: dict[Future[Any], tuple[int, Task]] = {}
     while True:
@@ -167,4 +168,9 @@ def _initialize(mouth: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

@@ -33,7 +33,8 @@ def record():
                      "profile": {"weight_bits": 2, "mean": [0, 0, 0, 0], "variance": [0, 0, 0, 0], "pairs": 1024,
                                  "simulator": "Verilator"},
                      "pairs": [{"seed": 1, "exact": 0.95, "without": 0.9, "with": 0.91}],
-                     "choices": [{"label": "fixed", "width": 1.0, "weight_bits": 8, "cycles": 10, "accuracy": 0.9}]},
+                     "choices": [{"width": 1.0, "weight_bits": 8, "cycles": 10, "accuracy": 0.9, "probability": 0.7,
+                                  "picked": True}]},
         "versions": {"yosys": "0.70"}}
 
 

@@ -1,0 +1,97 @@
+"""The front as a small SVG, for a README or a slide: ``front.svg`` beside the report."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from math import ceil, floor, log10
+from typing import Any
+
+__all__ = ["front_svg"]
+
+Record = Mapping[str, Any]
+WIDTH, HEIGHT = 760, 420
+LEFT, RIGHT, TOP, BOTTOM = 64, 132, 44, 52
+LIGHT, DARK = (207, 224, 251), (11, 47, 107)     # few LUTs, many LUTs
+INK, MUTED, GRID, MEASURED = "#1f2430", "#6b7280", "#e5e7eb", "#e4662e"
+
+
+class _Scale:
+    """From data to pixels."""
+
+    def __init__(self, points: Sequence[Record]) -> None:
+        latencies = [1e6 * point["metrics"]["latency_s"] for point in points]
+        self.low, self.high = log10(min(latencies)) - 0.1, log10(max(latencies)) + 0.1
+        worst = min(point["metrics"]["accuracy"] for point in points)
+        self.bottom = floor(20 * (worst - 0.005)) / 20
+        luts = [point["metrics"]["lut"] for point in points]
+        self.few, self.many = min(luts), max(luts)
+
+    def x(self, latency_us: float) -> float:
+        return LEFT + (log10(latency_us) - self.low) / (self.high - self.low) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, accuracy: float) -> float:
+        return TOP + (1.005 - accuracy) / (1.005 - self.bottom) * (HEIGHT - TOP - BOTTOM)
+
+    def colour(self, lut: float) -> str:
+        share = (lut - self.few) / (self.many - self.few) if self.many > self.few else 0.5
+        return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in zip(LIGHT, DARK, strict=True))
+
+
+def front_svg(points: Sequence[Record], title: str) -> str:
+    """Accuracy against latency, colour is LUTs; diamonds were measured, circles are estimates."""
+    if not points:
+        return f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"/>\n'
+    scale = _Scale(points)
+    parts = [f'<text x="{LEFT}" y="24" font-size="15" font-weight="600" fill="{INK}">{escape(title)}</text>',
+             *_axes(scale), *_legend(scale)]
+    # Measured points last, on top of the others.
+    for point in sorted(points, key=lambda item: item["fidelity"] == "measured"):
+        parts.append(_mark(scale, point))
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+            f'font-family="system-ui, sans-serif" font-size="12">\n<rect width="{WIDTH}" height="{HEIGHT}" '
+            'fill="#ffffff"/>\n' + "\n".join(parts) + "\n</svg>\n")
+
+
+def _axes(scale: _Scale) -> Iterator[str]:
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    for step in range(round(20 * scale.bottom), 21):
+        y = scale.y(step / 20)
+        yield f'<path d="M{LEFT} {y:.1f}H{right}" stroke="{GRID}"/>'
+        yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{MUTED}">{5 * step}%</text>'
+    for decade in range(floor(scale.low), ceil(scale.high) + 1):
+        for factor in (1, 2, 5):
+            latency = factor * 10.0 ** decade
+            if scale.low <= log10(latency) <= scale.high:
+                x = scale.x(latency)
+                yield f'<path d="M{x:.1f} {TOP}V{bottom}" stroke="{GRID}"/>'
+                yield f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle" fill="{MUTED}">{latency:g}</text>'
+    yield (f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 12}" text-anchor="middle" fill="{MUTED}">latency of one '
+           'inference, µs</text>')
+    yield (f'<text x="16" y="{(TOP + bottom) / 2}" text-anchor="middle" fill="{MUTED}" transform="rotate(-90 16 '
+           f'{(TOP + bottom) / 2})">integer accuracy, test split</text>')
+
+
+def _legend(scale: _Scale) -> Iterator[str]:
+    x = WIDTH - RIGHT + 24
+    yield _diamond(x, TOP + 6, "#ffffff") + f'<text x="{x + 16}" y="{TOP + 10}" fill="{INK}">measured</text>'
+    yield (f'<circle cx="{x}" cy="{TOP + 28}" r="5" fill="#ffffff" stroke="{INK}"/>'
+           f'<text x="{x + 16}" y="{TOP + 32}" fill="{INK}">estimated</text>')
+    yield f'<text x="{x - 6}" y="{TOP + 66}" fill="{MUTED}">LUTs</text>'
+    for index in range(5):
+        lut = scale.many + (scale.few - scale.many) * index / 4
+        y = TOP + 76 + 20 * index
+        yield (f'<rect x="{x - 6}" y="{y}" width="14" height="20" fill="{scale.colour(lut)}"/>'
+               f'<text x="{x + 16}" y="{y + 14}" fill="{MUTED}">{round(lut, -2):,.0f}</text>')
+
+
+def _mark(scale: _Scale, point: Record) -> str:
+    metrics = point["metrics"]
+    x, y = scale.x(1e6 * metrics["latency_s"]), scale.y(metrics["accuracy"])
+    colour = scale.colour(metrics["lut"])
+    shape = _diamond(x, y, colour) if point["fidelity"] == "measured" else (
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}" stroke="{INK}" stroke-width="0.8"/>')
+    return shape.replace("/>", f"><title>{escape(point['id'])}</title></{'path' if 'path' in shape else 'circle'}>")
+
+
+def _diamond(x: float, y: float, colour: str) -> str:
+    return (f'<path d="M{x:.1f} {y - 9:.1f}l8 9l-8 9l-8 -9z" fill="{colour}" stroke="{MEASURED}" '
+            'stroke-width="2"/>')
