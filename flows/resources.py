@@ -1,0 +1,160 @@
+"""Logic, memories and Fmax of a design point, without synthesis.
+
+Multipliers and block RAMs follow from the structure, exactly. LUTs, flip-flops and the clock period are sums of terms
+that the gateware's structure names; their weights were fitted to synthesized and routed designs by
+``python -m flows.calibrate``, which wrote them to ``resources.json`` with those designs and the errors that remain.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from math import log2
+from pathlib import Path
+from typing import Any
+
+from boards import Board
+from hw.spec.commands import LAYER_LOG_ENTRIES
+from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError
+from hw.spec.multipliers import MULTIPLIERS
+
+__all__ = ["COEFFICIENTS", "Resources", "engine_bram", "engine_dsp", "estimate_resources", "features",
+           "load_model", "memory_cells", "period_terms"]
+
+COEFFICIENTS = Path(__file__).with_name("resources.json")
+REQUANTIZER_DSP = 4            # one 32 x 32 bit product of 18 x 18 bit blocks
+LAYER_LOG = (32, LAYER_LOG_ENTRIES)
+LUT_RAM = (4, 16)              # width in bits and words of one cell
+MOST_LUT_RAM_CELLS = 16        # a memory of more goes to block RAMs
+#: A block RAM's shapes: width in bits, words.
+BLOCK_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a design's whole SoC takes on a board, and the clock that it can run at."""
+
+    lut: int
+    ff: int
+    dsp: int
+    bram: int
+    spram: int
+    fmax_mhz: float
+
+    @property
+    def used(self) -> dict[str, int]:
+        """By the names of ``Board.budget``."""
+        return {"lut": self.lut, "ff": self.ff, "dsp": self.dsp, "bram": self.bram, "spram": self.spram}
+
+
+def estimate_resources(design: DesignPoint, board: Board) -> Resources:
+    """Estimate for ``design`` in its SoC on ``board``.
+
+    >>> from boards import BOARDS
+    >>> estimate_resources(DesignPoint(multiplier="dsp"), BOARDS["ulx3s-85"]).dsp - engine_dsp(DesignPoint())
+    4
+    """
+    if board.family != "ecp5":
+        raise HeddleError(f"board {board.name!r}: resources are calibrated for the ECP5 only")
+    model = load_model()
+    soc, terms = model["soc"], features(design)
+    lut = soc["lut"] + _sum(model["lut"]["weights"], terms["lut"])
+    period_ns = _sum(model["period_ns"]["weights"], period_terms(design, lut / board.lut))
+    return Resources(lut=round(lut), ff=round(soc["ff"] + _sum(model["ff"]["weights"], terms["ff"])),
+                     dsp=soc["dsp"] + engine_dsp(design), bram=soc["bram"] + engine_bram(design), spram=0,
+                     fmax_mhz=round(1000 / period_ns, 2))
+
+
+@cache
+def load_model() -> dict[str, Any]:
+    """The fitted model. Raises HeddleError if the file is missing or damaged."""
+    try:
+        return json.loads(COEFFICIENTS.read_text())
+    except (OSError, ValueError) as error:
+        raise HeddleError(f"{COEFFICIENTS}: unreadable ({error}); get it back with git, or make it with "
+                          f"`python -m flows.calibrate`") from error
+
+
+def engine_dsp(design: DesignPoint) -> int:
+    """Multiplier blocks of the engine: one for each product, if they are to be used, and those of the requantizers."""
+    products = design.macs_per_cycle if MULTIPLIERS[design.multiplier].uses_dsp else 0
+    return products + REQUANTIZER_DSP * design.requantizers
+
+
+def memory_cells(width: int, depth: int) -> tuple[int, int]:
+    """(block RAMs, LUT RAM cells) of one memory; Yosys takes the best of the block RAM's shapes.
+
+    >>> memory_cells(8, 2048), memory_cells(32, 2048), memory_cells(8, 128)
+    ((1, 0), (4, 0), (0, 16))
+    """
+    cells = -(-width // LUT_RAM[0]) * -(-depth // LUT_RAM[1])
+    if cells <= MOST_LUT_RAM_CELLS:
+        return 0, cells
+    return min(-(-width // bits) * -(-depth // words) for bits, words in BLOCK_SHAPES), 0
+
+
+def _engine_memories(design: DesignPoint) -> tuple[int, int]:
+    """(block RAMs, LUT RAM cells): byte-wide activation banks, 32-bit weight banks, the layer log."""
+    port = design.weight_port_bits
+    memories = ((design.fetch_bytes, memory_cells(8, design.act_bytes // design.fetch_bytes)),
+                (port // 32, memory_cells(32, design.weight_bytes * 8 // port)), (1, memory_cells(*LAYER_LOG)))
+    return sum(count * cells[0] for count, cells in memories), sum(count * cells[1] for count, cells in memories)
+
+
+def engine_bram(design: DesignPoint) -> int:
+    """Block RAMs of the engine."""
+    return _engine_memories(design)[0]
+
+
+def features(design: DesignPoint) -> dict[str, dict[str, float]]:
+    """What the LUTs and flip-flops of an engine are made of: term -> size, to be weighted."""
+    rows, cols, lanes, bits = design.rows, design.cols, design.lanes, design.weight_bits
+    elements, fetch, units = rows * cols, design.fetch_bytes, design.requantizers
+    fetch_log, bank_bits = log2(fetch), log2(design.act_bytes / fetch)
+    weight_banks, edge = design.weight_port_bits // 32, cols * (cols - 1) / 2
+    lut = {
+        "constant": 1.0,
+        _product_name(design): float(design.macs_per_cycle),
+        "accumulator_bits": float(elements * design.acc_bits),
+        "adder_bits": float(elements * (lanes - 1) * design.product_bits),
+        "depthwise_bits": float(design.depthwise_channels * (design.product_bits + bits)),
+        "row_word_bits": 8.0 * rows * fetch,
+        "rotator_bits": 8.0 * fetch * fetch_log,
+        "bank_address_bits": fetch * bank_bits,
+        "parameter_bits": 72.0 * cols,
+        "requantizers": float(units),
+        "weight_banks": float(weight_banks),
+        "lut_ram_cells": float(_engine_memories(design)[1]),
+    }
+    ff = {
+        "constant": 1.0,
+        "element_bits": float(elements * (lanes * (8 + bits) + lanes * (8 + bits) + design.product_bits
+                                          + 2 * design.acc_bits)),
+        "skew_bits": edge * lanes * bits,
+        "row_word_bits": 8.0 * rows * (fetch - lanes),
+        "parameter_bits": float(cols * lanes * bits * design.param_words),
+        "requantizers": float(units),
+        "bank_bits": fetch * (18 + 2 * bank_bits),
+        "weight_banks": float(weight_banks),
+    }
+    return {"lut": lut, "ff": ff}
+
+
+def _product_name(design: DesignPoint) -> str:
+    kind = MULTIPLIERS[design.multiplier]
+    if kind.uses_dsp:
+        return "product_dsp"
+    return f"product_{'lut' if kind.exact(design.weight_bits) else kind.name}_{design.weight_bits}"
+
+
+def period_terms(design: DesignPoint, filled: float) -> dict[str, float]:
+    """What the clock period is made of; ``filled`` is the share of the board's LUTs in use."""
+    return {"constant": 1.0, "log_macs": log2(design.macs_per_cycle), "filled": filled}
+
+
+def _sum(weights: Mapping[str, float], terms: Mapping[str, float]) -> float:
+    try:
+        return sum(weights[name] * size for name, size in terms.items())
+    except KeyError as error:
+        raise HeddleError(f"{COEFFICIENTS}: no weight for {error}; run `python -m flows.calibrate`") from error
