@@ -12,7 +12,7 @@ __all__ = ["PRESETS", "design_from_table", "load_design", "to_toml"]
 
 PRESETS: dict[str, DesignPoint] = {
     "ecp5-25": DesignPoint(rows=2, cols=4, lanes=4, multiplier="lut", requantizers=2, board="ulx3s-25"),
-    "ecp5-45": DesignPoint(rows=4, cols=4, lanes=4, multiplier="dsp", requantizers=1, act_bytes=65536,
+    "ecp5-45": DesignPoint(rows=4, cols=4, lanes=4, multiplier="lut", requantizers=1, act_bytes=65536,
                            weight_bytes=65536, board="ulx3s-45"),
     "ecp5-85": DesignPoint(rows=4, cols=8, lanes=4, multiplier="dsp", requantizers=4, act_bytes=65536,
                            weight_bytes=131072, board="ulx3s-85"),
