@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 #: Top to bottom; packages of one row may use each other.
 ROWS = (("hw.spec",), ("hw.tools",), ("boards",), ("sw.graph",), ("sw.golden",),
-        ("hw.gateware", "hw.formal", "hw.emit"), ("sw.data", "sw.models"), ("sw.quant",), ("sw.frontend",), ("sw.compiler",), ("sw.firmware",), ("hw.soc",),
-        ("cosim",), ("flows",))
+        ("hw.gateware", "hw.formal", "hw.emit"), ("sw.data", "sw.models"), ("sw.quant",), ("sw.frontend",),
+        ("sw.compiler",), ("sw.firmware",), ("hw.soc",), ("cosim",), ("flows",))
 ROW = {package: number for number, row in enumerate(ROWS) for package in row}
 HOMES = {
     "amaranth": {"hw.gateware", "hw.formal", "hw.emit"},
