@@ -53,7 +53,7 @@ def estimate_resources(design: DesignPoint, board: Board) -> Resources:
 
     >>> from boards import BOARDS
     >>> estimate_resources(DesignPoint(multiplier="dsp"), BOARDS["ulx3s-85"]).dsp - engine_dsp(DesignPoint())
-    4
+    8
     """
     if board.family != "ecp5":
         raise HeddleError(f"board {board.name!r}: resources are calibrated for the ECP5 only")
