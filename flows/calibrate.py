@@ -46,7 +46,7 @@ SAMPLES = tuple(DesignPoint(rows=rows, cols=cols, lanes=lanes, multiplier=multip
                             requantizers=units, act_bytes=act << 10, weight_bytes=weights << 10)
                 for rows, cols, lanes, multiplier, bits, units, act, weights in _TABLE)
 #: (index of the sample, board)
-ROUTED = ((0, "ulx3s-25"), (4, "ulx3s-25"), (8, "ulx3s-25"), (16, "ulx3s-85"), (20, "ulx3s-85"))
+ROUTED = ((0, "ulx3s-25"), (4, "ulx3s-25"), (8, "ulx3s-25"), (16, "ulx3s-85"))
 
 Terms = Mapping[str, float]
 
@@ -117,8 +117,7 @@ def calibrate(store: Store, say: Callable[[str], None]) -> dict[str, Any]:
     soc = {kind: round(float(np.mean([made.resources[kind] - used[number][kind]
                                       for made, (number, _) in zip(routed, ROUTED, strict=True)])))
            for kind in ("lut", "ff", "dsp", "bram")}
-    periods = [period_terms(SAMPLES[number], made.resources["lut"] / BOARDS[board].lut)
-               for made, (number, board) in zip(routed, ROUTED, strict=True)]
+    periods = [period_terms(SAMPLES[number]) for number, _ in ROUTED]
     return {
         "made_by": "python -m flows.calibrate", "tools": versions(*NETLIST_TOOLS, ROUTE_TOOLS[0]),
         "soc": soc, **{kind: _modelled([shape[kind] for shape in shapes], [sample[kind] for sample in used])

@@ -59,9 +59,9 @@ def estimate_resources(design: DesignPoint, board: Board) -> Resources:
         raise HeddleError(f"board {board.name!r}: resources are calibrated for the ECP5 only")
     model = load_model()
     soc, terms = model["soc"], features(design)
-    lut = soc["lut"] + _sum(model["lut"]["weights"], terms["lut"])
-    period_ns = _sum(model["period_ns"]["weights"], period_terms(design, lut / board.lut))
-    return Resources(lut=round(lut), ff=round(soc["ff"] + _sum(model["ff"]["weights"], terms["ff"])),
+    lut, ff = (soc[kind] + _sum(model[kind]["weights"], terms[kind]) for kind in ("lut", "ff"))
+    period_ns = _sum(model["period_ns"]["weights"], period_terms(design))
+    return Resources(lut=round(lut), ff=round(ff),
                      dsp=soc["dsp"] + engine_dsp(design), bram=soc["bram"] + engine_bram(design), spram=0,
                      fmax_mhz=round(1000 / period_ns, 2))
 
@@ -148,9 +148,9 @@ def _product_name(design: DesignPoint) -> str:
     return f"product_{'lut' if kind.exact(design.weight_bits) else kind.name}_{design.weight_bits}"
 
 
-def period_terms(design: DesignPoint, filled: float) -> dict[str, float]:
-    """What the clock period is made of; ``filled`` is the share of the board's LUTs in use."""
-    return {"constant": 1.0, "log_macs": log2(design.macs_per_cycle), "filled": filled}
+def period_terms(design: DesignPoint) -> dict[str, float]:
+    """What the clock period is made of; mostly the CPU, whose own paths are the longest."""
+    return {"constant": 1.0, "log_macs": log2(design.macs_per_cycle)}
 
 
 def _sum(weights: Mapping[str, float], terms: Mapping[str, float]) -> float:
