@@ -86,8 +86,11 @@ def choose_measured(space: Space, store: Store, source: str, evaluator: Evaluato
     -------
     The front, measured points in place of their estimates, and the points that failed with their reasons.
     """
+    # Of two that are equal, the one on the smaller board stays.
+    feasible = sorted((outcome for outcome in outcomes if outcome.feasible),
+                      key=lambda outcome: find_board(outcome.candidate.board).lut)
     estimated = front_of([Point(outcome=outcome, program=evaluator.program(outcome.candidate),
-                                model=evaluator.model(outcome.candidate)) for outcome in outcomes if outcome.feasible])
+                                model=evaluator.model(outcome.candidate)) for outcome in feasible])
     progress = _Progress(wanted=space.measure, left=_order(estimated, space.measure.min_accuracy))
     failures: list[dict[str, str]] = []
     points = {point.id: point for point in estimated}
@@ -100,9 +103,10 @@ def choose_measured(space: Space, store: Store, source: str, evaluator: Evaluato
                 bar.note(f"failed: {point.id}, {result.value.stage}: {result.value.reason}")
                 return
             progress.measured.append(replace(point, measured=result.value))
-            bar.set(len(_holding(progress.measured)))
+            bar.set(len(front_of(progress.measured)))
 
-        while (missing := space.measure.points - len(_holding(progress.measured))) > 0 and progress.left:
+        # A measured point may beat another; then one more is measured.
+        while (missing := space.measure.points - len(front_of(progress.measured))) > 0 and progress.left:
             tasks = (_task(store, source, space, point) for point in progress.queue())
             run_queue(measure_point, tasks, jobs=jobs, wanted=missing, name=_name, hear=bar.hear, done=done)
     for failure in failures:
@@ -116,10 +120,6 @@ def _order(points: Sequence[Point], min_accuracy: float) -> list[Point]:
     good = [point for point in points if point.metrics["accuracy"] >= min_accuracy]
     rest = [point for point in points if point.metrics["accuracy"] < min_accuracy]
     return [*spread(good, _metrics), *spread(rest, _metrics)]
-
-
-def _holding(measured: Sequence[Point]) -> list[Point]:
-    return front_of(measured)
 
 
 def _corrected(points: Sequence[Point]) -> list[Point]:

@@ -46,12 +46,12 @@ def prepare(space: Space, store: Store, data: Dataset, source: str, *, jobs: int
     """
     work = _Work(store=store, source=source, space=space, jobs=jobs, display=display)
     plan = space.feedback
-    kind = inexact(space, plan.weight_bits)
-    designs = {bits: reference_design(space, kind, bits) for bits in space.networks.weight_bits
-               if (kind := inexact(space, bits))}
+    widths = sorted({*space.networks.weight_bits, plan.weight_bits})
+    designs = {bits: reference_design(space, kind, bits) for bits in widths if (kind := inexact(space, bits))}
     base = {_key(values): values for values in trainings(space)}
-    pairs = [settings(space, network=plan.network, width=plan.width, weight_bits=plan.weight_bits,
-                      seed=space.training.seed + number) for number in range(plan.seeds)] if kind else []
+    seeds = range(space.training.seed, space.training.seed + plan.seeds) if plan.weight_bits in designs else ()
+    pairs = [settings(space, network=plan.network, width=plan.width, weight_bits=plan.weight_bits, seed=seed)
+             for seed in seeds]
     first = work.train("training the networks", [
         *(work.task(values, designs=designs) for values in base.values()),
         *(work.task(values, designs=designs) for values in pairs)])
@@ -68,31 +68,27 @@ def _close_loop(work: "_Work", data: Dataset, plain: Mapping[Key, Path], first: 
                 pairs: Sequence[dict[str, Any]], designs: Mapping[int, DesignPoint]) -> Prepared:
     """Measure the inexact multiplier, train with what was measured, compare."""
     space, plan = work.space, work.space.feedback
-    bits_wanted = sorted({*designs, *([plan.weight_bits] if pairs else [])})
     records = {}
-    with work.display.bar("measuring the multiplier's RTL", len(bits_wanted)) as bar:
-        for bits in bits_wanted:
-            kind = designs[bits].multiplier if bits in designs else inexact(space, bits)
-            records[bits] = make_feedback(work.store, space, _models(plain), str(kind), bits)
+    with work.display.bar("measuring the multiplier's RTL", len(designs)) as bar:
+        for bits, design in designs.items():
+            records[bits] = make_feedback(work.store, space, _models(plain), design.multiplier, bits)
             bar.advance()
-    noisy_settings = {key: settings(space, network=key[0], width=key[1], weight_bits=key[2])
-                      for key in plain if key[2] in designs}
-    tasks = [work.task(values, designs=designs, feedback=records[key[2]]) for key, values in noisy_settings.items()]
-    tasks += [work.task(values, designs=designs, feedback=records[plan.weight_bits]) for values in pairs]
-    choosing = settings(space, network=plan.network, width=max(space.networks.widths),
-                        weight_bits=max(space.networks.weight_bits), choose="both")
-    widest = records[max(records)]
-    if pairs:
-        tasks.append(work.task(choosing, feedback=widest))
+    informed = {key: settings(space, network=key[0], width=key[1], weight_bits=key[2])
+                for key in plain if key[2] in designs}
+    tasks = [work.task(values, designs=designs, feedback=records[key[2]]) for key, values in informed.items()]
+    main = records.get(plan.weight_bits)
+    choosing = settings(space, network=plan.network, width=plan.width, weight_bits=plan.weight_bits, choose="both")
+    if main:
+        tasks += [work.task(values, designs=designs, feedback=main) for values in pairs]
+        tasks.append(work.task(choosing, feedback=main))
     second = work.train("training with feedback", tasks)
-    noisy = {key: second[_frozen(values)] for key, values in noisy_settings.items() if _frozen(values) in second}
+    noisy = {key: second[_frozen(values)] for key, values in informed.items() if _frozen(values) in second}
     comparison = None
-    if pairs:
-        comparison = _comparison(work, data, pairs, first, second, records[plan.weight_bits])
-        comparison["choices"] = _choices(plain, second.get(_frozen(choosing)))
+    if main:
+        comparison = {**_comparison(work, data, pairs, first, second, main),
+                      "choices": _choices(plain, second.get(_frozen(choosing)))}
     return Prepared(trainings=Trainings(plain=_models(plain), noisy=_models(noisy)), records=_records(plain),
-                    feedback=records[plan.weight_bits] if pairs else widest, comparison=comparison,
-                    failures=work.failures)
+                    feedback=main or next(iter(records.values())), comparison=comparison, failures=work.failures)
 
 
 class _Work:

@@ -43,11 +43,11 @@ for (const each of document.querySelectorAll("script[type='application/json'][da
     modeBarButtonsToRemove: ["lasso2d", "select2d"]});
 }
 """
-METRICS = (("accuracy", "accuracy", "{:.4f}"), ("cycles", "cycles", "{:,}"), ("latency_s", "latency, ms", "{:.4f}"),
+METRICS = (("accuracy", "accuracy", "{:.4f}"), ("cycles", "cycles", "{:,}"), ("latency_s", "latency, µs", "{:,.2f}"),
            ("clock_mhz", "clock, MHz", "{:.1f}"), ("fmax_mhz", "Fmax, MHz", "{:.1f}"), ("lut", "LUT", "{:,}"),
            ("ff", "FF", "{:,}"), ("dsp", "DSP", "{:,}"), ("bram", "BRAM", "{:,}"),
            ("energy_j", "energy, µJ *", "{:.2f}"))
-UNITS = {"latency_s": 1e3, "energy_j": 1e6}
+UNITS = {"latency_s": 1e6, "energy_j": 1e6}
 
 
 class ReportError(HeddleError, ValueError):

@@ -29,14 +29,14 @@ def _figure(data: list[dict[str, Any]], *, height: int = 420, **layout: Any) -> 
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, **layout}}
 
 
-def _latency_ms(points: Iterable[Record]) -> list[float]:
-    return [1e3 * point["metrics"]["latency_s"] for point in points]
+def _latency_us(points: Iterable[Record]) -> list[float]:
+    return [1e6 * point["metrics"]["latency_s"] for point in points]
 
 
 def _hover(point: Record) -> str:
     metrics = point["metrics"]
     return (f"<b>{point['id']}</b><br>accuracy {metrics['accuracy']:.4f}<br>{metrics['cycles']:,} cycles, "
-            f"{1e3 * metrics['latency_s']:.4f} ms<br>{metrics['lut']:,} LUT, {metrics['dsp']} DSP, "
+            f"{1e6 * metrics['latency_s']:,.2f} µs<br>{metrics['lut']:,} LUT, {metrics['dsp']} DSP, "
             f"{metrics['bram']} BRAM<br>{point.get('fidelity', 'estimated')}")
 
 
@@ -48,21 +48,21 @@ def front_figure(points: Sequence[Record], others: Sequence[Record]) -> Figure:
     luts = [point["metrics"]["lut"] for point in points] or [0]
     colour = {"cmin": min(luts), "cmax": max(luts), "colorscale": SCALE}
     traces = [{
-        "type": "scatter", "mode": "markers", "name": f"other candidates ({len(others)})", "x": _latency_ms(others),
+        "type": "scatter", "mode": "markers", "name": f"other candidates ({len(others)})", "x": _latency_us(others),
         "y": [point["metrics"]["accuracy"] for point in others], "text": [_hover(point) for point in others],
         "hovertemplate": "%{text}<extra></extra>", "marker": {"size": 5, "color": "#c3c8d1"}}]
     for fidelity, symbol, size in (("estimated", "circle", 10), ("measured", "diamond", 16)):
         chosen = [point for point in points if point["fidelity"] == fidelity]
         traces.append({
             "type": "scatter", "mode": "markers", "name": f"front, {fidelity} ({len(chosen)})",
-            "x": _latency_ms(chosen), "y": [point["metrics"]["accuracy"] for point in chosen],
+            "x": _latency_us(chosen), "y": [point["metrics"]["accuracy"] for point in chosen],
             "text": [_hover(point) for point in chosen], "hovertemplate": "%{text}<extra></extra>",
             "marker": {"size": size, "symbol": symbol, "color": [point["metrics"]["lut"] for point in chosen],
                        "line": {"width": 2 if fidelity == "measured" else 1,
                                 "color": ORANGE if fidelity == "measured" else INK},
                        **colour, "showscale": fidelity == "measured" or len(traces) == 1,
                        "colorbar": {"title": {"text": "LUT"}, "thickness": 12, "outlinewidth": 0}}})
-    return _figure(traces, height=520, xaxis=_axis("latency of one inference, ms (log scale)", type="log"),
+    return _figure(traces, height=520, xaxis=_axis("latency of one inference, µs (log scale)", type="log", dtick="D2"),
                    yaxis=_axis("integer accuracy on the test split", tickformat=".0%"))
 
 
