@@ -62,7 +62,8 @@ class ActivationScratchpad(wiring.Component):
 
     ``word`` follows ``fetch`` by ``READ_LATENCY`` cycles, ``bus_data`` follows ``bus_address`` likewise while
     ``bus_read`` is high; the two share one port, and the bus has it while ``bus_read`` is high. A write is
-    visible to reads that start ``WRITE_LATENCY`` cycles later; a read of the same byte in between gives anything. The bus waits while the engine writes.
+    visible to reads that start ``WRITE_LATENCY`` cycles later; a read of the same byte in between gives
+    anything. The bus waits while the engine writes.
     """
 
     def __init__(self, design: DesignPoint):

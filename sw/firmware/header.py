@@ -53,8 +53,8 @@ def _map(memory: MemoryMap) -> list[tuple[str, int | str, str]]:
         region = getattr(memory, name)
         entries += [(f"HEDDLE_{name.upper()}_BASE", region.origin, ""),
                     (f"HEDDLE_{name.upper()}_BYTES", region.size, "")]
-    return [*entries, ("HEDDLE_CFU_ENABLE_CSR", CFU_ENABLE_CSR, "also the mask of the external interrupts"), ("HEDDLE_CFU_ENABLE", CFU_ENABLE, ""),
-            ("HEDDLE_UART_EMPTY", UART_EMPTY, "")]
+    return [*entries, ("HEDDLE_CFU_ENABLE_CSR", CFU_ENABLE_CSR, "also the mask of the external interrupts"),
+            ("HEDDLE_CFU_ENABLE", CFU_ENABLE, ""), ("HEDDLE_UART_EMPTY", UART_EMPTY, "")]
 
 
 def _engine() -> list[tuple[str, int | str, str]]:
