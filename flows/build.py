@@ -84,6 +84,8 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
         made = implement(store, design, board, clock_mhz, say=lambda text: bar.hear("", text))
         bar.hear("", "packing")
         stream = make_bitstream(store, made, program)
+        bar.forget("")
+        bar.set(1, 1)
     if made.routed.timing_met:
         for name, content in ((BITSTREAM, stream.read_bytes()), (FIRMWARE, made.firmware.read_bytes()),
                               (IMAGE, program.image), ("design.toml", to_toml(design)),

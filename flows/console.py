@@ -69,7 +69,7 @@ class Display:
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]],
               styles: Mapping[int, str] | None = None) -> None:
         """``styles`` is by row."""
-        shown = Table(title=title, title_justify="left", header_style="bold")
+        shown = Table(title=title or None, title_justify="left", header_style="bold")
         for index, name in enumerate(header):
             shown.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
         for index, row in enumerate(rows):

@@ -34,6 +34,7 @@ __all__ = ["LEVELS", "MeasureError", "MeasureTask", "choose_measured", "measure_
 
 LEVELS = ("engine", "soc")
 IMAGE, VECTORS = "model.bin", "model_vectors.npz"
+VECTOR_IMAGES = 500      # at most, kept beside a measured point
 VERIFIES = ("hw", "boards", "cosim", "sw.golden", "sw.graph", "sw.compiler", "sw.firmware", "flows.verify",
             "flows.rungs")
 
@@ -157,7 +158,8 @@ def measure_point(task: MeasureTask) -> dict[str, Any]:
     store, board = reopen(*task.store), find_board(task.design.board)
     graph = Graph.load(task.model)
     program = compile_graph(graph, task.design)
-    inputs = dataset(task.data).quantized("test", graph.input)[:task.inputs]
+    images = dataset(task.data).quantized("test", graph.input)
+    inputs = images[:task.inputs]
     checks = []
     for level in LEVELS:
         say(f"{level} in simulation, {len(inputs)} images")
@@ -173,7 +175,7 @@ def measure_point(task: MeasureTask) -> dict[str, Any]:
     metrics = {"cycles": cycles, "latency_s": cycles / (made.clock_mhz * 1e6), "clock_mhz": made.clock_mhz,
                "fmax_mhz": routed.fmax_mhz, "timing_met": True,
                **{name: routed.resources[name] for name in ("lut", "ff", "dsp", "bram")}}
-    vectors = _vectors(store, task, program, inputs)
+    vectors = _vectors(store, task, program, images[:VECTOR_IMAGES])
     return {"metrics": metrics, "checks": checks, "layers": checks[0].pop("layers"), "seed": routed.seed,
             "files": {BITSTREAM: stream, FIRMWARE: made.firmware, **vectors}}
 

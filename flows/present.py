@@ -25,7 +25,8 @@ def show_tools(document: Document, display: Display) -> None:
 def show_estimate(document: Document, display: Display) -> None:
     layers = [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]))
               for layer in document["layers"]]
-    display.table(f"{document['model']} on {document['design']}", ("layer", "op", "MAC", "cycles"), layers)
+    display.line(f"{document['model']} on {document['design']}")
+    display.table("", ("layer", "op", "MAC", "cycles"), layers)
     used = ", ".join(f"{number(value)} {name}" for name, value in document["resources"].items() if value)
     display.line(f"{number(document['cycles'])} cycles, {document['utilization']:.0%} of the multipliers busy; "
                  f"{1e6 * document['latency_s']:,.1f} µs at {document['clock_mhz']:g} MHz "
@@ -36,15 +37,16 @@ def show_estimate(document: Document, display: Display) -> None:
 
 
 def show_verification(document: Document, display: Display) -> None:
-    display.table(f"{document['model']} on {document['design']}, {document['level']}",
-                  ("layer", "op", "MAC", "cycles", "predicted"),
+    display.line(f"{document['model']} on {document['design']}, level {document['level']}")
+    display.table("", ("layer", "op", "MAC", "cycles", "predicted"),
                   [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]),
                     number(layer["predicted_cycles"])) for layer in document["layers"]])
     shown = sorted(set(document["engine_cycles"]))
     display.line(f"{document['inputs']} inputs, {document['mismatches']} mismatches; engine cycles "
                  f"{', '.join(map(number, shown[:4])) or '–'}, predicted {number(document['predicted_cycles'])}")
     if document["first_mismatch"]:
-        display.line(f"first mismatch: {document['first_mismatch']}")
+        display.line("first mismatch: " + ", ".join(f"{name} {value}" for name, value
+                                                    in document["first_mismatch"].items() if value is not None))
 
 
 def show_training(document: Document, display: Display) -> None:
