@@ -1,7 +1,7 @@
 """Measuring the best points of the front: simulated bit-exactly, routed until timing is met, packed."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,7 @@ from flows.implement import BITSTREAM, FIRMWARE, implement, make_bitstream
 from flows.outputs import Point, front_of
 from flows.pareto import spread
 from flows.search import Outcome
-from flows.space import Measure, Space
+from flows.space import Candidate, Measure, Space
 from flows.store import Store, sources
 from flows.training import dataset, model_digest, reopen
 from flows.verify import verify
@@ -87,11 +87,9 @@ def choose_measured(space: Space, store: Store, source: str, evaluator: Evaluato
     -------
     The front, measured points in place of their estimates, and the points that failed with their reasons.
     """
-    # Of two that are equal, the one on the smaller board stays.
-    feasible = sorted((outcome for outcome in outcomes if outcome.feasible),
-                      key=lambda outcome: find_board(outcome.candidate.board).lut)
     estimated = front_of([Point(outcome=outcome, program=evaluator.program(outcome.candidate),
-                                model=evaluator.model(outcome.candidate)) for outcome in feasible])
+                                model=evaluator.model(outcome.candidate))
+                          for outcome in _on_smallest_boards(space, evaluator, outcomes)])
     progress = _Progress(wanted=space.measure, left=_order(estimated, space.measure.min_accuracy))
     failures: list[dict[str, str]] = []
     points = {point.id: point for point in estimated}
@@ -114,6 +112,19 @@ def choose_measured(space: Space, store: Store, source: str, evaluator: Evaluato
         points.pop(failure["id"], None)
     points |= {point.id: point for point in progress.measured}
     return front_of(_corrected(list(points.values()))), failures
+
+
+def _on_smallest_boards(space: Space, evaluator: Callable[[Candidate], Outcome],
+                        outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """What is feasible, each on the smallest board of the space that it fits: the objectives are the same there."""
+    boards = sorted(space.hardware.boards, key=lambda name: find_board(name).lut)
+    found: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        if outcome.feasible:
+            twins = (evaluator(replace(outcome.candidate, board=board)) for board in boards)
+            best = next((twin for twin in twins if twin.feasible), outcome)
+            found[best.candidate.id] = best
+    return list(found.values())
 
 
 def _order(points: Sequence[Point], min_accuracy: float) -> list[Point]:

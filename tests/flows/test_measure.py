@@ -27,7 +27,14 @@ def outcome(name, accuracy, latency_s, lut, **more):
 
 
 class StandIn:
-    """An evaluator whose every network is the same small one."""
+    """An evaluator whose every network is the same small one; ``large`` needs the large board."""
+
+    def __init__(self, outcomes):
+        self.known = {item.candidate.network: item for item in outcomes}
+
+    def __call__(self, candidate):
+        small = candidate.network == "large" and candidate.board == "ulx3s-25"
+        return replace(self.known[candidate.network], candidate=candidate, violations={"dsp": 1.0} if small else {})
 
     def program(self, candidate):
         return PROGRAM
@@ -62,7 +69,7 @@ def choose(monkeypatch, tmp_path, outcomes, points=3, **behaviour):
     run_queue, seen = measured_as(**behaviour)
     monkeypatch.setattr(measure, "run_queue", run_queue)
     space = Space(measure=Measure(points=points))
-    found, failures = choose_measured(space, Store(tmp_path), "digits", StandIn(), outcomes, jobs=1,
+    found, failures = choose_measured(space, Store(tmp_path), "digits", StandIn(outcomes), outcomes, jobs=1,
                                       display=Display(quiet=True))
     return {point.outcome.candidate.network: point for point in found}, failures, seen
 
@@ -95,10 +102,18 @@ def test_an_accurate_one_is_looked_for_before_others(monkeypatch, tmp_path):
 
 
 def test_what_does_not_fit_is_never_measured(monkeypatch, tmp_path):
-    outcomes = [FRONT[0], outcome("large", 1.0, 0.1, 10, violations={"dsp": 0.5}),
+    outcomes = [FRONT[0], outcome("wide", 1.0, 0.1, 10, violations={"dsp": 0.5}),
                 Outcome(candidate=replace(CANDIDATE, network="broken"), failure="no")]
     found, _, seen = choose(monkeypatch, tmp_path, outcomes)
     assert seen == ["best"] and set(found) == {"best"}
+
+
+def test_each_is_on_the_smallest_board_that_it_fits(monkeypatch, tmp_path):
+    outcomes = [replace(item, candidate=replace(item.candidate, board="ulx3s-85"))
+                for item in (FRONT[0], outcome("large", 0.97, 0.1, 10))]
+    found, _, _ = choose(monkeypatch, tmp_path, outcomes, points=1)
+    assert {name: item.outcome.candidate.board for name, item in found.items()} == {"best": "ulx3s-25",
+                                                                                   "large": "ulx3s-85"}
 
 
 def point(name, accuracy, latency_s, lut, measured=False):
