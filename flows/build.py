@@ -118,7 +118,9 @@ def flash_from(folder: Path) -> str:
         board, stream = find_board(record["board"]), (folder / record["bitstream"]).resolve()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HeddleError(f"{folder}: no readable {RECORD}; make one with `heddle build --out {folder}`") from error
-    if not record.get("timing_met") or not stream.is_file():
+    if not stream.is_file():
+        raise HeddleError(f"{stream}: missing; build again with `heddle build --out {folder}`")
+    if not record.get("timing_met"):
         raise HeddleError(f"{folder}: no bitstream that met timing; build again with a lower --clock-mhz")
     done = run(board.flash_command(str(stream)), cwd=folder, timeout_s=FLASH_TIMEOUT_S, log=folder / "flash.log")
     return f"{board.title}: programmed with {stream.name} in {done.seconds:.0f} s"

@@ -4,6 +4,7 @@ import errno
 import signal
 import sys
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,16 @@ EXISTING = click.Path(path_type=Path)
 json_flag = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 design_option = click.option("--design", metavar="D", required=True, help="A preset, or a TOML file.")
 board_option = click.option("--board", metavar="B", help="A board; without it the design's own.")
+
+
+class FiniteRange(click.FloatRange):
+    """A range that nan, which compares false with both ends, is not in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value} is not a number of the range", param, ctx)
+        return number
 
 
 def example(text: str) -> str:
@@ -53,9 +64,9 @@ def doctor(as_json: bool) -> int:
 @click.option("--data", default="digits", show_default=True, help="digits, or mnist:PATH with IDX files.")
 @click.option("--space", "space_file", type=EXISTING, metavar="FILE", help="Design space; see flows/space.toml.")
 @click.option("--board", "boards", multiple=True, metavar="B", help="Only this board; may be given again.")
-@click.option("--max-latency", type=click.FloatRange(min=0, min_open=True), metavar="S",
+@click.option("--max-latency", type=FiniteRange(min=0, min_open=True), metavar="S",
               help="Seconds that an inference may take.")
-@click.option("--min-accuracy", type=click.FloatRange(0, 1), metavar="A", help="Accuracy that is asked for, 0 to 1.")
+@click.option("--min-accuracy", type=FiniteRange(0, 1), metavar="A", help="Accuracy that is asked for, 0 to 1.")
 @click.option("--trials", type=click.IntRange(min=1), help="Candidates to look at; without it the space says.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes at a time.")
 @out_option("runs/explore")
@@ -145,7 +156,7 @@ def emit(model: str, design: str, out: Path, as_json: bool) -> int:
 @click.argument("model")
 @design_option
 @board_option
-@click.option("--clock-mhz", type=click.FloatRange(5, 200), default=50.0, show_default=True)
+@click.option("--clock-mhz", type=FiniteRange(5, 200), default=50.0, show_default=True)
 @out_option("runs/build")
 @json_flag
 def build(model: str, design: str, board: str | None, clock_mhz: float, out: Path, as_json: bool) -> int:

@@ -57,6 +57,8 @@ def load_model(name: str, *, weight_bits: int = 8) -> Model:
             raise SpecError(f"model {name!r}: reading .onnx files is not built yet; give a .tflite file, a network's "
                             f"name ({', '.join(NETWORKS)}) or a folder that Heddle wrote")
         return Model(name=name, graph=Graph.load(path), path=path)
+    if path.suffix in (".tflite", ".npz"):
+        raise SpecError(f"model {name!r}: no such file")
     if name not in NETWORKS:
         raise SpecError(f"model {name!r}: neither a network ({', '.join(NETWORKS)}) nor a folder with model.npz; "
                         f"make one with `heddle train`")

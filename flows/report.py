@@ -43,7 +43,8 @@ for (const each of document.querySelectorAll("script[type='application/json'][da
     modeBarButtonsToRemove: ["lasso2d", "select2d"]});
 }
 """
-METRICS = (("accuracy", "accuracy", "{:.4f}"), ("cycles", "cycles", "{:,}"), ("latency_s", "latency, µs", "{:,.2f}"),
+METRICS = (("accuracy", "accuracy", "{:.4f}"), ("cycles", "cycles", "{:,}"),
+           ("latency_s", "engine latency, µs", "{:,.2f}"),
            ("clock_mhz", "clock, MHz", "{:.1f}"), ("fmax_mhz", "Fmax, MHz", "{:.1f}"), ("lut", "LUT", "{:,}"),
            ("ff", "FF", "{:,}"), ("dsp", "DSP", "{:,}"), ("bram", "BRAM", "{:,}"),
            ("energy_j", "energy, µJ *", "{:.2f}"))
@@ -71,7 +72,11 @@ def write_report(folder: Path) -> Path:
         raise ReportError(f"{path}: cannot be read ({error}); run `heddle explore` again") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ReportError(f"{path}: written by another version of Heddle; run `heddle explore` again")
-    return write_whole(folder / "report.html", page(record))
+    try:
+        text = page(record)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReportError(f"{path}: damaged ({type(error).__name__}: {error}); run `heddle explore` again") from error
+    return write_whole(folder / "report.html", text)
 
 
 def page(record: Record) -> str:
@@ -140,13 +145,15 @@ def _head(record: Record, measured: Sequence[Record]) -> str:
              (f"{len(measured)}", "of them simulated and routed")]
     if best:
         tiles += [(f"{max(point['metrics']['accuracy'] for point in best):.2%}", "best integer accuracy"),
-                  (f"{1e6 * min(point['metrics']['latency_s'] for point in best):,.1f} µs", "shortest latency"),
+                  (f"{1e6 * min(point['metrics']['latency_s'] for point in best):,.1f} µs", "shortest engine latency"),
                   (f"{min(point['metrics']['lut'] for point in best):,}", "least LUTs, SoC included")]
     links = (("front", "Front"), ("layers", "Layers"), ("resources", "Resources"), ("verification", "Verification"),
              ("training", "Training"), ("feedback", "Feedback"), ("failures", "Failures"), ("provenance", "Versions"))
     return (f"<h1>{escape(_task(record))}</h1><p class='muted'>{data['counts']['test']} test images of "
             f"{'×'.join(map(str, data['shape']))}, {data['classes']} classes; accuracies are of the integer "
-            f"arithmetic that the hardware runs.</p><nav>"
+            f"arithmetic that the hardware runs, on these images, which also choose the front: expect a little less on "
+            f"others. Latency is the engine's, from start to done; the table of verification has the whole SoC's "
+            f"cycles.</p><nav>"
             + "".join(f'<a href="#{name}">{title}</a>' for name, title in links) + '</nav><div class="tiles">'
             + "".join(f'<div class="tile"><b>{number}</b><span>{what}</span></div>' for number, what in tiles)
             + "</div>")
@@ -239,8 +246,9 @@ def _feedback(builder: _Page, feedback: Record | None) -> str:
     if not feedback:
         return _section("feedback", title, "No truncated multiplier in this space.")
     noise, (low, high) = feedback["profile"], feedback["interval"]
-    result = (f"Mean difference <b>{feedback['difference']:+.2%}</b>, 95% interval {low:+.2%} to {high:+.2%} over "
-              f"{len(feedback['pairs'])} paired seeds. <b>{escape(feedback['conclusion'])}</b>")
+    result = (f"With the noise in training: mean difference <b>{feedback['difference']:+.2%}</b>, "
+              f"95% interval {low:+.2%} to {high:+.2%} over {len(feedback['pairs'])} paired "
+              f"seeds. <b>{escape(feedback['conclusion'])}</b>")
     pairs = [(str(pair["seed"]), f"{pair['exact']:.4f}", f"{pair['without']:.4f}", f"{pair['with']:.4f}",
               f"{pair['with'] - pair['without']:+.4f}") for pair in feedback["pairs"]]
     choices = [(f"width {choice['width']:g}, {choice['weight_bits']} bits", f"{choice['cycles']:,}",
@@ -255,6 +263,7 @@ def _feedback(builder: _Page, feedback: Record | None) -> str:
         "</div><div>", builder.chart(figures.noise_figure(noise)), "</div></div>",
         table(("seed", "exact multiplier, without", "truncated, without", "truncated, with", "difference"), pairs),
         "<h3>What the latency term picks</h3>",
+        "<p>A choice of one run, not a comparison over seeds: the interval above is of the noise alone.</p>",
         table(("network", "engine cycles", "accuracy, trained alone", "probability at the end", ""), choices))
 
 

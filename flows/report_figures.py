@@ -62,7 +62,8 @@ def front_figure(points: Sequence[Record], others: Sequence[Record]) -> Figure:
                                 "color": ORANGE if fidelity == "measured" else INK},
                        **colour, "showscale": fidelity == "measured" or len(traces) == 1,
                        "colorbar": {"title": {"text": "LUT"}, "thickness": 12, "outlinewidth": 0}}})
-    return _figure(traces, height=520, xaxis=_axis("latency of one inference, µs (log scale)", type="log", dtick="D2"),
+    return _figure(traces, height=520,
+                   xaxis=_axis("engine latency of one inference, µs (log scale)", type="log", dtick="D2"),
                    yaxis=_axis("integer accuracy on the test split", tickformat=".0%"))
 
 

@@ -95,6 +95,8 @@ class Graph:
         if not self.layers:
             raise GraphError(f"{self.name}: no layers; a network needs at least one")
         for index, layer in enumerate(self.layers):
+            if not (isinstance(self.name, str) and isinstance(layer.name, str)):
+                raise GraphError(f"layer {index}: names are text, got {self.name!r} and {layer.name!r}; train again")
             for problem in _problems(layer, self.types()[index]):
                 raise GraphError(f"layer {index} {layer.name} ({layer.op}): {problem}")
         return self

@@ -54,8 +54,8 @@ def test_a_broken_model_says_so(tmp_path):
 @pytest.mark.parametrize("record, says", [
     (None, r"no readable build.json; make one with `heddle build"),
     ("[]", r"no readable build.json"),
-    ('{"board": "ulx3s-25", "bitstream": "heddle.bit", "timing_met": false}', r"no bitstream that met timing"),
-    ('{"board": "ulx3s-25", "bitstream": "heddle.bit", "timing_met": true}', r"no bitstream that met timing"),
+    ('{"board": "ulx3s-25", "bitstream": "build.json", "timing_met": false}', r"no bitstream that met timing"),
+    ('{"board": "ulx3s-25", "bitstream": "heddle.bit", "timing_met": true}', r"heddle.bit: missing; build again"),
 ])
 def test_flash_needs_a_build(tmp_path, record, says):
     if record is not None:

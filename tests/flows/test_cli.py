@@ -34,6 +34,7 @@ def test_the_contract_is_complete():
 @pytest.mark.parametrize("arguments, says", [
     (["explor"], "No such command 'explor'"),
     (["verify", "mlp"], "Missing option '--design'. (see `heddle verify --help`)"),
+    (["explore", "--max-latency", "nan"], "Invalid value for '--max-latency': nan is not a number of the range"),
     (["explore", "--trials", "0"], "Invalid value for '--trials'"),
     (["explore", "--board", "zynq"], "board 'zynq': unknown; choose one of ulx3s-12"),
     (["explore", "--data", "cifar"], "data 'cifar': unknown; choose digits or mnist:PATH"),
