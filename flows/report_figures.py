@@ -13,6 +13,7 @@ INK, MUTED, GRID, SURFACE = "#1f2430", "#6b7280", "#e5e7eb", "#ffffff"
 BLUE, ORANGE, GREEN, YELLOW = "#2a6fdb", "#e4662e", "#1a9e77", "#d99a00"
 SCALE = [[0, "#cfe0fb"], [0.5, "#4b86e0"], [1, "#0b2f6b"]]
 DASHES = ("dot", "dash", "solid", "dashdot", "longdash")
+FEW_BARS = 32
 NETWORK_BITS = {8: BLUE, 4: GREEN, 2: ORANGE}
 
 
@@ -25,7 +26,7 @@ def _figure(data: list[dict[str, Any]], *, height: int = 420, **layout: Any) -> 
     return {"data": data, "layout": {
         "height": height, "paper_bgcolor": SURFACE, "plot_bgcolor": SURFACE, "hovermode": "closest",
         "font": {"family": "system-ui, sans-serif", "color": INK, "size": 13},
-        "margin": {"l": 64, "r": 24, "t": 24, "b": 56},
+        "margin": {"l": 64, "r": 24, "t": 40, "b": 56},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, **layout}}
 
 
@@ -46,7 +47,8 @@ def front_figure(points: Sequence[Record], others: Sequence[Record]) -> Figure:
     ``others`` are the candidates that are not in the front.
     """
     luts = [point["metrics"]["lut"] for point in points] or [0]
-    colour = {"cmin": min(luts), "cmax": max(luts), "colorscale": SCALE}
+    colour = {"cmin": min(luts), "cmax": max(luts), "colorscale": SCALE,
+              "colorbar": {"title": {"text": "LUT"}, "thickness": 12, "outlinewidth": 0}}
     traces = [{
         "type": "scatter", "mode": "markers", "name": f"other candidates ({len(others)})", "x": _latency_us(others),
         "y": [point["metrics"]["accuracy"] for point in others], "text": [_hover(point) for point in others],
@@ -60,9 +62,8 @@ def front_figure(points: Sequence[Record], others: Sequence[Record]) -> Figure:
             "marker": {"size": size, "symbol": symbol, "color": [point["metrics"]["lut"] for point in chosen],
                        "line": {"width": 2 if fidelity == "measured" else 1,
                                 "color": ORANGE if fidelity == "measured" else INK},
-                       **colour, "showscale": fidelity == "measured" or len(traces) == 1,
-                       "colorbar": {"title": {"text": "LUT"}, "thickness": 12, "outlinewidth": 0}}})
-    return _figure(traces, height=520,
+                       "coloraxis": "coloraxis"}})
+    return _figure(traces, height=520, coloraxis=colour,
                    xaxis=_axis("engine latency of one inference, µs (log scale)", type="log", dtick="D2"),
                    yaxis=_axis("integer accuracy on the test split", tickformat=".0%"))
 
@@ -132,11 +133,13 @@ def feedback_figure(pairs: Sequence[Record]) -> Figure:
 
 
 def noise_figure(profile: Record) -> Figure:
-    """Mean error of the multiplier by weight value, with one standard deviation."""
+    """Mean error of the multiplier by weight value; one standard deviation where there is room for it."""
     zero = 1 << profile["weight_bits"] - 1
-    return _figure([{
-        "type": "bar", "x": [index - zero for index in range(2 * zero)], "y": list(profile["mean"]),
-        "error_y": {"type": "data", "array": [value ** 0.5 for value in profile["variance"]], "color": MUTED,
-                    "thickness": 1, "width": 0},
-        "marker": {"color": BLUE}, "hovertemplate": "weight %{x}: mean error %{y:.3f}<extra></extra>"}],
-        height=300, showlegend=False, xaxis=_axis("weight value"), yaxis=_axis("error of a product, LSB²"))
+    deviations = [value ** 0.5 for value in profile["variance"]]
+    bars = {"type": "bar", "x": [index - zero for index in range(2 * zero)], "y": list(profile["mean"]),
+            "customdata": deviations, "marker": {"color": BLUE, "line": {"width": 0}},
+            "hovertemplate": "weight %{x}: mean error %{y:.3f}, standard deviation %{customdata:.3f}<extra></extra>"}
+    if len(deviations) <= FEW_BARS:
+        bars["error_y"] = {"type": "data", "array": deviations, "color": MUTED, "thickness": 1, "width": 0}
+    return _figure([bars], height=360, showlegend=False, bargap=0, xaxis=_axis("weight value"),
+                   yaxis=_axis("mean error of a product, LSB²"))
