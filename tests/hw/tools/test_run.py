@@ -63,7 +63,15 @@ def test_time_out_kills_everything_that_was_started(tmp_path):
     assert not alive(int((tmp_path / "child").read_text()))
 
 
-def test_interrupt_kills_everything_that_was_started(tmp_path):
+@pytest.fixture
+def interruptible():
+    """A shell ignores SIGINT in what it starts in the background, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupt_kills_everything_that_was_started(tmp_path, interruptible):
     threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         shell(tmp_path, "sleep 60 & echo $! > child; wait")
