@@ -9,7 +9,13 @@ from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["DesignPoint"]
 
-WEIGHT_BITS = (8, 4, 2)
+WEIGHT_BITS = (8, 4, 2, 1)       # 1: binary, a set bit is -1
+ACT_BITS = (8, 4)
+MEMORIES = ("bram", "spram")
+DATAFLOWS = ("output", "weight")
+STREAM_BYTES = (0, 2, 4)
+CPUS = ("vexriscv", "serv")
+SPRAM_BYTES = 8                  # width of the four 16-bit memories of an iCE40 UP5K, bytes
 _EXAMPLES: dict[type, str] = {int: "a plain whole number", str: 'text in "quotes"'}
 PARAM_BITS = 72  # per output channel: bias 32, multiplier 32, shift 8
 
@@ -39,9 +45,15 @@ class DesignPoint:
     act_bits: int = 8             # signed activation width, bits
     acc_bits: int = 26            # signed accumulator width, bits; the compiler proves that it never overflows
     multiplier: str = "dsp"       # a name of hw.spec.multipliers
-    requantizers: int = 1         # outputs requantized per cycle
-    act_bytes: int = 16384        # activation scratchpad, bytes
+    requantizers: int = 1         # requantizers side by side
+    requantizer_cycles: int = 1   # clock cycles that a requantizer takes for one output
+    requantizer_dsps: int = 4     # multiplier blocks in a requantizer
+    depthwise_taps: int = 1       # taps of a kernel row that an element multiplies per cycle in a depthwise layer
+    dataflow: str = "output"      # "output"-stationary, or "weight": elements keep a block's weights where they fit
+    memory: str = "bram"          # of the activations: "bram", or the single-port "spram" of an iCE40 UP5K
+    act_bytes: int = 16384        # activation scratchpad, activations of act_bits; spram: streamed weights as well
     weight_bytes: int = 32768     # weight and program scratchpad, bytes
+    stream_bytes: int = 0         # bytes per cycle of the external memory that weights stream from; 0: none
     cpu: str = "vexriscv"         # the SoC's processor
     board: str = "ulx3s-25"       # default board
 
@@ -56,12 +68,15 @@ class DesignPoint:
         _power_of_two("cols", self.cols, 1, 16)
         _power_of_two("lanes", self.lanes, 1, 16)
         _power_of_two("act_bytes", self.act_bytes, 1024, 131072)
-        _power_of_two("weight_bytes", self.weight_bytes, 1024, 524288)
+        if self.weight_bytes % 1024 or not 1024 <= self.weight_bytes <= 524288:
+            raise SpecError(f"weight_bytes={self.weight_bytes}: choose a multiple of 1024 from 1024 to 524288")
         _power_of_two("requantizers", self.requantizers, 1, self.cols)
-        if self.weight_bits not in WEIGHT_BITS:
-            raise SpecError(f"weight_bits={self.weight_bits}: choose 8, 4 or 2")
-        if self.act_bits != 8:
-            raise SpecError(f"act_bits={self.act_bits}: the engine's activations are 8 bits; set act_bits to 8")
+        _power_of_two("depthwise_taps", self.depthwise_taps, 1, self.lanes)
+        for name, choices in (("weight_bits", WEIGHT_BITS), ("act_bits", ACT_BITS), ("memory", MEMORIES),
+                              ("dataflow", DATAFLOWS), ("stream_bytes", STREAM_BYTES), ("requantizer_cycles", (1, 2, 4)),
+                              ("requantizer_dsps", (4, 2, 0))):
+            if getattr(self, name) not in choices:
+                raise SpecError(f"{name}={getattr(self, name)!r}: choose {', '.join(map(repr, choices))}")
         if self.multiplier not in MULTIPLIERS:
             raise SpecError(f"multiplier={self.multiplier!r}: choose {' or '.join(MULTIPLIERS)}")
         if not self.product_bits <= self.acc_bits <= 32:
@@ -76,8 +91,11 @@ class DesignPoint:
         if self.requantizers > self.fetch_bytes:
             raise SpecError(f"requantizers={self.requantizers}: the activation port takes {self.fetch_bytes} bytes "
                             f"a cycle; lower requantizers or raise rows or lanes")
-        if self.cpu != "vexriscv":
-            raise SpecError(f"cpu={self.cpu!r}: choose 'vexriscv'")
+        if self.memory == "spram" and (self.rows * self.lanes > SPRAM_BYTES or self.act_bits != 8):
+            raise SpecError(f"memory='spram': its port is {SPRAM_BYTES} bytes wide; choose rows*lanes of at most "
+                            f"{SPRAM_BYTES} and act_bits=8")
+        if self.cpu not in CPUS:
+            raise SpecError(f"cpu={self.cpu!r}: choose {', '.join(map(repr, CPUS))}")
 
     @property
     def macs_per_cycle(self) -> int:
@@ -90,8 +108,18 @@ class DesignPoint:
 
     @property
     def fetch_bytes(self) -> int:
-        """Width of the activation port, bytes: one row's operands for ``rows`` cycles."""
-        return self.rows * self.lanes
+        """Width of the activation port, activations: one row's operands for ``fetch_steps`` cycles."""
+        return SPRAM_BYTES if self.memory == "spram" else self.rows * self.lanes
+
+    @property
+    def fetch_steps(self) -> int:
+        """Steps of ``lanes`` activations in one fetched word; at least ``rows``."""
+        return self.fetch_bytes // self.lanes
+
+    @property
+    def stream_port_bytes(self) -> int:
+        """Bytes per cycle at which weights stream into their scratchpad; 0 where all of them stay in it."""
+        return SPRAM_BYTES if self.memory == "spram" else self.stream_bytes
 
     @property
     def weight_word_bits(self) -> int:

@@ -17,6 +17,7 @@ class MultiplierKind:
     name: str
     uses_dsp: bool            # maps to the device's multiplier blocks
     kept_below: int | None    # columns kept below column ``weight_bits``; None keeps all
+    ways: int = 1             # neighbouring columns of the array whose products share one multiplier
 
     def dropped_columns(self, weight_bits: int) -> int:
         return 0 if self.kept_below is None else max(0, weight_bits - self.kept_below)

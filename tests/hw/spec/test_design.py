@@ -20,14 +20,14 @@ def test_presets_have_the_promised_macs():
     ({"rows": 3}, r"rows=3: choose a power of two, one of 1, 2, 4, 8, 16"),
     ({"rows": "4"}, r"rows='4': expected int, got str; write it as a plain whole number"),
     ({"rows": True}, r"rows=True: expected int, got bool"),
-    ({"weight_bits": 3}, r"weight_bits=3: choose 8, 4 or 2"),
+    ({"weight_bits": 3}, r"weight_bits=3: choose 8, 4, 2, 1"),
     ({"multiplier": "booth"}, r"multiplier='booth': choose dsp or lut or trunc"),
     ({"acc_bits": 12}, r"acc_bits=12: 4 products of 8x8 bits need 18 and the requantizer takes 32"),
     ({"rows": 1, "lanes": 2}, r"rows=1, lanes=2: the activation port is rows\*lanes = 2 bytes wide and must be 4"),
     ({"cols": 16, "lanes": 8}, r"cols=16, lanes=8: the weight port is 1024 bits wide and must be 8 to 512"),
     ({"requantizers": 8}, r"requantizers=8: choose a power of two, one of 1, 2, 4"),
-    ({"act_bits": 4}, r"act_bits=4: the engine's activations are 8 bits"),
-    ({"cpu": "serv"}, r"cpu='serv': choose 'vexriscv'"),
+    ({"act_bits": 6}, r"act_bits=6: choose 8, 4"),
+    ({"cpu": "arm"}, r"cpu='arm': choose 'vexriscv', 'serv'"),
 ])
 def test_impossible_design_says_what_to_do(fields, text):
     with pytest.raises(SpecError, match=text):
