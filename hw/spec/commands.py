@@ -103,6 +103,7 @@ COMMAND_FIELDS: dict[str, tuple[int, bool]] = _PREFIX | {
     "out_row_bytes": (16, False),    # output distance of two array rows
     "out_block_bytes": (16, False),  # output distance of two blocks
     "block_words": (12, False),      # stream: weight words of a block, parameters included
+    "local_words": (7, False),       # local: weight words that load the elements' memories
 }
 #: A STREAM command; words are 32 bits, the ring lies in the weight scratchpad.
 STREAM_FIELDS: dict[str, tuple[int, bool]] = _PREFIX | {

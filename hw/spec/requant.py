@@ -4,9 +4,10 @@ The definition is gemmlowp's ``SaturatingRoundingDoublingHighMul`` followed by `
 TensorFlow Lite Micro's reference kernels apply it. ``sw.golden`` vectorizes it and ``hw.gateware`` builds it.
 """
 
-__all__ = ["MAX_SHIFT", "doubling_high_multiply", "requantize", "rounding_shift"]
+__all__ = ["ADD_LEFT_SHIFT", "MAX_SHIFT", "doubling_high_multiply", "requantize", "rounding_shift"]
 
 MAX_SHIFT = 31  # right shift, bits
+ADD_LEFT_SHIFT = 20  # of both operands of a residual add, bits: TFLite's ADD
 
 
 def doubling_high_multiply(value: int, multiplier: int) -> int:
