@@ -12,6 +12,7 @@ from hw.tools import ToolError, locate, run
 
 __all__ = ["PREFIX", "verilate"]
 
+CELLS = Path(__file__).resolve().with_suffix(".v")   # models of device cells, for those that the design has
 PREFIX = "Vtop"           # class and header of the model, whatever the top module is called
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 TRACE_RUNTIME = ("verilated_vcd_c.cpp",)
@@ -49,6 +50,7 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
     # --x-initial fast: what the Verilog leaves undefined is zero, as after configuration of the device.
     _run(["verilator_bin", "--cc", "--prefix", PREFIX, "--top-module", top, "--Mdir", ".", "-O3", "--x-assign", "fast",
           "--x-initial", "fast", "--no-timing", "-Wno-fatal", "-Wno-lint", "-Wno-style",
+          "-v", CELLS,
           *(["--trace-vcd"] if trace else []), *flags, *(path.resolve() for path in sources)],
          objects, limit_s)
     made = sorted(path.name for path in objects.glob(f"{PREFIX}*.cpp"))

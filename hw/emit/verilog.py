@@ -5,14 +5,15 @@ from amaranth.lib import wiring
 
 from hw.gateware.array import SystolicArray
 from hw.gateware.engine import Engine
-from hw.gateware.multipliers import Multiplier
+from hw.gateware.ice40 import Cells
+from hw.gateware.multipliers import Multiplier, Products
 from hw.spec.design import DesignPoint
 
-__all__ = ["array_verilog", "engine_verilog", "multiplier_verilog"]
+__all__ = ["array_verilog", "engine_verilog", "multiplier_verilog", "products_verilog"]
 
 
 def _convert(component: wiring.Component, name: str) -> str:
-    return verilog.convert(component, name=name, emit_src=False)
+    return verilog.convert(component, name=name, platform=Cells(), emit_src=False)
 
 
 def engine_verilog(design: DesignPoint, weight_init: bytes = b"") -> str:
@@ -28,3 +29,8 @@ def array_verilog(design: DesignPoint) -> str:
 def multiplier_verilog(kind: str, weight_bits: int) -> str:
     """Module ``heddle_multiplier``: combinational ``act``, ``weight`` and ``product``."""
     return _convert(Multiplier(kind, weight_bits=weight_bits), "heddle_multiplier")
+
+
+def products_verilog(kind: str, *, weight_bits: int, act_bits: int, lanes: int, name: str = "heddle_products") -> str:
+    """Module ``name``: combinational ``acts``, ``weights`` and ``products`` of ``hw.gateware``'s ``Products``."""
+    return _convert(Products(kind, weight_bits=weight_bits, act_bits=act_bits, lanes=lanes), name)

@@ -5,7 +5,7 @@ from hashlib import sha256
 from json import dumps
 
 from hw.spec.errors import SpecError
-from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.multipliers import MULTIPLIERS, check_kind
 
 __all__ = ["LOCAL_WORDS", "DesignPoint"]
 
@@ -74,12 +74,14 @@ class DesignPoint:
         _power_of_two("requantizers", self.requantizers, 1, self.cols)
         _power_of_two("depthwise_taps", self.depthwise_taps, 1, self.lanes)
         for name, choices in (("weight_bits", WEIGHT_BITS), ("act_bits", ACT_BITS), ("memory", MEMORIES),
-                              ("dataflow", DATAFLOWS), ("stream_bytes", STREAM_BYTES), ("requantizer_cycles", (1, 2, 4)),
-                              ("requantizer_dsps", (4, 2, 0))):
+                              ("dataflow", DATAFLOWS), ("stream_bytes", STREAM_BYTES),
+                              ("requantizer_cycles", (1, 2, 4)), ("requantizer_dsps", (4, 2, 0))):
             if getattr(self, name) not in choices:
                 raise SpecError(f"{name}={getattr(self, name)!r}: choose {', '.join(map(repr, choices))}")
         if self.multiplier not in MULTIPLIERS:
             raise SpecError(f"multiplier={self.multiplier!r}: choose {' or '.join(MULTIPLIERS)}")
+        check_kind(MULTIPLIERS[self.multiplier], weight_bits=self.weight_bits, act_bits=self.act_bits,
+                   lanes=self.lanes, cols=self.cols, family=self.family)
         if not self.product_bits <= self.acc_bits <= 32:
             raise SpecError(f"acc_bits={self.acc_bits}: {self.lanes} products of {self.act_bits}x{self.weight_bits} "
                             f"bits need {self.product_bits} and the requantizer takes 32; choose a width between")
@@ -102,12 +104,17 @@ class DesignPoint:
             raise SpecError(f"cpu={self.cpu!r}: choose {', '.join(map(repr, CPUS))}")
 
     @property
+    def family(self) -> str:
+        """Device family: only an iCE40 has the single-port memories."""
+        return "ice40" if self.memory == "spram" else "ecp5"
+
+    @property
     def macs_per_cycle(self) -> int:
         return self.rows * self.cols * self.lanes
 
     @property
     def product_bits(self) -> int:
-        """Width of one element's sum of products, bits."""
+        """Width of one element's sum of products, bits; also holds -128 times a binary weight of -1."""
         return self.act_bits + self.weight_bits + (self.lanes - 1).bit_length()
 
     @property

@@ -1,0 +1,19 @@
+// Behaviour of the device cells that the generated Verilog instantiates, for simulation only.
+// A cell that is set up in a way that Heddle does not use stops the simulation.
+
+// iCE40 UltraPlus multiplier (Lattice TN1295), as two combinational signed 8 x 8 bit products.
+module SB_MAC16 #(
+    parameter MODE_8x8 = 1'b0, A_SIGNED = 1'b0, B_SIGNED = 1'b0,
+    parameter TOPOUTPUT_SELECT = 2'b00, BOTOUTPUT_SELECT = 2'b00
+) (
+    input [15:0] A, B,
+    output [31:0] O
+);
+    wire signed [7:0] a1 = A[15:8], a0 = A[7:0], b1 = B[15:8], b0 = B[7:0];
+    wire signed [15:0] top = a1 * b1, bottom = a0 * b0;
+    assign O = {top, bottom};
+    initial if (!(MODE_8x8 && A_SIGNED && B_SIGNED && TOPOUTPUT_SELECT == 2 && BOTOUTPUT_SELECT == 2)) begin
+        $display("SB_MAC16: this mode has no model");
+        $fatal;
+    end
+endmodule

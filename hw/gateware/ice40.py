@@ -1,0 +1,47 @@
+"""Cells of the iCE40 UltraPlus that Yosys does not infer."""
+
+from amaranth import Cat, Const, Instance, Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Cells", "Mac16"]
+
+
+class Cells:
+    """Elaboration platform of ``hw.emit``: device cells are instances, whose models are in ``cosim/verilate.v``.
+
+    Without it, as in Amaranth's simulator and in proofs, a device cell is a module of the same behaviour.
+    """
+
+
+class Mac16(wiring.Component):
+    """One SB_MAC16 as two independent 8 x 8 bit multipliers; combinational.
+
+    Parameters of the cell: Lattice, "iCE40 SPRAM/DSP function usage guide" TN1295, table of the unregistered 8 x 8
+    mode: the outputs select the 8 x 8 products, and nothing is registered.
+
+    Members
+    -------
+    acts, weights : In(signed(8)), two of each
+    products : Out(signed(16)), two
+        ``acts[n] * weights[n]``.
+    """
+
+    def __init__(self):
+        super().__init__({"acts": In(signed(8)).array(2), "weights": In(signed(8)).array(2),
+                          "products": Out(signed(16)).array(2)})
+
+    def elaborate(self, platform):
+        m = Module()
+        if not isinstance(platform, Cells):
+            for act, weight, product in zip(self.acts, self.weights, self.products, strict=True):
+                m.d.comb += product.eq(act * weight)
+            return m
+        output = Signal(32)
+        m.submodules.cell = Instance(
+            "SB_MAC16",
+            p_MODE_8x8=Const(1, 1), p_A_SIGNED=Const(1, 1), p_B_SIGNED=Const(1, 1),
+            p_TOPOUTPUT_SELECT=Const(2, 2), p_BOTOUTPUT_SELECT=Const(2, 2),
+            i_A=Cat(*self.acts), i_B=Cat(*self.weights), o_O=output)
+        m.d.comb += Cat(*self.products).eq(output)
+        return m
