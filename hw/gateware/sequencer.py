@@ -21,8 +21,8 @@ class State(enum.Enum, shape=4):
     FETCH = 1      # read a command
     ARRIVE = 2     # wait until its last word is there
     DECODE = 3
-    ADD = 4        # read a residual add's parameters
-    BLOCK = 5      # point the walker at the first pixel, once the block's weights are there
+    BLOCK = 4      # point the walker at the first pixel, once the block's weights are there
+    ADD = 5        # read a residual add's parameters
     PARAMS = 6     # read a block's parameters
     LOCAL = 7      # the elements read the block's weights
     RESIDUAL = 8   # fetch what the tile's outputs are added to
@@ -101,8 +101,9 @@ class Sequencer(wiring.Component):
             with m.If(command.stream & (pointer + 1 == self.ring_end)):
                 m.d.comb += next_pointer.eq(self.ring_first)
         count = Signal(range(max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES) + 1))
-        damaged = self._gather_command(m, state)
-        m.d.comb += self.busy.eq(state != State.IDLE)
+        damaged = self._gather_command(m, state, count)
+        m.d.comb += [self.busy.eq(state != State.IDLE),
+                     self.stream_wait.eq((state == State.BLOCK) & command.stream)]
 
         phase = Signal(range(max(2, design.fetch_steps)))
         group, band, block, param_row = Signal(16), Signal(12), Signal(12), Signal(4)
@@ -217,16 +218,16 @@ class Sequencer(wiring.Component):
                 if design.stream_port_bytes:
                     with m.If(self.stream_start):
                         m.d.sync += ring_pointer.eq(self._ring_words(self.stream_command.ring_base))
-            with m.Case(State.ADD):
-                m.d.sync += [pointer.eq(next_pointer), count.eq(count + 1)]
-                with m.If(set_ends):
-                    m.d.sync += [count.eq(0), state.eq(State.BLOCK)]
             with m.Case(State.BLOCK):
                 m.d.sync += [count.eq(0), param_row.eq(0)]
                 ready = ~self.paused & (~command.stream | self.stream_ready if design.stream_port_bytes else 1)
                 with m.If(ready):
                     m.d.comb += walker.begin.eq(1)
-                    m.d.sync += state.eq(State.PARAMS)
+                    m.d.sync += state.eq(Mux(command.add, State.ADD, State.PARAMS))
+            with m.Case(State.ADD):
+                m.d.sync += [pointer.eq(next_pointer), count.eq(count + 1)]
+                with m.If(set_ends):
+                    m.d.sync += [count.eq(0), state.eq(State.PARAMS)]
             with m.Case(State.PARAMS):
                 m.d.sync += [pointer.eq(next_pointer), block_pointer.eq(next_pointer), count.eq(count + 1),
                              local_left.eq(command.local_words), local_tap.eq(0), local_row.eq(0)]
@@ -291,7 +292,7 @@ class Sequencer(wiring.Component):
     def _next_command(self, m, state, count):
         m.d.sync += [state.eq(State.FETCH), count.eq(0)]
 
-    def _gather_command(self, m, state):
+    def _gather_command(self, m, state, count):
         """Put the words of a command in its register as they arrive; returns whether its checksum is wrong."""
         width = self.design.weight_word_bits
         words = command_words(self.design)
@@ -306,14 +307,12 @@ class Sequencer(wiring.Component):
         for part in range(1, width // 16):
             for_checksum = for_checksum ^ value[16 * part:16 * part + 16]
         with m.If(coming):
-            m.d.sync += [place.eq(place + 1), folded.eq(folded ^ for_checksum)]
+            m.d.sync += [place.eq(place + 1 if words > 1 else 0), folded.eq(folded ^ for_checksum)]
             for word in range(words):
                 with m.If(place == word):
                     m.d.sync += self.command.as_value()[word * width:(word + 1) * width].eq(value)
-        with m.If(state == State.FETCH):
-            m.d.sync += folded.eq(0)
-        with m.If(state == State.IDLE):
-            m.d.sync += place.eq(0)
+        with m.If((state == State.FETCH) & (count == 0)):
+            m.d.sync += [folded.eq(0), place.eq(0)]
         m.d.comb += self.stream_command.as_value().eq(self.command.as_value())
         return folded != 0
 
@@ -340,7 +339,7 @@ class Sequencer(wiring.Component):
         with m.Elif(empty):
             stop("ZERO_COUNT")
         with m.Else():
-            m.d.sync += [self.begin.eq(1), state.eq(Mux(command.add, State.ADD, State.BLOCK))]
+            m.d.sync += [self.begin.eq(1), state.eq(State.BLOCK)]
 
     def _count(self, m, state):
         """Count each cycle of a layer once; while they are logged the counters rest, then they start from zero."""

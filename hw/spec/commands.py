@@ -4,9 +4,9 @@ A program is a list of commands in the weight scratchpad, each ``COMMAND_BITS`` 
 lowest address on. ``END`` stops the engine, ``STREAM`` starts the stream of weights from the memory outside,
 ``LAYER`` runs one layer:
 
-    if add: load the parameters of the residual add
     for block in range(blocks):                    # cols output channels (depthwise: depthwise_channels)
         stream: wait until the block's block_words are in the ring
+        add: load the parameters of the residual add (its other operand, its own, the sum)
         load the block's bias, multiplier and shift
         local: load the block's weights into the elements
         for band in range(bands):                  # once; broadcast, window: output rows
