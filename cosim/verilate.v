@@ -17,3 +17,23 @@ module SB_MAC16 #(
         $fatal;
     end
 endmodule
+
+// iCE40 UltraPlus single-port memory (Lattice TN1314), always awake. What it gives after a write is not to be used.
+module SB_SPRAM256KA (
+    input CLOCK, CHIPSELECT, WREN, STANDBY, SLEEP, POWEROFF,
+    input [13:0] ADDRESS,
+    input [15:0] DATAIN,
+    input [3:0] MASKWREN,
+    output reg [15:0] DATAOUT
+);
+    reg [15:0] words [0:16383];
+    wire [15:0] mask = {{4{MASKWREN[3]}}, {4{MASKWREN[2]}}, {4{MASKWREN[1]}}, {4{MASKWREN[0]}}};
+    always @(posedge CLOCK) if (CHIPSELECT) begin
+        if (WREN) words[ADDRESS] <= (DATAIN & mask) | (words[ADDRESS] & ~mask);
+        DATAOUT <= WREN ? ~DATAIN : words[ADDRESS];
+        if (STANDBY || SLEEP || !POWEROFF) begin
+            $display("SB_SPRAM256KA: this mode has no model");
+            $fatal;
+        end
+    end
+endmodule

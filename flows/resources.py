@@ -77,8 +77,9 @@ def load_model() -> dict[str, Any]:
 
 
 def engine_dsp(design: DesignPoint) -> int:
-    """Multiplier blocks of the engine: one for each product, if they are to be used, and those of the requantizers."""
-    products = design.macs_per_cycle if MULTIPLIERS[design.multiplier].uses_dsp else 0
+    """Multiplier blocks of the engine: those that form its products, if they are to be used, and the requantizers'."""
+    kind = MULTIPLIERS[design.multiplier]
+    products = design.macs_per_cycle // (kind.ways * kind.pairs) if kind.uses_dsp else 0
     return products + REQUANTIZER_DSP * design.requantizers
 
 

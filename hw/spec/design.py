@@ -16,6 +16,7 @@ DATAFLOWS = ("output", "weight")
 STREAM_BYTES = (0, 2, 4)
 CPUS = ("vexriscv", "serv")
 SPRAM_BYTES = 8                  # width of the four 16-bit memories of an iCE40 UP5K, bytes
+SPRAM_ROW_BYTES = 4              # of them that one write may change
 _EXAMPLES: dict[type, str] = {int: "a plain whole number", str: 'text in "quotes"'}
 LOCAL_WORDS = 16    # kernel rows, or steps, whose operands an element can keep
 PARAM_BITS = 72  # per output channel: bias 32, multiplier 32, shift 8
@@ -100,6 +101,9 @@ class DesignPoint:
         if self.memory == "spram" and (self.rows * self.lanes > SPRAM_BYTES or self.act_bits != 8):
             raise SpecError(f"memory='spram': its port is {SPRAM_BYTES} bytes wide; choose rows*lanes of at most "
                             f"{SPRAM_BYTES} and act_bits=8")
+        if self.memory == "spram" and self.cols > SPRAM_ROW_BYTES:
+            raise SpecError(f"memory='spram', cols={self.cols}: the outputs of an array row are stored with one access "
+                            f"of {SPRAM_ROW_BYTES} bytes; lower cols to {SPRAM_ROW_BYTES}")
         if self.cpu not in CPUS:
             raise SpecError(f"cpu={self.cpu!r}: choose {', '.join(map(repr, CPUS))}")
 

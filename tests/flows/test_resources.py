@@ -39,8 +39,9 @@ def test_samples_are_those_that_were_fitted():
         assert row["bram"] == engine_bram(design)
 
 
-@pytest.mark.parametrize("multiplier", MULTIPLIERS)
-@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("multiplier, bits", [
+    (kind.name, bits) for kind in MULTIPLIERS.values() if kind.family is None
+    for bits in kind.weight_bits if bits > 1])
 def test_every_multiplier_and_width_has_its_weight(multiplier, bits):
     used = estimate_resources(DesignPoint(multiplier=multiplier, weight_bits=bits), BOARD).used
     assert all(used[name] > 0 for name in ("lut", "ff", "dsp", "bram"))
