@@ -1,10 +1,10 @@
 """Requantization: one accumulator a cycle to one int8, with TFLite's double rounding."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.spec.timing import REQUANTIZE_LATENCY
+REQUANTIZE_LATENCY = 7
 
 __all__ = ["ChannelParams", "Requantizer"]
 
@@ -26,12 +26,13 @@ class Requantizer(wiring.Component):
 
     HALF = 17  # bits of the low half of each operand
 
-    def __init__(self, *, acc_bits: int = 32):
+    def __init__(self, *, acc_bits: int = 32, cycles=1, dsps=4):
         super().__init__({
-            "acc": In(stream.Signature(data.StructLayout({"value": signed(acc_bits), "params": ChannelParams}),
+            "acc": In(stream.Signature(data.StructLayout({"value": signed(acc_bits), "params": ChannelParams, "add": 1}),
                                        always_ready=True)),
             "out": Out(stream.Signature(signed(8), always_ready=True)),
-            "zero": In(signed(8)), "low": In(signed(8)), "high": In(signed(8)),
+            "zero": In(signed(8)), "low": In(signed(8)), "high": In(signed(8)), "scaled": Out(signed(32)),
+            "add_zero": In(signed(8)), "add_low": In(signed(8)), "add_high": In(signed(8)),
         })
 
     def elaborate(self, platform):
@@ -52,10 +53,15 @@ class Requantizer(wiring.Component):
         m.d.sync += lowered.eq(high - (high[-1] & params[4].shift[:5].any()))
         shifted = Signal(signed(34))
         m.d.sync += shifted.eq((lowered << 1) >> params[5].shift[:5])
+        add = self.acc.p.add
+        for stage in range(6):
+            l = Signal(name=f"add{stage}"); m.d.sync += l.eq(add); add = l
+        zero = Mux(add, self.add_zero, self.zero); low=Mux(add,self.add_low,self.low); high_=Mux(add,self.add_high,self.high)
+        m.d.sync += self.scaled.eq((Cat(1, shifted[1:]).as_signed() + Cat(shifted[0], Const(0,8)).as_signed()) >> 1)
         placed = Signal(signed(33))
-        m.d.comb += placed.eq((Cat(1, shifted[1:]).as_signed() + Cat(shifted[0], self.zero).as_signed()) >> 1)
+        m.d.comb += placed.eq((Cat(1, shifted[1:]).as_signed() + Cat(shifted[0], zero).as_signed()) >> 1)
         m.d.sync += self.out.payload.eq(
-            Mux(placed < self.low, self.low, Mux(placed > self.high, self.high, placed[:8].as_signed())))
+            Mux(placed < low, low, Mux(placed > high_, high_, placed[:8].as_signed())))
 
         valid = self.acc.valid
         for stage in range(REQUANTIZE_LATENCY):

@@ -1,38 +1,26 @@
-"""Compiles an integer graph for a design: checks limits, places tensors, packs the model image."""
+"""Compiles an integer graph for a design: schedule, memory plan, the fastest command of each stage, model image."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hw.spec.commands import COMMAND_BITS, LAYER_LOG_ENTRIES, OPCODES, encode
+from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
-from hw.spec.errors import HeddleError, SpecError
-from hw.spec.image import HEADER_BYTES, pack_header
-from sw.compiler.cycles import LayerCycles, layer_cycles, program_cycles
-from sw.compiler.lower import Lowered, lower_layer
-from sw.compiler.pack import pack_layer
+from hw.spec.errors import SpecError
+from sw.compiler.bands import fit_memory
+from sw.compiler.cycles import LayerCycles, layer_cycles, program_cycles, timeline
+from sw.compiler.errors import CompileError
+from sw.compiler.image import Commands, Residence, pack_image, place_weights
+from sw.compiler.lower import Lowered, lower_stage
+from sw.compiler.proof import Placement
+from sw.compiler.schedule import Stage, held_tensors, stage_name
 from sw.graph.graph import Graph
 
 __all__ = ["CompileError", "LayerPlan", "Placement", "Program", "compile_graph"]
 
 
-class CompileError(HeddleError, ValueError):
-    """A graph does not run on a design; the message names the layer and the limit."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Placement:
-    """Where a tensor lies in the activation scratchpad."""
-
-    address: int   # bytes
-    size: int      # bytes
-
-    def overlaps(self, other: "Placement") -> bool:
-        return self.address < other.address + other.size and other.address < self.address + self.size
-
-
 @dataclass(frozen=True, kw_only=True)
 class LayerPlan:
-    """One layer as the engine runs it."""
+    """One LAYER command: a layer of the graph with what is fused into it, or a band of it."""
 
     name: str
     op: str
@@ -40,6 +28,8 @@ class LayerPlan:
     command: Mapping[str, int]
     cycle_terms: LayerCycles
     weight_words: int
+    tensor: int | None        # number of the graph's tensor that is complete behind this command
+    output: Placement         # of the tensor that it writes
 
     @property
     def cycles(self) -> int:
@@ -52,17 +42,14 @@ class Program:
 
     graph: Graph
     design: DesignPoint
-    image: bytes                        # starts at byte 0 of the weight scratchpad
-    tensors: tuple[Placement, ...]      # the input, then each layer's output
+    image: bytes                        # header and what lies in the weight scratchpad, then the stream
+    input: Placement
     layers: tuple[LayerPlan, ...]
-
-    @property
-    def input(self) -> Placement:
-        return self.tensors[0]
+    commands: Commands                  # what the image was packed from
 
     @property
     def output(self) -> Placement:
-        return self.tensors[-1]
+        return self.layers[-1].output
 
     @property
     def cycles(self) -> int:
@@ -78,13 +65,20 @@ class Program:
         """Multiply-accumulates per cycle over the array's peak, 0 to 1."""
         return self.macs / (self.cycles * self.design.macs_per_cycle)
 
+    @property
+    def streamed_bytes(self) -> int:
+        """Weights that come from the memory outside in every inference."""
+        return self.commands.stream_bytes
+
     def prefix(self, layers: int) -> "Program":
-        """The same program stopped after ``layers`` layers, so that their last tensor is the output."""
-        return compile_graph(replace(self.graph, layers=self.graph.layers[:layers]), self.design)
+        """The same program stopped after ``layers`` commands, so that the tensor it writes last is the output."""
+        commands = self.commands.prefix(layers)
+        image = pack_image(commands, self.design, input=self.input, output=self.layers[layers - 1].output)
+        return replace(self, image=image, layers=self.layers[:layers], commands=commands)
 
 
 def compile_graph(graph: Graph, design: DesignPoint) -> Program:
-    """Compile ``graph`` for ``design``.
+    """Compile ``graph`` for ``design``; a softmax at its end is left to the CPU.
 
     Raises
     ------
@@ -94,65 +88,23 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
         If a layer exceeds a limit of the design, or the network its memories.
     """
     graph.check()
-    if len(graph.layers) > LAYER_LOG_ENTRIES:
-        raise CompileError(f"{graph.name}: {len(graph.layers)} layers; a program holds {LAYER_LOG_ENTRIES}")
-    tensors = _place(graph, design)
-    lowered = []
-    for index, layer in enumerate(graph.layers):
-        try:
-            lowered.append(lower_layer(layer, graph.types()[index], tensors[index].address,
-                                       tensors[index + 1].address, design))
-        except SpecError as error:
-            raise CompileError(f"layer {index} {layer.name} ({layer.op}): {error}") from error
-    image, commands = _image(graph, design, tensors, lowered)
-    if len(image) > design.weight_bytes:
-        raise CompileError(f"{graph.name}: program and weights take {len(image)} bytes, weight_bytes="
-                           f"{design.weight_bytes}; raise weight_bytes, or narrow the weights or the network")
+    plan = fit_memory(graph, capacity=design.act_bytes - _streamed_bytes_reserve(design))
+    chosen: list[tuple[Stage, Lowered, bool]] = []
+    for stage in plan.stages:
+        for number, choices in enumerate(steps := _lower(stage, plan.placements, graph, design)):
+            fastest = min(choices, key=lambda lowered: layer_cycles(design, lowered.command).total)
+            chosen.append((stage, fastest, number == len(steps) - 1))
+    commands = place_weights(graph.name, [lowered for _, lowered, _ in chosen], design)
+    terms = timeline(design, commands.decoded)
+    held = held_tensors(plan.stages, graph)
+    done = _completed(plan.stages, graph)
     layers = tuple(
-        LayerPlan(name=layer.name, op=layer.op, macs=graph.macs(index), command=commands[index],
-                  cycle_terms=layer_cycles(design, commands[index]), weight_words=len(lowered[index].words))
-        for index, layer in enumerate(graph.layers))
-    return Program(graph=graph, design=design, image=image, tensors=tensors, layers=layers)
-
-
-def _place(graph: Graph, design: DesignPoint) -> tuple[Placement, ...]:
-    """Tensors alternate between the two ends of the scratchpad, so a layer never overwrites what it reads."""
-    placements = []
-    for index, kind in enumerate(graph.types()):
-        address = 0 if index % 2 == 0 else (design.act_bytes - kind.size) & ~3
-        placements.append(Placement(address=address, size=kind.size))
-        if kind.size > design.act_bytes or (index and placements[-1].overlaps(placements[-2])):
-            layer = graph.layers[max(index - 1, 0)]
-            need = kind.size + (placements[-2].size if index else 0)
-            raise CompileError(f"layer {max(index - 1, 0)} {layer.name} ({layer.op}): input and output take {need} "
-                               f"bytes, act_bytes={design.act_bytes}; raise act_bytes or narrow the network")
-    return tuple(placements)
-
-
-def _image(graph: Graph, design: DesignPoint, tensors: tuple[Placement, ...],
-           lowered: list[Lowered]) -> tuple[bytes, list[dict[str, int]]]:
-    """The model image, and the commands with their weight addresses filled in."""
-    word_bits = design.weight_word_bits
-    program = HEADER_BYTES * 8 // word_bits
-    base = program + (len(lowered) + 1) * COMMAND_BITS // word_bits
-    commands, words = [], b""
-    for index, layer in enumerate(lowered):
-        command = {**layer.command, "weight_base": base}
-        packed = pack_layer(layer.words, design)
-        try:
-            encode(command)
-        except SpecError as error:
-            named = graph.layers[index]
-            raise CompileError(f"layer {index} {named.name} ({named.op}): {error}") from error
-        commands.append(command)
-        words += packed
-        base += len(layer.words)
-    encoded = [encode(command) for command in commands] + [encode({"opcode": OPCODES["END"]})]
-    body = b"".join(word.to_bytes(COMMAND_BITS // 8, "little") for word in encoded)
-    body += words
-    body += b"\0" * (-len(body) % 4)
-    header = pack_header({
-        "fingerprint": design.fingerprint, "program": program, "layers": len(lowered),
-        "input_address": tensors[0].address, "input_bytes": tensors[0].size,
-        "output_address": tensors[-1].address, "output_bytes": tensors[-1].size}, body)
-    return header + body, commands
+        _plan(graph, stage, lowered, command, cycles, plan.placements[stage.output],
+              held[stage.output] if ends and index_of in done else None)
+        for (stage, lowered, ends), command, cycles, index_of in zip(
+            chosen, commands.layers, terms, _stage_numbers(chosen), strict=True))
+    source = plan.placements[0]
+    image = pack_image(commands, design, input=Placement(address=source.address, size=graph.input.size),
+                       output=layers[-1].output)
+    return Program(graph=graph, design=design, image=image, layers=layers, commands=commands,
+                   input=Placement(address=source.address, size=graph.input.size))

@@ -1,8 +1,9 @@
 """The cycle model: closed form over the commands of a program, equal to the engine's own counters."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
+from hw.spec.commands import OPCODES
 from hw.spec.design import DesignPoint
 from hw.spec.timing import (
     DRAIN_SELECT_LATENCY,
@@ -17,8 +18,9 @@ from hw.spec.timing import (
     element_latency,
     requantize_latency,
 )
+from sw.compiler.stream import StreamTimeline
 
-__all__ = ["LayerCycles", "command_cycles", "layer_cycles", "program_cycles"]
+__all__ = ["LayerCycles", "Tiles", "command_cycles", "layer_cycles", "program_cycles", "tiles_of", "timeline"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,16 +82,22 @@ def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles
     """
     depthwise, add = bool(command["depthwise"]), bool(command["add"])
     tiles, blocks = tiles_of(design, command), command["blocks"]
-    spacing = drain_cycles(design, depthwise=depthwise, add=add)
-    wait_first, wait = (max(0, spacing - counted) for counted in (tiles.counted_first, tiles.others + tiles.extra))
-    per_block = tiles.bands * (wait_first + (tiles.groups - 1) * wait)
+    per_block, last_wait = _spaces(design, command)
     sets = (design.depthwise_rows if depthwise else 1) + add
     return LayerCycles(
         compute=blocks * tiles.bands * (tiles.first + (tiles.groups - 1) * tiles.others),
         weight_load=command_cycles(design) + blocks * (1 + sets * design.param_words + command["local_words"]),
         memory=blocks * tiles.bands * tiles.groups * tiles.extra,
-        requantize=blocks * per_block - (wait if tiles.groups > 1 else wait_first),
+        requantize=blocks * per_block - last_wait,
         drain=_last_output(design, depthwise=depthwise, add=add) - tiles.idle)
+
+
+def _spaces(design: DesignPoint, command: Mapping[str, int]) -> tuple[int, int]:
+    """Cycles that the requantizers hold up a block with all its tiles, and behind its last tile."""
+    tiles = tiles_of(design, command)
+    spacing = drain_cycles(design, depthwise=bool(command["depthwise"]), add=bool(command["add"]))
+    first, other = (max(0, spacing - counted) for counted in (tiles.counted_first, tiles.others + tiles.extra))
+    return tiles.bands * (first + (tiles.groups - 1) * other), other if tiles.groups > 1 else first
 
 
 def _last_output(design: DesignPoint, *, depthwise: bool, add: bool) -> int:
@@ -103,3 +111,42 @@ def _last_output(design: DesignPoint, *, depthwise: bool, add: bool) -> int:
 def program_cycles(design: DesignPoint, layers: Iterable[LayerCycles]) -> int:
     """From the accepted ticket to the end: all layers and the logging of each, and the command that says so."""
     return sum(layer.total + LOG_CYCLES for layer in layers) + command_cycles(design)
+
+
+def timeline(design: DesignPoint, commands: Sequence[Mapping[str, int]]) -> list[LayerCycles]:
+    """Cycles of each LAYER command of a program in order; those that stream wait for their blocks.
+
+    A STREAM command comes first if there is one; its cycles belong to the first layer. Cycle 0 is that after the
+    accepted ticket.
+    """
+    now, loader, layers = 0, None, []
+    for command in commands:
+        if command["opcode"] == OPCODES["STREAM"]:
+            now += command_cycles(design)
+            loader = StreamTimeline(design, ring_bytes=command["ring_bytes"], stream_bytes=command["stream_bytes"],
+                                    start=now - 1)
+            continue
+        own = layer_cycles(design, command)
+        if command["stream"]:
+            own = replace(own, weight_load=own.weight_load + _waits(design, command, own, now, loader))
+        now += own.total + LOG_CYCLES
+        if loader and not layers:
+            own = replace(own, weight_load=own.weight_load + command_cycles(design))
+        layers.append(own)
+    return layers
+
+
+def _waits(design: DesignPoint, command: Mapping[str, int], own: LayerCycles, start: int,
+           loader: StreamTimeline) -> int:
+    """Cycles that the blocks of a layer, which begins in cycle ``start``, wait for their weights."""
+    blocks, words = command["blocks"], command["block_words"]
+    last_wait = _spaces(design, command)[1]
+    per_block = (own.compute + own.memory + own.weight_load - command_cycles(design) + own.requantize
+                 + last_wait) // blocks
+    now, waits = start + command_cycles(design), 0
+    for block in range(blocks):
+        ready = loader.wait(now, words)
+        waits += ready - now
+        now = ready + per_block - (last_wait if block == blocks - 1 else 0)
+        loader.release(now - 1, words)
+    return waits
