@@ -94,11 +94,15 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
         If a layer exceeds a limit of the design, or the network its memories.
     """
     graph.check()
-    if len(graph.layers) > LAYER_LOG_ENTRIES:
-        raise CompileError(f"{graph.name}: {len(graph.layers)} layers; a program holds {LAYER_LOG_ENTRIES}")
+    count = graph.engine_layers
+    if not 0 < count <= LAYER_LOG_ENTRIES:
+        raise CompileError(f"{graph.name}: {count} layers for the engine; a program holds 1 to {LAYER_LOG_ENTRIES}")
+    for index, layer in enumerate(graph.layers[:count]):
+        if limit := _unsupported(graph, index):
+            raise CompileError(f"layer {index} {layer.name} ({layer.op}): {limit}")
     tensors = _place(graph, design)
     lowered = []
-    for index, layer in enumerate(graph.layers):
+    for index, layer in enumerate(graph.layers[:count]):
         try:
             lowered.append(lower_layer(layer, graph.types()[index], tensors[index].address,
                                        tensors[index + 1].address, design))
@@ -111,14 +115,32 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     layers = tuple(
         LayerPlan(name=layer.name, op=layer.op, macs=graph.macs(index), command=commands[index],
                   cycle_terms=layer_cycles(design, commands[index]), weight_words=len(lowered[index].words))
-        for index, layer in enumerate(graph.layers))
+        for index, layer in enumerate(graph.layers[:count]))
     return Program(graph=graph, design=design, image=image, tensors=tensors, layers=layers)
+
+
+def _unsupported(graph: Graph, index: int) -> str:
+    """What of a layer no design runs; empty where nothing is."""
+    layer, taken = graph.layers[index], graph.taken(index)[0]
+    if layer.op in ("add", "maxpool"):
+        return "the engine has no such operator yet; take a network without it"
+    if graph.inputs_of(index) != (index,):
+        return (f"reads tensor {graph.inputs_of(index)[0]}; the engine runs chains, so let each layer read the one "
+                f"before")
+    if layer.op == "depthwise" and layer.output.shape[2] != taken.shape[2]:
+        return (f"{layer.output.shape[2] // taken.shape[2]} outputs per channel; the engine has one, so write it as a "
+                f"convolution")
+    if layer.weight_bits == 1 and layer.op != "avgpool":
+        return "binary weights; the engine has 2 bits or more, so train with weight_bits=2"
+    if (taken.bits, layer.output.bits) != (8, 8):
+        return "activations of 4 bits; the engine has 8, so train with those"
+    return ""
 
 
 def _place(graph: Graph, design: DesignPoint) -> tuple[Placement, ...]:
     """Tensors alternate between the two ends of the scratchpad, so a layer never overwrites what it reads."""
-    placements = []
-    for index, kind in enumerate(graph.types()):
+    placements: list[Placement] = []
+    for index, kind in enumerate(graph.types()[:graph.engine_layers + 1]):
         address = 0 if index % 2 == 0 else (design.act_bytes - kind.size) & ~3
         placements.append(Placement(address=address, size=kind.size))
         if kind.size > design.act_bytes or (index and placements[-1].overlaps(placements[-2])):
