@@ -22,12 +22,12 @@ def roofline(graph: Graph, index: int, design: DesignPoint) -> Roof:
     ``multipliers``: every multiplier busy in every cycle; ``requantizers``: every requantizer gives an output in every
     cycle; ``weights`` and ``activations``: every byte read once from its scratchpad, through the whole port.
     """
-    layer, taken = graph.layers[index], graph.types()[index]
+    layer = graph.layers[index]
     limits = {
-        "multipliers": (graph.macs(index), design.macs_per_cycle),
+        "multipliers": (graph.taps(index), design.macs_per_cycle),
         "requantizers": (layer.output.size, design.requantizers),
         "weights": (layer.weights.size * layer.weight_bits, design.weight_word_bits),
-        "activations": (taken.size, design.fetch_bytes),
+        "activations": (sum(kind.size for kind in graph.taken(index)), design.fetch_bytes),
     }
     cycles = {name: -(-work // rate) for name, (work, rate) in limits.items()}
     bound = max(cycles, key=cycles.__getitem__)

@@ -1,18 +1,16 @@
 """Compiles an integer graph for a design: schedule, memory plan, the fastest command of each stage, model image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
-from hw.spec.errors import SpecError
 from sw.compiler.bands import fit_memory
 from sw.compiler.cycles import LayerCycles, layer_cycles, program_cycles, timeline
 from sw.compiler.errors import CompileError
-from sw.compiler.image import Commands, Residence, pack_image, place_weights
-from sw.compiler.lower import Lowered, lower_stage
+from sw.compiler.image import Commands, pack_image, place_weights
+from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement
-from sw.compiler.schedule import Stage, held_tensors, stage_name
+from sw.compiler.stages import lower_stages
 from sw.graph.graph import Graph
 
 __all__ = ["CompileError", "LayerPlan", "Placement", "Program", "compile_graph"]
@@ -20,7 +18,7 @@ __all__ = ["CompileError", "LayerPlan", "Placement", "Program", "compile_graph"]
 
 @dataclass(frozen=True, kw_only=True)
 class LayerPlan:
-    """One LAYER command: a layer of the graph with what is fused into it, or a band of it."""
+    """One LAYER command: a layer of the graph with what is fused into it, or a part of it."""
 
     name: str
     op: str
@@ -29,7 +27,7 @@ class LayerPlan:
     cycle_terms: LayerCycles
     weight_words: int
     tensor: int | None        # number of the graph's tensor that is complete behind this command
-    output: Placement         # of the tensor that it writes
+    output: Placement         # of the tensor that it writes to
 
     @property
     def cycles(self) -> int:
@@ -46,6 +44,7 @@ class Program:
     input: Placement
     layers: tuple[LayerPlan, ...]
     commands: Commands                  # what the image was packed from
+    stream_address: int                 # where the stream lies in the activation scratchpad (memory="spram")
 
     @property
     def output(self) -> Placement:
@@ -67,13 +66,14 @@ class Program:
 
     @property
     def streamed_bytes(self) -> int:
-        """Weights that come from the memory outside in every inference."""
+        """Weights that come from outside the weight scratchpad in every inference."""
         return self.commands.stream_bytes
 
     def prefix(self, layers: int) -> "Program":
         """The same program stopped after ``layers`` commands, so that the tensor it writes last is the output."""
         commands = self.commands.prefix(layers)
-        image = pack_image(commands, self.design, input=self.input, output=self.layers[layers - 1].output)
+        image = pack_image(commands, self.design, source=self.input, output=self.layers[layers - 1].output,
+                           stream_address=self.stream_address)
         return replace(self, image=image, layers=self.layers[:layers], commands=commands)
 
 
@@ -88,23 +88,23 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
         If a layer exceeds a limit of the design, or the network its memories.
     """
     graph.check()
-    plan = fit_memory(graph, capacity=design.act_bytes - _streamed_bytes_reserve(design))
-    chosen: list[tuple[Stage, Lowered, bool]] = []
-    for stage in plan.stages:
-        for number, choices in enumerate(steps := _lower(stage, plan.placements, graph, design)):
-            fastest = min(choices, key=lambda lowered: layer_cycles(design, lowered.command).total)
-            chosen.append((stage, fastest, number == len(steps) - 1))
-    commands = place_weights(graph.name, [lowered for _, lowered, _ in chosen], design)
-    terms = timeline(design, commands.decoded)
-    held = held_tensors(plan.stages, graph)
-    done = _completed(plan.stages, graph)
+    plan = fit_memory(graph, capacity=design.act_bytes)
+    works = lower_stages(plan.stages, plan.placements, graph, design)
+    chosen = [min(work.choices, key=lambda lowered: layer_cycles(design, {"stream": 0, **lowered.command}).total)
+              for work in works]
+    commands = place_weights(graph.name, chosen, design)
+    stream_address = 0
+    if design.memory == "spram":
+        stream_address = design.act_bytes - commands.stream_bytes & ~7
+        if (peak := peak_bytes(plan.placements)) > stream_address:
+            raise CompileError(f"{graph.name}: activations take {peak} bytes and weights {commands.stream_bytes}, "
+                               f"act_bytes={design.act_bytes} holds both; narrow the weights or the network")
     layers = tuple(
-        _plan(graph, stage, lowered, command, cycles, plan.placements[stage.output],
-              held[stage.output] if ends and index_of in done else None)
-        for (stage, lowered, ends), command, cycles, index_of in zip(
-            chosen, commands.layers, terms, _stage_numbers(chosen), strict=True))
-    source = plan.placements[0]
-    image = pack_image(commands, design, input=Placement(address=source.address, size=graph.input.size),
-                       output=layers[-1].output)
-    return Program(graph=graph, design=design, image=image, layers=layers, commands=commands,
-                   input=Placement(address=source.address, size=graph.input.size))
+        LayerPlan(name=work.name, op=work.op, macs=work.macs, command=command, cycle_terms=terms,
+                  weight_words=len(words), tensor=work.tensor, output=work.output)
+        for work, command, terms, words in zip(works, commands.layers, timeline(design, commands.all), commands.words,
+                                               strict=True))
+    source = Placement(address=plan.placements[0].address, size=graph.input.size)
+    image = pack_image(commands, design, source=source, output=layers[-1].output, stream_address=stream_address)
+    return Program(graph=graph, design=design, image=image, input=source, layers=layers, commands=commands,
+                   stream_address=stream_address)

@@ -91,8 +91,10 @@ def operator_of(layer: Layer | None, taken_shape: tuple[int, int, int], zero_poi
                         f"raise weight_bits or train with {design.weight_bits}-bit weights")
     if design.weight_bits == 1 and layer.weight_bits != 1:
         raise SpecError("binary design: every weight must be -1 or +1; train with 1-bit weights")
-    kinds = MULTIPLIERS[design.multiplier]
-    kinds.check_weights(layer.weights)
+    largest = MULTIPLIERS[design.multiplier].magnitude
+    if largest is not None and abs(layer.weights.astype(int)).max() > largest:
+        raise SpecError(f"weights of a magnitude above {largest}, multiplier={design.multiplier!r}; "
+                        f"choose another multiplier or train for this one")
     weights = layer.weights[:, None, None, :] if layer.op == "dense" else layer.weights
     depthwise = layer.op == "depthwise"
     taps = weights.reshape(-1, weights.shape[-1]).T if depthwise else weights.reshape(weights.shape[0], -1)

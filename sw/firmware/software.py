@@ -33,7 +33,7 @@ def build_software(graph: Graph, out: Path, *, simd: bool, memory: MemoryMap = S
     Raises
     ------
     HeddleError
-        If the network has more layers than the layer log.
+        If the network has more layers than the layer log, or one that the software lacks.
     ToolError
         If the compiler is missing, or network and activations do not fit ``memory``.
     """
@@ -51,12 +51,17 @@ def model_source(graph: Graph) -> str:
     GraphError
         If the graph is inconsistent.
     HeddleError
-        If it has more layers than the layer log.
+        If it has more layers than the layer log, or one that the software lacks.
     """
-    graph.check()
+    graph = graph.check().engine()
+    if not graph.layers:
+        raise HeddleError(f"{graph.name}: nothing but a softmax; give a network with layers for the engine")
     if len(graph.layers) > LAYER_LOG_ENTRIES:
         raise HeddleError(f"{graph.name}: {len(graph.layers)} layers; the layer log holds {LAYER_LOG_ENTRIES}; "
                           f"take a smaller network")
+    for index, layer in enumerate(graph.layers):
+        if limit := _unsupported(graph, index):
+            raise HeddleError(f"layer {index} {layer.name} ({layer.op}): {limit}")
     layers = list(zip(graph.layers, graph.types()[:-1], strict=True))
     header = pack_header({**dict.fromkeys(HEADER_FIELDS, 0), "input_bytes": graph.input.size,
                           "output_bytes": graph.output.size, "layers": len(layers)}, b"")
@@ -72,6 +77,19 @@ def model_source(graph: Graph) -> str:
               *(f"static uint32_t buffer{side}[{-(-size // 4)}];" for side, size in enumerate(sizes)),
               "int8_t *const heddle_buffers[2] = {(int8_t *)buffer0, (int8_t *)buffer1};", ""]
     return "\n".join(lines)
+
+
+def _unsupported(graph: Graph, index: int) -> str:
+    """What of a layer the C code cannot do; empty where nothing is."""
+    layer, taken = graph.layers[index], graph.taken(index)[0]
+    if layer.op in ("add", "maxpool"):
+        return "the software has no such operator; verify this network on the engine"
+    if graph.inputs_of(index) != (index,):
+        return f"reads tensor {graph.inputs_of(index)[0]}; the software runs chains, each layer reading the one before"
+    if layer.op == "depthwise" and layer.output.shape[2] != taken.shape[2]:
+        return (f"{layer.output.shape[2] // taken.shape[2]} outputs per channel; the software has one, so write the "
+                f"layer as a convolution")
+    return ""
 
 
 def _patch_bytes(layer: Layer, taken: TensorType) -> int:

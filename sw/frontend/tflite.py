@@ -1,10 +1,11 @@
 """TFLite flatbuffers (int8) to the integer graph.
 
-A chain of convolutions, depthwise convolutions, dense layers and average pools, as in the MLPerf Tiny models; a
-reshape is free, and a softmax at the end is left to the CPU. Anything else is an error that names the operator.
+Convolutions, depthwise convolutions, dense layers, average and max pools, adds, and a softmax at the end, from one
+input to one output, as in the MLPerf Tiny models; a reshape is free. Anything else is an error that names the operator.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import frexp
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,15 @@ from typing import Any
 import numpy as np
 import tflite
 
+from sw.golden.softmax import prepare_softmax
 from sw.graph.graph import Graph, GraphError, Layer, TensorType
+from sw.graph.layer import ADD_LEFT_SHIFT
 
 __all__ = ["load_tflite", "quantize_multiplier"]
 
 SAME, RELU, RELU6, NONE = 0, 1, 3, 0     # tflite.Padding.SAME, tflite.ActivationFunctionType.*
+NO_TENSOR = -1                           # an optional operand that is not there
+EMPTY = np.zeros(0, np.int32)
 
 
 def quantize_multiplier(scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,23 +86,33 @@ def load_tflite(path: Path) -> Graph:
     """Raises GraphError where the file is no int8 model of the operators above."""
     model, layers = _Model(path), []
     graph = model.graph
-    current, softmax = graph.Inputs(0), False
+    if (graph.InputsLength(), graph.OutputsLength()) != (1, 1):
+        raise GraphError(f"{path.name}: {graph.InputsLength()} inputs and {graph.OutputsLength()} outputs; Heddle "
+                         f"loads networks with one of each")
+    numbers = {int(graph.Inputs(0)): 0}      # of the graph's tensors, by the file's
     for index in range(graph.OperatorsLength()):
         operator = graph.Operators(index)
-        name, inputs = model.name(operator), operator.InputsAsNumpy()
+        name = model.name(operator)
         where = f"{path.name}: operator {index} {name}"
-        if inputs[0] != current or softmax:
-            raise GraphError(f"{where}: does not follow the operator before; Heddle runs chains")
-        if name == "SOFTMAX":
-            softmax = True
-        elif name in _LOWER:
-            try:
-                layers.append(_LOWER[name](model, operator, f"{name.lower()}{index}"))
-            except GraphError as error:
-                raise GraphError(f"{where}: {error}") from error
-        elif name != "RESHAPE":
-            raise GraphError(f"{where}: not supported; Heddle loads {', '.join(_LOWER)}, RESHAPE and a last SOFTMAX")
-        current = operator.Outputs(0)
+        if name not in (*_LOWER, "RESHAPE"):
+            raise GraphError(f"{where}: not supported; Heddle loads {', '.join(_LOWER)} and RESHAPE")
+        read = [int(operator.Inputs(number)) for number in range(2 if name == "ADD" else 1)]
+        for tensor in read:
+            if tensor not in numbers:
+                raise GraphError(f"{where}: reads tensor {tensor}, which no operator before it makes; Heddle runs "
+                                 f"networks of activations from one input")
+        if name == "RESHAPE":
+            numbers[int(operator.Outputs(0))] = numbers[read[0]]
+            continue
+        try:
+            layer = _LOWER[name](model, operator, f"{name.lower()}{index}")
+        except GraphError as error:
+            raise GraphError(f"{where}: {error}") from error
+        layers.append(replace(layer, inputs=tuple(numbers[tensor] for tensor in read)))
+        numbers[int(operator.Outputs(0))] = len(layers)
+    if numbers.get(int(graph.Outputs(0))) != len(layers):
+        raise GraphError(f"{path.name}: its output, tensor {graph.Outputs(0)}, is not what the last operator makes; "
+                         f"remove the operators behind it")
     return Graph(name=path.stem, input=model.activation(graph.Inputs(0)), layers=tuple(layers)).check()
 
 
@@ -112,13 +127,15 @@ def _clamp(activation: int, output: TensorType) -> dict[str, Any]:
         return {"act_min": -128, "act_max": 127}
     if activation not in (RELU, RELU6):
         raise GraphError(f"fused activation {activation} is not supported; use none, RELU or RELU6")
-    high = 127 if activation == RELU else min(127, output.zero_point + round(6 / output.scale))
+    # TFLite divides in float32, and rounds a half up
+    six = int(np.floor(np.float64(np.float32(6) / np.float32(output.scale)) + 0.5))
+    high = 127 if activation == RELU else min(127, output.zero_point + six)
     return {"act_min": max(-128, output.zero_point), "act_max": high}
 
 
 def _weighted(model: _Model, operator: Any, weights: np.ndarray) -> dict[str, Any]:
     """Weights, bias and requantization of a convolution, depthwise convolution or dense layer."""
-    source, weight_index, bias_index = operator.InputsAsNumpy()[:3]
+    source, weight_index, bias_index = [*operator.InputsAsNumpy().tolist(), NO_TENSOR][:3]
     output = model.activation(operator.Outputs(0))
     outputs = output.shape[2]
     scale, zero = model.quantization(weight_index)
@@ -126,8 +143,8 @@ def _weighted(model: _Model, operator: Any, weights: np.ndarray) -> dict[str, An
         raise GraphError("weights with a zero point are not supported; quantize them symmetrically")
     multiplier, shift = quantize_multiplier(np.broadcast_to(
         np.float64(model.activation(source).scale) * scale.astype(np.float64) / np.float64(output.scale), (outputs,)))
-    return {"output": output, "weights": weights, "bias": model.array(bias_index, np.int32).copy(),
-            "multiplier": multiplier, "shift": shift}
+    bias = np.zeros(outputs, np.int32) if bias_index == NO_TENSOR else model.array(bias_index, np.int32).copy()
+    return {"output": output, "weights": weights, "bias": bias, "multiplier": multiplier, "shift": shift}
 
 
 def _window(model: _Model, operator: Any, options: Any, kernel: tuple[int, int]) -> dict[str, Any]:
@@ -153,8 +170,8 @@ def _conv(model: _Model, operator: Any, name: str) -> Layer:
 
 def _depthwise(model: _Model, operator: Any, name: str) -> Layer:
     options = _options(operator, tflite.DepthwiseConv2DOptions)
-    if options.DepthMultiplier() != 1 or (options.DilationHFactor(), options.DilationWFactor()) != (1, 1):
-        raise GraphError("a depth multiplier or dilation above 1 is not supported; use 1")
+    if (options.DilationHFactor(), options.DilationWFactor()) != (1, 1):
+        raise GraphError("dilation is not supported; use dilation 1")
     fields = _weighted(model, operator, model.array(operator.Inputs(1), np.int8)[0])
     return Layer(name=name, op="depthwise", **fields, **_clamp(options.FusedActivationFunction(), fields["output"]),
                  **_window(model, operator, options, fields["weights"].shape[:2]))
@@ -166,14 +183,42 @@ def _dense(model: _Model, operator: Any, name: str) -> Layer:
     return Layer(name=name, op="dense", **fields, **_clamp(options.FusedActivationFunction(), fields["output"]))
 
 
-def _average(model: _Model, operator: Any, name: str) -> Layer:
+def _pool(model: _Model, operator: Any, name: str, op: str) -> Layer:
     options = _options(operator, tflite.Pool2DOptions)
     kernel = (options.FilterHeight(), options.FilterWidth())
-    output, none = model.activation(operator.Outputs(0)), np.zeros(0, np.int32)
-    return Layer(name=name, op="avgpool", output=output, weights=np.zeros((*kernel, 0), np.int8), bias=none,
-                 multiplier=none, shift=none, **_clamp(options.FusedActivationFunction(), output),
+    output = model.activation(operator.Outputs(0))
+    return Layer(name=name, op=op, output=output, weights=np.zeros((*kernel, 0), np.int8), bias=EMPTY,
+                 multiplier=EMPTY, shift=EMPTY, **_clamp(options.FusedActivationFunction(), output),
                  **_window(model, operator, options, kernel))
 
 
+def _average(model: _Model, operator: Any, name: str) -> Layer:
+    return _pool(model, operator, name, "avgpool")
+
+
+def _maximum(model: _Model, operator: Any, name: str) -> Layer:
+    return _pool(model, operator, name, "maxpool")
+
+
+def _add(model: _Model, operator: Any, name: str) -> Layer:
+    """Both operands are brought to twice the larger scale, with ``ADD_LEFT_SHIFT`` more bits, as TFLite does."""
+    options = _options(operator, tflite.AddOptions)
+    output = model.activation(operator.Outputs(0))
+    scales = [model.activation(operator.Inputs(which)).scale for which in (0, 1)]
+    common = 2 * max(scales)
+    multiplier, shift = quantize_multiplier(np.array(
+        [*(scale / common for scale in scales), common / ((1 << ADD_LEFT_SHIFT) * output.scale)]))
+    return Layer(name=name, op="add", output=output, weights=np.zeros(0, np.int8), bias=np.zeros(3, np.int32),
+                 multiplier=multiplier, shift=shift, **_clamp(options.FusedActivationFunction(), output))
+
+
+def _softmax(model: _Model, operator: Any, name: str) -> Layer:
+    beta = _options(operator, tflite.SoftmaxOptions).Beta()
+    multiplier, shift = prepare_softmax(beta, model.activation(operator.Inputs(0)).scale)
+    return Layer(name=name, op="softmax", output=model.activation(operator.Outputs(0)), weights=np.zeros(0, np.int8),
+                 bias=EMPTY, multiplier=np.array([multiplier], np.int32), shift=np.array([shift], np.int32))
+
+
 _LOWER: dict[str, Callable[[_Model, Any, str], Layer]] = {
-    "CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "FULLY_CONNECTED": _dense, "AVERAGE_POOL_2D": _average}
+    "CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "FULLY_CONNECTED": _dense, "AVERAGE_POOL_2D": _average,
+    "MAX_POOL_2D": _maximum, "ADD": _add, "SOFTMAX": _softmax}

@@ -1,12 +1,16 @@
 """Integer operators over a batch, as matrix products; equal to ``sw.golden.reference`` in every bit."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
+from sw.golden.softmax import softmax
 from sw.graph.graph import Graph, GraphError, Layer, TensorType
+from sw.graph.layer import ADD_LEFT_SHIFT, WEIGHTED
 
-__all__ = ["accumulate", "matmul", "requantize", "run", "run_layer"]
+__all__ = ["accumulate", "finish", "matmul", "requantize", "run", "run_layer"]
 
 BATCH = 256            # inputs at a time, so that the unfolded windows stay small
 FLOAT32_TERMS = 1024   # products of two int8 are at most 2**14: so many sum to at most 2**24, exact in float32
@@ -45,11 +49,15 @@ def requantize(acc: np.ndarray, *, bias: np.ndarray, multiplier: np.ndarray, shi
                zero: int, low: int, high: int) -> np.ndarray:
     """``hw.spec.requant.requantize`` over int64 ``(..., C)`` with per-channel parameters; returns int8."""
     total = (acc + bias.astype(np.int64) + (1 << 31)) % (1 << 32) - (1 << 31)
+    return np.clip(_scaled(total, multiplier, shift) + zero, low, high).astype(np.int8)
+
+
+def _scaled(total: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """The requantizer's two roundings of int64 ``total``: by the multiplier, then by the shift."""
     value = (total * multiplier.astype(np.int64) + (1 << 30)) >> 31
     shift = shift.astype(np.int64)
     mask = (np.int64(1) << shift) - 1
-    value = (value >> shift) + ((value & mask) > (mask >> 1) + (value < 0))
-    return np.clip(value + zero, low, high).astype(np.int8)
+    return (value >> shift) + ((value & mask) > (mask >> 1) + (value < 0))
 
 
 def _padded(layer: Layer, data: np.ndarray, zero: int) -> np.ndarray:
@@ -85,28 +93,57 @@ def _average(layer: Layer, total: np.ndarray) -> np.ndarray:
     return np.clip(rounded, layer.act_min, layer.act_max).astype(np.int8)
 
 
+def _maximum(layer: Layer, data: np.ndarray) -> np.ndarray:
+    padded = _padded(layer, data, -128)     # never above a value, and no window is all padding
+    return np.maximum.reduce([_tap(layer, padded, ky, kx) for ky, kx in np.ndindex(*layer.kernel)]).astype(np.int64)
+
+
+def _add(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray]) -> np.ndarray:
+    """TFLite's ADD: both operands raised and scaled, each with the requantizer's roundings, then their sum."""
+    total = sum(_scaled((values.astype(np.int64) - kind.zero_point) << ADD_LEFT_SHIFT, multiplier, shift)
+                for kind, values, multiplier, shift in zip(taken, data, layer.multiplier, layer.shift, strict=False))
+    return np.clip(_scaled(np.asarray(total), layer.multiplier[2], layer.shift[2]) + layer.output.zero_point,
+                   layer.act_min, layer.act_max).astype(np.int8)
+
+
 def accumulate(layer: Layer, taken: TensorType, data: np.ndarray, design: DesignPoint | None = None) -> np.ndarray:
-    """Sums of products int64 ``(N, *layer.output.shape)``, before bias and zero points; an average pooling's sums."""
+    """What the array gathers for each output, before bias and zero points: int64 ``(N, *layer.output.shape)``.
+
+    Sums of products, an average pooling's sums or a max pooling's maxima; an add or a softmax has none of them.
+    """
     dropped = _dropped(design)
     if layer.op == "avgpool":
         return _depthwise(layer, data, np.ones((*layer.kernel, data.shape[-1]), np.int8), dropped=0)
+    if layer.op == "maxpool":
+        return _maximum(layer, data)
     if layer.op == "dense":
         return matmul(data.reshape(len(data), 1, 1, -1), layer.weights.T, dropped)
+    if layer.op not in WEIGHTED:
+        raise GraphError(f"{layer.name} ({layer.op}): has no accumulators; ask for those of {', '.join(WEIGHTED)} or "
+                         f"a pool")
     padded = _padded(layer, data, taken.zero_point)
     if layer.op == "depthwise":
-        return _depthwise(layer, padded, layer.weights, dropped)
+        several = layer.output.shape[2] // taken.shape[2]
+        return _depthwise(layer, padded if several == 1 else padded.repeat(several, axis=-1), layer.weights, dropped)
     return _conv(layer, padded, dropped)
 
 
-def run_layer(layer: Layer, taken: TensorType, data: np.ndarray, design: DesignPoint | None = None) -> np.ndarray:
-    """Output int8 ``(N, *layer.output.shape)`` for ``data`` int8 ``(N, *taken.shape)``."""
-    acc = accumulate(layer, taken, data, design)
+def run_layer(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray],
+              design: DesignPoint | None = None) -> np.ndarray:
+    """Output int8 ``(N, *layer.output.shape)``; ``data`` has int8 ``(N, *shape)`` for each of ``taken``."""
+    if layer.op == "add":
+        return _add(layer, taken, data)
+    if layer.op == "softmax":
+        return softmax(layer, data[0])
+    acc = accumulate(layer, taken[0], data[0], design)
     if layer.op == "avgpool":
         return _average(layer, acc)
+    if layer.op == "maxpool":
+        return np.clip(acc, layer.act_min, layer.act_max).astype(np.int8)
     weights = layer.weights.astype(np.int64)
     sums = weights.sum(axis=(0, 1)) if layer.op == "depthwise" else weights.reshape(len(weights), -1).sum(axis=1)
-    return requantize(acc, bias=layer.bias - taken.zero_point * sums, multiplier=layer.multiplier, shift=layer.shift,
-                      zero=layer.output.zero_point, low=layer.act_min, high=layer.act_max)
+    return requantize(acc, bias=layer.bias - taken[0].zero_point * sums, multiplier=layer.multiplier,
+                      shift=layer.shift, zero=layer.output.zero_point, low=layer.act_min, high=layer.act_max)
 
 
 def run(graph: Graph, inputs: np.ndarray, design: DesignPoint | None = None) -> list[np.ndarray]:
@@ -117,8 +154,8 @@ def run(graph: Graph, inputs: np.ndarray, design: DesignPoint | None = None) -> 
     inputs : np.ndarray
         int8 ``(N, height, width, channels)``.
     design : DesignPoint | None
-        Whose multiplier forms the products (``design.weight_bits`` decides what a truncated one leaves out);
-        exact without one.
+        Whose multiplier forms the products of conv, depthwise and dense (``design.weight_bits`` decides what a
+        truncated one leaves out); exact without one. Pools, adds and softmax are always exact.
 
     Raises
     ------
@@ -128,10 +165,26 @@ def run(graph: Graph, inputs: np.ndarray, design: DesignPoint | None = None) -> 
     if inputs.dtype != np.int8 or inputs.shape[1:] != graph.input.shape:
         raise GraphError(f"{graph.name}: inputs are {inputs.dtype}{inputs.shape}; "
                          f"it takes int8 (N, {', '.join(map(str, graph.input.shape))})")
-    types = graph.types()
-    outputs = [np.empty((len(inputs), *kind.shape), np.int8) for kind in types[1:]]
+    kind = graph.input
+    if kind.bits < 8 and inputs.size and not kind.low <= inputs.min() <= inputs.max() <= kind.high:
+        raise GraphError(f"{graph.name}: inputs reach from {inputs.min()} to {inputs.max()}; it takes {kind.bits} "
+                         f"bits, {kind.low} to {kind.high}")
+    tensors = [inputs, *(np.empty((len(inputs), *layer.output.shape), np.int8) for layer in graph.layers)]
+    taken = [graph.taken(index) for index in range(len(graph.layers))]
     for start in range(0, len(inputs), BATCH):
-        data = inputs[start:start + BATCH]
-        for layer, taken, output in zip(graph.layers, types, outputs, strict=False):
-            data = output[start:start + BATCH] = run_layer(layer, taken, data, design)
-    return [inputs, *outputs]
+        part = slice(start, start + BATCH)
+        for index, layer in enumerate(graph.layers):
+            data = [tensors[number][part] for number in graph.inputs_of(index)]
+            tensors[index + 1][part] = run_layer(layer, taken[index], data, design)
+    return tensors
+
+
+def finish(graph: Graph, tensor: np.ndarray) -> np.ndarray:
+    """What the CPU makes of the engine's last tensor: the softmax at the end of the graph, if it has one.
+
+    ``tensor`` is int8 ``(N, *shape)`` after layer ``graph.engine_layers - 1``; returns int8
+    ``(N, *graph.output.shape)``, equal to the last of what :func:`run` gives.
+    """
+    for layer in graph.layers[graph.engine_layers:]:
+        tensor = softmax(layer, tensor)
+    return tensor

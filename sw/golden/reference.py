@@ -1,11 +1,15 @@
 """The slow, plain reference: one output at a time, on Python integers, from the definitions in ``hw.spec``."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS, product
-from hw.spec.requant import requantize
+from hw.spec.requant import doubling_high_multiply, requantize, rounding_shift
+from sw.golden.softmax import softmax_row
 from sw.graph.graph import Graph, Layer, TensorType
+from sw.graph.layer import ADD_LEFT_SHIFT, POOLS
 
 __all__ = ["multiply", "reference_layer", "run_reference"]
 
@@ -17,15 +21,16 @@ def multiply(act: int, weight: int, design: DesignPoint | None) -> int:
     return product(MULTIPLIERS[design.multiplier], act, weight, weight_bits=design.weight_bits)
 
 
-def _taps(layer: Layer, data: np.ndarray, zero: int, y: int, x: int):
-    """Yield (ky, kx, channels) of the window of output pixel (y, x); outside the input, its zero point."""
+def _taps(layer: Layer, data: np.ndarray, zero: int | None, y: int, x: int):
+    """Yield (ky, kx, channels) of the window of output pixel (y, x); outside the input ``zero``, or no channels."""
     height, width, channels = data.shape
     for ky in range(layer.kernel[0]):
         for kx in range(layer.kernel[1]):
             row = y * layer.stride[0] - layer.padding[0] + ky
             column = x * layer.stride[1] - layer.padding[1] + kx
             inside = 0 <= row < height and 0 <= column < width
-            yield ky, kx, [int(value) for value in data[row, column]] if inside else [zero] * channels
+            outside = [] if zero is None else [zero] * channels
+            yield ky, kx, [int(value) for value in data[row, column]] if inside else outside
 
 
 def _divide(total: int, count: int) -> int:
@@ -40,26 +45,50 @@ def _accumulate(layer: Layer, taps: list, channel: int, design: DesignPoint | No
         if layer.op == "conv":
             pairs += zip(acts, layer.weights[channel, ky, kx].tolist(), strict=True)
         else:
-            pairs.append((acts[channel], 1 if layer.op == "avgpool" else int(layer.weights[ky, kx, channel])))
-    if layer.op == "avgpool":
-        design = None   # every multiplier kind averages exactly
+            source = channel * len(acts) // layer.output.shape[2]
+            pairs.append((acts[source], int(layer.weights[ky, kx, channel])))
     return sum(multiply(act, weight, design) for act, weight in pairs), sum(weight for _, weight in pairs)
 
 
-def reference_layer(layer: Layer, taken: TensorType, data: np.ndarray, design: DesignPoint | None = None) -> np.ndarray:
-    """Output int8 ``layer.output.shape`` for one input int8 ``taken.shape``."""
+def _pooled(layer: Layer, data: np.ndarray, y: int, x: int, channel: int) -> int:
+    """Average or maximum of one window; padding has no part in it."""
+    window = [acts[channel] for _, _, acts in _taps(layer, data, None, y, x) if acts]
+    value = max(window) if layer.op == "maxpool" else _divide(sum(window), len(window))
+    return min(max(value, layer.act_min), layer.act_max)
+
+
+def _add(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray], place: tuple[int, ...]) -> int:
+    """TFLite's ADD of one element."""
+    scaled = [_scale(layer, operand, (int(values[place]) - kind.zero_point) << ADD_LEFT_SHIFT)
+              for operand, (kind, values) in enumerate(zip(taken, data, strict=True))]
+    return min(max(_scale(layer, 2, sum(scaled)) + layer.output.zero_point, layer.act_min), layer.act_max)
+
+
+def _scale(layer: Layer, which: int, value: int) -> int:
+    return rounding_shift(doubling_high_multiply(value, int(layer.multiplier[which])), int(layer.shift[which]))
+
+
+def reference_layer(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray],
+                    design: DesignPoint | None = None) -> np.ndarray:
+    """Output int8 ``layer.output.shape``; ``data`` has int8 ``(height, width, channels)`` for each ``taken`` tensor."""
     if layer.op == "dense":
-        data = data.reshape(1, 1, -1)
+        data = [data[0].reshape(1, 1, -1)]
         layer = Layer(**{**vars(layer), "op": "conv", "weights": layer.weights[:, None, None, :]})
     result = np.zeros(layer.output.shape, np.int8)
+    if layer.op == "softmax":
+        for y, x in np.ndindex(*layer.output.shape[:2]):
+            result[y, x] = softmax_row(layer, data[0][y, x].tolist())
+        return result
     for y, x, channel in np.ndindex(*layer.output.shape):
-        taps = list(_taps(layer, data, taken.zero_point, y, x))
-        total, weights = _accumulate(layer, taps, channel, design)
-        if layer.op == "avgpool":
-            result[y, x, channel] = min(max(_divide(total, len(taps)), layer.act_min), layer.act_max)
+        if layer.op == "add":
+            result[y, x, channel] = _add(layer, taken, data, (y, x, channel))
+        elif layer.op in POOLS:
+            result[y, x, channel] = _pooled(layer, data[0], y, x, channel)
         else:
+            zero = taken[0].zero_point
+            total, weights = _accumulate(layer, list(_taps(layer, data[0], zero, y, x)), channel, design)
             result[y, x, channel] = requantize(
-                total, bias=int(layer.bias[channel]) - taken.zero_point * weights,
+                total, bias=int(layer.bias[channel]) - zero * weights,
                 multiplier=int(layer.multiplier[channel]), shift=int(layer.shift[channel]),
                 zero=layer.output.zero_point, low=layer.act_min, high=layer.act_max)
     return result
@@ -68,6 +97,7 @@ def reference_layer(layer: Layer, taken: TensorType, data: np.ndarray, design: D
 def run_reference(graph: Graph, data: np.ndarray, design: DesignPoint | None = None) -> list[np.ndarray]:
     """All tensors of one inference: the input, then each layer's output."""
     tensors = [data]
-    for layer, taken in zip(graph.layers, graph.types()[:-1], strict=True):
-        tensors.append(reference_layer(layer, taken, tensors[-1], design))
+    for index, layer in enumerate(graph.layers):
+        read = [tensors[number] for number in graph.inputs_of(index)]
+        tensors.append(reference_layer(layer, graph.taken(index), read, design))
     return tensors

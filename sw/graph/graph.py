@@ -1,74 +1,29 @@
 """The integer graph: a quantized network as typed, checked layers, before any hardware is chosen."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hw.spec.errors import HeddleError
-from hw.spec.requant import MAX_SHIFT
+from sw.graph.check import problems, type_problems
+from sw.graph.layer import POOLS, WEIGHTED, GraphError, Layer, TensorType
 
 __all__ = ["Graph", "GraphError", "Layer", "TensorType"]
 
-OPS = ("conv", "depthwise", "dense", "avgpool")
 ARRAYS = ("weights", "bias", "multiplier", "shift")
-FORMAT = 1
-
-
-class GraphError(HeddleError, ValueError):
-    """A graph is inconsistent; the message names the layer."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TensorType:
-    """Type of an activation: NHWC without N, asymmetric: ``real = scale * (q - zero_point)``."""
-
-    shape: tuple[int, int, int]   # height, width, channels
-    scale: float
-    zero_point: int
-    bits: int = 8
-
-    @property
-    def size(self) -> int:
-        return int(np.prod(self.shape))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Layer:
-    """One operator with its fused requantization and clamp; it reads the tensor before it.
-
-    ``weights`` are int8 within ``weight_bits``: conv ``(OC, KH, KW, IC)``, depthwise ``(KH, KW, C)``,
-    dense ``(OC, K)`` over the flattened input, avgpool ``(KH, KW, 0)`` (only its shape counts).
-    ``bias`` int32, ``multiplier`` int32 (0 to 2**31 - 1) and ``shift`` int32 (right shift, 0 to 31) have one entry
-    per output channel; avgpool has none of them (TFLite's rounding, input and output types are equal).
-    The bias does not contain the input's zero point.
-    """
-
-    name: str
-    op: str
-    output: TensorType
-    weights: np.ndarray
-    bias: np.ndarray
-    multiplier: np.ndarray
-    shift: np.ndarray
-    weight_bits: int = 8
-    stride: tuple[int, int] = (1, 1)              # y, x
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)   # top, left, bottom, right
-    act_min: int = -128
-    act_max: int = 127
-
-    @property
-    def kernel(self) -> tuple[int, int]:
-        if self.op == "dense":
-            return 1, 1
-        return tuple(self.weights.shape[1:3] if self.op == "conv" else self.weights.shape[:2])
+FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Graph:
-    """A chain of layers from one input to one output."""
+    """Layers in an order in which they can run, from one input to one output.
+
+    Tensor 0 is the graph's input, tensor ``n + 1`` the output of layer ``n``; the last one is the graph's output.
+    A layer reads tensors before its own; where it does not say which (``inputs=()``), the one just before.
+    """
 
     name: str
     input: TensorType
@@ -82,24 +37,71 @@ class Graph:
     def output(self) -> TensorType:
         return self.types()[-1]
 
+    def inputs_of(self, index: int) -> tuple[int, ...]:
+        """Numbers of the tensors that layer ``index`` reads."""
+        return self.layers[index].inputs or (index,)
+
+    def taken(self, index: int) -> tuple[TensorType, ...]:
+        """Types of the tensors that layer ``index`` reads."""
+        types = self.types()
+        return tuple(types[number] for number in self.inputs_of(index))
+
+    @property
+    def engine_layers(self) -> int:
+        """How many layers the engine runs: all but a softmax at the end, which is left to the CPU."""
+        return len(self.layers) - bool(self.layers and self.layers[-1].op == "softmax")
+
+    def engine(self) -> "Graph":
+        """The graph of the engine's layers alone."""
+        return replace(self, layers=self.layers[:self.engine_layers])
+
+    @property
+    def chain(self) -> bool:
+        """Whether each layer reads the tensor just before it and nothing else."""
+        return all(self.inputs_of(index) == (index,) for index in range(len(self.layers)))
+
     def macs(self, index: int) -> int:
-        """Multiply-accumulates of layer ``index`` for one input, padding taps included."""
-        layer, taken = self.layers[index], self.types()[index]
-        height, width, channels = layer.output.shape
-        per_output = layer.kernel[0] * layer.kernel[1] * (
-            1 if layer.op in ("depthwise", "avgpool") else taken.size if layer.op == "dense" else taken.shape[2])
-        return height * width * channels * per_output
+        """Multiply-accumulates of layer ``index`` for one input, padding taps included; none but for weights."""
+        return self.taps(index) if self.layers[index].op in WEIGHTED else 0
+
+    def taps(self, index: int) -> int:
+        """Values that the sums or maxima of layer ``index`` run over: its multiply-accumulates, or a pool's windows."""
+        layer = self.layers[index]
+        if layer.op not in (*WEIGHTED, *POOLS):
+            return 0
+        taken = self.taken(index)[0]
+        per_output = {"conv": taken.shape[2], "dense": taken.size}.get(layer.op, 1)
+        return layer.output.size * layer.kernel[0] * layer.kernel[1] * per_output
 
     def check(self) -> "Graph":
-        """Returns itself; raises GraphError at the first layer that does not fit its input."""
+        """Returns itself; raises GraphError at the first layer that does not fit what it reads."""
         if not self.layers:
             raise GraphError(f"{self.name}: no layers; a network needs at least one")
+        for problem in type_problems(self.input):
+            raise GraphError(f"{self.name}: input: {problem}")
         for index, layer in enumerate(self.layers):
             if not (isinstance(self.name, str) and isinstance(layer.name, str)):
                 raise GraphError(f"layer {index}: names are text, got {self.name!r} and {layer.name!r}; train again")
-            for problem in _problems(layer, self.types()[index]):
+            for problem in self._problems(index):
                 raise GraphError(f"layer {index} {layer.name} ({layer.op}): {problem}")
+        used = {number for index in range(len(self.layers)) for number in self.inputs_of(index)}
+        for number in range(len(self.layers)):
+            if number not in used:
+                maker = f"layer {number - 1} {self.layers[number - 1].name}" if number else "the input"
+                raise GraphError(f"{self.name}: no layer reads tensor {number}, of {maker}; remove it, or make it the "
+                                 f"last layer")
         return self
+
+    def _problems(self, index: int) -> Iterator[str]:
+        layer, numbers = self.layers[index], self.inputs_of(index)
+        for number in numbers:
+            if not 0 <= number <= index:
+                yield (f"reads tensor {number}; it can read 0 (the input) to {index} (of the layer before), so put "
+                       f"layers in the order in which they run")
+                return
+        if layer.op == "softmax" and index != len(self.layers) - 1:
+            yield "a softmax is the last layer, because the engine leaves it to the CPU"
+        yield from problems(layer, self.taken(index))
 
     def save(self, path: Path) -> None:
         """Write ``model.npz``: arrays, and the rest as JSON under ``header``."""
@@ -107,7 +109,7 @@ class Graph:
         arrays: dict[str, Any] = {}
         for index, layer in enumerate(self.layers):
             header["layers"].append({
-                "name": layer.name, "op": layer.op, "output": _type_record(layer.output),
+                "name": layer.name, "op": layer.op, "output": _type_record(layer.output), "inputs": layer.inputs,
                 "weight_bits": layer.weight_bits, "stride": layer.stride, "padding": layer.padding,
                 "act_min": layer.act_min, "act_max": layer.act_max})
             arrays |= {f"{index}.{name}": getattr(layer, name) for name in ARRAYS}
@@ -125,7 +127,7 @@ class Graph:
                                      f"train again")
                 layers = tuple(
                     Layer(**{**record, "output": _type(record["output"]), "stride": tuple(record["stride"]),
-                             "padding": tuple(record["padding"])},
+                             "padding": tuple(record["padding"]), "inputs": tuple(record["inputs"])},
                           **{name: stored[f"{index}.{name}"] for name in ARRAYS})
                     for index, record in enumerate(header["layers"]))
                 return Graph(name=header["name"], input=_type(header["input"]), layers=layers).check()
@@ -142,50 +144,3 @@ def _type_record(kind: TensorType) -> dict[str, Any]:
 
 def _type(record: dict[str, Any]) -> TensorType:
     return replace(TensorType(**record), shape=tuple(record["shape"]))
-
-
-def _problems(layer: Layer, taken: TensorType):
-    """Yield what is wrong with ``layer`` when it reads ``taken``."""
-    if layer.op not in OPS:
-        yield f"unknown operator; Heddle runs {', '.join(OPS)}"
-        return
-    height, width, channels = taken.shape
-    rank = {"conv": 4, "depthwise": 3, "dense": 2, "avgpool": 3}[layer.op]
-    if layer.weights.ndim != rank or layer.weights.dtype != np.int8:
-        yield f"weights are {layer.weights.dtype} of rank {layer.weights.ndim}; expected int8 of rank {rank}"
-        return
-    outputs = {"conv": layer.weights.shape[0], "dense": layer.weights.shape[0]}.get(layer.op, channels)
-    takes = {"conv": layer.weights.shape[-1], "depthwise": layer.weights.shape[-1]}.get(layer.op, channels)
-    if layer.op == "dense" and layer.weights.shape[1] != taken.size:
-        yield f"weights take {layer.weights.shape[1]} inputs, but the tensor before has {taken.size}"
-    if takes != channels:
-        yield f"weights take {takes} channels, but the tensor before has {channels}"
-    top, left, bottom, right = layer.padding
-    (kernel_y, kernel_x), (stride_y, stride_x) = layer.kernel, layer.stride
-    if min(layer.padding) < 0 or min(layer.stride) < 1:
-        yield f"padding {layer.padding} or stride {layer.stride} is negative or zero"
-        return
-    shape = (1, 1, outputs) if layer.op == "dense" else (
-        (height + top + bottom - kernel_y) // stride_y + 1, (width + left + right - kernel_x) // stride_x + 1, outputs)
-    if layer.output.shape != shape or min(shape) < 1:
-        yield f"output shape is {layer.output.shape}, but input {taken.shape} and kernel give {shape}"
-    if layer.op == "avgpool":
-        if (layer.output.scale, layer.output.zero_point) != (taken.scale, taken.zero_point):
-            yield "average pooling keeps its input's scale and zero point"
-        if any(layer.padding):
-            yield "average pooling with padding is not supported"
-        return
-    limit = (1 << layer.weight_bits - 1) - 1
-    if layer.weights.size and not (-limit - 1 <= layer.weights.min() and layer.weights.max() <= limit):
-        yield f"weights exceed {layer.weight_bits} bits"
-    for name in ("bias", "multiplier", "shift"):
-        value = getattr(layer, name)
-        if value.shape != (outputs,) or value.dtype != np.int32:
-            yield f"{name} is {value.dtype}{value.shape}; expected int32({outputs},)"
-            return
-    if layer.multiplier.min() < 0:
-        yield "a multiplier is negative"
-    if layer.shift.min() < 0 or layer.shift.max() > MAX_SHIFT:
-        yield f"shift {layer.shift.min()} to {layer.shift.max()}: the requantizer shifts right by 0 to {MAX_SHIFT}"
-    if not -128 <= layer.act_min <= layer.act_max <= 127:
-        yield f"clamp {layer.act_min} to {layer.act_max} is not inside -128 to 127"

@@ -42,9 +42,11 @@ def shapes(layers: Sequence[LayerSpec], shape: Shape) -> list[Shape]:
 
 
 def macs(layers: Sequence[LayerSpec], shape: Shape) -> int:
-    """Multiply-accumulates of one inference, padding taps and pooling included, as ``Graph.macs`` counts them."""
+    """Multiply-accumulates of one inference, padding taps included and pooling not, as ``Graph.macs`` counts them."""
     total, sizes = 0, shapes(layers, shape)
     for layer, taken, (height, width, channels) in zip(layers, sizes, sizes[1:], strict=False):
+        if layer.op == "avgpool":
+            continue
         kernel = kernel_of(layer, taken)
         depth = {"conv": taken[2], "dense": taken[0] * taken[1] * taken[2]}.get(layer.op, 1)
         total += height * width * channels * depth * (1 if layer.op == "dense" else kernel[0] * kernel[1])

@@ -10,15 +10,17 @@ from sw.compiler import CompileError, compile_graph
 from sw.compiler.lower import pooling_scale
 from sw.golden import interpret, run
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_graph, random_inputs, random_layer
+from tests.support.layers import random_graph, random_inputs, random_layer, random_residual
 
 
 def random_design(rng):
     bits = int(rng.choice([8, 4, 2]))
     rows, cols, lanes = (1 << int(n) for n in rng.integers(0, 4, 3))
     lanes = max(lanes, -(-4 // rows), -(-8 // (cols * bits)))
+    kinds = [kind.name for kind in MULTIPLIERS.values() if bits in kind.weight_bits and cols % kind.ways == 0
+             and kind.magnitude is None and kind.family is None]
     return DesignPoint(rows=rows, cols=cols, lanes=lanes, weight_bits=bits, act_bytes=8192, weight_bytes=131072,
-                       multiplier=str(rng.choice(list(MULTIPLIERS))))
+                       multiplier=str(rng.choice(kinds)))
 
 
 def interpreted(program, inputs, rng):
@@ -84,6 +86,10 @@ def small(channels=8, *, op="conv", outputs=8, size=4, **options):
     return Graph(name="net", input=taken, layers=(layer,))
 
 
+def residual(**options):
+    return random_residual(np.random.default_rng(3), **options)
+
+
 @pytest.mark.parametrize("graph, design, text", [
     (small(), DesignPoint(weight_bits=4), r"layer 0 stem \(conv\): 8-bit weights, weight_bits=4; raise weight_bits"),
     (small(channels=64, outputs=32), DesignPoint(acc_bits=20), r"layer 0 stem \(conv\): sums reach \d+, acc_bits=20"),
@@ -91,6 +97,10 @@ def small(channels=8, *, op="conv", outputs=8, size=4, **options):
     (small(channels=200), DesignPoint(act_bytes=2048), r"layer 0 stem \(conv\): input and output take \d+ bytes, act_"),
     (small(op="avgpool", kernel=(3, 3)), DesignPoint(weight_bits=2),
      r"layer 0 stem \(avgpool\): a pooling window of 9 values cannot be averaged exactly with 2-bit weights"),
+    (residual(), DesignPoint(), r"layer \d \w+ \(\w+\): (the engine has no such operator yet|reads tensor)"),
+    (small(op="maxpool"), DesignPoint(), r"layer 0 stem \(maxpool\): the engine has no such operator yet"),
+    (small(op="depthwise", depth_multiplier=2), DesignPoint(), r"layer 0 stem \(depthwise\): 2 outputs per channel"),
+    (small(weight_bits=1), DesignPoint(), r"layer 0 stem \(conv\): binary weights"),
     (small(channels=5000, size=14, kernel=(1, 1)), DesignPoint(act_bytes=131072, weight_bytes=524288), r"act_bytes="),
 ])
 def test_a_layer_that_cannot_run_says_which_limit(graph, design, text):
