@@ -34,7 +34,7 @@ def tall(rng, layers, ops=("conv", "depthwise", "maxpool", "avgpool")):
 
 def agrees(stages, placements, graph, data):
     """Every row that a stage writes, and the output, equal the golden model's."""
-    tensors = run(graph, data[None])
+    tensors = run(graph.engine(), data[None])
     output, trace = run_stages(stages, placements, graph, data)
     for tensor, first, values in trace:
         assert np.array_equal(values, tensors[tensor][0][first:first + len(values)])
@@ -105,16 +105,18 @@ def test_what_a_band_reads_and_writes():
     assert executed_macs(stages, graph) == graph.macs(0) * 6 // 4 + graph.macs(1)
 
 
-@pytest.mark.parametrize("capacity, commands, macs", [
-    (65536, 29, 7_489_664), (49152, 30, 7_489_664), (32768, 39, 7_501_952)])
-def test_vww_in_bands(capacity, commands, macs):
+@pytest.mark.parametrize("name, capacity, commands, macs", [
+    ("vww", 65536, 29, 7_489_664), ("vww", 49152, 30, 7_489_664), ("vww", 32768, 39, 7_501_952),
+    ("kws", 10240, 35, 2_656_768)])
+def test_networks_in_bands(name, capacity, commands, macs):
     if not MODELS.is_dir():
         pytest.skip(f"{MODELS} is not there")
-    graph = load_tflite(MODELS / "vww.tflite")
+    graph = load_tflite(MODELS / f"{name}.tflite")
     plan = fit_memory(graph, capacity=capacity)
     assert peak_bytes(plan.placements) <= capacity
     assert len(plan.stages) <= commands
     assert executed_macs(plan.stages, graph) <= macs
+    agrees(plan.stages, plan.placements, graph, random_inputs(np.random.default_rng(0), graph, 3)[2])
 
 
 def test_what_cannot_fit_says_so():

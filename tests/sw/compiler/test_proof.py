@@ -8,8 +8,10 @@ from sw.compiler.errors import PlanError
 from sw.compiler.plan import Placement, plan_memory, prove
 from sw.compiler.proof import window_rows
 from sw.compiler.schedule import Stage, schedule
+from sw.golden import run
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_add, random_layer, same_padding
+from tests.support.layers import random_add, random_inputs, random_layer, same_padding
+from tests.support.stages import random_dag, run_stages
 
 
 def block():
@@ -97,6 +99,31 @@ def test_a_residual_that_lives_on_is_found():
 def test_an_input_to_be_kept_that_is_overwritten_is_found():
     with pytest.raises(PlanError, match=r"end: tensor 0, but 64 of its bytes are not there.*stage 1, .*overwrote it"):
         prove(STAGES, GOOD, GRAPH, keep_input=True)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_proven_computes_the_graph(seed):
+    """Tensors moved at random: what passes is right on a scratchpad full of rubbish, what is wrong does not pass."""
+    rng = np.random.default_rng(seed)
+    graph = random_dag(rng, 6)
+    stages = schedule(graph)
+    good = plan_memory(stages, graph, capacity=2048)
+    data = random_inputs(rng, graph, 3)[2]
+    want = run(graph, data[None])[-1][0]
+    passed = 0
+    for _ in range(12):
+        bad, places = int(rng.choice(list(good))), dict(good)
+        address = int(rng.integers(0, 2 * graph.input.size))
+        for tensor, place in good.items():
+            if place == good[bad]:
+                places[tensor] = replace(place, address=address)
+        try:
+            prove(stages, places, graph)
+        except PlanError:
+            continue
+        passed += 1
+        assert np.array_equal(run_stages(stages, places, graph, data)[0], want)
+    assert passed < 12
 
 
 def test_windows():
