@@ -18,6 +18,7 @@ from hw.spec.timing import (
     drain_lag_cycles,
     drain_turns,
     element_latency,
+    lane_skew,
     requantize_latency,
 )
 
@@ -81,38 +82,54 @@ class Drain(wiring.Component):
 
         # what happened so many cycles after an output's first pass
         passes = add_passes(design)
+        through = DRAIN_SELECT_LATENCY + requantize_latency(design)
+        spread = lane_skew(design, design.requantizers - 1)
         ages = {0: issue}
-        for age in range(1, passes.final + requantize_latency(design) + DRAIN_SELECT_LATENCY + 1):
+        for age in range(1, through + max(passes.final, spread) + 1):
             ages[age] = Signal(name=f"age{age}")
             m.d.sync += ages[age].eq(ages[age - 1])
-        through = DRAIN_SELECT_LATENCY + requantize_latency(design)
 
-        m.d.comb += [params.row.eq(Mux(command.depthwise, row, 0)), params.turn.eq(turn), params.odd.eq(odd),
-                     params.add.eq(command.add)]
-        value = Signal(design.requantizers * design.acc_bits)
-        totals = Array(Cat(self.totals[r * design.cols + t * design.requantizers + q]
-                           for q in range(design.requantizers))
-                       for r in range(design.rows) for t in range(design.cols // design.requantizers))
-        single = Array(self.totals[n] for n in range(design.rows * design.cols))
-        per_row = design.cols // design.requantizers
-        m.d.sync += value.eq(Mux(command.add, single[row * design.cols + turn],
-                                 totals[row * per_row + turn[:max(1, (per_row - 1).bit_length())]]))
+        place = Signal(data.StructLayout({"row": row.shape(), "turn": turn.shape(), "odd": 2}), name="place0")
+        m.d.comb += [place.row.eq(row), place.turn.eq(turn), place.odd.eq(odd), params.add.eq(command.add)]
+        places = [place]
+        for skew in range(spread):
+            places.append(self._later(m, places[-1], 1, f"place{skew + 1}_"))
         units = []
         for q in range(design.requantizers):
+            skew = lane_skew(design, q)
             unit = Requantizer(acc_bits=32, cycles=design.requantizer_cycles, dsps=design.requantizer_dsps)
             m.submodules[f"requantizer{q}"] = unit
             units.append(unit)
+            value = self._chosen(m, q, places[skew])
             m.d.comb += [
-                unit.acc.valid.eq(ages[1]), unit.acc.p.params.eq(params.channels[q]),
-                unit.acc.p.value.eq(value.word_select(q, design.acc_bits).as_signed()),
+                params.row[q].eq(Mux(command.depthwise, places[skew].row, 0)), params.turn[q].eq(places[skew].turn),
+                params.odd[q].eq(places[skew].odd),
+                unit.acc.valid.eq(ages[1 + skew]), unit.acc.p.params.eq(params.channels[q]),
+                unit.acc.p.value.eq(value),
                 unit.zero.eq(command.out_zero), unit.low.eq(command.act_min), unit.high.eq(command.act_max),
                 unit.add_zero.eq(command.add_zero), unit.add_low.eq(command.add_min),
                 unit.add_high.eq(command.add_max)]
-            m.d.comb += store.outputs[q].eq(unit.out.payload)
-        m.d.comb += store.valid.eq(ages[through] & ~command.add)
+            out = Signal(design.act_bits, name=f"out{q}_0")
+            m.d.comb += out.eq(unit.out.payload)
+            m.d.comb += store.outputs[q].eq(self._later(m, out, spread - skew, f"out{q}_"))
+        m.d.comb += store.valid.eq(ages[through + spread] & ~command.add)
         with m.If(command.add):
             self._add(m, ages, passes, through, units, params, store)
         return m
+
+    def _chosen(self, m, q, place):
+        """The sum that requantizer ``q`` takes, a cycle after its ``place``."""
+        design = self.design
+        per_row = design.cols // design.requantizers
+        mine = Array(self.totals[r * design.cols + t * design.requantizers + q]
+                     for r in range(design.rows) for t in range(per_row))
+        chosen = mine[place.row * per_row + (place.turn if per_row > 1 else 0)]
+        if q == 0:      # in a residual add a turn is one column
+            chosen = Mux(self.command.add, Array(self.totals[n] for n in range(design.rows * design.cols))[
+                place.row * design.cols + place.turn], chosen).as_signed()
+        value = Signal(signed(design.acc_bits), name=f"value{q}")
+        m.d.sync += value.eq(chosen)
+        return value
 
     @staticmethod
     def _later(m, value, cycles, name):

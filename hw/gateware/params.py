@@ -28,7 +28,8 @@ class ParamWord(data.Struct):
 class ChannelMemory(wiring.Component):
     """Bias, multiplier and shift of every column, for four neighbouring blocks.
 
-    ``channels`` follows ``row``, ``turn`` and ``odd`` by a cycle (with ``add`` a turn is one column), ``add_channels`` (residual, own operand, sum)
+    Of each requantizer, ``channels`` follows ``row``, ``turn`` and ``odd`` by a cycle (with ``add`` a turn is one
+    column); ``add_channels`` (residual, own operand, sum)
     follows its ``add_...`` by a cycle.
     """
 
@@ -36,7 +37,9 @@ class ChannelMemory(wiring.Component):
         self.design = design
         super().__init__({
             "param": In(ParamWord), "weights": In(design.weight_word_bits),
-            "row": In(range(design.rows)), "turn": In(range(max(2, design.cols))), "odd": In(2),
+            "row": In(data.ArrayLayout(range(max(2, design.rows)), design.requantizers)),
+            "turn": In(data.ArrayLayout(range(max(2, design.cols)), design.requantizers)),
+            "odd": In(data.ArrayLayout(2, design.requantizers)),
             "channels": Out(data.ArrayLayout(ChannelParams, design.requantizers)),
             "add": In(1), "add_residual": In(1), "add_operand": In(1), "add_final": In(1),
             "add_channels": Out(data.ArrayLayout(ChannelParams, ADD_RECORDS)),
@@ -71,7 +74,7 @@ class ChannelMemory(wiring.Component):
         m.d.comb += [
             writer.en.eq(param.valid), writer.data.eq(self.weights[:PARAM_BITS]),
             writer.addr.eq(Mux(param.add, records + param.index, place(param.index, param.row, param.odd))),
-            reader.addr.eq(place(self.turn, self.row, self.odd)),
+            reader.addr.eq(place(self.turn[0], self.row[0], self.odd[0])),
         ]
         for number, wanted in enumerate((self.add_residual, self.add_operand, self.add_final)):
             with m.If(wanted):
@@ -93,17 +96,24 @@ class ChannelMemory(wiring.Component):
                 m.d.sync += gathered.eq(Cat(gathered, self.weights.word_select(col, part))[part:])
             m.submodules[f"column{col}"] = storage = memory.Memory(
                 shape=PARAM_BITS, depth=SETS << bits, init=[], attrs=LUT_RAM)
-            writer, reader = storage.write_port(), storage.read_port(domain="comb")
-            m.d.comb += [writer.addr.eq(where), writer.data.eq(gathered), writer.en.eq(stored & ~is_add),
-                         reader.addr.eq(Cat(self.row[:bits], self.odd))]
-            records.append(reader.data)
+            writer = storage.write_port()
+            m.d.comb += [writer.addr.eq(where), writer.data.eq(gathered), writer.en.eq(stored & ~is_add)]
+            # a column belongs to one requantizer, but for residual adds, all of whose outputs come from the first
+            readers = []
+            for q in sorted({0, col % design.requantizers}):
+                reader = storage.read_port(domain="comb")
+                m.d.comb += reader.addr.eq(Cat(self.row[q][:bits], self.odd[q]))
+                readers.append(reader.data)
+            records.append(readers)
             if col < ADD_RECORDS:
                 kept = Signal(PARAM_BITS, name=f"add{col}")
                 with m.If(stored & is_add):
                     m.d.sync += kept.eq(gathered)
                 m.d.comb += self.add_channels[col].as_value().eq(kept)
         for q in range(design.requantizers):
-            mine = Array(records[q::design.requantizers])
+            mine = Array(readers[-1] for readers in records[q::design.requantizers])[
+                self.turn[q] if design.cols > design.requantizers else 0]
             chosen = Signal(PARAM_BITS, name=f"chosen{q}")
-            m.d.sync += chosen.eq(mine[self.turn] if q else Mux(self.add, Array(records)[self.turn], mine[self.turn]))
+            m.d.sync += chosen.eq(mine if q else Mux(
+                self.add, Array(readers[0] for readers in records)[self.turn[0]], mine))
             m.d.comb += self.channels[q].as_value().eq(chosen)

@@ -3,7 +3,9 @@
 The gateware delays what goes with its data by these; the cycle counters of the RTL are tested equal to the model.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
@@ -11,7 +13,7 @@ from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "WRITE_LATENCY", "AddPasses", "DrainTurns",
            "add_passes", "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency",
-           "requantize_latency"]
+           "lane_skew", "requantize_latency"]
 
 READ_LATENCY = 4          # scratchpad: request to word
 DRAIN_SELECT_LATENCY = 1  # finished sum to requantizer
@@ -39,6 +41,7 @@ def command_words(design: DesignPoint) -> int:
 class DrainTurns:
     """How the sums of one tile go through the requantizers: row by row, some columns in a turn."""
 
+    depthwise: bool
     rows: int
     turns: int      # per row
     columns: int    # per turn
@@ -54,34 +57,37 @@ def drain_turns(design: DesignPoint, *, depthwise: bool, add: bool = False) -> D
     """A residual add takes four passes per output, so requantizers work in groups of four, or four times."""
     rows, cols = ((design.depthwise_rows, design.depthwise_cols) if depthwise else (design.rows, design.cols))
     if add:
-        return DrainTurns(rows=rows, turns=cols, columns=1,
+        return DrainTurns(depthwise=depthwise, rows=rows, turns=cols, columns=1,
                           cycles=design.requantizer_cycles * max(1, ADD_PASSES // design.requantizers))
-    return DrainTurns(rows=rows, turns=-(-cols // design.requantizers), columns=design.requantizers,
+    return DrainTurns(depthwise=depthwise, rows=rows, turns=-(-cols // design.requantizers), columns=design.requantizers,
                       cycles=design.requantizer_cycles)
 
 
-def _modes(design: DesignPoint) -> list[DrainTurns]:
-    return [drain_turns(design, depthwise=depthwise, add=add) for depthwise in (False, True) for add in (False, True)]
+def lane_skew(design: DesignPoint, lane: int) -> int:
+    """Cycles by which requantizer ``lane`` works behind the first: as its column of the array does."""
+    return lane // MULTIPLIERS[design.multiplier].ways
 
 
-def _skew(design: DesignPoint, row: int, column: int) -> int:
-    """Cycles after the first element's sum at which element (row, column) has its own."""
-    return row + min(column, design.cols - 1) // MULTIPLIERS[design.multiplier].ways
+def _reads(design: DesignPoint, mode: DrainTurns) -> Iterator[tuple[int, int]]:
+    """For each element, cycles after the first one's: when its sum is there, when it is read in a drain without lag."""
+    width = min(mode.turns * mode.columns, design.depthwise_cols if mode.depthwise else design.cols)
+    for row, column in product(range(mode.rows), range(width)):
+        turn, lane = divmod(column, mode.columns)
+        yield (row + column // MULTIPLIERS[design.multiplier].ways,
+               (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane))
 
 
 def drain_lag_cycles(design: DesignPoint) -> int:
     """Cycles from the first element's finished sum to its turn: no element is then read before its sum arrives."""
-    return max(_skew(design, row, (turn + 1) * mode.columns - 1) - (row * mode.turns + turn) * mode.cycles
-               for mode in _modes(design) for row in range(mode.rows) for turn in range(mode.turns))
+    modes = [drain_turns(design, depthwise=depthwise, add=add) for depthwise in (False, True) for add in (False, True)]
+    return max(there - read for mode in modes for there, read in _reads(design, mode))
 
 
 def drain_cycles(design: DesignPoint, *, depthwise: bool, add: bool = False) -> int:
     """Shortest distance of two tiles: the requantizers are done, and no sum is replaced before it was read."""
     mode = drain_turns(design, depthwise=depthwise, add=add)
     lag = drain_lag_cycles(design)
-    return max(mode.total, *(
-        lag + (row * mode.turns + turn) * mode.cycles - _skew(design, row, turn * mode.columns) + 1
-        for row in range(mode.rows) for turn in range(mode.turns)))
+    return max(mode.total, *(lag + read - there + 1 for there, read in _reads(design, mode)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from hw.spec.timing import (
     drain_lag_cycles,
     drain_turns,
     element_latency,
+    lane_skew,
     requantize_latency,
 )
 from sw.compiler.stream import StreamTimeline
@@ -104,7 +105,8 @@ def _last_output(design: DesignPoint, *, depthwise: bool, add: bool) -> int:
     """Cycles between a layer's last step and the end of its last write."""
     mode = drain_turns(design, depthwise=depthwise, add=add)
     return (1 + READ_LATENCY + element_latency(design) + drain_lag_cycles(design) + mode.total - mode.cycles
-            + DRAIN_SELECT_LATENCY + requantize_latency(design) + (add_passes(design).final if add else 0)
+            + DRAIN_SELECT_LATENCY + requantize_latency(design)
+            + (add_passes(design).final if add else lane_skew(design, design.requantizers - 1))
             + WRITE_LATENCY - 1)
 
 

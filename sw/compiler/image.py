@@ -38,7 +38,7 @@ class Commands:
 
 
 def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint) -> Commands:
-    """Keep all weights in the scratchpad if they fit; else stream those that cost the fewest cycles.
+    """Keep all weights in the scratchpad if they fit; else those that save the most cycles for their size.
 
     Raises
     ------
@@ -55,14 +55,24 @@ def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint) ->
         need = _resident_bytes(lowered, streamed, design)
         raise CompileError(f"{name}: program and weights take {need} bytes, weight_bytes={design.weight_bytes}; "
                            f"raise weight_bytes, stream them (stream_bytes), or narrow the weights or the network")
-    while best is None and len(streamed) < len(lowered):
-        streamed = streamed | {min(set(range(len(lowered))) - streamed,
-                                   key=lambda index: _price(lowered, streamed | {index}, design))}
-        best = _place(lowered, streamed, design)
+    streamed = frozenset(range(len(lowered)))
+    best = _place(lowered, streamed, design)
     if best is None:
         raise CompileError(f"{name}: not even the largest block of a layer fits weight_bytes={design.weight_bytes} "
                            f"beside the program; raise weight_bytes")
-    return best
+    while True:
+        tried = [(index, placed) for index in sorted(streamed)
+                 if (placed := _place(lowered, streamed - {index}, design)) is not None]
+        now = _cycles(best, design)
+        gains = {index: (now - _cycles(placed, design)) / _words(lowered[index]) for index, placed in tried}
+        if not gains or max(gains.values()) < 0:
+            return best
+        index = max(gains, key=gains.__getitem__)
+        streamed, best = streamed - {index}, dict(tried)[index]
+
+
+def _cycles(commands: Commands, design: DesignPoint) -> int:
+    return sum(terms.total for terms in timeline(design, commands.all))
 
 
 def _words(lowered: Lowered) -> int:
@@ -73,15 +83,6 @@ def _resident_bytes(lowered: Sequence[Lowered], streamed: frozenset[int], design
     commands = len(lowered) + 1 + bool(streamed)
     words = sum(_words(one) for index, one in enumerate(lowered) if index not in streamed)
     return -(-(HEADER_BYTES + commands * COMMAND_BITS // 8 + words * word_bytes(design)) // 4) * 4
-
-
-def _price(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint) -> float:
-    """Cycles that streaming costs for each byte that it frees, as if the ring had all the room it needs."""
-    commands = _place(lowered, streamed, replace(design, weight_bytes=1 << 19))
-    if commands is None:
-        return float("inf")
-    cycles = sum(terms.total for terms in timeline(design, commands.all))
-    return cycles / commands.stream_bytes
 
 
 def _place(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint) -> Commands | None:
