@@ -13,7 +13,7 @@ from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "WRITE_LATENCY", "AddPasses", "DrainTurns",
            "add_passes", "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency",
-           "lane_skew", "requantize_latency"]
+           "lane_skew", "requantize_latency", "requantizer_latency"]
 
 READ_LATENCY = 4          # scratchpad: request to word
 DRAIN_SELECT_LATENCY = 1  # finished sum to requantizer
@@ -22,9 +22,14 @@ LOG_CYCLES = 5            # counters of a layer to the layer log
 ADD_PASSES = 4            # times that a residual add uses a requantizer, its convolution included
 
 
+def requantizer_latency(*, cycles: int, dsps: int) -> int:
+    """Of one requantizer, accumulator to output byte."""
+    return cycles + 5 if cycles > 1 else {4: 7, 2: 9, 0: 9}[dsps]
+
+
 def requantize_latency(design: DesignPoint) -> int:
-    """Accumulator to output."""
-    return 7
+    """Accumulator to output byte."""
+    return requantizer_latency(cycles=design.requantizer_cycles, dsps=design.requantizer_dsps)
 
 
 def element_latency(design: DesignPoint) -> int:

@@ -7,14 +7,12 @@ import numpy as np
 from hw.spec.design import PARAM_BITS, DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
-from hw.spec.requant import ADD_LEFT_SHIFT, MAX_SHIFT
+from hw.spec.requant import ADD_LEFT_SHIFT, MAX_SHIFT, TOTAL_BITS
 from sw.golden.ops import requantize
 from sw.graph.graph import Layer
 
 __all__ = ["Channels", "add_words", "check_accumulator", "fold", "join", "param_words", "pooling_channels",
            "pooling_scale", "weight_words"]
-
-TOTAL_BITS = 32    # of a sum and its bias in the requantizer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
