@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from amaranth import Module
 
-from hw.gateware.contract import StreamContract
+from hw.formal.stream import RingContract
 from hw.gateware.stream import SpramSource, WeightStream
 from hw.spec.design import DesignPoint
 from hw.spec.stream import latency_cycles, word_bytes
@@ -58,7 +58,7 @@ class StreamBench:
                 top.d.comb += [mine.payload.eq(theirs.payload), mine.valid.eq(theirs.valid)]
             top.d.comb += [self.loader.request.ready.eq(self.source.request.ready),
                            self.source.enable.eq(self.loader.enable)]
-        simulate(top, self._bench, contracts=[StreamContract(self.loader.request)])
+        simulate(top, self._bench, contracts=[RingContract(self.loader)])
         return self.ready
 
     async def _bench(self, ctx):
