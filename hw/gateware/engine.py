@@ -31,7 +31,7 @@ def memory_port(design: DesignPoint) -> wiring.Signature:
     """Memory that weights stream from, seen from the engine: requests of beats, and the beats in order."""
     return wiring.Signature({
         "request": Out(stream.Signature(Request)),
-        "data": In(stream.Signature(8 * design.stream_port_bytes, always_ready=True))})
+        "data": In(stream.Signature(8 * design.stream_port_bytes))})
 
 
 class BusState(enum.Enum, shape=3):
@@ -125,7 +125,8 @@ class Engine(wiring.Component):
         wiring.connect(m, loader.write, weights.stream_write)
         if design.memory != "spram":
             wiring.connect(m, loader.request, wiring.flipped(self.memory.request))
-            wiring.connect(m, wiring.flipped(self.memory.data), loader.data)
+            m.d.comb += [loader.data.valid.eq(self.memory.data.valid), loader.data.payload.eq(self.memory.data.payload),
+                         self.memory.data.ready.eq(1)]
             return
         m.submodules.source = source = SpramSource(design)
         wiring.connect(m, loader.request, source.request)
@@ -136,12 +137,15 @@ class Engine(wiring.Component):
 
 
     def _bus(self, m, sequencer, acts, weights):
-        bus, state = self.bus, Signal(BusState)
+        bus, state, design = self.bus, Signal(BusState), self.design
         offset = Signal(ADDRESS_BITS + 2)
         m.d.comb += offset.eq(bus.adr << 2)
         in_acts = (offset >= ACT_WINDOW) & (offset < WEIGHT_WINDOW)
         in_weights = offset >= WEIGHT_WINDOW
         in_log = (offset >= LAYER_LOG) & (offset < LAYER_LOG + 4 * LOG_WORDS * LAYER_LOG_ENTRIES)
+        readable = sequencer.paused
+        if design.memory == "spram":     # its port has more users than the sequencer
+            readable = readable & acts.idle & ~sequencer.stream_wait
         for scratchpad, chosen in (acts, in_acts), (weights, in_weights):
             reads, writes = Signal(), Signal()
             m.d.comb += [
@@ -151,7 +155,7 @@ class Engine(wiring.Component):
                 scratchpad.bus_write.p.address.eq(scratchpad.bus_address),
                 scratchpad.bus_write.p.data.eq(bus.dat_w),
                 scratchpad.bus_write.p.select.eq(bus.sel),
-                reads.eq((state == BusState.SCRATCHPAD) & ~bus.we & sequencer.paused),
+                reads.eq((state == BusState.SCRATCHPAD) & ~bus.we & readable),
             ]
             m.d.sync += scratchpad.bus_read.eq(reads)
         m.d.comb += sequencer.pause.eq((state == BusState.SCRATCHPAD) & ~bus.we)
@@ -170,7 +174,7 @@ class Engine(wiring.Component):
             with m.Case(BusState.SCRATCHPAD):
                 with m.If(bus.we & Mux(in_acts, acts.bus_write.ready, weights.bus_write.ready)):
                     m.d.sync += state.eq(BusState.DONE)
-                with m.Elif(~bus.we & sequencer.paused):
+                with m.Elif(~bus.we & readable):
                     m.d.sync += state.eq(BusState.READ)
             with m.Case(BusState.READ):
                 m.d.sync += [waited.eq(waited + 1), bus.dat_r.eq(Mux(in_acts, acts.bus_data, weights.bus_data))]

@@ -11,7 +11,7 @@ from hw.gateware.scratchpad import Fetch
 from hw.gateware.walker import Pixel, Taps, WindowWalker
 from hw.spec.commands import COUNTERS, COUNTS, ERRORS, LAYER_LOG_ENTRIES, MAGIC, OPCODES
 from hw.spec.design import DesignPoint
-from hw.spec.timing import LOG_CYCLES, READ_LATENCY, command_words, drain_cycles
+from hw.spec.timing import LOG_CYCLES, READ_LATENCY, command_words, drain_cycles, settle_cycles
 
 __all__ = ["Sequencer"]
 
@@ -102,8 +102,10 @@ class Sequencer(wiring.Component):
                 m.d.comb += next_pointer.eq(self.ring_first)
         count = Signal(range(max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES) + 1))
         damaged = self._gather_command(m, state, count)
+        settled, settle_left = Signal(), Signal(8)
+        m.d.comb += settled.eq(settle_left == 0)
         m.d.comb += [self.busy.eq(state != State.IDLE),
-                     self.stream_wait.eq((state == State.BLOCK) & command.stream)]
+                     self.stream_wait.eq((state == State.BLOCK) & command.stream & settled)]
 
         phase = Signal(range(max(2, design.fetch_steps)))
         group, band, block, param_row = Signal(16), Signal(12), Signal(12), Signal(4)
@@ -142,7 +144,8 @@ class Sequencer(wiring.Component):
         issues = Signal()
         m.d.comb += [
             self.paused.eq(self.pause & (
-                (state == State.IDLE) | (state == State.BLOCK) | (state == State.SPACE) | (state == State.DRAIN) |
+                (state == State.IDLE) | ((state == State.BLOCK) & ~command.stream) |
+                (state == State.SPACE) | (state == State.DRAIN) |
                 ((state == State.TILE) & (phase == 0)))),
             issues.eq((state == State.TILE) & ~self.paused),
         ]
@@ -176,9 +179,11 @@ class Sequencer(wiring.Component):
                 m.d.sync += residual_address.eq(following)
             with m.Else():
                 m.d.comb += self.stream_release.eq(command.stream)
+                if design.memory == "spram":
+                    settles = [settle_cycles(design, depthwise=depthwise, add=add) for depthwise, add in modes]
+                    m.d.sync += settle_left.eq(Mux(last_block, 0, Array(settles)[Cat(command.add, command.depthwise)]))
                 next_residual = residual_block + command.out_block_bytes
                 m.d.sync += [block.eq(block + 1), state.eq(Mux(last_block, State.DRAIN, State.BLOCK)),
-                             ring_pointer.eq(Mux(command.stream, pointer, ring_pointer)),
                              block_address.eq(block_address + command.block_bytes),
                              block_x.eq(block_x + command.block_bytes),
                              residual_block.eq(next_residual), residual_tile.eq(next_residual)]
@@ -220,7 +225,10 @@ class Sequencer(wiring.Component):
                         m.d.sync += ring_pointer.eq(self._ring_words(self.stream_command.ring_base))
             with m.Case(State.BLOCK):
                 m.d.sync += [count.eq(0), param_row.eq(0)]
-                ready = ~self.paused & (~command.stream | self.stream_ready if design.stream_port_bytes else 1)
+                with m.If(~settled):
+                    m.d.sync += settle_left.eq(settle_left - 1)
+                ready = settled & ~self.paused & (
+                    ~command.stream | self.stream_ready if design.stream_port_bytes else 1)
                 with m.If(ready):
                     m.d.comb += walker.begin.eq(1)
                     m.d.sync += state.eq(Mux(command.add, State.ADD, State.PARAMS))
@@ -267,6 +275,8 @@ class Sequencer(wiring.Component):
                 with m.If(spaced & ~self.paused):
                     end_tile()
             with m.Case(State.DRAIN):
+                with m.If(command.stream):
+                    m.d.sync += ring_pointer.eq(pointer)
                 with m.If(self.drained):
                     m.d.sync += [state.eq(State.LOG), count.eq(0)]
             with m.Case(State.LOG):
@@ -397,4 +407,4 @@ class Sequencer(wiring.Component):
             self.step.token.first.eq(taps.begins_sum & (phase == 0)),
             self.step.token.last.eq(taps.last & last_step),
         ]
-        return stepping & ~command.local
+        return stepping & ~command.local & (~command.uniform | (taps.last & last_step))

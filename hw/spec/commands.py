@@ -66,6 +66,7 @@ COMMAND_FIELDS: dict[str, tuple[int, bool]] = _PREFIX | {
     "add": (1, False),               # add what lies at the output's place before
     "local": (1, False),             # weights come from the elements' own memories
     "stream": (1, False),            # weights come through the ring
+    "uniform": (1, False),           # all steps of a block have the same word of weights
     "tail_steps": (5, False),        # steps of the last segment of a kernel row
     "segment_steps": (5, False),     # steps of every other segment
     "tail_rows": (5, False),         # pixels in a band's last group (depthwise: rows of channels in the last block)

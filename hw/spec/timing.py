@@ -13,11 +13,13 @@ from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "WRITE_LATENCY", "AddPasses", "DrainTurns",
            "add_passes", "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency",
-           "lane_skew", "requantize_latency", "requantizer_latency"]
+           "lane_skew",
+           "last_output_cycles", "requantize_latency", "requantizer_latency", "settle_cycles"]
 
 READ_LATENCY = 4          # scratchpad: request to word
 DRAIN_SELECT_LATENCY = 1  # finished sum to requantizer
 WRITE_LATENCY = 2         # output byte to the first read that sees it
+SPRAM_WRITE_CYCLES = 2    # that a row of outputs takes longer to the single-port memory
 LOG_CYCLES = 5            # counters of a layer to the layer log
 ADD_PASSES = 4            # times that a residual add uses a requantizer, its convolution included
 
@@ -121,3 +123,17 @@ def add_passes(design: DesignPoint) -> AddPasses:
     per_lane = min(design.requantizers, ADD_PASSES)
     return AddPasses(residual=operand - unit, operand=operand, final=operand + first(1),
                      lanes=tuple(p * per_lane // ADD_PASSES for p in range(ADD_PASSES)))
+
+
+def last_output_cycles(design: DesignPoint, *, depthwise: bool, add: bool) -> int:
+    """Cycles from a tile's last step to the end of its last write."""
+    mode = drain_turns(design, depthwise=depthwise, add=add)
+    return (1 + READ_LATENCY + element_latency(design) + drain_lag_cycles(design) + mode.total - mode.cycles
+            + DRAIN_SELECT_LATENCY + requantize_latency(design)
+            + (add_passes(design).final if add else lane_skew(design, design.requantizers - 1))
+            + WRITE_LATENCY - 1 + (SPRAM_WRITE_CYCLES if design.memory == "spram" else 0))
+
+
+def settle_cycles(design: DesignPoint, *, depthwise: bool, add: bool) -> int:
+    """Cycles after a block in which weights do not load yet, because its outputs need the same memory."""
+    return last_output_cycles(design, depthwise=depthwise, add=add) if design.memory == "spram" else 0

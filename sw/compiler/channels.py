@@ -8,11 +8,13 @@ from hw.spec.design import PARAM_BITS, DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.requant import ADD_LEFT_SHIFT, MAX_SHIFT, TOTAL_BITS
-from sw.golden.ops import requantize
+from sw.golden.ops import requantize, scaled
 from sw.graph.graph import Layer
 
 __all__ = ["Channels", "add_words", "check_accumulator", "fold", "join", "param_words", "pooling_channels",
            "pooling_scale", "weight_words"]
+
+OUTPUT_BITS = 10     # beyond which an output is clamped whatever its zero point is
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,21 +31,45 @@ def fold(layer: Layer, weights: np.ndarray, zero_point: int, design: DesignPoint
     wide = weights.astype(np.int64)
     check_accumulator(wide, design)
     bias = layer.bias.astype(np.int64) - zero_point * wide.sum(axis=1)
-    extreme = np.abs(bias) + (1 << design.act_bits - 1) * np.abs(wide).sum(axis=1) + (1 << design.acc_bits - 1)
+    reach = (np.abs(wide) << design.act_bits - 1).sum(axis=1) + _most_dropped(wide, design)
+    channels = _narrowed(Channels(bias=bias, multiplier=layer.multiplier, shift=layer.shift), reach)
+    extreme = np.abs(channels.bias) + reach
     if extreme.max() >= 1 << TOTAL_BITS - 1:
         raise SpecError(f"channel {int(extreme.argmax())}: bias and sum may exceed {TOTAL_BITS} bits; "
                         f"train with a smaller bias")
-    return Channels(bias=bias, multiplier=layer.multiplier, shift=layer.shift)
+    return channels
+
+
+def _narrowed(channels: Channels, reach: np.ndarray) -> Channels:
+    """The same outputs from smaller biases, where whatever the sum (at most ``reach``) the output is the same.
+
+    TFLite leaves enormous biases in channels whose weights are all zero.
+    """
+    def outputs(total: np.ndarray) -> np.ndarray:
+        limit = 1 << OUTPUT_BITS
+        return np.clip(scaled(total, channels.multiplier, channels.shift), -limit, limit)
+
+    low, high = outputs(channels.bias - reach), outputs(channels.bias + reach)
+    constant = (low == high) & (np.abs(channels.bias) + reach >= 1 << TOTAL_BITS - 1) & (reach < 1 << 15)
+    # (value << 16) times a half, shifted by 15; the sum changes less than a half of that
+    return Channels(bias=np.where(constant, low << 16, channels.bias),
+                    multiplier=np.where(constant, 1 << 30, channels.multiplier),
+                    shift=np.where(constant, 15, channels.shift))
 
 
 def check_accumulator(weights: np.ndarray, design: DesignPoint) -> None:
     """Prove that no sum exceeds the accumulator, whatever the activations are. ``weights``: (OC, taps)."""
-    dropped = MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
-    most_dropped = sum(((weights & ((1 << dropped - bit) - 1)) << bit) for bit in range(dropped))
-    worst = int(((np.abs(weights) << design.act_bits - 1) + most_dropped).sum(axis=1).max())
+    worst = int(((np.abs(weights) << design.act_bits - 1).sum(axis=1) + _most_dropped(weights, design)).max())
     if worst >= 1 << design.acc_bits - 1:
         raise SpecError(f"sums reach {worst}, acc_bits={design.acc_bits} holds {(1 << design.acc_bits - 1) - 1}; "
                         f"raise acc_bits to {worst.bit_length() + 1}")
+
+
+def _most_dropped(weights: np.ndarray, design: DesignPoint) -> np.ndarray:
+    """Most that a truncated multiplier leaves out of each sum. ``weights``: (OC, taps)."""
+    dropped = MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
+    return sum((((weights & ((1 << dropped - bit) - 1)) << bit).sum(axis=1) for bit in range(dropped)),
+               np.zeros(len(weights), np.int64))
 
 
 def pooling_scale(count: int, weight_bits: int) -> tuple[int, int, int]:

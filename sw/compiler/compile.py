@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hw.spec.design import DesignPoint
-from sw.compiler.bands import fit_memory
+from sw.compiler.bands import MemoryPlan, fit_memory
 from sw.compiler.cycles import LayerCycles, layer_cycles, program_cycles, timeline
 from sw.compiler.errors import CompileError
 from sw.compiler.image import Commands, pack_image, place_weights
 from sw.compiler.plan import peak_bytes
-from sw.compiler.proof import Placement
+from sw.compiler.proof import Placement, prove
 from sw.compiler.stages import lower_stages
 from sw.graph.graph import Graph
 
@@ -89,14 +89,15 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     """
     graph.check()
     plan = fit_memory(graph, capacity=design.act_bytes)
-    works = lower_stages(plan.stages, plan.placements, graph, design)
+    placements = _even_reads(plan, graph, design)
+    works = lower_stages(plan.stages, placements, graph, design)
     chosen = [min(work.choices, key=lambda lowered: layer_cycles(design, {"stream": 0, **lowered.command}).total)
               for work in works]
     commands = place_weights(graph.name, chosen, design)
     stream_address = 0
     if design.memory == "spram":
         stream_address = design.act_bytes - commands.stream_bytes & ~7
-        if (peak := peak_bytes(plan.placements)) > stream_address:
+        if (peak := peak_bytes(placements)) > stream_address:
             raise CompileError(f"{graph.name}: activations take {peak} bytes and weights {commands.stream_bytes}, "
                                f"act_bytes={design.act_bytes} holds both; narrow the weights or the network")
     layers = tuple(
@@ -104,7 +105,24 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
                   weight_words=len(words), tensor=work.tensor, output=work.output)
         for work, command, terms, words in zip(works, commands.layers, timeline(design, commands.all), commands.words,
                                                strict=True))
-    source = Placement(address=plan.placements[0].address, size=graph.input.size)
+    source = Placement(address=placements[0].address, size=graph.input.size)
     image = pack_image(commands, design, source=source, output=layers[-1].output, stream_address=stream_address)
     return Program(graph=graph, design=design, image=image, input=source, layers=layers, commands=commands,
                    stream_address=stream_address)
+
+
+def _even_reads(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Mapping[int, Placement]:
+    """The placements; on a memory that reads at even addresses only, with the input where its first read is even."""
+    first, placements = plan.stages[0], dict(plan.placements)
+    if design.memory != "spram" or first.layer is None or graph.layers[first.layer].op != "conv":
+        return placements
+    source, layer = placements[0], graph.layers[first.layer]
+    channels = graph.input.shape[2]
+    odd = (layer.padding[0] * graph.input.shape[1] + layer.padding[1]) * channels % 2
+    moved = Placement(address=source.address + 1, size=source.size)
+    alone = sum(0 in (stage.source, stage.residual) for stage in plan.stages) == 1 and first.rows is None
+    if not odd or not alone or moved.overlaps(placements[first.output]) or first.residual is not None:
+        return placements
+    placements[0] = moved
+    prove(plan.stages, placements, graph, capacity=design.act_bytes)
+    return placements

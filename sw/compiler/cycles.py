@@ -6,22 +6,19 @@ from dataclasses import asdict, dataclass, replace
 from hw.spec.commands import OPCODES
 from hw.spec.design import DesignPoint
 from hw.spec.timing import (
-    DRAIN_SELECT_LATENCY,
     LOG_CYCLES,
     READ_LATENCY,
-    WRITE_LATENCY,
-    add_passes,
     command_words,
     drain_cycles,
-    drain_lag_cycles,
-    drain_turns,
-    element_latency,
-    lane_skew,
-    requantize_latency,
+    last_output_cycles,
+    settle_cycles,
 )
 from sw.compiler.stream import StreamTimeline
 
-__all__ = ["LayerCycles", "Tiles", "command_cycles", "layer_cycles", "program_cycles", "tiles_of", "timeline"]
+__all__ = ["LayerCycles", "Tiles", "command_cycles", "layer_cycles", "port_cycles", "program_cycles", "tiles_of", "timeline"]
+
+
+ROW_CYCLES = 9     # see port_cycles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +82,31 @@ def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles
     tiles, blocks = tiles_of(design, command), command["blocks"]
     per_block, last_wait = _spaces(design, command)
     sets = (design.depthwise_rows if depthwise else 1) + add
+    settle = settle_cycles(design, depthwise=depthwise, add=add)
     return LayerCycles(
         compute=blocks * tiles.bands * (tiles.first + (tiles.groups - 1) * tiles.others),
-        weight_load=command_cycles(design) + blocks * (1 + sets * design.param_words + command["local_words"]),
+        weight_load=command_cycles(design) + blocks * (1 + sets * design.param_words + command["local_words"])
+        + (blocks - 1) * settle,
         memory=blocks * tiles.bands * tiles.groups * tiles.extra,
         requantize=blocks * per_block - last_wait,
-        drain=_last_output(design, depthwise=depthwise, add=add) - tiles.idle)
+        drain=last_output_cycles(design, depthwise=depthwise, add=add) - tiles.idle)
+
+
+def port_cycles(design: DesignPoint, command: Mapping[str, int]) -> int:
+    """Cycles per tile that a LAYER command leaves the activation port to the outputs, on a single-port memory.
+
+    A row of outputs waits for a cycle without a fetch; the next one but one must not begin before it had one. That
+    holds if every tile has such a cycle, and tiles are ``ROW_CYCLES`` or more apart.
+    """
+    if design.memory != "spram":
+        return 0
+    tiles = tiles_of(design, {**command, "port_cycles": 0})
+    single = command["depthwise"] or command["broadcast"]
+    free = not single and (command["tail_steps"] > 1 or (command["segments"] > 1 and command["segment_steps"] > 1))
+    spacing = drain_cycles(design, depthwise=bool(command["depthwise"]), add=bool(command["add"]))
+    if free or tiles.others + tiles.extra + 2 < spacing:
+        return 0
+    return max(1, ROW_CYCLES - tiles.others - tiles.extra)
 
 
 def _spaces(design: DesignPoint, command: Mapping[str, int]) -> tuple[int, int]:
@@ -99,15 +115,6 @@ def _spaces(design: DesignPoint, command: Mapping[str, int]) -> tuple[int, int]:
     spacing = drain_cycles(design, depthwise=bool(command["depthwise"]), add=bool(command["add"]))
     first, other = (max(0, spacing - counted) for counted in (tiles.counted_first, tiles.others + tiles.extra))
     return tiles.bands * (first + (tiles.groups - 1) * other), other if tiles.groups > 1 else first
-
-
-def _last_output(design: DesignPoint, *, depthwise: bool, add: bool) -> int:
-    """Cycles between a layer's last step and the end of its last write."""
-    mode = drain_turns(design, depthwise=depthwise, add=add)
-    return (1 + READ_LATENCY + element_latency(design) + drain_lag_cycles(design) + mode.total - mode.cycles
-            + DRAIN_SELECT_LATENCY + requantize_latency(design)
-            + (add_passes(design).final if add else lane_skew(design, design.requantizers - 1))
-            + WRITE_LATENCY - 1)
 
 
 def program_cycles(design: DesignPoint, layers: Iterable[LayerCycles]) -> int:
@@ -126,7 +133,7 @@ def timeline(design: DesignPoint, commands: Sequence[Mapping[str, int]]) -> list
         if command["opcode"] == OPCODES["STREAM"]:
             now += command_cycles(design)
             loader = StreamTimeline(design, ring_bytes=command["ring_bytes"], stream_bytes=command["stream_bytes"],
-                                    start=now - 1)
+                                    start=now)
             continue
         own = layer_cycles(design, command)
         if command["stream"]:
@@ -143,12 +150,14 @@ def _waits(design: DesignPoint, command: Mapping[str, int], own: LayerCycles, st
     """Cycles that the blocks of a layer, which begins in cycle ``start``, wait for their weights."""
     blocks, words = command["blocks"], command["block_words"]
     last_wait = _spaces(design, command)[1]
-    per_block = (own.compute + own.memory + own.weight_load - command_cycles(design) + own.requantize
-                 + last_wait) // blocks
+    settle = settle_cycles(design, depthwise=bool(command["depthwise"]), add=bool(command["add"]))
+    per_block = (own.compute + own.memory + own.weight_load - command_cycles(design) - (blocks - 1) * settle
+                 + own.requantize + last_wait) // blocks
     now, waits = start + command_cycles(design), 0
     for block in range(blocks):
         ready = loader.wait(now, words)
         waits += ready - now
         now = ready + per_block - (last_wait if block == blocks - 1 else 0)
         loader.release(now - 1, words)
+        now += settle
     return waits

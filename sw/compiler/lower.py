@@ -43,6 +43,17 @@ class Geometry:
     left: int = 0
     pixel_bytes: int = 0             # output distance of two pixels of a row; 0: their channels
     row_bytes: int = 0               # output distance of two rows; 0: their pixels
+    lead: int = 0                    # activations in front of a kernel row whose weights are 0
+
+    @property
+    def first_x(self) -> int:
+        """Place of the first tap in its row."""
+        return -self.left * self.shape[2] - self.lead
+
+    @property
+    def first_tap(self) -> int:
+        """Address of the first tap of the first pixel; it may lie outside the tensor."""
+        return self.address - self.top * self.shape[1] * self.shape[2] + self.first_x
 
     @property
     def pixel_pitch(self) -> int:
@@ -145,8 +156,7 @@ def _common(operator: Operator, geometry: Geometry) -> dict[str, int]:
         "act_min": operator.act_min, "act_max": operator.act_max, "in_zero": operator.in_zero,
         "out_zero": operator.out_zero, "in_height": height, "in_row_bytes": row_bytes,
         "step_x_bytes": stride_x * channels, "step_y_bytes": stride_y * row_bytes, "stride_y": stride_y,
-        "first_x_bytes": -geometry.left * channels, "first_y": -geometry.top,
-        "in_start": (geometry.address - geometry.top * row_bytes - geometry.left * channels) % (1 << 24),
+        "first_x_bytes": geometry.first_x, "first_y": -geometry.top, "in_start": geometry.first_tap % (1 << 24),
         "out_width": geometry.out_shape[1], "kernel_rows": operator.weights.shape[0 if operator.depthwise else 1],
         "first_segments": 1,
     }
@@ -262,6 +272,8 @@ def _tap_by_tap(operator: Operator, geometry: Geometry, design: DesignPoint) -> 
     # element (r, c) takes lane r of column c's slice
     words[:, :, :design.depthwise_cols, :design.depthwise_rows] = weights.reshape(
         blocks, taps, design.depthwise_rows, design.depthwise_cols).transpose(0, 1, 3, 2)
+    if (words == words[:, :1]).all():      # a pool
+        command, words = command | {"uniform": 1}, words[:, :1]
     yield Lowered(command=command, words=join(params, weight_words(words, design)))
 
 

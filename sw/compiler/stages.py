@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from sw.compiler.channels import add_words, join
+from sw.compiler.cycles import port_cycles
 from sw.compiler.errors import CompileError
 from sw.compiler.lower import Geometry, Lowered, Operator, lower, operator_of
 from sw.compiler.proof import Placement
@@ -85,19 +88,60 @@ def _lower(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Place
         zeros = tuple(types[tensor].zero_point for tensor in graph.inputs_of(stage.add))
         add = (add_words(layer_add, zeros, stage.swapped, design),
                {"add": 1, "add_zero": given.zero_point, "add_min": layer_add.act_min, "add_max": layer_add.act_max})
-    return [[_with_add(lowered, add) for lowered in lower(operator, piece, design)]
+    return [[_completed(lowered, add, design) for lowered in lower(operator, piece, design)]
             for operator, piece in _pieces(operator, geometry, design)]
 
 
-def _with_add(lowered: Lowered, add) -> Lowered:
+def _completed(lowered: Lowered, add: tuple[np.ndarray, Mapping[str, int]] | None, design: DesignPoint) -> Lowered:
+    """With the residual add, and all fields named."""
     command = {"add": 0, "window": 0, "broadcast": 0, "depthwise": 0, "local_words": 0, "local": 0, "port_cycles": 0,
-               "maximum": 0, **lowered.command}
-    if add is None:
-        return replace(lowered, command=command)
-    words, fields = add
-    return replace(lowered, command={**command, **fields}, words=join(words, lowered.words))
+               "maximum": 0, "uniform": 0, **lowered.command}
+    words = lowered.words
+    if add is not None:
+        words, command = join(add[0], words), {**command, **add[1]}
+    command["port_cycles"] = port_cycles(design, command)
+    return replace(lowered, command=command, words=words)
 
 
 def _pieces(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[tuple[Operator, Geometry]]:
-    """What one command can do each; everything at once, unless the memory only reads at even addresses."""
-    return [(operator, geometry)]
+    """What one command can do each: everything, unless the memory reads at even addresses only.
+
+    Then pixels at odd distances are two commands, for every other column each, and a kernel row that begins at an
+    odd address has a weight of 0 in front.
+
+    Raises
+    ------
+    SpecError
+        If that does not help.
+    """
+    if design.memory != "spram":
+        return [(operator, geometry)]
+    _, width, channels = geometry.shape
+    if width * channels % 2 and geometry.shape[0] > 1:
+        raise SpecError(f"memory='spram': reads at even addresses, and a row of the input has {width * channels} "
+                        f"activations; choose an even width or number of channels")
+    if geometry.pixel_pitch % 2 and geometry.out_shape[:2] != (1, 1) or operator.depthwise and channels % 2:
+        raise SpecError(f"memory='spram': reads at even addresses, and a pixel has {channels} activations in and "
+                        f"{geometry.pixel_pitch} out; choose even numbers of channels")
+    parts = [geometry]
+    if geometry.stride[1] * channels % 2 and geometry.out_shape[1] > 1:
+        parts = [_every_other_column(geometry, column) for column in (0, 1)]
+    return [_even(operator, part) for part in parts]
+
+
+def _every_other_column(geometry: Geometry, column: int) -> Geometry:
+    height, width, channels = geometry.out_shape
+    return replace(geometry, stride=(geometry.stride[0], 2 * geometry.stride[1]),
+                   left=geometry.left - column * geometry.stride[1],
+                   out_address=geometry.out_address + column * geometry.pixel_pitch,
+                   out_shape=(height, (width + 1 - column) // 2, channels),
+                   pixel_bytes=2 * geometry.pixel_pitch, row_bytes=geometry.row_pitch)
+
+
+def _even(operator: Operator, geometry: Geometry) -> tuple[Operator, Geometry]:
+    if geometry.first_tap % 2 == 0:
+        return operator, geometry
+    outputs, kernel_rows = operator.weights.shape[:2]
+    weights = np.zeros((outputs, kernel_rows, 1, 1 + operator.weights.shape[2] * operator.weights.shape[3]), np.int8)
+    weights[:, :, 0, 1:] = operator.weights.reshape(outputs, kernel_rows, -1)
+    return replace(operator, weights=weights), replace(geometry, lead=1)

@@ -49,10 +49,10 @@ def requantize(acc: np.ndarray, *, bias: np.ndarray, multiplier: np.ndarray, shi
                zero: int, low: int, high: int) -> np.ndarray:
     """``hw.spec.requant.requantize`` over int64 ``(..., C)`` with per-channel parameters; returns int8."""
     total = (acc + bias.astype(np.int64) + (1 << 31)) % (1 << 32) - (1 << 31)
-    return np.clip(_scaled(total, multiplier, shift) + zero, low, high).astype(np.int8)
+    return np.clip(scaled(total, multiplier, shift) + zero, low, high).astype(np.int8)
 
 
-def _scaled(total: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+def scaled(total: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """The requantizer's two roundings of int64 ``total``: by the multiplier, then by the shift."""
     value = (total * multiplier.astype(np.int64) + (1 << 30)) >> 31
     shift = shift.astype(np.int64)
@@ -100,9 +100,9 @@ def _maximum(layer: Layer, data: np.ndarray) -> np.ndarray:
 
 def _add(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray]) -> np.ndarray:
     """TFLite's ADD: both operands raised and scaled, each with the requantizer's roundings, then their sum."""
-    total = sum(_scaled((values.astype(np.int64) - kind.zero_point) << ADD_LEFT_SHIFT, multiplier, shift)
+    total = sum(scaled((values.astype(np.int64) - kind.zero_point) << ADD_LEFT_SHIFT, multiplier, shift)
                 for kind, values, multiplier, shift in zip(taken, data, layer.multiplier, layer.shift, strict=False))
-    return np.clip(_scaled(np.asarray(total), layer.multiplier[2], layer.shift[2]) + layer.output.zero_point,
+    return np.clip(scaled(np.asarray(total), layer.multiplier[2], layer.shift[2]) + layer.output.zero_point,
                    layer.act_min, layer.act_max).astype(np.int8)
 
 
