@@ -21,6 +21,14 @@ BYTES = 2 * BANKS
 ROW_BYTES = 4             # columns of the widest array whose rows take one access each
 
 
+class Row(data.Struct):
+    """Bytes that are stored with one access. Place ``n`` of ``data`` is for byte addresses that end in ``n``."""
+
+    address: 17          # of its first byte
+    mask: BYTES          # by place in the word
+    data: 32
+
+
 class SinglePort16k(wiring.Component):
     """One SB_SPRAM256KA: 16,384 halfwords, one access per cycle, either a read or a write.
 
@@ -105,6 +113,10 @@ class SpramScratchpad(wiring.Component):
 
     def __init__(self, design: DesignPoint):
         self.design = design
+        #: For proofs: the memories; the row that is collected, or whole; the one that waits for the port, or has it.
+        self.banks = [SinglePort16k() for _ in range(BANKS)]
+        self.row, self.collecting, self.whole = Signal(Row), Signal(), Signal()
+        self.stored, self.waiting, self.store = Signal(Row, reset_less=True), Signal(), Signal()
         super().__init__({
             "fetch": In(Fetch), "fetch_valid": In(1), "row_bytes": In(16), "zero": In(signed(8)),
             "word": Out(data.ArrayLayout(signed(8), BYTES)),
@@ -117,60 +129,55 @@ class SpramScratchpad(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        row, waiting, move = self._collect(m)
-        store, bus_store = Signal(), Signal()
+        move, bus_store = Signal(), Signal()
+        waiting, store, stored = self.waiting, self.store, self.stored
+        self._collect(m, move)
         m.d.comb += [
             self.load_ready.eq(~self.fetch_valid & ~waiting),
             self.bus_ready.eq(self.load_ready & ~self.load_read),
             self.bus_write.ready.eq(self.bus_ready & ~self.bus_read & ~move),
             store.eq(~self.fetch_valid & waiting),
             bus_store.eq(self.bus_write.valid & self.bus_write.ready),
+            self.idle.eq(~(self.collecting | self.whole | waiting)),
         ]
         m.d.sync += waiting.eq(move | (waiting & ~store))
-
-        # what is stored, in the cycle after its access was granted
-        stored_word, stored_mask, stored_data = (Signal(16, reset_less=True), Signal(BYTES, reset_less=True),
-                                                 Signal(32, reset_less=True))
-        upper = self.bus_write.p.address[2]
+        # the memories take it in the cycle after its access was granted
+        select, upper = self.bus_write.p.select, self.bus_write.p.address[2]
         with m.If(bus_store):
-            m.d.sync += [stored_data.eq(self.bus_write.p.data),
-                         stored_mask.eq(Cat(self.bus_write.p.select & ~upper.replicate(4),
-                                            self.bus_write.p.select & upper.replicate(4)))]
+            m.d.sync += [stored.data.eq(self.bus_write.p.data),
+                         stored.mask.eq(Cat(select & ~upper.replicate(4), select & upper.replicate(4)))]
         with m.If(move):
-            m.d.sync += [stored_data.eq(row.data), stored_mask.eq(row.mask), stored_word.eq(row.address)]
+            m.d.sync += stored.eq(self.row)
 
-        # halfword address of the access
-        address, bus_address = Signal(16), Mux(self.bus_write.valid, self.bus_write.p.address, self.bus_address)
+        bus_address = Mux(self.bus_read, self.bus_address, self.bus_write.p.address)
+        address = Signal(16)       # of the first halfword
         m.d.comb += address.eq(Mux(self.fetch_valid, self.fetch.address >> 1,
-                                   Mux(waiting, stored_word, Mux(self.load_read, self.load_address >> 3 << 2,
-                                                                 bus_address[2:] << 1))))
+                                   Mux(waiting, stored.address >> 1, Mux(self.load_read, self.load_address >> 3 << 2,
+                                                                         bus_address[2:] << 1))))
         offset, word = address[:2], address[2:]
         writes = Signal()
         m.d.sync += writes.eq(store | bus_store)
         halves = []
-        for bank in range(BANKS):
-            m.submodules[f"bank{bank}"] = cell = SinglePort16k()
+        for bank, cell in enumerate(self.banks):
+            m.submodules[f"bank{bank}"] = cell
             held = Signal(WORD_BITS, name=f"address{bank}", reset_less=True)
             m.d.sync += held.eq(word + (offset > bank))
-            m.d.comb += [cell.address.eq(held), cell.data_in.eq(stored_data.word_select(bank & 1, 16)),
-                         cell.write.eq(stored_mask.word_select(bank, 2) & writes.replicate(2))]
+            m.d.comb += [cell.address.eq(held), cell.data_in.eq(stored.data.word_select(bank & 1, 16)),
+                         cell.write.eq(stored.mask.word_select(bank, 2) & writes.replicate(2))]
             halves.append(cell.data_out)
         self._read(m, halves, _delayed(m, offset, 1, "offset1_"))
         return m
 
-    def _collect(self, m):
-        """The row in the making, whether one waits for the port, and whether the former becomes the latter."""
+    def _collect(self, m, move):
+        """The row in the making, and when it becomes the one that waits for the port."""
         per_turn = self.design.requantizers
-        write, waiting, move = self.write, Signal(), Signal()
-        collecting, whole, taken = Signal(), Signal(), Signal(ROW_BYTES)
+        write, row, taken = self.write, self.row, Signal(ROW_BYTES)
         address = Signal(17, reset_less=True)
-        row = Signal(data.StructLayout({"address": 16, "mask": BYTES, "data": 32}))
-        m.d.comb += [move.eq(whole & ~waiting), self.idle.eq(~(collecting | whole | waiting)),
-                     row.address.eq(address[1:])]
-        m.d.sync += whole.eq((write.valid & self.write_last) | (whole & ~move))
+        m.d.comb += [move.eq(self.whole & ~self.waiting), row.address.eq(address)]
+        m.d.sync += self.whole.eq((write.valid & self.write_last) | (self.whole & ~move))
         with m.If(write.valid):
-            m.d.sync += collecting.eq(~self.write_last)
-            with m.If(~collecting):
+            m.d.sync += self.collecting.eq(~self.write_last)
+            with m.If(~self.collecting):
                 m.d.sync += address.eq(write.p.address)
         # neighbouring bytes, at most four of them: the lowest two bits of its address say where one is kept
         for place in range(ROW_BYTES):
@@ -185,7 +192,6 @@ class SpramScratchpad(wiring.Component):
             wrapped = address[2] ^ (address[:2] > place)
             m.d.comb += [row.data.word_select(place, 8).eq(kept),
                          row.mask[place].eq(taken[place] & ~wrapped), row.mask[place + 4].eq(taken[place] & wrapped)]
-        return row, waiting, move
 
     def _read(self, m, halves, offset):
         """Rotation in two steps. What lies outside the row is cleared in between; as ``zero`` is taken out before

@@ -71,6 +71,7 @@ async def traffic(ctx, unit, rng, *, cycles, gap, per_turn=1, fetch_share=1.0, f
         row_valid = rng.random() < 0.8
         load, load_address = rng.random() < 0.3, base + 8 * rng.randrange(SPAN // 8)
         bus, bus_address = rng.random() < 0.3, base + 4 * rng.randrange(SPAN // 4)
+        write_address = base + 4 * rng.randrange(SPAN // 4)
         bus_write, select, bus_data = rng.random() < 0.3, rng.randrange(16), rng.randrange(1 << 32)
         ctx.set(unit.fetch, {"address": address, "x": x, "row_valid": row_valid})
         ctx.set(unit.fetch_valid, fetch)
@@ -79,7 +80,7 @@ async def traffic(ctx, unit, rng, *, cycles, gap, per_turn=1, fetch_share=1.0, f
         ctx.set(unit.bus_read, bus)
         ctx.set(unit.bus_address, bus_address)
         ctx.set(unit.bus_write.valid, bus_write)
-        ctx.set(unit.bus_write.payload, {"address": bus_address, "data": bus_data, "select": select})
+        ctx.set(unit.bus_write.payload, {"address": write_address, "data": bus_data, "select": select})
 
         assert ctx.get(unit.idle) == (not row and not pending), f"cycle {cycle}: idle"
         took = None
@@ -97,7 +98,7 @@ async def traffic(ctx, unit, rng, *, cycles, gap, per_turn=1, fetch_share=1.0, f
             assert ctx.get(unit.bus_ready)
             took = ("bus", model.read(bus_address, 4), bus_address)
         elif bus_write and ctx.get(unit.bus_write.ready):
-            model.write(bus_address, [bus_data >> 8 * n & 255 if select >> n & 1 else None for n in range(4)])
+            model.write(write_address, [bus_data >> 8 * n & 255 if select >> n & 1 else None for n in range(4)])
         if fetch:
             assert not ctx.get(unit.load_ready) and not ctx.get(unit.bus_ready) and not ctx.get(unit.bus_write.ready)
         model.due.append(took)

@@ -20,18 +20,18 @@ int main() {
     Vtop top;
     std::mt19937 random(1);
     unsigned reads = 0, different = 0;
-    for (int n = 0; n < %d; n++) {
-        top.address = random() %% 3 ? random() & 63 : random() & 16383;
-        top.write = random() %% 2 ? random() & 3 : 0;
+    for (int n = 0; n < ACCESSES; n++) {
+        top.address = random() % 3 ? random() & 63 : random() & 16383;
+        top.write = random() % 2 ? random() & 3 : 0;
         top.data_in = random();
         top.clk = 0, top.eval(), top.clk = 1, top.eval();
         bool read = !top.write;
         reads += read, different += read && top.cell_out != top.twin_out;
     }
-    std::printf("%%u reads, %%u differ\\n", reads, different);
+    std::printf("%u reads, %u differ\\n", reads, different);
     return different != 0;
 }
-""" % ACCESSES
+"""
 
 
 class One(wiring.Component):
@@ -59,7 +59,8 @@ def test_cell_and_twin_read_the_same(tmp_path):
                  f"cell_one a({inner}, .data_out(cell_out));\ntwin_one b({inner}, .data_out(twin_out));\nendmodule\n")
     (tmp_path / "both.v").write_text("\n".join(texts))
     (tmp_path / "main.cpp").write_text(CPP)
-    program = verilate([tmp_path / "both.v"], "both", [tmp_path / "main.cpp"], tmp_path / "sim")
+    program = verilate([tmp_path / "both.v"], "both", [tmp_path / "main.cpp"], tmp_path / "sim",
+                       defines=[f"ACCESSES={ACCESSES}"])
     done = run([program], cwd=tmp_path, timeout_s=60, log=tmp_path / "log")
     reads, differ = (int(word) for word in done.text().split() if word.isdigit())
     assert reads > ACCESSES // 2 and differ == 0
