@@ -10,7 +10,7 @@ from hw.gateware.scratchpad import BLOCK_RAM, ActivationScratchpad, WeightScratc
 from hw.gateware.sequencer import Sequencer
 from hw.spec.commands import LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
-from hw.spec.registers import ACT_WINDOW, LAYER_LOG, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
+from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
 from hw.spec.timing import READ_LATENCY
 
 __all__ = ["Engine", "WISHBONE"]
@@ -89,7 +89,7 @@ class Engine(wiring.Component):
         m.d.comb += offset.eq(bus.adr << 2)
         in_acts = (offset >= ACT_WINDOW) & (offset < WEIGHT_WINDOW)
         in_weights = offset >= WEIGHT_WINDOW
-        in_log = (offset >= LAYER_LOG) & (offset < LAYER_LOG + 4 * LAYER_LOG_ENTRIES)
+        in_log = (offset >= LAYER_LOG) & (offset < LAYER_LOG + 4 * LOG_WORDS * LAYER_LOG_ENTRIES)
         for scratchpad, chosen in (acts, in_acts), (weights, in_weights):
             reads, writes = Signal(), Signal()
             m.d.comb += [
@@ -106,7 +106,7 @@ class Engine(wiring.Component):
 
         registers = self._registers(m, sequencer, (state == BusState.IDLE) & bus.cyc & bus.stb & bus.we
                                     & (offset < LAYER_LOG))
-        log = self._layer_log(m, sequencer, offset[2:2 + (LAYER_LOG_ENTRIES - 1).bit_length()])
+        log = self._layer_log(m, sequencer, offset[5:5 + (LAYER_LOG_ENTRIES - 1).bit_length()])
         waited = Signal(range(READ_LATENCY + 1))
         m.d.comb += bus.ack.eq(state == BusState.DONE)
         with m.Switch(state):
@@ -167,4 +167,4 @@ class Engine(wiring.Component):
         writer, reader = log.write_port(), log.read_port()
         m.d.comb += [writer.addr.eq(sequencer.layer), writer.data.eq(sequencer.layer_cycles),
                      writer.en.eq(sequencer.layer_done), reader.addr.eq(address)]
-        return reader.data
+        return Mux(self.bus.adr[:3] == 0, reader.data, 0)

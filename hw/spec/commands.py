@@ -16,14 +16,22 @@ from collections.abc import Mapping
 
 from hw.spec.errors import SpecError
 
-__all__ = ["COMMAND_BITS", "COMMAND_FIELDS", "COUNTS", "ERRORS", "LAYER_LOG_ENTRIES", "MAGIC", "OPCODES", "decode",
-           "encode"]
+__all__ = ["COMMAND_BITS", "COMMAND_FIELDS", "COUNTERS", "COUNTS", "ERRORS", "LAYER_LOG_ENTRIES", "MAGIC", "OPCODES",
+           "decode", "encode"]
 
 COMMAND_BITS = 512
 MAGIC = 0x4D          # first byte of every command: a word of weights is not mistaken for one
 LAYER_LOG_ENTRIES = 64  # layers whose cycles are kept, and the longest program
 OPCODES = {"END": 0, "LAYER": 1}
 ERRORS = {"NONE": 0, "BAD_MAGIC": 1, "BAD_OPCODE": 2, "TOO_LONG": 3, "ZERO_COUNT": 4}
+#: where the clock cycles of a layer go, in the order of the layer log; they add up to the layer's total
+COUNTERS = {
+    "compute": "steps are issued",
+    "weight_load": "commands, parameters and weights are loaded or waited for",
+    "memory": "the activation port serves residual operands or outputs",
+    "requantize": "the requantizers are behind",
+    "drain": "the last outputs are on their way",
+}
 #: fields of a LAYER that are never zero
 COUNTS = ("kernel_rows", "segments", "groups", "blocks", "out_width", "tail_steps", "tail_rows", "tail_cols")
 

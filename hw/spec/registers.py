@@ -1,8 +1,8 @@
 """What the engine looks like on the bus: byte offsets from its base address, 32-bit little-endian words."""
 
-__all__ = ["ACT_WINDOW", "LAYER_LOG", "REGISTERS", "VERSION", "WEIGHT_WINDOW", "WINDOW_BYTES"]
+__all__ = ["ACT_WINDOW", "LAYER_LOG", "LOG_WORDS", "REGISTERS", "VERSION", "WEIGHT_WINDOW", "WINDOW_BYTES"]
 
-VERSION = 1
+VERSION = 2
 
 #: name -> (offset, what it holds)
 REGISTERS: dict[str, tuple[int, str]] = {
@@ -13,8 +13,11 @@ REGISTERS: dict[str, tuple[int, str]] = {
     "STATUS": (0x10, "bit 0 busy, bits 15:8 error of the last run, bits 31:16 layer it stopped at"),
     "CYCLES": (0x14, "clock cycles of the last run, from the accepted ticket to the end"),
     "PROGRAM": (0x18, "first weight word of the program"),
+    "PC": (0x1C, "weight word of the last command that was fetched"),
+    "STREAM": (0x20, "byte address, in the memory they stream from, of the weights that stream"),
 }
-LAYER_LOG = 0x100          # clock cycles of each layer of the last run, hw.spec.commands.LAYER_LOG_ENTRIES words
+LAYER_LOG = 0x1000         # counters of each layer of the last run: LOG_WORDS words each, hw.spec.commands.COUNTERS
+LOG_WORDS = 8
 ACT_WINDOW = 0x080000      # activation scratchpad
 WEIGHT_WINDOW = 0x100000   # weight and program scratchpad
 WINDOW_BYTES = 0x200000    # size of the engine's region

@@ -23,15 +23,15 @@ __all__ = ["LayerCycles", "layer_cycles", "program_cycles"]
 class LayerCycles:
     """Where the clock cycles of one layer go; they add up to ``total``."""
 
-    command: int      # fetching and decoding the command
-    params: int       # loading channel parameters
-    compute: int      # issuing steps
-    requantize: int   # waiting for the requantizers
-    drain: int        # from the last step to the last output
+    compute: int
+    weight_load: int = 0
+    memory: int = 0
+    requantize: int = 0
+    drain: int = 0
 
     @property
     def total(self) -> int:
-        return self.command + self.params + self.compute + self.requantize + self.drain
+        return self.compute + self.weight_load + self.memory + self.requantize + self.drain
 
 
 def command_cycles(design: DesignPoint) -> int:
@@ -55,11 +55,8 @@ def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles
     drain = (1 + READ_LATENCY + ELEMENT_LATENCY + drain_lag_cycles(design) + drain_turns(design, depthwise=depthwise)
              - 1 + DRAIN_SELECT_LATENCY + REQUANTIZE_LATENCY + WRITE_LATENCY - 1)
     return LayerCycles(
-        command=command_cycles(design),
-        params=command["blocks"] * (1 + sets * design.param_words),
-        compute=tiles * tile - idle,
-        requantize=(tiles - 1) * waits,
-        drain=drain)
+        compute=command_cycles(design) + command["blocks"] * (1 + sets * design.param_words) + tiles * tile - idle
+        + (tiles - 1) * waits + drain)
 
 
 def program_cycles(design: DesignPoint, layers: Iterable[LayerCycles]) -> int:
