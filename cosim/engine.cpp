@@ -1,16 +1,19 @@
 // Runs a model image on the Verilated engine for many inputs, as a Wishbone master would.
 //
-// Usage: sim REQUEST ANSWER [WAVES]. The files' layouts are in cosim/engine.py; words are 32 bits, little-endian. The end of a run is seen on `irq`, so that no bus access changes its cycles.
-// Addresses of registers are macros that cosim/engine.py defines from hw/spec/registers.py.
+// Usage: sim REQUEST ANSWER [WAVES]. The files' layouts are in cosim/engine.py; words are 32 bits, little-endian.
+// The end of a run is seen on `irq`, so that no bus access changes its cycles.
+// cosim/engine.py defines macros: addresses of registers, the shape of the layer log (COUNTERS of LOG_WORDS words are
+// used), ID_DIFFERENCE (between the ID register and the image's fingerprint), and for designs that stream weights from
+// outside STREAM_BYTES (else 0) and MEMORY_LATENCY_CYCLES.
 
 #include "Vtop.h"
 #include "Vtop___024root.h"
 
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <random>
 #include <vector>
@@ -19,11 +22,13 @@
 #include "verilated_vcd_c.h"
 #endif
 
-#define BUS(name) bus___05F##name  // how Verilator spells bus__name
+// How Verilator spells bus__name and memory__part__name.
+#define BUS(name) bus___05F##name
+#define MEMORY(part, name) memory___05F##part##___05F##name
 
 namespace {
 
-enum Failure : uint32_t { NONE, NO_END, NO_ACK, ENGINE_ERROR, WRONG_TICKET, WRONG_ID };
+enum Failure : uint32_t { NONE, NO_END, NO_ACK, ENGINE_ERROR, WRONG_TICKET, WRONG_ID, OUTSIDE };
 
 struct Stopped {
     Failure kind;
@@ -42,18 +47,62 @@ bool forget_clock(Root* root) {
     return false;
 }
 
+// The memory that weights stream from, at the edges of the clock. It takes one request at a time and gives its first
+// beat MEMORY_LATENCY_CYCLES later, then one in every cycle; with `random` it takes and gives when it likes. The engine's
+// request does not depend on the memory within a cycle, and it takes every beat, so no settling comes between the two.
+struct Memory {
+    const uint8_t* content = nullptr;
+    uint32_t base = 0, size = 0;
+    std::unique_ptr<std::mt19937> random;
+    bool failed = false;   // a request was not inside, at address `outside`; nothing is taken any more
+    uint32_t outside = 0;
+
+#if STREAM_BYTES
+    // Just before the rising edge.
+    void take(const Vtop& top) {
+        if (top.MEMORY(data, valid)) {
+            left--;
+            next += STREAM_BYTES;
+        }
+        if (!top.MEMORY(request, valid) || !top.MEMORY(request, ready) || failed) return;
+        next = top.MEMORY(request, payload___05Faddress);
+        left = top.MEMORY(request, payload___05Fbeats);
+        wait = MEMORY_LATENCY_CYCLES + (random ? (*random)() % 50 : 0);
+        if (next < base || next - base + uint64_t(left) * STREAM_BYTES > size) {
+            outside = next;
+            failed = true;
+            left = 0;
+        }
+    }
+
+    // What the engine sees in the cycle that begins.
+    void give(Vtop& top) {
+        if (wait) wait--;
+        const bool beat = left && !wait && !(random && (*random)() % 4 == 0);
+        top.MEMORY(request, ready) = !left && !(random && (*random)() % 4 == 0);
+        top.MEMORY(data, valid) = beat;
+        if (beat) std::memcpy(&top.MEMORY(data, payload), content + (next - base), STREAM_BYTES);
+    }
+
+private:
+    uint32_t next = 0, left = 0, wait = 0;  // byte address of the next beat, beats to come, cycles until then
+#else
+    void take(const Vtop&) {}
+    void give(Vtop&) {}
+#endif
+};
+
 class Bench {
 public:
     Vtop top;
+    Memory memory;
     uint64_t cycles = 0;
     bool ended = false;  // irq was seen since this was cleared
 
     Bench() {
         top.clk = 0;
         top.BUS(cyc) = top.BUS(stb) = top.BUS(we) = 0;
-        top.rst = 1;
-        cycle();
-        top.rst = 0;
+        memory.give(top);
         cycle();
     }
 
@@ -66,11 +115,13 @@ public:
     }
 
     void rise() {
+        memory.take(top);
         top.clk = 1;
         top.eval();
         dump();
         ended |= top.irq;
         cycles++;
+        memory.give(top);
     }
 
     void cycle() {
@@ -81,7 +132,7 @@ public:
     // As wait(), but the bus is busy all the while: reads of both scratchpads and of registers, and the ticket again.
     void wait_with_traffic(uint64_t limit, uint32_t ticket, std::mt19937& random) {
         const uint64_t last = cycles + limit;
-        while (!ended && cycles < last) {
+        while (!ended && cycles < last && !memory.failed) {
             for (uint32_t idle = random() & 15; idle && !ended; idle--) cycle();
             const uint32_t offset = random() & 0x7fffc;
             switch (ended ? 5 : random() % 5) {
@@ -91,16 +142,21 @@ public:
                 case 4: write(REG_TICKET, ticket); break;
             }
         }
-        if (!ended) throw Stopped{NO_END};
+        require_end();
     }
 
     // Run until irq, or `limit` more cycles. Inputs stay as they are.
     void wait(uint64_t limit) {
         const uint64_t last = cycles + limit;
-        while (!ended && cycles < last) {
+        while (!ended && cycles < last && !memory.failed) {
             if (tracing() || !forget_clock(top.rootp)) settle();
             rise();
         }
+        require_end();
+    }
+
+    void require_end() {
+        if (memory.failed) throw Stopped{OUTSIDE};
         if (!ended) throw Stopped{NO_END};
     }
 
@@ -191,23 +247,29 @@ private:
 
 struct Request {
     uint32_t inputs, image_bytes, id, program, input_address, input_bytes, output_address, output_bytes, layers,
-        cycle_limit, traced, traffic;
+        cycle_limit, traced, traffic, stalls, stream_offset, stream_bytes, stream_address;
 };
 
 struct Answer {
-    uint32_t failure, done_inputs, status, done, run_cycles, unused;
+    uint32_t failure, done_inputs, status, done, run_cycles, pc, outside, unused;
     uint64_t cycles;
     double seconds;
 };
 
 void upload(Bench& bench, const Request& request, const std::vector<uint8_t>& image) {
-    if (bench.read(REG_ID) != request.id) throw Stopped{WRONG_ID};
-    for (uint32_t at = 0; at < request.image_bytes; at += 4) {
-        uint32_t word;
-        std::memcpy(&word, &image[at], 4);
-        bench.write(WEIGHT_WINDOW + at, word);
-    }
+    if (bench.read(REG_ID) != (request.id ^ ID_DIFFERENCE)) throw Stopped{WRONG_ID};
+    bench.write_bytes(WEIGHT_WINDOW, image.data(), request.stream_offset);
     bench.write(REG_PROGRAM, request.program);
+    if (!request.stream_bytes) return;
+    const uint8_t* streamed = &image[request.stream_offset];
+    bench.write(REG_STREAM, request.stream_address);
+    if (STREAM_BYTES) {
+        bench.memory.content = streamed;
+        bench.memory.base = request.stream_address;
+        bench.memory.size = request.stream_bytes;
+    } else {
+        bench.write_bytes(ACT_WINDOW + request.stream_address, streamed, request.stream_bytes);
+    }
 }
 
 void infer(Bench& bench, const Request& request, uint32_t ticket, const uint8_t* input, uint32_t* log,
@@ -224,17 +286,21 @@ void infer(Bench& bench, const Request& request, uint32_t ticket, const uint8_t*
     bench.cycle();
     if (bench.read(REG_DONE) != ticket) throw Stopped{WRONG_TICKET};
     if (bench.read(REG_STATUS) & 0xff01) throw Stopped{ENGINE_ERROR};
-    log[0] = bench.read(REG_CYCLES);
-    for (uint32_t layer = 0; layer < request.layers; layer++) log[1 + layer] = bench.read(LAYER_LOG + 4 * layer);
+    *log++ = bench.read(REG_CYCLES);
+    for (uint32_t layer = 0; layer < request.layers; layer++)
+        for (uint32_t counter = 0; counter < COUNTERS; counter++)
+            *log++ = bench.read(LAYER_LOG + 4 * (LOG_WORDS * layer + counter));
     bench.read_bytes(ACT_WINDOW + request.output_address, output, request.output_bytes);
 }
 
 // What the registers say after a failure; a bus that does not answer leaves them zero.
 void explain(Bench& bench, Answer& answer) {
+    answer.outside = bench.memory.outside;
     try {
         answer.status = bench.read(REG_STATUS);
         answer.done = bench.read(REG_DONE);
         answer.run_cycles = bench.read(REG_CYCLES);
+        answer.pc = bench.read(REG_PC);
     } catch (const Stopped&) {
     }
 }
@@ -245,20 +311,21 @@ int main(int, char** argv) {
     File in(argv[1], "rb");
     Request request;
     in.get(&request, 1);
-    std::vector<uint8_t> image((request.image_bytes + 3) & ~3u), inputs(size_t(request.inputs) * request.input_bytes);
+    std::vector<uint8_t> image(request.image_bytes), inputs(size_t(request.inputs) * request.input_bytes);
     in.get(image.data(), request.image_bytes);
     in.get(inputs.data(), inputs.size());
     in.close();
-    const size_t entries = 1 + request.layers;
+    const size_t entries = 1 + request.layers * COUNTERS;
     std::vector<uint32_t> logs(request.inputs * entries);
     std::vector<uint8_t> outputs(size_t(request.inputs) * request.output_bytes);
 #if VM_TRACE
     Verilated::traceEverOn(true);
 #endif
 
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();
     Answer answer{};
     Bench bench;
+    if (request.stalls) bench.memory.random = std::make_unique<std::mt19937>(request.stalls);
     try {
         upload(bench, request, image);
         for (uint32_t n = 0; n < request.inputs; n++, answer.done_inputs++) {
@@ -273,7 +340,7 @@ int main(int, char** argv) {
         bench.trace(nullptr);
     }
     answer.cycles = bench.cycles;
-    answer.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    answer.seconds = double(std::clock() - start) / CLOCKS_PER_SEC;
     File out(argv[2], "wb");
     out.put(&answer, 1);
     out.put(logs.data(), answer.done_inputs * entries);

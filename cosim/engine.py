@@ -2,10 +2,15 @@
 
 The simulator is a process of its own, so that a model that crashes or hangs is an error here and not the end of the
 caller. ``cosim/engine.cpp`` is its other half.
+
+What makes it fast, and what is therefore left to cocotb's slower simulation of the same gateware: the engine starts
+from its initial values and is never reset, and products of exact multiplier kinds are plain multiplications
+(:func:`simulated_design`).
 """
 
+import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +19,35 @@ from cosim.bench import build_bench, run_bench
 from cosim.process import SimulationError, exchange
 from cosim.verilate import verilate
 from hw.emit.verilog import engine_verilog
-from hw.spec.commands import ERRORS
+from hw.spec.commands import COUNTERS, ERRORS
 from hw.spec.design import DesignPoint
 from hw.spec.image import unpack_header
-from hw.spec.registers import ACT_WINDOW, LAYER_LOG, REGISTERS, WEIGHT_WINDOW
+from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, WEIGHT_WINDOW, WINDOW_BYTES
+from hw.spec.stream import MEMORY_LATENCY_CYCLES
 
-__all__ = ["EngineRun", "build_engine", "build_engine_bench", "build_simulator", "run_engine", "run_engine_bench"]
+__all__ = ["EngineRun", "build_engine", "build_engine_bench", "build_simulator", "run_engine", "run_engine_bench",
+           "simulated_design"]
 
 CYCLE_LIMIT = 200_000_000      # of one inference; MobileNet-sized networks end well below
-ANSWER = struct.Struct("<6IQd")
+ANSWER = struct.Struct("<8IQd")
 FAILURES = ("", "the run did not end", "the bus did not answer", "the engine stopped with an error",
-            "DONE is not the ticket of the run", "ID is not the fingerprint in the image")
+            "DONE is not the ticket of the run", "ID is not the fingerprint in the image",
+            "the engine asked for weights outside the image's stream")
+#: The engine without its reset: Verilator then leaves the reset out of every register.
+WRAPPER = """
+module heddle_engine_bench(
+    input clk, bus__cyc, bus__stb, bus__we, input [3:0] bus__sel, input [{address}:0] bus__adr,
+    input [31:0] bus__dat_w, output [31:0] bus__dat_r, output bus__ack, irq{memory}
+);
+    heddle_engine engine(.rst(1'b0), {connected});
+endmodule
+"""
+PORTS = ("clk", "bus__cyc", "bus__stb", "bus__we", "bus__sel", "bus__adr", "bus__dat_w", "bus__dat_r", "bus__ack",
+         "irq")
+MEMORY_PORTS = """,
+    output memory__request__valid, input memory__request__ready, output [31:0] memory__request__payload__address,
+    output [15:0] memory__request__payload__beats, input memory__data__valid, input [{high}:0] memory__data__payload"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,40 +56,80 @@ class EngineRun:
 
     outputs: np.ndarray          # int8 (N, output_bytes)
     cycles: np.ndarray           # int64 (N,): the engine's CYCLES register, start to done
-    layer_cycles: np.ndarray     # int64 (N, L): its layer log
+    counters: np.ndarray         # int64 (N, L, 5): its layer log, in the order of hw.spec.commands.COUNTERS
     simulated_cycles: int        # all clock cycles, uploads and reads included
-    wall_s: float                # simulation only, without the process's start
+    cpu_s: float                 # processor time of the simulation, without the process's start
+
+    @property
+    def layer_cycles(self) -> np.ndarray:
+        """int64 (N, L): all clock cycles of each layer."""
+        return self.counters.sum(axis=2)
 
     @property
     def inferences_per_s(self) -> float:
-        return len(self.cycles) / self.wall_s
+        """On one core that does nothing else, uploads included."""
+        return len(self.cycles) / self.cpu_s
 
     @property
     def cycles_per_s(self) -> float:
-        return self.simulated_cycles / self.wall_s
+        return self.simulated_cycles / self.cpu_s
+
+
+def simulated_design(design: DesignPoint) -> DesignPoint:
+    """The design that gives the same bits in the same cycles, and is simulated fastest.
+
+    An exact multiplier kind equals the plain product for every pair of operands (tests/cosim/test_conformance.py), and
+    nothing else in the engine depends on the kind. A netlist of partial products takes half of the simulation.
+
+    >>> simulated_design(DesignPoint(multiplier="lut")).multiplier
+    'dsp'
+    >>> simulated_design(DesignPoint(multiplier="trunc")).multiplier
+    'trunc'
+    """
+    exact = MULTIPLIERS[design.multiplier].exact(design.weight_bits)
+    return replace(design, multiplier="dsp") if exact else design
 
 
 def build_engine(design: DesignPoint, out: Path, *, trace: bool = False) -> Path:
     """Generate and compile the simulator of ``design`` in folder ``out``; returns ``out``.
 
-    With ``trace`` it can write waves, and is several times slower.
+    With ``trace`` it can write waves: of the design itself, multipliers included, and several times slower.
     """
-    return build_simulator(engine_verilog(design), out, trace=trace)
+    simulated = design if trace else simulated_design(design)
+    return build_simulator(engine_verilog(simulated), out, trace=trace, stream_bytes=design.stream_bytes,
+                           id_difference=simulated.fingerprint ^ design.fingerprint)
 
 
-def build_simulator(verilog: str, out: Path, *, trace: bool = False) -> Path:
-    """As :func:`build_engine`, from Verilog with the ports of ``hw.gateware.engine.Engine``."""
+def build_simulator(verilog: str, out: Path, *, trace: bool = False, stream_bytes: int = 0,
+                    id_difference: int = 0) -> Path:
+    """As :func:`build_engine`, from Verilog with the ports of ``hw.gateware.engine.Engine``.
+
+    Parameters
+    ----------
+    stream_bytes : bytes per cycle of the memory outside; 0 if the engine has no port to it.
+    id_difference : exclusive or of its ``ID`` and the fingerprint in the images that it runs.
+    """
     out.mkdir(parents=True, exist_ok=True)
     source = out / "heddle_engine.v"
-    source.write_text(verilog)
-    defines = [f"REG_{name}={offset:#x}" for name, (offset, _) in REGISTERS.items()]
-    defines += [f"ACT_WINDOW={ACT_WINDOW:#x}", f"WEIGHT_WINDOW={WEIGHT_WINDOW:#x}", f"LAYER_LOG={LAYER_LOG:#x}"]
-    verilate([source], "heddle_engine", [Path(__file__).with_name("engine.cpp")], out, defines=defines, trace=trace)
+    source.write_text(verilog + _wrapper(stream_bytes))
+    values = {**{f"REG_{name}": offset for name, (offset, _) in REGISTERS.items()}, "ACT_WINDOW": ACT_WINDOW,
+              "WEIGHT_WINDOW": WEIGHT_WINDOW, "LAYER_LOG": LAYER_LOG, "LOG_WORDS": LOG_WORDS,
+              "COUNTERS": len(COUNTERS), "ID_DIFFERENCE": id_difference, "STREAM_BYTES": stream_bytes,
+              "MEMORY_LATENCY_CYCLES": MEMORY_LATENCY_CYCLES}
+    verilate([source], "heddle_engine_bench", [Path(__file__).with_name("engine.cpp")], out, optimize=3, trace=trace,
+             defines=[f"{name}={value:#x}" for name, value in values.items()])
     return out
 
 
+def _wrapper(stream_bytes: int) -> str:
+    memory = MEMORY_PORTS.format(high=8 * stream_bytes - 1) if stream_bytes else ""
+    connected = ", ".join(f".{port}" for port in [*PORTS, *re.findall(r"memory__\w+", memory)])
+    return WRAPPER.format(address=(WINDOW_BYTES // 4 - 1).bit_length() - 1, memory=memory, connected=connected)
+
+
 def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit: int = CYCLE_LIMIT,
-               limit_s: float = 3600, traffic: int = 0, trace: Path | None = None, traced_input: int = 0) -> EngineRun:
+               limit_s: float = 3600, traffic: int = 0, stalls: int = 0, trace: Path | None = None,
+               traced_input: int = 0) -> EngineRun:
     """Upload a model image once and run it for every input, without a reset between them.
 
     Parameters
@@ -77,6 +140,7 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
     cycle_limit : clock cycles that one inference may take.
     limit_s : seconds that the whole run may take.
     traffic : if not 0, the seed of bus accesses while the engine runs; the outputs are the same, the cycles are not.
+    stalls : if not 0, the seed of pauses of the memory outside, where weights stream from there; likewise.
     trace : VCD file for the waves of input number ``traced_input``; needs a simulator built with ``trace``.
 
     Raises
@@ -93,27 +157,30 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
     if inputs.dtype != np.int8 or size != header["input_bytes"]:
         raise ValueError(f"inputs are {inputs.dtype} of {size} elements; the model image takes int8 of "
                          f"{header['input_bytes']}")
-    request = struct.pack("<12I", len(inputs), len(image), header["fingerprint"], header["program"],
+    request = struct.pack("<16I", len(inputs), len(image), header["fingerprint"], header["program"],
                           header["input_address"], header["input_bytes"], header["output_address"],
                           header["output_bytes"], header["layers"], cycle_limit,
-                          traced_input if trace else 0xFFFFFFFF, traffic)
+                          traced_input if trace else 0xFFFFFFFF, traffic, stalls, header["stream_offset"],
+                          header["stream_bytes"], header["stream_address"])
     answer = exchange(directory / "sim", request + image + inputs.tobytes(), limit_s=limit_s,
                       arguments=[trace.resolve()] if trace else [])
-    failure, count, status, done, run_cycles, _, simulated, wall_s = ANSWER.unpack_from(answer)
+    failure, count, status, done, run_cycles, pc, outside, _, simulated, cpu_s = ANSWER.unpack_from(answer)
     if failure:
-        raise SimulationError("engine simulation", f"input {count}: {FAILURES[failure]}",
-                              detail=_registers(status, done, run_cycles, cycle_limit), repeats=True)
-    entries = 1 + header["layers"]
+        what = FAILURES[failure] + (f", at {outside:#x}" if outside else "")
+        raise SimulationError("engine simulation", f"input {count}: {what}",
+                              detail=_registers(status, done, run_cycles, pc, cycle_limit), repeats=True)
+    entries = 1 + header["layers"] * len(COUNTERS)
     logs = np.frombuffer(answer, "<u4", count * entries, ANSWER.size).reshape(count, entries).astype(np.int64)
     outputs = np.frombuffer(answer, np.int8, count * header["output_bytes"], ANSWER.size + 4 * logs.size)
     return EngineRun(outputs=outputs.reshape(count, header["output_bytes"]), cycles=logs[:, 0],
-                     layer_cycles=logs[:, 1:], simulated_cycles=simulated, wall_s=wall_s)
+                     counters=logs[:, 1:].reshape(count, header["layers"], len(COUNTERS)),
+                     simulated_cycles=simulated, cpu_s=cpu_s)
 
 
-def _registers(status: int, done: int, run_cycles: int, cycle_limit: int) -> str:
+def _registers(status: int, done: int, run_cycles: int, pc: int, cycle_limit: int) -> str:
     names = {value: name for name, value in ERRORS.items()}
     return (f"STATUS {status:#010x} (busy {status & 1}, error {names.get(status >> 8 & 255, '?')}, "
-            f"layer {status >> 16}), DONE {done}, CYCLES {run_cycles}, limit {cycle_limit} cycles")
+            f"layer {status >> 16}), PC {pc:#x}, DONE {done}, CYCLES {run_cycles}, limit {cycle_limit} cycles")
 
 
 def build_engine_bench(design: DesignPoint, out: Path) -> Path:

@@ -24,7 +24,8 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
     """Build ``out/sim`` from Verilog ``sources`` and the C++ files ``cpp``, and return its path.
 
     The harness includes ``"Vtop.h"``, makes a ``Vtop`` and has a ``main``. It is compiled in one translation unit with
-    the model, so that ``eval`` can be inlined; what runs once (constructors, Verilator's runtime) is compiled with -O0.
+    the model, so that ``eval`` can be inlined; what runs once (constructors; Verilator's runtime, unless ``optimize``
+    is 3: it is called in every cycle as well) is compiled with -O0.
     With ``trace`` the model can write VCD waves, and the macro ``VM_TRACE`` is 1 instead of 0.
 
     Parameters
@@ -59,7 +60,7 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
     macros = tuple(f"-D{define}" for define in defines)
     _compile("model", fast, objects, f"-O{optimize}", *macros, trace=trace, limit_s=limit_s)
     _compile("once", slow, objects, "-O0", *macros, trace=trace, limit_s=limit_s)
-    parts = [_runtime((*RUNTIME, *runtime), "-O0", trace, limit_s),
+    parts = [_runtime((*RUNTIME, *runtime), f"-O{int(optimize > 2)}", trace, limit_s),
              *([_runtime(TRACE_RUNTIME, "-O1", trace, limit_s)] if trace else [])]
     _run(["g++", "-o", "../sim", "model.o", "once.o", *parts, *link, "-lpthread"], objects, limit_s)
     rmtree(objects)
