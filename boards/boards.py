@@ -16,12 +16,12 @@ class Board:
 
     name: str
     title: str
-    family: str                       # "ecp5"
+    family: str                       # "ecp5", "ice40"
     device: str                       # as the vendor names it
     nextpnr_args: tuple[str, ...]     # device, package, speed grade
-    lut: int                          # 4-input lookup tables
+    lut: int                          # 4-input lookup tables; ice40: logic cells, a table and a flip-flop each
     ff: int                           # flip-flops
-    dsp: int                          # multiplier blocks (18x18)
+    dsp: int                          # multiplier blocks (18x18; ice40: 16x16)
     bram: int                         # block RAMs
     bram_bits: int                    # size of one block RAM, bits
     spram: int = 0                    # large single-port RAMs
@@ -64,6 +64,10 @@ BOARDS: dict[str, Board] = {board.name: board for board in (
     _ulx3s("ulx3s-25", "LFE5U-25F", "--25k", lut=24288, dsp=28, bram=56),
     _ulx3s("ulx3s-45", "LFE5U-45F", "--45k", lut=43848, dsp=72, bram=108),
     _ulx3s("ulx3s-85", "LFE5U-85F", "--85k", lut=83640, dsp=156, bram=208),
+    Board(name="icebreaker", title="iCEBreaker with the iCE40UP5K", family="ice40", device="iCE40UP5K",
+          nextpnr_args=("--up5k", "--package", "sg48"), lut=5280, ff=5280, dsp=8, bram=30, bram_bits=4096, spram=4,
+          clock_in_mhz=12.0, clock_pin="35", serial_tx_pin="9", serial_rx_pin="6", led_pins=("11", "37"),
+          io_standard="LVCMOS33", flash_bytes=16 << 20, flash_args=("openFPGALoader", "--board", "ice40_generic")),
 )}
 
 

@@ -43,7 +43,8 @@ def measured_noise(store: Store, multiplier: str, weight_bits: int) -> NoiseProf
     """Errors of the multiplier's RTL, run over every pair of operands."""
     key = {"multiplier": multiplier, "weight_bits": weight_bits, "tools": versions("verilator_bin", "g++"),
            "sources": sources("cosim.multiplier", "cosim.verilate", "cosim.process", "hw.gateware.multipliers",
-                              "hw.emit", "hw.spec.multipliers", "hw.spec.feedback")}
+                              "hw.gateware.adders", "hw.gateware.ice40", "hw.emit",
+                              "hw.spec.multipliers", "hw.spec.feedback")}
 
     def make(folder: Path) -> None:
         from cosim.multiplier import multiplier_table, noise_profile

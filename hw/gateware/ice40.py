@@ -17,8 +17,8 @@ class Cells:
 class Mac16(wiring.Component):
     """One SB_MAC16 as two independent 8 x 8 bit multipliers; combinational.
 
-    Parameters of the cell: Lattice, "iCE40 SPRAM/DSP function usage guide" TN1295, table of the unregistered 8 x 8
-    mode: the outputs select the 8 x 8 products, and nothing is registered.
+    Lattice TN1295, "DSP Function Usage Guide for iCE40 Devices": in 8 x 8 mode the outputs select the products of the
+    upper and of the lower bytes, and nothing is registered.
 
     Members
     -------

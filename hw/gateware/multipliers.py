@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from amaranth import Cat, Const, Module, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +12,7 @@ from hw.spec.multipliers import MULTIPLIERS, MultiplierKind
 
 __all__ = ["BUILDERS", "Multiplier", "Products", "multiply", "products"]
 
+LEAST_CARRY_BITS = 4    # up to here plain logic takes fewer LUTs than a carry chain
 #: (module, kind, activations by lane, weights by way and lane, name) -> products by way and lane
 Builder = Callable[[Module, MultiplierKind, Sequence[Value], Sequence[Sequence[Value]], str], list[list[Value]]]
 
@@ -43,9 +44,13 @@ def _exact(m: Module, kind: MultiplierKind, act: Value, weight: Value, name: str
 
 def _partial_products(m: Module, kind: MultiplierKind, act: Value, weight: Value, name: str) -> Value:
     """Sum of shifted rows in plain logic, without the columns that ``kind`` drops."""
+    dropped = kind.dropped_columns(len(weight))
+    if len(weight) == 2 and not dropped:
+        return _selected(act, weight)
+    if len(weight) == 1 and len(act) <= LEAST_CARRY_BITS:
+        return _negated(act, weight)
     weight = _signed(weight)
     bits = len(weight)
-    dropped = kind.dropped_columns(bits)
     rows = []
     for j in range(bits):
         cut = max(0, dropped - j)
@@ -54,6 +59,20 @@ def _partial_products(m: Module, kind: MultiplierKind, act: Value, weight: Value
     # the sign row is subtracted, in one adder with its neighbour
     top = rows[-2] - rows[-1]
     return balanced_sum(m, [*rows[:-2], _kept(m, top, top.shape().width, f"{name}top")], f"{name}sum")
+
+
+def _selected(act: Value, weight: Value) -> Value:
+    """Times -2, -1, 0 or 1: one LUT per bit selects and inverts, one carry chain adds the 1 that negation needs."""
+    double = Cat(Const(0, 1), act, act[-1])
+    single = Cat(act, act[-1].replicate(2))
+    size = Mux(weight[0], single, double & weight[1].replicate(len(double)))
+    return ((size ^ weight[1].replicate(len(size))) + weight[1])[:len(size)].as_signed()
+
+
+def _negated(act: Value, weight: Value) -> Value:
+    """Times -1 where ``weight`` is set: each bit above the lowest one that is set turns over. Without a carry chain."""
+    wide = Cat(act, act[-1])
+    return Cat(bit ^ (weight[0] & wide[:place].any()) for place, bit in enumerate(wide)).as_signed()
 
 
 def _ternary(m: Module, kind: MultiplierKind, act: Value, weight: Value, name: str) -> Value:

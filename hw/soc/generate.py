@@ -71,11 +71,13 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     Raises
     ------
     SpecError
-        If the clock cannot be made.
+        If the clock cannot be made, or the board is none with an ECP5.
     HeddleError
         If the firmware is missing or larger than the ROM, or LiteX fails.
     """
     memory = memory or MemoryMap()
+    if board.family != "ecp5":
+        raise SpecError(f"board {board.name!r}: no SoC can be made for the {board.family} yet; choose a ulx3s board")
     if not CLOCK_MHZ[0] <= clock_mhz <= CLOCK_MHZ[1]:
         raise SpecError(f"clock_mhz={clock_mhz:g}: choose {CLOCK_MHZ[0]:g} to {CLOCK_MHZ[1]:g}")
     out.mkdir(parents=True, exist_ok=True)

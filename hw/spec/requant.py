@@ -4,9 +4,27 @@ The definition is gemmlowp's ``SaturatingRoundingDoublingHighMul`` followed by `
 TensorFlow Lite Micro's reference kernels apply it. ``sw.golden`` vectorizes it and ``hw.gateware`` builds it.
 """
 
-__all__ = ["MAX_SHIFT", "doubling_high_multiply", "requantize", "rounding_shift"]
+from hw.spec.errors import SpecError
 
-MAX_SHIFT = 31  # right shift, bits
+__all__ = ["MAX_SHIFT", "TOTAL_BITS", "VARIANTS", "check_variant", "doubling_high_multiply", "requantize",
+           "rounding_shift"]
+
+MAX_SHIFT = 31   # right shift, bits
+#: Signed width of accumulator and bias in hardware. The largest is the sum of a residual add, of two int8 differences
+#: shifted left by 20: ``2 * 255 << 20``. The compiler proves it of every other.
+TOTAL_BITS = 30
+#: Clock cycles per value, and multiplier blocks, of the requantizers that can be built.
+VARIANTS = ((1, 4), (1, 2), (1, 0), (2, 2), (2, 0), (4, 2), (4, 0))
+
+
+def check_variant(*, cycles: int, dsps: int) -> None:
+    """Raises SpecError where ``VARIANTS`` has no such requantizer."""
+    if (cycles, dsps) not in VARIANTS:
+        choices = " or ".join(str(blocks) for clocks, blocks in VARIANTS if clocks == cycles)
+        if not choices:
+            raise SpecError(f"requantizer_cycles={cycles}: choose 1, 2 or 4")
+        raise SpecError(f"requantizer_dsps={dsps}, requantizer_cycles={cycles}: a requantizer of {cycles} cycles per "
+                        f"output has {choices} multiplier blocks; change one of the two")
 
 
 def doubling_high_multiply(value: int, multiplier: int) -> int:

@@ -7,7 +7,8 @@ from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
 
 __all__ = ["DRAIN_SELECT_LATENCY", "ELEMENT_LATENCY", "READ_LATENCY", "REQUANTIZE_LATENCY", "WRITE_LATENCY",
-           "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns"]
+           "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "requantize_latency",
+           "requantizer_latency"]
 
 READ_LATENCY = 3          # scratchpad: request to word
 ELEMENT_LATENCY = 4       # processing element: last operands to finished sum
@@ -19,6 +20,16 @@ WRITE_LATENCY = 2         # output byte to the first read that sees it
 def command_words(design: DesignPoint) -> int:
     """Weight words that one command takes."""
     return COMMAND_BITS // design.weight_word_bits
+
+
+def requantizer_latency(*, cycles: int, dsps: int) -> int:
+    """Of one requantizer, accumulator to output byte."""
+    return cycles + 5 if cycles > 1 else {4: 7, 2: 9, 0: 9}[dsps]
+
+
+def requantize_latency(design: DesignPoint) -> int:
+    """Accumulator to output byte."""
+    return requantizer_latency(cycles=design.requantizer_cycles, dsps=design.requantizer_dsps)
 
 
 def _groups(design: DesignPoint, cols: int) -> int:

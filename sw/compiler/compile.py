@@ -5,29 +5,16 @@ from dataclasses import dataclass, replace
 
 from hw.spec.commands import COMMAND_BITS, LAYER_LOG_ENTRIES, OPCODES, encode
 from hw.spec.design import DesignPoint
-from hw.spec.errors import HeddleError, SpecError
+from hw.spec.errors import SpecError
 from hw.spec.image import HEADER_BYTES, pack_header
 from sw.compiler.cycles import LayerCycles, layer_cycles, program_cycles
+from sw.compiler.errors import CompileError
 from sw.compiler.lower import Lowered, lower_layer
 from sw.compiler.pack import pack_layer
+from sw.compiler.plan import Placement
 from sw.graph.graph import Graph
 
 __all__ = ["CompileError", "LayerPlan", "Placement", "Program", "compile_graph"]
-
-
-class CompileError(HeddleError, ValueError):
-    """A graph does not run on a design; the message names the layer and the limit."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Placement:
-    """Where a tensor lies in the activation scratchpad."""
-
-    address: int   # bytes
-    size: int      # bytes
-
-    def overlaps(self, other: "Placement") -> bool:
-        return self.address < other.address + other.size and other.address < self.address + self.size
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,12 +117,14 @@ def softmax(layer: Layer, data: np.ndarray) -> np.ndarray:
 
     A difference has 256 values at most, so each exponential is computed once.
     """
-    powers = _exponentials(layer, range(0, -256, -1))
-    parts = np.array([0 if power is None else rounding_shift(power, SUM_BITS) for power in powers], np.int64)
+    known = _exponentials(layer, range(0, -256, -1))
+    powers = np.array([0 if power is None else power for power in known], np.int64)
+    parts = np.array([rounding_shift(power, SUM_BITS) for power in powers.tolist()], np.int64)
     rows = data.reshape(-1, data.shape[-1]).astype(np.int64)
     differences = rows.max(axis=1, keepdims=True) - rows
-    totals = parts[differences].sum(axis=1)
-    answers = {total: np.array([_output(power, *reciprocal(total)) for power in powers], np.int8)
-               for total in set(totals.tolist())}
-    result = [answers[total][row] for total, row in zip(totals.tolist(), differences, strict=True)]
-    return np.array(result, np.int8).reshape(data.shape)
+    scales = np.array([reciprocal(total) for total in parts[differences].sum(axis=1).tolist()], np.int64)
+    mantissa, shift = scales.reshape(-1, 2, 1).transpose(1, 0, 2)
+    # no operand is negative, so each rounding is an addition and a shift
+    value = (mantissa * powers[differences] + (1 << 30)) >> 31
+    value = (value + (1 << shift + 31 - 8 - 1)) >> shift + 31 - 8
+    return np.minimum(value - 128, 127).astype(np.int8).reshape(data.shape)

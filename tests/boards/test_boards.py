@@ -19,6 +19,13 @@ def test_facts_are_whole(board):
         board.lut = 1
 
 
+def test_an_up5k_has_what_its_data_sheet_says():
+    board = find_board("icebreaker")
+    assert (board.family, board.clock_in_mhz) == ("ice40", 12.0)
+    assert board.budget == {"lut": 5280, "ff": 5280, "dsp": 8, "bram": 30, "spram": 4}
+    assert board.flash_command("top.bin") == ["openFPGALoader", "--board", "ice40_generic", "top.bin"]
+
+
 def test_every_preset_has_its_board():
     assert {design.board for design in PRESETS.values()} <= set(BOARDS)
 

@@ -97,7 +97,8 @@ def test_resources_without_placing(counter, tmp_path):
 
 
 @pytest.mark.synth
-@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+@pytest.mark.parametrize("board", [board for board in BOARDS.values() if board.family == "ecp5"],
+                         ids=lambda board: board.name)
 def test_routes_and_packs_for_every_board(counter, lpf, tmp_path, board):
     routed = route(counter, board, tmp_path, freq_mhz=50, lpf=lpf)
     assert routed.timing_met
@@ -111,6 +112,21 @@ def test_routes_and_packs_for_every_board(counter, lpf, tmp_path, board):
     bits = bitstream(routed.textcfg, tmp_path / "top.bit").read_bytes()
     assert board.device.encode() in bits[:200]
     assert sorted(path.name for path in tmp_path.glob("top.bit*")) == ["top.bit", "top.bit.log"]
+
+
+@pytest.mark.synth
+def test_an_up5k_is_routed_without_constraints(tmp_path):
+    board = BOARDS["icebreaker"]
+    (tmp_path / "counter.v").write_text(COUNTER)
+    netlist = synthesize([tmp_path / "counter.v"], "counter", tmp_path / "synth", family=board.family)
+    routed = route(netlist, board, tmp_path / "route", freq_mhz=24)
+    assert routed.timing_met and routed.out_of_context
+    assert routed.resources == count(netlist, board, tmp_path / "count") == {
+        "lut": routed.resources["lut"], "ff": 8, "dsp": 0, "bram": 0, "spram": 0}
+    assert 8 <= routed.resources["lut"] <= 16
+    cells = {"lut": "LC", "ff": "LC", "dsp": "DSP", "bram": "RAM", "spram": "SPRAM"}
+    available = json.loads((tmp_path / "route/report.json").read_text())["utilization"]
+    assert board.budget == {name: available[f"ICESTORM_{cell}"]["available"] for name, cell in cells.items()}
 
 
 @pytest.mark.synth

@@ -158,9 +158,10 @@ def requantizer_under_contract(*, latency=REQUANTIZE_LATENCY, low_limit=None):
     low, high = Signal(signed(8), reset_less=True), Signal(signed(8), reset_less=True)
     started = Signal()
     m.d.sync += [low.eq(dut.low), high.eq(dut.high), started.eq(1)]
-    m.d.comb += Assume(dut.low <= dut.high)
+    m.d.comb += [Assume(dut.low <= dut.high), dut.add_low.eq(dut.low), dut.add_high.eq(dut.high)]
     with m.If(started):
         m.d.comb += Assume((low == dut.low) & (high == dut.high))
+    with m.If(started & dut.out.valid):
         m.d.comb += Assert(dut.out.payload >= (dut.low if low_limit is None else low_limit), "below the lower limit")
         m.d.comb += Assert(dut.out.payload <= dut.high, "above the upper limit")
     return m, [dut.acc.payload.as_value(), dut.acc.valid, dut.zero, dut.low, dut.high]

@@ -2,7 +2,10 @@ import random
 from fractions import Fraction
 from math import floor
 
-from hw.spec.requant import doubling_high_multiply, requantize, rounding_shift
+import pytest
+
+from hw.spec.errors import SpecError
+from hw.spec.requant import check_variant, doubling_high_multiply, requantize, rounding_shift
 
 
 def gemmlowp_high_multiply(value, multiplier):
@@ -32,3 +35,11 @@ def test_requantize_clamps_and_wraps():
     assert requantize(10, bias=0, **fields) == 8
     assert requantize(10**6, bias=0, **fields) == 100
     assert requantize(1, bias=2**31 - 1, **fields) == -128
+
+
+def test_a_requantizer_that_does_not_exist_says_what_there_is():
+    with pytest.raises(SpecError, match="^requantizer_dsps=4, requantizer_cycles=2: a requantizer of 2 cycles per "
+                                        "output has 2 or 0 multiplier blocks; change one of the two$"):
+        check_variant(cycles=2, dsps=4)
+    with pytest.raises(SpecError, match="^requantizer_cycles=3: choose 1, 2 or 4$"):
+        check_variant(cycles=3, dsps=0)

@@ -58,3 +58,11 @@ def test_beta_and_scale_are_one_factor():
 
 def test_a_factor_just_below_a_power_of_two_is_rounded_up():
     assert prepare_softmax(1.0, 0.5 - 2.0**-40) == (1 << 30, 26)
+
+
+def test_a_wrong_shift_or_multiplier_is_seen():
+    one = layer(0.1447)
+    data = np.random.default_rng(2).integers(-40, 40, (50, 1, 1, 10)).astype(np.int8)
+    for field, wrong in (("shift", one.shift - 1), ("multiplier", one.multiplier // 100 * 99)):
+        other = Layer(**{**vars(one), field: wrong})
+        assert not np.array_equal(softmax(one, data), softmax(other, data)), field

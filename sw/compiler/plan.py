@@ -1,0 +1,244 @@
+"""Where each tensor lies in the activation scratchpad, and when: liveness, placement, and the search for a small one.
+
+Sizes and addresses are in activations, as ``DesignPoint.act_bytes`` counts them: bytes, unless they are narrower.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sw.compiler.errors import CompileError, PlanError
+from sw.compiler.proof import Placement, prove
+from sw.compiler.schedule import Stage, held_tensors, stage_name
+from sw.graph.graph import Graph
+
+__all__ = ["Area", "Piece", "Placement", "PlanError", "areas", "live_bytes", "peak_bytes", "place", "plan_memory",
+           "prove"]
+
+REPAIRS = 60   # times that an area which found no room goes to the front of the queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Rows of an area that are needed from stage ``first`` to stage ``last``, both included."""
+
+    offset: int
+    size: int
+    first: int
+    last: int
+
+    def meets(self, other: "Piece") -> bool:
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """Tensors that share one place: one tensor, and the sums that are written over it."""
+
+    tensors: tuple[int, ...]
+    pieces: tuple[Piece, ...]
+
+    @property
+    def size(self) -> int:
+        return self.pieces[-1].offset + self.pieces[-1].size
+
+    @property
+    def top(self) -> bool:
+        """Whether something may follow this from below row by row: it ends, or begins last, at its first rows."""
+        ends = [(before.first, -before.last) > (after.first, -after.last)
+                for before, after in zip(self.pieces, self.pieces[1:], strict=False)]
+        return any(ends)
+
+    @property
+    def first(self) -> int:
+        return min(piece.first for piece in self.pieces)
+
+    @property
+    def last(self) -> int:
+        return max(piece.last for piece in self.pieces)
+
+
+def areas(stages: Sequence[Stage], graph: Graph, *, keep_input: bool = False) -> list[Area]:
+    """What has to be placed, by first tensor: the graph's input, every output and every copy, with its rows' lives.
+
+    The input lives from the first stage on (``keep_input``: to the last one), the last stage's output to the end.
+    """
+    lives = _lives(stages, graph)
+    for tensor in {stages[-1].output} | ({0} if keep_input else set()):
+        lives[tensor][1][:] = len(stages) - 1
+    roots: dict[int, int] = {}
+    for stage in stages:
+        roots.setdefault(stage.source, stage.source)
+        roots[stage.output] = (stage.output if stage.residual is None
+                               else roots.setdefault(stage.residual, stage.residual))
+    held, types = held_tensors(stages, graph), graph.types()
+    found = []
+    for root in sorted(set(roots.values())):
+        tensors = tuple(tensor for tensor in roots if roots[tensor] == root)
+        first = np.min([lives[tensor][0] for tensor in tensors], axis=0)
+        last = np.max([lives[tensor][1] for tensor in tensors], axis=0)
+        height, width, channels = types[held[root]].shape
+        found.append(Area(tensors=tensors, pieces=_pieces(first, last, width * channels)))
+    return found
+
+
+def _lives(stages: Sequence[Stage], graph: Graph) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """First and last stage that touches each stored row of each tensor."""
+    held, types = held_tensors(stages, graph), graph.types()
+    heights = {tensor: types[of].shape[0] for tensor, of in held.items()}
+    for stage in stages:     # a band's tensor holds no more than its rows
+        if stage.rows and stage.output >= len(types):
+            heights[stage.output] = stage.rows.out_rows
+    lives = {tensor: (np.full(height, len(stages)), np.full(height, -1)) for tensor, height in heights.items()}
+    lives[0][0][:] = lives[0][1][:] = 0
+
+    def touch(tensor: int, at: int, offset: int, rows: int | None) -> None:
+        _, width, channels = types[held[tensor]].shape
+        start = offset // (width * channels)
+        span = slice(start, None if rows is None else start + rows)
+        for array, choose in zip(lives[tensor], (np.minimum, np.maximum), strict=True):
+            array[span] = choose(array[span], at)
+
+    for at, stage in enumerate(stages):
+        rows = stage.rows
+        touch(stage.source, at, rows.in_offset if rows else 0, rows.in_rows if rows else None)
+        for tensor in (stage.output, stage.residual):
+            if tensor is not None:
+                touch(tensor, at, rows.out_offset if rows else 0, rows.out_rows if rows else None)
+    return lives
+
+
+def _pieces(first: np.ndarray, last: np.ndarray, row_bytes: int) -> tuple[Piece, ...]:
+    """Neighbouring rows of equal lives, put together."""
+    cuts = [0, *(np.flatnonzero((np.diff(first) != 0) | (np.diff(last) != 0)) + 1).tolist(), len(first)]
+    return tuple(Piece(offset=start * row_bytes, size=(stop - start) * row_bytes, first=int(first[start]),
+                       last=int(last[start]))
+                 for start, stop in zip(cuts, cuts[1:], strict=False))
+
+
+def live_bytes(found: Iterable[Area], stages: int) -> list[int]:
+    """Activations that live at each of so many stages: no plan takes less than the largest."""
+    total = [0] * stages
+    for area in found:
+        for piece in area.pieces:
+            for stage in range(piece.first, piece.last + 1):
+                total[stage] += piece.size
+    return total
+
+
+def peak_bytes(placements: Mapping[int, Placement]) -> int:
+    """The end of the highest tensor."""
+    return max(placement.address + placement.size for placement in placements.values())
+
+
+def plan_memory(stages: Sequence[Stage], graph: Graph, *, capacity: int, alignment: int = 4,
+                keep_input: bool = False) -> Mapping[int, Placement]:
+    """Place every tensor of ``stages``, inputs, outputs and copies included; sums take their residual's place.
+
+    The plan is proven by :func:`sw.compiler.proof.prove` before it is returned, and depends on nothing but the
+    arguments.
+
+    Raises
+    ------
+    CompileError
+        If the tensors do not fit; the message names the stage that needs most.
+    PlanError
+        If the stages do not compute the graph in place, or the plan is wrong.
+    """
+    found = areas(stages, graph, keep_input=keep_input)
+    live = live_bytes(found, len(stages))
+    worst = max(range(len(stages)), key=live.__getitem__)
+    addresses = place(found, capacity=capacity, alignment=alignment) if live[worst] <= capacity else None
+    if addresses is None:
+        what = (f"the tensors that live there take {live[worst]} bytes" if live[worst] > capacity else
+                f"the tensors that live there take {live[worst]} bytes, and with the gaps between them they do not fit")
+        raise CompileError(f"{stage_name(stages[worst], graph)}: {what}; act_bytes={capacity}; "
+                           f"raise act_bytes or narrow the network")
+    placements = {tensor: Placement(address=address, size=area.size)
+                  for area, address in zip(found, addresses, strict=True) for tensor in area.tensors}
+    placements = dict(sorted(placements.items()))
+    prove(stages, placements, graph, capacity=capacity, keep_input=keep_input)
+    return placements
+
+
+def place(found: Sequence[Area], *, capacity: int, alignment: int) -> list[int] | None:
+    """An address for each area, or None where none of the orders tried fits them into ``capacity``.
+
+    Areas are placed one after the other where the first gap takes them, in four orders; the smallest result wins.
+    If none fits, an area that found no room is moved to the front of its order, up to ``REPAIRS`` times, and areas
+    that want to lie above others (``Area.top``) are put as high as they can.
+    """
+    low = max(sum(piece.size for area in found for piece in area.pieces if piece.first <= at <= piece.last)
+              for at in sorted({piece.first for area in found for piece in area.pieces}))
+    best: tuple[int, list[int]] | None = None
+    orders = [sorted(range(len(found)), key=lambda index: (key(found[index]), index)) for key in _KEYS]
+    for order in orders:
+        addresses, _ = _fill(found, order, capacity, alignment, ())
+        if addresses is not None:
+            end = max(address + area.size for address, area in zip(addresses, found, strict=True))
+            best = min(best or (end, addresses), (end, addresses), key=lambda pair: pair[0])
+            if end <= low:
+                break
+    if best is not None:
+        return best[1]
+    for high in ({index for index, area in enumerate(found) if area.top}, set()):
+        for order in orders:
+            queue, seen = list(order), set()
+            for _ in range(REPAIRS):
+                addresses, failed = _fill(found, queue, capacity, alignment, high)
+                if addresses is not None:
+                    return addresses
+                queue = [failed, *(index for index in queue if index != failed)]
+                if tuple(queue) in seen:
+                    break
+                seen.add(tuple(queue))
+    return None
+
+
+_KEYS: tuple[Callable[[Area], tuple[int, ...]], ...] = (
+    lambda area: (-area.size,),
+    lambda area: (area.first, -area.size),
+    lambda area: (-area.size * (area.last - area.first + 1),),
+    lambda area: (area.first - area.last, -area.size),
+)
+
+
+def _fill(found: Sequence[Area], order: Sequence[int], capacity: int, alignment: int,
+          high: Iterable[int]) -> tuple[list[int] | None, int]:
+    """Addresses, or None and the area that found no room; areas of ``high`` go as far up as they can."""
+    placed: dict[int, int] = {}
+    for index in order:
+        taken = sorted(_taken(found[index], [(found[other], address) for other, address in placed.items()]))
+        address = _gap(taken, capacity - found[index].size, alignment, top=index in high)
+        if address is None:
+            return None, index
+        placed[index] = address
+    return [placed[index] for index in range(len(found))], -1
+
+
+def _taken(area: Area, placed: list[tuple[Area, int]]) -> Iterable[tuple[int, int]]:
+    """Ranges of addresses, end excluded, at which ``area`` would lie on a placed one while both live."""
+    for other, address in placed:
+        if area.first > other.last or other.first > area.last:
+            continue
+        for theirs in other.pieces:
+            for ours in area.pieces:
+                if ours.meets(theirs):
+                    start = address + theirs.offset - ours.offset
+                    yield start - ours.size + 1, start + theirs.size
+
+
+def _gap(taken: list[tuple[int, int]], limit: int, alignment: int, *, top: bool) -> int | None:
+    """The lowest (``top``: highest) aligned address from 0 to ``limit`` outside all ranges of ``taken`` (sorted)."""
+    if top:
+        address = limit // alignment * alignment
+        for start, stop in sorted(taken, key=lambda pair: -pair[1]):
+            if start <= address < stop:
+                address = (start - 1) // alignment * alignment
+        return address if address >= 0 else None
+    address = 0
+    for start, stop in taken:
+        if start <= address < stop:
+            address = -(-stop // alignment) * alignment
+    return address if address <= limit else None
