@@ -1,48 +1,54 @@
 """The systolic array: elements, the skew of its edges, and the word register of each row."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.element import ProcessingElement, Token, operands
+from hw.gateware.element import Modes, ProcessingElement, Token, operands
 from hw.spec.design import DesignPoint
+from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["Step", "SystolicArray"]
 
 
 class Step(data.Struct):
-    """One step as the sequencer issues it: the token, and whether rows take a fresh word."""
+    """One step as the sequencer issues it: the token, and where its operands come from."""
 
     token: Token
-    fresh: 1
+    fresh: 1       # rows take a new word
+    tail: 1        # the last step of a kernel row
+    odd: 2         # number of the channel block, modulo 4
+    residual: 1    # no step: the word is what the outputs of array row ``token.row`` are added to
 
 
 class SystolicArray(wiring.Component):
     """``rows`` x ``cols`` output-stationary elements fed from one activation port and one weight port.
 
-    A row's word of ``fetch_bytes`` serves it for up to ``rows`` steps of ``lanes`` bytes. Convolution: steps
-    of a segment come in neighbouring cycles, the first one ``fresh``, and ``word`` carries row ``r``'s word
-    ``r`` cycles after that fresh step: just when the step reaches the row. Depthwise: every step is fresh,
-    all rows take their slice of the one word, ``depthwise_cols`` bytes each, row 0's lowest.
+    A row's word of ``fetch_bytes`` serves it for up to ``fetch_steps`` steps of ``lanes`` activations. By default
+    the steps of a segment come in neighbouring cycles, the first one ``fresh``, and ``word`` carries row ``r``'s
+    word ``r`` cycles after that fresh step: just when the step reaches the row. With ``single`` every step is
+    fresh, and all rows take their part of the one word: row ``r``'s begins ``r * distance`` activations behind
+    its first.
 
     Members
     -------
-    depthwise : In(1)
-        Constant while a layer runs.
+    modes, single, distance, tail_lanes : In
+        Constant while a layer runs. ``distance`` is at most ``lanes``; ``tail_lanes`` (binary weights only) is the
+        last lane of a tail step that counts.
     step : In(Step)
     weights : In
         ``cols`` slices of ``lanes`` weights, for the step of the same cycle.
     word : In
         ``fetch_bytes`` activations.
     totals : Out
-        Element ``(r, c)`` at ``r * cols + c``; element ``(r, c)``'s sum is complete ``r + c +
-        hw.spec.timing.ELEMENT_LATENCY`` cycles after its last step was on ``step`` and stays until the next one.
+        Element ``(r, c)`` at ``r * cols + c``; element ``(r, c)``'s sum is complete ``r + c // ways +
+        hw.spec.timing.element_latency`` cycles after its last step was on ``step`` and stays until the next one.
     """
 
     def __init__(self, design: DesignPoint):
         self.design = design
         super().__init__({
-            "depthwise": In(1),
+            "modes": In(Modes), "single": In(1), "distance": In(range(design.lanes + 1)), "tail_lanes": In(4),
             "step": In(Step),
             "weights": In(data.ArrayLayout(operands(design, design.weight_bits), design.cols)),
             "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
@@ -52,21 +58,27 @@ class SystolicArray(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         rows, cols = self.design.rows, self.design.cols
-        elements = [[ProcessingElement(self.design, r, c) for c in range(cols)] for r in range(rows)]
+        ways = MULTIPLIERS[self.design.multiplier].ways
+        elements = [[ProcessingElement(self.design, r, c) for c in range(0, cols, ways)] for r in range(rows)]
         step = self.step
         for r in range(rows):
             acts = self._row_operands(m, r, step)
-            for c in range(cols):
-                element = elements[r][c]
-                m.submodules[f"element_{r}_{c}"] = element
-                left = elements[r][c - 1]
+            for place, element in enumerate(elements[r]):
+                m.submodules[f"element_{r}_{place}"] = element
+                left = elements[r][place - 1]
+                above = elements[r - 1][place]
                 m.d.comb += [
-                    element.depthwise.eq(self.depthwise),
-                    element.token.eq(left.token_right if c else step.token),
-                    element.acts.eq(left.acts_right if c else acts),
-                    element.weights.eq(elements[r - 1][c].weights_down if r else self._delayed(m, self.weights[c], c)),
-                    self.totals[r * cols + c].eq(element.total),
+                    element.modes.eq(self.modes),
+                    element.token.eq(left.token_right if place else step.token),
+                    element.acts.eq(left.acts_right if place else acts),
                 ]
+                for way in range(ways):
+                    col = place * ways + way
+                    m.d.comb += [
+                        element.weights[way].eq(above.weights_down[way] if r
+                                                else self._delayed(m, self.weights[col].as_value(), place)),
+                        self.totals[r * cols + col].eq(element.totals[way]),
+                    ]
             following = Signal(Step, name=f"step{r + 1}")
             m.d.sync += following.eq(step)
             step = following
@@ -75,24 +87,34 @@ class SystolicArray(wiring.Component):
     def _row_operands(self, m, r, step):
         """The ``lanes`` activations that row ``r`` takes with ``step``."""
         design = self.design
-        lanes_bits = design.lanes * design.act_bits
+        bits = design.act_bits
+        lanes_bits = design.lanes * bits
         word = self.word.as_value()
-        if r < design.depthwise_rows:
-            width = design.depthwise_cols * design.act_bits
-            mine = self._delayed(m, word[r * width:(r + 1) * width], r)
-            word = Cat(Mux(self.depthwise, mine, word[:width]), word[width:])
-        current = Signal(design.fetch_bytes * design.act_bits, name=f"current{r}")
-        rest = Signal(design.fetch_bytes * design.act_bits, name=f"rest{r}")
-        m.d.comb += current.eq(Mux(step.fresh, word, rest))
+        mine = word[:lanes_bits]
+        if r:
+            mine = Signal(lanes_bits, name=f"mine{r}")
+            with m.Switch(self.distance):
+                for distance in range(1, design.lanes + 1):
+                    with m.Case(distance):
+                        m.d.comb += mine.eq(word[r * distance * bits:][:lanes_bits])
+            mine = self._delayed(m, mine, r)
+        rest = Signal(design.fetch_bytes * bits, name=f"rest{r}")
+        following = Mux(step.fresh, word, rest) >> lanes_bits
         with m.If(step.token.valid):
-            m.d.sync += rest.eq(current >> lanes_bits)
-        return current[:lanes_bits]
+            m.d.sync += rest.eq(following)
+        acts = Signal(lanes_bits, name=f"acts{r}")
+        m.d.comb += acts.eq(Mux(self.single, mine, Mux(step.fresh, word[:lanes_bits], rest[:lanes_bits])))
+        if design.weight_bits == 1:      # no weight is 0, so an activation beyond the kernel row must be
+            for lane in range(1, design.lanes):
+                with m.If(step.tail & (self.tail_lanes < lane)):
+                    m.d.comb += acts.word_select(lane, bits).eq(0)
+        return acts
 
     @staticmethod
     def _delayed(m, value, cycles):
         """``value`` some cycles later."""
         for _ in range(cycles):
-            later = Signal(len(value.as_value() if isinstance(value, data.View) else value))
+            later = Signal(len(value))
             m.d.sync += later.eq(value)
             value = later
         return value

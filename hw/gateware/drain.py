@@ -1,35 +1,34 @@
 """The way out of the array: finished sums are requantized and stored while the next tile is computed."""
 
-from amaranth import Array, Cat, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.command import COMMAND
-from hw.gateware.requantizer import ChannelParams, Requantizer
+from hw.gateware.params import ChannelMemory, ParamWord
+from hw.gateware.requantizer import Requantizer
+from hw.gateware.residual import ResidualBuffer
 from hw.gateware.scratchpad import write_layout
+from hw.gateware.store import Store
 from hw.spec.design import DesignPoint
+from hw.spec.requant import ADD_LEFT_SHIFT
 from hw.spec.timing import (
     DRAIN_SELECT_LATENCY,
-    ELEMENT_LATENCY,
-    REQUANTIZE_LATENCY,
-    WRITE_LATENCY,
+    add_passes,
     drain_lag_cycles,
+    drain_turns,
+    element_latency,
+    lane_skew,
+    requantize_latency,
 )
 
-__all__ = ["Drain", "ParamWord"]
+__all__ = ["Drain"]
 
-
-class ParamWord(data.Struct):
-    """Says that the weight word of this cycle carries channel parameters."""
-
-    valid: 1
-    last: 1     # completes the set of ``cols`` channels
-    odd: 1      # the block's parity: parameters of two neighbouring blocks are kept
-    row: 4      # depthwise: array row of the set
+MODES = [(depthwise, add) for depthwise in (False, True) for add in (False, True)]
 
 
 class Drain(wiring.Component):
-    """Requantizes every element of a tile, row by row, ``requantizers`` columns a cycle.
+    """Requantizes every element of a tile, row by row, as ``hw.spec.timing.drain_turns`` says.
 
     Members
     -------
@@ -37,15 +36,19 @@ class Drain(wiring.Component):
         The running layer; constant from ``begin`` to ``done``.
     begin : In(1)
         High for one cycle before the first tile of a layer.
-    last : In(1)
-        High in the cycle in which the last step of a tile enters the array. Two of them are at least
-        ``hw.spec.timing.drain_cycles`` apart.
+    last, odd : In
+        High in the cycle in which the last step of a tile enters the array, with the tile's block modulo 4. Two of
+        them are at least ``hw.spec.timing.drain_cycles`` apart.
     totals : In
         Of the array.
     param, weights : In
         Weight words with parameters; a set comes before the first ``last`` of its block.
-    write : Out(stream)
-        Output bytes, for the activation scratchpad.
+    residual, residual_row, word : In
+        A fetched word holds what the outputs of an array row are added to; before the ``last`` of their tile.
+    write, write_last : Out
+        Outputs, for the activation scratchpad; the last ones of an array row.
+    stored : In(1)
+        Every write was done.
     done : Out(1)
         High for one cycle when every output of the layer can be read back.
     """
@@ -53,117 +56,152 @@ class Drain(wiring.Component):
     def __init__(self, design: DesignPoint):
         self.design = design
         super().__init__({
-            "command": In(COMMAND), "begin": In(1), "last": In(1),
+            "command": In(COMMAND), "begin": In(1), "last": In(1), "odd": In(2),
             "totals": In(data.ArrayLayout(signed(design.acc_bits), design.rows * design.cols)),
             "param": In(ParamWord), "weights": In(design.weight_word_bits),
-            "write": Out(stream.Signature(write_layout(design), always_ready=True)),
-            "done": Out(1),
+            "residual": In(1), "residual_row": In(4),
+            "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
+            "write": Out(stream.Signature(write_layout(design), always_ready=True)), "write_last": Out(1),
+            "stored": In(1, init=1), "done": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
         design, command = self.design, self.command
-        per_turn = design.requantizers
+        m.submodules.params = params = ChannelMemory(design)
+        m.submodules.store = store = Store(design)
+        m.d.comb += [params.param.eq(self.param), params.weights.eq(self.weights), store.command.eq(command),
+                     store.begin.eq(self.begin), store.stored.eq(self.stored), self.done.eq(store.done),
+                     self.write_last.eq(store.write_last)]
+        wiring.connect(m, wiring.flipped(self.write), store.write)
 
-        start = self.last
-        for stage in range(ELEMENT_LATENCY + drain_lag_cycles(design) - 1):
-            later = Signal(name=f"start{stage + 1}")
-            m.d.sync += later.eq(start)
-            start = later
+        start = Signal(data.StructLayout({"valid": 1, "odd": 2}), name="start0")
+        m.d.comb += [start.valid.eq(self.last), start.odd.eq(self.odd)]
+        start = self._later(m, start, element_latency(design) + drain_lag_cycles(design) - 1, "start")
+        issue, row, turn, odd = self._turns(m, start)
 
-        # which element, of which tile
-        active, row, turn = Signal(), Signal(range(design.rows)), Signal(range(design.cols // per_turn))
-        group, block = Signal(16), Signal(16)
-        last_turn, last_row = Signal(), Signal()
-        last_group, last_block = Signal(), Signal()
-        depthwise_turns = -(-design.depthwise_cols // per_turn)
-        m.d.comb += [
-            last_turn.eq(turn == Mux(command.depthwise[0], depthwise_turns - 1, design.cols // per_turn - 1)),
-            last_row.eq(row == Mux(command.depthwise[0], design.depthwise_rows - 1, design.rows - 1)),
-            last_group.eq(group + 1 == command.groups),
-            last_block.eq(block + 1 == command.blocks),
-        ]
-        tile_address, row_address = Signal(24), Signal(24)
-        block_address = Signal(24)
-        m.d.sync += active.eq(start | (active & ~(last_turn & last_row)))
-        with m.If(active):
-            m.d.sync += turn.eq(Mux(last_turn, 0, turn + 1))
-            with m.If(last_turn):
-                m.d.sync += [row.eq(row + 1), row_address.eq(row_address + command.out_row_bytes)]
-                with m.If(last_row):
-                    following = Signal(24)
-                    m.d.comb += following.eq(Mux(last_group, block_address + command.out_block_bytes,
-                                                 tile_address + command.out_group_bytes))
-                    m.d.sync += [row.eq(0), group.eq(Mux(last_group, 0, group + 1)),
-                                 row_address.eq(following), tile_address.eq(following)]
-                    with m.If(last_group):
-                        m.d.sync += [block.eq(block + 1), block_address.eq(following)]
-        with m.If(self.begin):
-            m.d.sync += [turn.eq(0), row.eq(0), group.eq(0), block.eq(0), tile_address.eq(command.out_base),
-                         row_address.eq(command.out_base), block_address.eq(command.out_base)]
+        # what happened so many cycles after an output's first pass
+        passes = add_passes(design)
+        through = DRAIN_SELECT_LATENCY + requantize_latency(design)
+        spread = lane_skew(design, design.requantizers - 1)
+        ages = {0: issue}
+        for age in range(1, through + max(passes.final, spread) + 1):
+            ages[age] = Signal(name=f"age{age}")
+            m.d.sync += ages[age].eq(ages[age - 1])
 
-        # which of its columns exist
-        in_last_row = row + 1 == command.tail_rows[:5]
-        row_exists = Mux(command.depthwise[0], ~last_block | (row < command.tail_rows[:5]),
-                         ~last_group | (row < command.tail_rows[:5]))
-        whole = Mux(command.depthwise[0], ~(last_block & in_last_row), ~last_block)
-        mask = Signal(per_turn)
-        limit = Mux(whole, Mux(command.depthwise[0], design.depthwise_cols, design.cols), command.tail_cols[:5])
-        m.d.comb += mask.eq(Mux(row_exists, Cat(turn * per_turn + q < limit for q in range(per_turn)), 0))
-
-        params = self._params(m, Cat(Mux(command.depthwise[0], row, 0)[:4], block[0]))
-        self._requantize(m, active, row, turn, params)
-
-        meta = Signal(data.StructLayout({"address": 24, "mask": per_turn, "ends": 1}))
-        m.d.comb += [meta.address.eq(row_address + turn * per_turn), meta.mask.eq(mask),
-                     meta.ends.eq(active & last_turn & last_row & last_group & last_block)]
-        for stage in range(DRAIN_SELECT_LATENCY + REQUANTIZE_LATENCY):
-            later = Signal(meta.shape(), name=f"meta{stage + 1}")
-            m.d.sync += later.eq(meta)
-            meta = later
-        m.d.comb += [self.write.p.address.eq(meta.address), self.write.p.mask.eq(meta.mask)]
-        done = meta.ends
-        for stage in range(WRITE_LATENCY - 1):
-            later = Signal(name=f"done{stage + 1}")
-            m.d.sync += later.eq(done)
-            done = later
-        m.d.comb += self.done.eq(done)
+        place = Signal(data.StructLayout({"row": row.shape(), "turn": turn.shape(), "odd": 2}), name="place0")
+        m.d.comb += [place.row.eq(row), place.turn.eq(turn), place.odd.eq(odd), params.add.eq(command.add)]
+        places = [place]
+        for skew in range(spread):
+            places.append(self._later(m, places[-1], 1, f"place{skew + 1}_"))
+        units = []
+        for q in range(design.requantizers):
+            skew = lane_skew(design, q)
+            unit = Requantizer(acc_bits=32, cycles=design.requantizer_cycles, dsps=design.requantizer_dsps)
+            m.submodules[f"requantizer{q}"] = unit
+            units.append(unit)
+            value = self._chosen(m, q, places[skew])
+            m.d.comb += [
+                params.row[q].eq(Mux(command.depthwise, places[skew].row, 0)), params.turn[q].eq(places[skew].turn),
+                params.odd[q].eq(places[skew].odd),
+                unit.acc.valid.eq(ages[1 + skew]), unit.acc.p.params.eq(params.channels[q]),
+                unit.acc.p.value.eq(value),
+                unit.zero.eq(command.out_zero), unit.low.eq(command.act_min), unit.high.eq(command.act_max),
+                unit.add_zero.eq(command.add_zero), unit.add_low.eq(command.add_min),
+                unit.add_high.eq(command.add_max)]
+            out = Signal(design.act_bits, name=f"out{q}_0")
+            m.d.comb += out.eq(unit.out.payload)
+            m.d.comb += store.outputs[q].eq(self._later(m, out, spread - skew, f"out{q}_"))
+        m.d.comb += store.valid.eq(ages[through + spread] & ~command.add)
+        with m.If(command.add):
+            self._add(m, ages, passes, through, units, params, store)
         return m
 
-    def _params(self, m, address):
-        """Parameters of every column, for the block parity and array row in ``address``."""
+    def _chosen(self, m, q, place):
+        """The sum that requantizer ``q`` takes, a cycle after its ``place``."""
         design = self.design
-        rows_bits = (design.depthwise_rows - 1).bit_length()
-        part = design.lanes * design.weight_bits
-        stored = Signal()
-        where = Signal(1 + rows_bits)
-        m.d.sync += [stored.eq(self.param.valid & self.param.last),
-                     where.eq(Cat(self.param.row[:rows_bits], self.param.odd))]
-        params = []
-        for col in range(design.cols):
-            gathered = Signal(part * design.param_words, name=f"gathered{col}")
-            with m.If(self.param.valid):
-                m.d.sync += gathered.eq(Cat(gathered, self.weights.word_select(col, part))[part:])
-            m.submodules[f"params{col}"] = storage = memory.Memory(
-                shape=ChannelParams, depth=2 << rows_bits, init=[])
-            writer, reader = storage.write_port(), storage.read_port(domain="comb")
-            m.d.comb += [writer.addr.eq(where), writer.data.eq(gathered), writer.en.eq(stored),
-                         reader.addr.eq(Cat(address[:rows_bits], address[-1]))]
-            params.append(reader.data)
-        return params
+        per_row = design.cols // design.requantizers
+        mine = Array(self.totals[r * design.cols + t * design.requantizers + q]
+                     for r in range(design.rows) for t in range(per_row))
+        chosen = mine[place.row * per_row + (place.turn if per_row > 1 else 0)]
+        if q == 0:      # in a residual add a turn is one column
+            chosen = Mux(self.command.add, Array(self.totals[n] for n in range(design.rows * design.cols))[
+                place.row * design.cols + place.turn], chosen).as_signed()
+        value = Signal(signed(design.acc_bits), name=f"value{q}")
+        m.d.sync += value.eq(chosen)
+        return value
 
-    def _requantize(self, m, active, row, turn, params):
+    @staticmethod
+    def _later(m, value, cycles, name):
+        for stage in range(cycles):
+            following = Signal.like(value, name=f"{name}{stage + 1}")
+            m.d.sync += following.eq(value)
+            value = following
+        return value
+
+    def _turns(self, m, start):
+        """One turn after the other; returns whether one begins, and its array row, place in the row and block."""
         design, command = self.design, self.command
-        totals = Array(self.totals[n] for n in range(design.rows * design.cols))
-        for q in range(design.requantizers):
-            m.submodules[f"requantizer{q}"] = unit = Requantizer(acc_bits=design.acc_bits)
-            per_col = Array(params[c].as_value() for c in range(q, design.cols, design.requantizers))
-            m.d.sync += [
-                unit.acc.valid.eq(active),
-                unit.acc.p.value.eq(totals[row * design.cols + turn * design.requantizers + q]),
-                unit.acc.p.params.eq(per_col[turn]),
-            ]
-            m.d.comb += [unit.zero.eq(command.out_zero), unit.low.eq(command.act_min), unit.high.eq(command.act_max),
-                         self.write.p.data[q].eq(unit.out.payload)]
-            if q == 0:
-                m.d.comb += self.write.valid.eq(unit.out.valid)
+        active, row, turn = Signal(), Signal(range(design.rows)), Signal(range(max(2, design.cols)))
+        odd = Signal(2)
+        cycles = {mode: drain_turns(design, depthwise=mode[0], add=mode[1]) for mode in MODES}
+        most = max(mode.cycles for mode in cycles.values())
+        beat = Signal(range(max(2, most)))
+
+        def by_mode(value):
+            """A constant that depends on the kind of layer."""
+            choices = [value(cycles[mode]) for mode in MODES]
+            return Array(Const(choice, range(max(choices) + 1)) for choice in choices)[
+                Cat(command.add, command.depthwise)]
+
+        last_beat, last_turn, last_row = Signal(), Signal(), Signal()
+        m.d.comb += [last_beat.eq(beat == by_mode(lambda mode: mode.cycles - 1)),
+                     last_turn.eq(turn == by_mode(lambda mode: mode.turns - 1)),
+                     last_row.eq(row == by_mode(lambda mode: mode.rows - 1))]
+        m.d.sync += active.eq(start.valid | (active & ~(last_beat & last_turn & last_row)))
+        with m.If(start.valid):
+            m.d.sync += odd.eq(start.odd)
+        with m.If(active):
+            m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
+            with m.If(last_beat):
+                m.d.sync += turn.eq(Mux(last_turn, 0, turn + 1))
+                with m.If(last_turn):
+                    m.d.sync += row.eq(Mux(last_row, 0, row + 1))
+        issue = Signal()
+        m.d.comb += issue.eq(active & (beat == 0))
+        return issue, row, turn, odd
+
+    def _add(self, m, ages, passes, through, units, params, store):
+        """The other passes of a residual add: both operands are scaled, then their sum."""
+        design = self.design
+        m.submodules.residual = residual = ResidualBuffer(design)
+        m.d.comb += [residual.begin.eq(self.begin), residual.arrives.eq(self.residual),
+                     residual.depthwise.eq(self.command.depthwise),
+                     residual.row.eq(self.residual_row), residual.word.eq(self.word),
+                     residual.take.eq(ages[passes.residual]),
+                     params.add_residual.eq(ages[passes.residual]), params.add_operand.eq(ages[passes.operand]),
+                     params.add_final.eq(ages[passes.final])]
+
+        own, first, total = Signal(signed(8)), Signal(signed(32)), Signal(signed(32))
+        lanes = [units[lane] for lane in passes.lanes]
+        with m.If(ages[through]):
+            m.d.sync += own.eq(lanes[0].out.payload)
+        with m.If(ages[passes.residual + through]):
+            m.d.sync += first.eq(lanes[1].scaled)
+        with m.If(ages[passes.operand + through]):
+            m.d.sync += total.eq(first + lanes[2].scaled)
+        held_own, held_total = Signal(signed(8)), Signal(signed(32))
+        m.d.sync += [held_own.eq(own), held_total.eq(total)]
+
+        for lane in range(design.requantizers):     # the first pass is in lane 0 only
+            if lane:
+                m.d.comb += units[lane].acc.valid.eq(0)
+        for number, (age, value) in enumerate(((passes.residual, residual.value << ADD_LEFT_SHIFT),
+                                               (passes.operand, held_own << ADD_LEFT_SHIFT),
+                                               (passes.final, held_total)), 1):
+            unit = lanes[number]
+            with m.If(ages[age + 1]):
+                m.d.comb += [unit.acc.valid.eq(1), unit.acc.p.value.eq(value),
+                             unit.acc.p.params.eq(params.add_channels[number - 1]),
+                             unit.acc.p.add.eq(number == 3)]
+        m.d.comb += [store.valid.eq(ages[passes.final + through]), store.outputs[0].eq(lanes[3].out.payload)]

@@ -1,22 +1,39 @@
-"""Processing element: a dot product that accumulates one output in place (output-stationary)."""
+"""Processing element: a dot product that accumulates its outputs in place (output-stationary)."""
 
-from amaranth import Module, Mux, Signal, signed
-from amaranth.lib import data, wiring
+from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.adders import balanced_sum
-from hw.gateware.multipliers import multiply
-from hw.spec.design import DesignPoint
+from hw.gateware.multipliers import products
+from hw.spec.design import LOCAL_WORDS, DesignPoint
+from hw.spec.multipliers import MULTIPLIERS
 
-__all__ = ["ProcessingElement", "Token", "operands"]
+__all__ = ["LUT_RAM", "Modes", "ProcessingElement", "Token", "operands"]
+
+#: A few words, read without a clock.
+LUT_RAM = {"ram_style": "distributed", "no_rw_check": 1}
 
 
 class Token(data.Struct):
     """What travels with the operands of one step."""
 
     valid: 1   # operands are to be accumulated
-    first: 1   # the accumulator starts from zero
+    first: 1   # the accumulator starts from nothing
     last: 1    # the accumulator is complete afterwards
+    push: 1    # window: the activations become the newest column
+    load: 1    # the weights are to be kept
+    tap: 4     # window: kernel row; else place among the kept weights
+    row: 4     # load, depthwise: array row that keeps them
+
+
+class Modes(data.Struct):
+    """Constant while a layer runs."""
+
+    depthwise: 1   # lane 0 takes the activation of the element's own channel, the others nothing
+    window: 1      # depthwise: lane n takes what lane 0 had n columns ago
+    maximum: 1     # depthwise: the largest product instead of the sum
+    local: 1       # weights come from the element's own memory
 
 
 def operands(design: DesignPoint, bits: int) -> data.ArrayLayout:
@@ -25,24 +42,26 @@ def operands(design: DesignPoint, bits: int) -> data.ArrayLayout:
 
 
 class ProcessingElement(wiring.Component):
-    """One element of the array, at ``row`` and ``col``.
+    """The elements at ``row`` of the ``ways`` columns from ``col`` on, which share their multipliers.
 
-    Operands and token move to the right and downwards after one cycle. ``total`` holds the finished sum from
-    ``ELEMENT_LATENCY`` cycles (``hw.spec.timing``) after the last token was at the inputs until the next finished
-    sum replaces it.
+    Operands and token move to the right and downwards after one cycle. ``totals`` holds the finished sums from
+    ``hw.spec.timing.element_latency`` cycles after the last token was at the inputs until the next finished
+    sums replace them.
 
-    In depthwise mode only activation lane ``col`` and weight lane ``row`` are multiplied; an element beyond the
-    design's depthwise rows or columns then gives nothing of use.
+    In depthwise mode way ``w`` multiplies activation lane ``col + w`` by weight lane ``row``; an element beyond
+    the design's depthwise rows or columns then gives nothing of use.
     """
 
     def __init__(self, design: DesignPoint, row: int, col: int):
         self.design, self.row, self.col = design, row, col
-        acts, weights = operands(design, design.act_bits), operands(design, design.weight_bits)
+        self.ways = MULTIPLIERS[design.multiplier].ways
+        acts = operands(design, design.act_bits)
+        weights = data.ArrayLayout(operands(design, design.weight_bits), self.ways)
         super().__init__({
-            "depthwise": In(1),
+            "modes": In(Modes),
             "token": In(Token), "acts": In(acts), "weights": In(weights),
             "token_right": Out(Token), "acts_right": Out(acts), "weights_down": Out(weights),
-            "total": Out(signed(design.acc_bits)),
+            "totals": Out(data.ArrayLayout(signed(design.acc_bits), self.ways)),
         })
 
     def elaborate(self, platform):
@@ -50,29 +69,97 @@ class ProcessingElement(wiring.Component):
         design = self.design
         m.d.sync += [self.token_right.eq(self.token), self.acts_right.eq(self.acts),
                      self.weights_down.eq(self.weights)]
+        token, acts, weights = self.token_right, self._acts(), self._weights()
+        if design.has_local_memory:
+            token, acts, weights = self._from_memories(m, acts, weights)
 
         multiplied, summed = Signal(Token), Signal(Token)
-        m.d.sync += [multiplied.eq(self.token_right), summed.eq(multiplied)]
+        m.d.sync += [multiplied.eq(token), summed.eq(multiplied)]
+        for way, row in enumerate(products(m, design.multiplier, acts, weights, "product")):
+            held = [Signal(value.shape(), name=f"held{way}_{lane}") for lane, value in enumerate(row)]
+            dot = Signal(signed(design.product_bits), name=f"dot{way}")
+            m.d.sync += [register.eq(value) for register, value in zip(held, row, strict=True)]
+            m.d.sync += dot.eq(balanced_sum(m, held, f"sum{way}_"))
+            self._accumulate(m, way, summed, dot)
+        return m
 
-        takes_part = self.row < design.depthwise_rows and self.col < design.depthwise_cols
-        products = [Signal(signed(design.act_bits + design.weight_bits), name=f"product{lane}")
-                    for lane in range(design.lanes)]
-        for lane, product in enumerate(products):
-            weight = self.weights_down[lane]
-            if takes_part and lane == self.col and lane != self.row:
-                weight = Mux(self.depthwise, self.weights_down[self.row], weight).as_signed()
-            m.d.sync += product.eq(multiply(m, design.multiplier, self.acts_right[lane], weight, f"row{lane}"))
+    @property
+    def _depthwise(self):
+        """Whether this element takes part in a depthwise layer."""
+        return self.row < self.design.depthwise_rows and self.col < self.design.depthwise_cols
 
-        dot = Signal(signed(design.product_bits))
-        everything = balanced_sum(m, products, "sum")
-        m.d.sync += dot.eq(Mux(self.depthwise, products[self.col], everything) if takes_part and design.lanes > 1
-                           else everything)
+    def _acts(self):
+        """Activations of each lane; in depthwise mode lane ``w`` has way ``w``'s channel."""
+        if not self._depthwise:
+            return [self.acts_right[lane] for lane in range(self.design.lanes)]
+        def one(lane):
+            shared = self.acts_right[lane]
+            own = self.acts_right[self.col + lane] if lane < self.ways else 0
+            return Mux(self.modes.depthwise, own, shared).as_signed() if lane or self.col else shared
+        return [one(lane) for lane in range(self.design.lanes)]
 
-        acc = Signal(signed(design.acc_bits))
-        following = Signal(signed(design.acc_bits))
-        m.d.comb += following.eq(Mux(summed.first, 0, acc) + dot)
+    def _weights(self):
+        """Weights of each way and lane."""
+        def one(way, lane):
+            shared = self.weights_down[way][lane]
+            if not self._depthwise or (self.ways == 1 and lane):
+                return shared          # its activation is 0
+            if lane != way:
+                return Mux(self.modes.depthwise, 0, shared).as_signed() if lane < self.ways else shared
+            return Mux(self.modes.depthwise, self.weights_down[way][self.row], shared).as_signed()
+        return [[one(way, lane) for lane in range(self.design.lanes)] for way in range(self.ways)]
+
+    def _from_memories(self, m, acts, weights):
+        """Operands a cycle later, taken from the element's own memories where the mode says so."""
+        design, modes, arrived = self.design, self.modes, self.token_right
+        token = Signal(Token, name="token_held")
+        m.d.sync += token.eq(arrived)
+        later_acts = [Signal(signed(design.act_bits), name=f"act{lane}") for lane in range(design.lanes)]
+        later_weights = [[Signal(signed(design.weight_bits), name=f"weight{way}_{lane}") for lane in range(design.lanes)]
+                         for way in range(self.ways)]
+        old = self._history(m, acts[0]) if design.depthwise_taps > 1 and self._depthwise else []
+        kept = self._kept(m) if design.dataflow == "weight" or self._depthwise else None
+        for lane, later in enumerate(later_acts):
+            own = acts[lane]
+            m.d.sync += later.eq(Mux(modes.window, old[lane - 1], own) if 0 < lane <= len(old) else own)
+        for way, row in enumerate(later_weights):
+            for lane, later in enumerate(row):
+                own = weights[way][lane]
+                m.d.sync += later.eq(own if kept is None else Mux(modes.local, kept[way][lane], own))
+        return token, later_acts, later_weights
+
+    def _history(self, m, newest):
+        """What ``newest`` was in this kernel row one, two ... columns ago."""
+        design, token = self.design, self.token_right
+        older = design.depthwise_taps - 1
+        m.submodules.history = storage = memory.Memory(
+            shape=older * design.act_bits, depth=LOCAL_WORDS, init=[], attrs=LUT_RAM)
+        writer, reader = storage.write_port(), storage.read_port(domain="comb")
+        m.d.comb += [writer.addr.eq(token.tap), reader.addr.eq(token.tap), writer.en.eq(token.push),
+                     writer.data.eq(Cat(newest, reader.data))]
+        return [reader.data.word_select(n, design.act_bits).as_signed() for n in range(older)]
+
+    def _kept(self, m):
+        """The element's own weights at the token's place."""
+        token = self.token_right
+        m.submodules.kept = storage = memory.Memory(
+            shape=self.weights_down.shape(), depth=LOCAL_WORDS, init=[], attrs=LUT_RAM)
+        writer, reader = storage.write_port(), storage.read_port(domain="comb")
+        m.d.comb += [writer.addr.eq(token.tap), reader.addr.eq(token.tap), writer.data.eq(self.weights_down),
+                     writer.en.eq(token.load & (~self.modes.depthwise | (token.row == self.row)))]
+        return reader.data
+
+    def _accumulate(self, m, way, summed, dot):
+        design = self.design
+        acc = Signal(signed(design.acc_bits), name=f"acc{way}")
+        following = Signal(signed(design.acc_bits), name=f"following{way}")
+        sum_ = Mux(summed.first, 0, acc) + dot
+        if self._depthwise:
+            keep = Mux(summed.first | (dot > acc), dot, acc)
+            m.d.comb += following.eq(Mux(self.modes.maximum, keep, sum_))
+        else:
+            m.d.comb += following.eq(sum_)
         with m.If(summed.valid):
             m.d.sync += acc.eq(following)
             with m.If(summed.last):
-                m.d.sync += self.total.eq(following)
-        return m
+                m.d.sync += self.totals[way].eq(following)

@@ -70,13 +70,18 @@ class Engine(wiring.Component):
             later_step, later_param = Signal.like(step, name=f"step{stage}"), Signal.like(param, name=f"param{stage}")
             m.d.sync += [later_step.eq(step), later_param.eq(param)]
             step, param = later_step, later_param
+        modes = array.modes
         m.d.comb += [
             acts.fetch.eq(sequencer.fetch), acts.row_bytes.eq(command.in_row_bytes), acts.zero.eq(command.in_zero),
             weights.address.eq(sequencer.weight_address), sequencer.weights.eq(weights.weights),
-            array.depthwise.eq(command.depthwise[0]), array.step.eq(step), array.weights.eq(weights.weights),
-            array.word.eq(acts.word),
+            modes.depthwise.eq(command.depthwise), modes.window.eq(command.window),
+            modes.maximum.eq(command.maximum), modes.local.eq(command.local),
+            array.single.eq(command.depthwise | command.broadcast), array.tail_lanes.eq(command.tail_lanes),
+            array.distance.eq(Mux(command.depthwise, design.depthwise_cols, command.step_x_bytes)),
+            array.step.eq(step), array.weights.eq(weights.weights), array.word.eq(acts.word),
             drain.command.eq(command), drain.begin.eq(sequencer.begin), drain.totals.eq(array.totals),
-            drain.last.eq(step.token.valid & step.token.last), drain.param.eq(param),
+            drain.last.eq(step.token.valid & step.token.last), drain.odd.eq(step.odd), drain.param.eq(param),
+            drain.residual.eq(step.residual), drain.residual_row.eq(step.token.row), drain.word.eq(acts.word),
             drain.weights.eq(weights.weights), sequencer.drained.eq(drain.done),
         ]
         wiring.connect(m, drain.write, acts.write)
@@ -106,7 +111,7 @@ class Engine(wiring.Component):
 
         registers = self._registers(m, sequencer, (state == BusState.IDLE) & bus.cyc & bus.stb & bus.we
                                     & (offset < LAYER_LOG))
-        log = self._layer_log(m, sequencer, offset[5:5 + (LAYER_LOG_ENTRIES - 1).bit_length()])
+        log = self._layer_log(m, sequencer, offset[2:2 + (LOG_WORDS * LAYER_LOG_ENTRIES - 1).bit_length()])
         waited = Signal(range(READ_LATENCY + 1))
         m.d.comb += bus.ack.eq(state == BusState.DONE)
         with m.Switch(state):
@@ -116,7 +121,7 @@ class Engine(wiring.Component):
                     m.d.sync += state.eq(Mux(in_acts | in_weights, BusState.SCRATCHPAD,
                                              Mux(in_log, BusState.LOG, BusState.DONE)))
             with m.Case(BusState.SCRATCHPAD):
-                with m.If(bus.we & (~in_acts | acts.bus_write.ready)):
+                with m.If(bus.we & Mux(in_acts, acts.bus_write.ready, weights.bus_write.ready)):
                     m.d.sync += state.eq(BusState.DONE)
                 with m.Elif(~bus.we & sequencer.paused):
                     m.d.sync += state.eq(BusState.READ)
@@ -132,7 +137,7 @@ class Engine(wiring.Component):
     def _registers(self, m, sequencer, writes):
         """Control and status; returns the value of the addressed register."""
         bus = self.bus
-        ticket, done, cycles, program = Signal(32), Signal(32), Signal(32), Signal(24)
+        ticket, done, cycles, program, stream = Signal(32), Signal(32), Signal(32), Signal(24), Signal(32)
         number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
         was_busy = Signal()
         m.d.sync += was_busy.eq(sequencer.busy)
@@ -149,10 +154,12 @@ class Engine(wiring.Component):
             m.d.sync += done.eq(ticket)
         with m.If(writes & (bus.adr == number["PROGRAM"])):
             m.d.sync += program.eq(bus.dat_w)
+        with m.If(writes & (bus.adr == number["STREAM"])):
+            m.d.sync += stream.eq(bus.dat_w)
 
         value = Signal(32)
         readable = {"ID": self.design.fingerprint, "VERSION": VERSION, "TICKET": ticket, "DONE": done,
-                    "CYCLES": cycles, "PROGRAM": program}
+                    "CYCLES": cycles, "PROGRAM": program, "PC": sequencer.pc, "STREAM": stream}
         with m.Switch(bus.adr[:6]):
             for name, content in readable.items():
                 with m.Case(number[name]):
@@ -163,8 +170,9 @@ class Engine(wiring.Component):
         return value
 
     def _layer_log(self, m, sequencer, address):
-        m.submodules.layer_log = log = memory.Memory(shape=32, depth=LAYER_LOG_ENTRIES, init=[], attrs=BLOCK_RAM)
+        m.submodules.layer_log = log = memory.Memory(shape=32, depth=LOG_WORDS * LAYER_LOG_ENTRIES, init=[],
+                                                     attrs=BLOCK_RAM)
         writer, reader = log.write_port(), log.read_port()
-        m.d.comb += [writer.addr.eq(sequencer.layer), writer.data.eq(sequencer.layer_cycles),
-                     writer.en.eq(sequencer.layer_done), reader.addr.eq(address)]
-        return Mux(self.bus.adr[:3] == 0, reader.data, 0)
+        m.d.comb += [writer.addr.eq(sequencer.log_address), writer.data.eq(sequencer.log_data),
+                     writer.en.eq(sequencer.log_write), reader.addr.eq(address)]
+        return reader.data

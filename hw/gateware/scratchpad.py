@@ -8,8 +8,10 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.spec.design import DesignPoint
+from hw.spec.timing import READ_LATENCY
 
-__all__ = ["BLOCK_RAM", "ActivationScratchpad", "BusWrite", "Fetch", "WeightScratchpad", "write_layout"]
+__all__ = ["BLOCK_RAM", "ActivationScratchpad", "BusWrite", "Fetch", "WeightScratchpad", "stream_layout",
+           "write_layout"]
 
 BUS_BYTES = 4
 
@@ -23,6 +25,7 @@ class Fetch(data.Struct):
     address: 24          # of the first byte
     x: signed(18)        # position of the first byte in its row, bytes; may lie outside
     row_valid: 1         # the row lies inside the tensor
+    raw: 1               # nothing is replaced
 
 
 class BusWrite(data.Struct):
@@ -32,9 +35,14 @@ class BusWrite(data.Struct):
 
 
 def write_layout(design: DesignPoint) -> data.StructLayout:
-    """Neighbouring output bytes, one for each requantizer."""
-    return data.StructLayout({"address": 24, "data": data.ArrayLayout(8, design.requantizers),
+    """Neighbouring outputs, one for each requantizer."""
+    return data.StructLayout({"address": 24, "data": data.ArrayLayout(design.act_bits, design.requantizers),
                               "mask": design.requantizers})
+
+
+def stream_layout(design: DesignPoint) -> data.StructLayout:
+    """Streamed weights for their scratchpad; the byte address is a multiple of their size."""
+    return data.StructLayout({"address": 24, "data": max(32, 8 * design.stream_port_bytes)})
 
 
 def _rotate_left(lanes, amount):
@@ -58,19 +66,19 @@ def _registered(m, value, name):
 
 
 class ActivationScratchpad(wiring.Component):
-    """``act_bytes`` of activations in one-byte banks, so that a word may start at any byte.
+    """``act_bytes`` activations of ``act_bits`` in banks of one, so that a word may start at any of them.
 
     ``word`` follows ``fetch`` by ``READ_LATENCY`` cycles, ``bus_data`` follows ``bus_address`` likewise while
     ``bus_read`` is high; the two share one port, and the bus has it while ``bus_read`` is high. A write is
-    visible to reads that start ``WRITE_LATENCY`` cycles later; a read of the same byte in between gives
-    anything. The bus waits while the engine writes.
+    visible to reads that start ``WRITE_LATENCY`` cycles later; a read of the same place in between gives
+    anything. The bus waits while the engine writes. On the bus every activation is a byte.
     """
 
     def __init__(self, design: DesignPoint):
         self.design = design
         super().__init__({
             "fetch": In(Fetch), "row_bytes": In(16), "zero": In(signed(8)),
-            "word": Out(data.ArrayLayout(signed(8), design.fetch_bytes)),
+            "word": Out(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
             "write": In(stream.Signature(write_layout(design), always_ready=True)),
             "bus_read": In(1), "bus_address": In(24), "bus_data": Out(32),
             "bus_write": In(stream.Signature(BusWrite)),
@@ -82,7 +90,7 @@ class ActivationScratchpad(wiring.Component):
         readers, writers = [], []
         for bank in range(width):
             m.submodules[f"bank{bank}"] = storage = memory.Memory(
-                shape=8, depth=depth, init=[], attrs=BLOCK_RAM)
+                shape=self.design.act_bits, depth=depth, init=[], attrs=BLOCK_RAM)
             writers.append(storage.write_port())
             readers.append(storage.read_port())
         self._read(m, readers)
@@ -90,7 +98,7 @@ class ActivationScratchpad(wiring.Component):
         return m
 
     def _split(self, address):
-        """Word and byte offset of an address, and the address of each bank for a run that starts there."""
+        """Word and offset of an address, and the address of each bank for a run that starts there."""
         width = self.design.fetch_bytes
         bits = (width - 1).bit_length()
         offset, word = address[:bits], address[bits:]
@@ -101,57 +109,62 @@ class ActivationScratchpad(wiring.Component):
         width = self.design.fetch_bytes
         address = Mux(self.bus_read, self.bus_address, self.fetch.address)
         offset, addresses = self._split(address)
-        offset2 = _registered(m, offset, "offset2")
-        offset3 = _registered(m, offset2, "offset3")
-        for port, bank_address in zip(ports, addresses, strict=True):
-            held = Signal(len(port.addr))
-            m.d.sync += held.eq(bank_address)
-            m.d.comb += port.addr.eq(held)
-        rotated = _rotate_left([port.data for port in ports], offset3)
-        word = Cat(*(_registered(m, lane, f"lane{j}") for j, lane in enumerate(rotated)))
+        for stage in range(READ_LATENCY - 1):
+            offset = _registered(m, offset, f"offset{stage}")
+        held = []
+        for bank, (port, bank_address) in enumerate(zip(ports, addresses, strict=True)):
+            held_address = Signal(len(port.addr), name=f"address{bank}")
+            m.d.sync += held_address.eq(bank_address)
+            m.d.comb += port.addr.eq(held_address)
+            held.append(_registered(m, port.data, f"data{bank}"))
         mask = self._mask(m)
-        m.d.comb += self.bus_data.eq(word)
-        for j in range(width):
-            m.d.comb += self.word[j].eq(Mux(mask[j], word.word_select(j, 8).as_signed(), self.zero))
+        rotated = _rotate_left(held, offset)
+        for j, lane in enumerate(rotated):
+            kept = Mux(mask[j], lane, self.zero[:self.design.act_bits])
+            m.d.comb += self.word[j].eq(_registered(m, kept, f"lane{j}"))
+        for j in range(BUS_BYTES):
+            value = _registered(m, rotated[j], f"bus{j}")
+            m.d.comb += self.bus_data.word_select(j, 8).eq(value.as_signed())
 
     def _mask(self, m):
-        """Which bytes lie inside the row, with the timing of ``word``."""
+        """Which activations lie inside the row, a cycle ahead of ``word``."""
         width = self.design.fetch_bytes
-        left = Signal(signed(19))      # bytes that are missing on the left
-        inside = Signal(signed(19))    # bytes up to the row's end
-        m.d.comb += [left.eq(-self.fetch.x), inside.eq(self.row_bytes - self.fetch.x)]
+        left = Signal(signed(19))      # that are missing on the left
+        inside = Signal(signed(19))    # up to the row's end
+        m.d.sync += [left.eq(-self.fetch.x), inside.eq(self.row_bytes - self.fetch.x)]
+        valid, raw = _registered(m, self.fetch.row_valid, "row_valid"), _registered(m, self.fetch.raw, "raw")
         begin, end = Signal(range(width + 1)), Signal(range(width + 1))
         m.d.sync += [
-            begin.eq(Mux(left < 0, 0, Mux(left > width, width, left))),
-            end.eq(Mux((inside < 0) | ~self.fetch.row_valid, 0, Mux(inside > width, width, inside))),
+            begin.eq(Mux(raw | (left < 0), 0, Mux(left > width, width, left))),
+            end.eq(Mux(~raw & ((inside < 0) | ~valid), 0, Mux(raw | (inside > width), width, inside))),
         ]
-        mask = Signal(width)
-        m.d.sync += mask.eq(Cat((begin <= j) & (end > j) for j in range(width)))
-        return _registered(m, mask, "mask4")
+        return _registered(m, Cat((begin <= j) & (end > j) for j in range(width)), "mask")
 
     def _write(self, m, ports):
+        bits = self.design.act_bits
         width, lanes = self.design.fetch_bytes, max(BUS_BYTES, self.design.requantizers)
-        address, values, mask = Signal(24), Signal(lanes * 8), Signal(lanes)
+        address, values, mask = Signal(24), Signal(lanes * bits), Signal(lanes)
         m.d.comb += self.bus_write.ready.eq(~self.write.valid)
         with m.If(self.write.valid):
             m.d.comb += [address.eq(self.write.p.address), values.eq(self.write.p.data.as_value()),
                          mask.eq(self.write.p.mask)]
         with m.Else():
-            m.d.comb += [address.eq(self.bus_write.p.address), values.eq(self.bus_write.p.data),
+            m.d.comb += [address.eq(self.bus_write.p.address),
+                         values.eq(Cat(self.bus_write.p.data.word_select(j, 8)[:bits] for j in range(BUS_BYTES))),
                          mask.eq(self.bus_write.p.select & self.bus_write.valid.replicate(BUS_BYTES))]
         offset, addresses = self._split(address)
-        nothing = Const(0, 9)
-        carried = [Cat(values.word_select(j, 8), mask[j]) if j < lanes else nothing for j in range(width)]
+        nothing = Const(0, bits + 1)
+        carried = [Cat(values.word_select(j, bits), mask[j]) if j < lanes else nothing for j in range(width)]
         for port, lane, bank_address in zip(ports, _rotate_right(carried, offset), addresses, strict=True):
-            m.d.sync += [port.addr.eq(bank_address), port.data.eq(lane[:8]), port.en.eq(lane[8])]
+            m.d.sync += [port.addr.eq(bank_address), port.data.eq(lane[:bits]), port.en.eq(lane[bits])]
 
 
 class WeightScratchpad(wiring.Component):
     """``weight_bytes`` of program, channel parameters and weights; the engine only reads it.
 
     ``weights`` follows ``address`` (in weight words) by ``READ_LATENCY`` cycles; ``bus_data`` follows
-    ``bus_address`` likewise while ``bus_read`` is high, which takes the port from the engine. ``init`` is the
-    content after configuration.
+    ``bus_address`` likewise while ``bus_read`` is high, which takes the port from the engine. The bus waits while
+    the stream writes. ``init`` is the content after configuration.
     """
 
     def __init__(self, design: DesignPoint, init: bytes = b""):
@@ -159,7 +172,8 @@ class WeightScratchpad(wiring.Component):
         super().__init__({
             "address": In(24), "weights": Out(design.weight_word_bits),
             "bus_read": In(1), "bus_address": In(24), "bus_data": Out(32),
-            "bus_write": In(stream.Signature(BusWrite, always_ready=True)),
+            "bus_write": In(stream.Signature(BusWrite)),
+            "stream_write": In(stream.Signature(stream_layout(design), always_ready=True)),
         })
 
     def elaborate(self, platform):
@@ -172,8 +186,9 @@ class WeightScratchpad(wiring.Component):
 
         line = Signal(24)
         m.d.sync += line.eq(Mux(self.bus_read, self.bus_address >> 2 + bank_bits, self.address >> part_bits))
-        part = _registered(m, _registered(m, self.address[:part_bits], "part2"), "part3")
-        lane = _registered(m, _registered(m, self.bus_address[2:2 + bank_bits], "lane2"), "lane3")
+        part, lane = self.address[:part_bits], self.bus_address[2:2 + bank_bits]
+        for stage in range(READ_LATENCY - 1):
+            part, lane = _registered(m, part, f"part{stage}"), _registered(m, lane, f"lane{stage}")
         words = []
         for bank in range(banks):
             init = [int.from_bytes(self.init[4 * n:4 * n + 4], "little")
@@ -181,12 +196,24 @@ class WeightScratchpad(wiring.Component):
             m.submodules[f"bank{bank}"] = storage = memory.Memory(
                 shape=32, depth=depth, init=init, attrs=BLOCK_RAM)
             writer, reader = storage.write_port(), storage.read_port()
-            chosen = self.bus_write.p.address[2:2 + bank_bits] == bank
-            m.d.comb += [reader.addr.eq(line), writer.data.eq(self.bus_write.p.data),
-                         writer.addr.eq(self.bus_write.p.address >> 2 + bank_bits),
-                         writer.en.eq(self.bus_write.valid & chosen)]
-            words.append(reader.data)
+            m.d.comb += reader.addr.eq(line)
+            self._write(m, writer, bank, bank_bits)
+            words.append(_registered(m, reader.data, f"word{bank}"))
         port = Cat(*words)
         m.d.sync += [self.weights.eq(port.word_select(part, design.weight_word_bits)),
                      self.bus_data.eq(port.word_select(lane, 32))]
+        m.d.comb += self.bus_write.ready.eq(~self.stream_write.valid)
         return m
+
+    def _write(self, m, writer, bank, bank_bits):
+        """The stream's words may span some neighbouring banks."""
+        bus, streamed = self.bus_write, self.stream_write
+        m.d.comb += [writer.data.eq(bus.p.data), writer.addr.eq(bus.p.address >> 2 + bank_bits),
+                     writer.en.eq(bus.valid & (bus.p.address[2:2 + bank_bits] == bank))]
+        span = len(streamed.p.data) // 32
+        if self.design.stream_port_bytes:
+            with m.If(streamed.valid):
+                place = streamed.p.address[2:2 + bank_bits]
+                m.d.comb += [writer.data.eq(streamed.p.data.word_select(bank % span, 32)),
+                             writer.addr.eq(streamed.p.address >> 2 + bank_bits),
+                             writer.en.eq(place >> (span - 1).bit_length() == bank // span)]

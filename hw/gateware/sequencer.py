@@ -1,54 +1,19 @@
 """The sequencer: fetches a program and issues, in every cycle, one activation fetch and one step."""
 
 from amaranth import Array, Cat, Module, Mux, Signal, signed
-from amaranth.lib import data, enum, wiring
+from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import Step
-from hw.gateware.command import COMMAND
-from hw.gateware.drain import ParamWord
+from hw.gateware.command import COMMAND, STREAM
+from hw.gateware.params import ParamWord
 from hw.gateware.scratchpad import Fetch
-from hw.spec.commands import COUNTS, ERRORS, LAYER_LOG_ENTRIES, MAGIC, OPCODES
+from hw.gateware.walker import Pixel, Taps, WindowWalker
+from hw.spec.commands import COUNTERS, COUNTS, ERRORS, LAYER_LOG_ENTRIES, MAGIC, OPCODES
 from hw.spec.design import DesignPoint
-from hw.spec.timing import READ_LATENCY, command_words, drain_cycles
+from hw.spec.timing import LOG_CYCLES, READ_LATENCY, command_words, drain_cycles
 
-__all__ = ["Sequencer", "WindowWalker"]
-
-
-class Pixel(data.Struct):
-    """Where the first tap of an output pixel lies in the input."""
-
-    address: 24        # bytes; wraps
-    x: signed(18)      # in its row, bytes
-    y: signed(16)      # row
-
-
-class WindowWalker(wiring.Component):
-    """Visits output pixels in raster order, and gives each one's first tap.
-
-    ``begin`` goes to the first pixel, ``advance`` to the next; ``pixel`` is valid in the cycle after.
-    """
-
-    def __init__(self):
-        super().__init__({"command": In(COMMAND), "block_address": In(24), "block_x": In(signed(18)),
-                          "begin": In(1), "advance": In(1), "pixel": Out(Pixel)})
-
-    def elaborate(self, platform):
-        m = Module()
-        command, pixel = self.command, self.pixel
-        ox, row_address = Signal(16), Signal(24)
-        with m.If(self.advance):
-            with m.If(ox + 1 == command.out_width):
-                following = row_address + command.step_y_bytes
-                m.d.sync += [ox.eq(0), row_address.eq(following), pixel.address.eq(following),
-                             pixel.x.eq(self.block_x), pixel.y.eq(pixel.y + command.stride_y)]
-            with m.Else():
-                m.d.sync += [ox.eq(ox + 1), pixel.address.eq(pixel.address + command.step_x_bytes),
-                             pixel.x.eq(pixel.x + command.step_x_bytes)]
-        with m.If(self.begin):
-            m.d.sync += [ox.eq(0), row_address.eq(self.block_address), pixel.address.eq(self.block_address),
-                         pixel.x.eq(self.block_x), pixel.y.eq(command.first_y)]
-        return m
+__all__ = ["Sequencer"]
 
 
 class State(enum.Enum, shape=4):
@@ -56,31 +21,46 @@ class State(enum.Enum, shape=4):
     FETCH = 1      # read a command
     ARRIVE = 2     # wait until its last word is there
     DECODE = 3
-    BLOCK = 4      # point the walker at the first pixel
-    PARAMS = 5     # read a block's parameters
-    TILE = 6       # compute
-    SPACE = 7      # let the requantizers catch up
-    DRAIN = 8      # wait until the layer's last output is stored
+    BLOCK = 4      # point the walker at the first pixel, once the block's weights are there
+    ADD = 5        # read a residual add's parameters
+    PARAMS = 6     # read a block's parameters
+    LOCAL = 7      # the elements read the block's weights
+    RESIDUAL = 8   # fetch what the tile's outputs are added to
+    PORT = 9       # leave the activation port to outputs
+    TILE = 10      # compute
+    SPACE = 11     # let the requantizers catch up
+    DRAIN = 12     # wait until the layer's last output is stored
+    LOG = 13       # write the counters
+
+
+#: which counter counts a state's cycles
+COUNTED = {
+    State.FETCH: "weight_load", State.ARRIVE: "weight_load", State.DECODE: "weight_load", State.ADD: "weight_load",
+    State.BLOCK: "weight_load", State.PARAMS: "weight_load", State.LOCAL: "weight_load",
+    State.RESIDUAL: "memory", State.PORT: "memory", State.TILE: "compute", State.SPACE: "requantize",
+    State.DRAIN: "drain",
+}
 
 
 class Sequencer(wiring.Component):
     """Runs a program from ``start`` to its ``END``, layer by layer.
 
     Everything it issues is registered: ``fetch``, ``weight_address``, ``step`` and ``param`` of one cycle belong
-    together. In a convolution the fetch of a segment's phase ``r`` is for array row ``r``, and its step ``r`` for
-    all rows; the array's skew brings the two together, so a pause happens between segments only.
+    together. Where rows fetch their own words, the fetch of a segment's phase ``r`` is for array row ``r``, and
+    its step ``r`` for all rows; the array's skew brings the two together, so a pause happens between segments only.
 
     Members
     -------
     start, program : In
         Starts at weight word ``program``, if not ``busy``.
     busy : Out(1)
-    error : Out(8)
-        A value of ``hw.spec.commands.ERRORS``, from the end of a run to the next start.
+    error, pc : Out
+        A value of ``hw.spec.commands.ERRORS``, and the weight word of the command that it is about (of the last
+        one that was fetched).
     layer : Out(16)
         Number of the running layer, or of the command it stopped at.
-    layer_done, layer_cycles : Out
-        High in a layer's last cycle, with the clock cycles since the first fetch of its command.
+    log_write, log_address, log_data : Out
+        Counters of a layer that ended.
     pause, paused : In(1), Out(1)
         Asks for a cycle in which neither scratchpad is read; in a cycle with ``paused`` nothing is issued.
     command : Out
@@ -89,101 +69,136 @@ class Sequencer(wiring.Component):
         To and from the drain.
     weights : In
         Read from ``weight_address``, ``READ_LATENCY`` cycles ago.
+    fetch_valid : Out(1)
+        The fetch reads the activation scratchpad.
+    stream_start, stream_command, stream_wait, stream_ready, stream_release : Out, Out, Out, In, Out
+        To and from the stream of weights: a STREAM command; the block's words are waited for, are there, are used.
+    ring_first, ring_end : In
+        Weight words between which the ring lies.
     """
 
     def __init__(self, design: DesignPoint):
         self.design = design
         super().__init__({
-            "start": In(1), "program": In(24), "busy": Out(1), "error": Out(8), "layer": Out(16),
-            "layer_done": Out(1), "layer_cycles": Out(32), "pause": In(1), "paused": Out(1),
-            "command": Out(COMMAND), "begin": Out(1), "drained": In(1), "weights": In(design.weight_word_bits),
-            "fetch": Out(Fetch), "weight_address": Out(24), "step": Out(Step), "param": Out(ParamWord),
+            "start": In(1), "program": In(24), "busy": Out(1), "error": Out(8), "pc": Out(24), "layer": Out(16),
+            "log_write": Out(1), "log_address": Out((LAYER_LOG_ENTRIES * 8 - 1).bit_length()), "log_data": Out(32),
+            "pause": In(1), "paused": Out(1), "command": Out(COMMAND), "begin": Out(1), "drained": In(1),
+            "weights": In(design.weight_word_bits), "fetch": Out(Fetch), "fetch_valid": Out(1),
+            "weight_address": Out(24), "step": Out(Step), "param": Out(ParamWord),
+            "stream_start": Out(1), "stream_command": Out(STREAM), "stream_wait": Out(1), "stream_ready": In(1),
+            "stream_release": Out(1), "ring_first": In(24), "ring_end": In(24),
         })
 
     def elaborate(self, platform):
         m = Module()
         design, command = self.design, self.command
         state = Signal(State)
-        pointer, block_pointer, command_pointer = Signal(24), Signal(24), Signal(24)      # weight words
-        count = Signal(range(max(command_words(design), design.param_words, READ_LATENCY + 1) + 1))
-        self._gather_command(m, state, count)
-        m.d.comb += self.busy.eq(state != State.IDLE)
+        pointer, block_pointer = Signal(24), Signal(24)      # weight words
+        command_pointer, ring_pointer = Signal(24), Signal(24)
+        next_pointer = Signal(24)
+        m.d.comb += next_pointer.eq(pointer + 1)
+        if design.stream_port_bytes:
+            with m.If(command.stream & (pointer + 1 == self.ring_end)):
+                m.d.comb += next_pointer.eq(self.ring_first)
+        count = Signal(range(max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES) + 1))
+        damaged = self._gather_command(m, state, count)
+        m.d.comb += [self.busy.eq(state != State.IDLE),
+                     self.stream_wait.eq((state == State.BLOCK) & command.stream)]
 
-        phase, segment, tap_row = Signal(range(design.rows)), Signal(8), Signal(8)
-        group, block, param_row = Signal(16), Signal(16), Signal(4)
-        depthwise = command.depthwise[0]
-        m.submodules.walker = walker = WindowWalker()
+        phase = Signal(range(max(2, design.fetch_steps)))
+        group, band, block, param_row = Signal(16), Signal(12), Signal(12), Signal(4)
+        local_left, local_tap, local_row = Signal(7), Signal(4), Signal(4)
+        m.submodules.walker = walker = WindowWalker(design.rows)
+        m.submodules.taps = taps = Taps()
         block_address, block_x = Signal(24), Signal(signed(18))
+        residual_address, residual_tile, residual_block = Signal(24), Signal(24), Signal(24)
         m.d.comb += [walker.command.eq(command), walker.block_address.eq(block_address),
-                     walker.block_x.eq(block_x)]
+                     walker.block_x.eq(block_x), taps.command.eq(command), taps.begin.eq(self.begin),
+                     taps.first_tile.eq(group == 0)]
 
-        last_phase, last_segment = Signal(), Signal()
-        last_tap_row, first_tap = Signal(), Signal()
-        last_group, last_block, tile_ends = Signal(), Signal(), Signal()
+        single = command.depthwise | command.broadcast
+        steps = Mux(taps.row_ends, command.tail_steps, command.segment_steps)
+        last_phase, last_group, last_band, last_block = Signal(), Signal(), Signal(), Signal()
+        tile_ends, set_ends = Signal(), Signal()
         m.d.comb += [
-            last_phase.eq(depthwise | (phase == design.rows - 1)),
-            last_segment.eq(segment + 1 == command.segments),
-            last_tap_row.eq(tap_row + 1 == command.kernel_rows),
-            first_tap.eq((segment == 0) & (tap_row == 0)),
-            last_group.eq(group + 1 == command.groups),
-            last_block.eq(block + 1 == command.blocks),
-            tile_ends.eq(last_phase & last_segment & last_tap_row),
+            last_phase.eq(single | ((phase + 1 >= design.rows) & (phase + 1 >= steps))),
+            last_group.eq(group + 1 == command.groups), last_band.eq(band + 1 == command.bands),
+            last_block.eq(block + 1 == command.blocks), taps.ends_band.eq(last_group),
+            tile_ends.eq(last_phase & taps.last),
+            set_ends.eq(count == design.param_words - 1),
         ]
 
-        # Cycles since the tile began; it may not end before the drain is free for it. A pause before its last step
-        # brings that step closer to the next tile's, so pauses do not count.
-        timer = Signal(range(max(drain_cycles(design, depthwise=d) for d in (False, True)) + 1))
-        spacing = Mux(depthwise, drain_cycles(design, depthwise=True), drain_cycles(design, depthwise=False))
+        # Cycles since the tile began; the next one may not begin before the drain is free for it. A pause before a
+        # tile's last step brings that step closer to the next tile's, so pauses do not count.
+        modes = [(depthwise, add) for depthwise in (False, True) for add in (False, True)]
+        spacings = [drain_cycles(design, depthwise=depthwise, add=add) for depthwise, add in modes]
+        timer, spacing = Signal(range(max(spacings) + 1)), Signal(range(max(spacings) + 1))
+        m.d.sync += spacing.eq(Array(spacings)[Cat(command.add, command.depthwise)])
         spaced = Signal()
         m.d.comb += spaced.eq(timer + 1 >= spacing)
-        with m.If(~spaced & ~self.paused):
+        with m.If(~spaced & ~self.paused & (taps.spacing | (state == State.SPACE))):
             m.d.sync += timer.eq(timer + 1)
 
         issues = Signal()
         m.d.comb += [
             self.paused.eq(self.pause & (
-                (state == State.IDLE) | (state == State.SPACE) | (state == State.DRAIN) |
+                (state == State.IDLE) | (state == State.BLOCK) | (state == State.SPACE) | (state == State.DRAIN) |
                 ((state == State.TILE) & (phase == 0)))),
             issues.eq((state == State.TILE) & ~self.paused),
         ]
-        reads_weights = self._issue(m, issues, phase, segment, tap_row, first_tap, last_segment, last_tap_row, walker)
-        m.d.sync += [self.weight_address.eq(pointer), self.begin.eq(0),
-                     self.param.valid.eq(state == State.PARAMS), self.param.odd.eq(block[0]),
-                     self.param.row.eq(param_row), self.param.last.eq(count == design.param_words - 1)]
+        reads_weights = self._issue(m, state, issues, phase, steps, single, taps, walker, group)
+        m.d.sync += [self.weight_address.eq(pointer), self.begin.eq(0), self.step.odd.eq(block[:2]),
+                     self.param.valid.eq((state == State.PARAMS) | (state == State.ADD)),
+                     self.param.add.eq(state == State.ADD), self.param.index.eq(count),
+                     self.param.odd.eq(block[:2]), self.param.row.eq(param_row), self.param.last.eq(set_ends),
+                     self.step.token.load.eq(state == State.LOCAL), self.step.token.row.eq(local_row),
+                     self.step.residual.eq(state == State.RESIDUAL)]
+        kept_steps = Signal(4)      # local: number of the step in its tile
 
         def start_tile():
-            m.d.sync += [state.eq(State.TILE), timer.eq(0)]
+            m.d.sync += [timer.eq(0), count.eq(0), kept_steps.eq(0), residual_address.eq(residual_tile)]
+            with m.If(command.add):
+                m.d.sync += state.eq(State.RESIDUAL)
+            with m.Else():
+                start_steps()
+
+        def start_steps():
+            m.d.sync += [count.eq(0), state.eq(Mux(command.port_cycles == 0, State.TILE, State.PORT))]
 
         def end_tile():
-            with m.If(~last_group):
-                m.d.sync += [group.eq(group + 1), pointer.eq(block_pointer)]
+            following = residual_tile + Mux(last_group, command.out_band_bytes, command.out_group_bytes)
+            m.d.sync += [group.eq(Mux(last_group, 0, group + 1)), residual_tile.eq(following)]
+            with m.If(last_group):
+                m.d.sync += band.eq(Mux(last_band, 0, band + 1))
+            with m.If(~last_group | ~last_band):
+                m.d.sync += pointer.eq(block_pointer)
                 start_tile()
-            with m.Elif(~last_block):
-                m.d.sync += [group.eq(0), block.eq(block + 1), state.eq(State.BLOCK),
-                             block_address.eq(block_address + command.block_bytes),
-                             block_x.eq(block_x + command.block_bytes)]
+                m.d.sync += residual_address.eq(following)
             with m.Else():
-                m.d.sync += state.eq(State.DRAIN)
+                m.d.comb += self.stream_release.eq(command.stream)
+                next_residual = residual_block + command.out_block_bytes
+                m.d.sync += [block.eq(block + 1), state.eq(Mux(last_block, State.DRAIN, State.BLOCK)),
+                             ring_pointer.eq(Mux(command.stream, pointer, ring_pointer)),
+                             block_address.eq(block_address + command.block_bytes),
+                             block_x.eq(block_x + command.block_bytes),
+                             residual_block.eq(next_residual), residual_tile.eq(next_residual)]
 
         with m.If(reads_weights):
-            m.d.sync += pointer.eq(pointer + 1)
+            m.d.sync += pointer.eq(next_pointer)
         with m.If(issues):
             m.d.sync += phase.eq(Mux(last_phase, 0, phase + 1))
-            with m.If(last_phase):
-                m.d.sync += segment.eq(Mux(last_segment, 0, segment + 1))
-                with m.If(last_segment):
-                    m.d.sync += tap_row.eq(Mux(last_tap_row, 0, tap_row + 1))
+            m.d.comb += taps.advance.eq(last_phase)
 
-        elapsed = Signal(32)
-        m.d.comb += self.layer_cycles.eq(elapsed + 1)
-        m.d.sync += elapsed.eq(self.layer_cycles)
+        self._count(m, state)
         with m.Switch(state):
             with m.Case(State.IDLE):
                 with m.If(self.start):
                     m.d.sync += [pointer.eq(self.program), self.layer.eq(0), self.error.eq(0)]
-                    self._next_command(m, state, count, elapsed)
+                    self._next_command(m, state, count)
             with m.Case(State.FETCH):
                 m.d.sync += [count.eq(count + 1), pointer.eq(pointer + 1), command_pointer.eq(pointer + 1)]
+                with m.If(count == 0):
+                    m.d.sync += self.pc.eq(pointer)
                 with m.If(count == command_words(design) - 1):
                     m.d.sync += [count.eq(0), state.eq(State.ARRIVE)]
             with m.Case(State.ARRIVE):
@@ -191,50 +206,117 @@ class Sequencer(wiring.Component):
                 with m.If(count == READ_LATENCY):
                     m.d.sync += state.eq(State.DECODE)
             with m.Case(State.DECODE):
-                self._decode(m, state)
-                m.d.sync += [pointer.eq(command.weight_base), block.eq(0), group.eq(0),
-                             block_address.eq(command.in_base + command.first_offset),
-                             block_x.eq(command.first_x_bytes)]
+                self._decode(m, state, count, damaged)
+                m.d.sync += [block.eq(0), band.eq(0), group.eq(0), count.eq(0), param_row.eq(0),
+                             block_address.eq(command.in_start), block_x.eq(command.first_x_bytes),
+                             residual_tile.eq(command.out_base), residual_block.eq(command.out_base)]
+                with m.If(command.opcode == OPCODES["LAYER"]):
+                    m.d.sync += pointer.eq(command.weight_base)
+                    if design.stream_port_bytes:
+                        with m.If(command.stream):
+                            m.d.sync += pointer.eq(ring_pointer)
+                if design.stream_port_bytes:
+                    with m.If(self.stream_start):
+                        m.d.sync += ring_pointer.eq(self._ring_words(self.stream_command.ring_base))
             with m.Case(State.BLOCK):
-                m.d.comb += walker.begin.eq(1)
-                m.d.sync += [state.eq(State.PARAMS), count.eq(0), param_row.eq(0)]
+                m.d.sync += [count.eq(0), param_row.eq(0)]
+                ready = ~self.paused & (~command.stream | self.stream_ready if design.stream_port_bytes else 1)
+                with m.If(ready):
+                    m.d.comb += walker.begin.eq(1)
+                    m.d.sync += state.eq(Mux(command.add, State.ADD, State.PARAMS))
+            with m.Case(State.ADD):
+                m.d.sync += [pointer.eq(next_pointer), count.eq(count + 1)]
+                with m.If(set_ends):
+                    m.d.sync += [count.eq(0), state.eq(State.PARAMS)]
             with m.Case(State.PARAMS):
-                m.d.sync += [pointer.eq(pointer + 1), block_pointer.eq(pointer + 1), count.eq(count + 1)]
-                with m.If(count == design.param_words - 1):
+                m.d.sync += [pointer.eq(next_pointer), block_pointer.eq(next_pointer), count.eq(count + 1),
+                             local_left.eq(command.local_words), local_tap.eq(0), local_row.eq(0)]
+                with m.If(set_ends):
                     m.d.sync += [count.eq(0), param_row.eq(param_row + 1)]
-                    with m.If(~depthwise | (param_row == design.depthwise_rows - 1)):
-                        start_tile()
+                    with m.If(~command.depthwise | (param_row == design.depthwise_rows - 1)):
+                        if design.has_local_memory:
+                            with m.If(command.local):
+                                m.d.sync += state.eq(State.LOCAL)
+                            with m.Else():
+                                start_tile()
+                        else:
+                            start_tile()
+            with m.Case(State.LOCAL):
+                m.d.sync += [pointer.eq(next_pointer), block_pointer.eq(next_pointer), local_left.eq(local_left - 1),
+                             local_tap.eq(local_tap + 1)]
+                with m.If(command.depthwise & (local_tap + 1 == command.kernel_rows)):
+                    m.d.sync += [local_tap.eq(0), local_row.eq(local_row + 1)]
+                with m.If(local_left == 1):
+                    start_tile()
+            with m.Case(State.RESIDUAL):
+                last_row = Mux(command.depthwise, design.depthwise_rows - 1, design.rows - 1)
+                m.d.sync += [count.eq(count + 1), residual_address.eq(residual_address + command.out_row_bytes)]
+                with m.If(count == last_row):
+                    start_steps()
+            with m.Case(State.PORT):
+                m.d.sync += count.eq(count + 1)
+                with m.If(count + 1 == command.port_cycles):
+                    m.d.sync += state.eq(State.TILE)
             with m.Case(State.TILE):
                 with m.If(issues & tile_ends):
-                    with m.If(spaced):
+                    with m.If(spaced | (last_group & last_band & last_block)):
                         end_tile()
                     with m.Else():
                         m.d.sync += state.eq(State.SPACE)
             with m.Case(State.SPACE):
-                with m.If(spaced):
+                with m.If(spaced & ~self.paused):
                     end_tile()
             with m.Case(State.DRAIN):
                 with m.If(self.drained):
-                    m.d.comb += self.layer_done.eq(1)
+                    m.d.sync += [state.eq(State.LOG), count.eq(0)]
+            with m.Case(State.LOG):
+                m.d.sync += count.eq(count + 1)
+                with m.If(count == LOG_CYCLES - 1):
                     m.d.sync += [self.layer.eq(self.layer + 1), pointer.eq(command_pointer)]
-                    self._next_command(m, state, count, elapsed)
+                    self._next_command(m, state, count)
+
+        if design.has_local_memory:
+            with m.If(issues & (phase < steps)):
+                m.d.sync += kept_steps.eq(kept_steps + 1)
+            m.d.sync += self.step.token.tap.eq(
+                Mux(state == State.LOCAL, local_tap, Mux(command.window, taps.y, kept_steps)))
+        with m.If(state == State.RESIDUAL):
+            m.d.sync += [self.fetch.address.eq(residual_address), self.step.token.row.eq(count)]
+        m.d.sync += self.fetch.raw.eq(state == State.RESIDUAL)
         return m
 
-    def _next_command(self, m, state, count, elapsed):
-        m.d.sync += [state.eq(State.FETCH), count.eq(0), elapsed.eq(0)]
+    def _ring_words(self, address):
+        """Byte address to weight word."""
+        return address >> (self.design.weight_word_bits // 8 - 1).bit_length()
+
+    def _next_command(self, m, state, count):
+        m.d.sync += [state.eq(State.FETCH), count.eq(0)]
 
     def _gather_command(self, m, state, count):
-        """Shift the words of a command into the command register as they arrive."""
+        """Put the words of a command in its register as they arrive; returns whether its checksum is wrong."""
         width = self.design.weight_word_bits
+        words = command_words(self.design)
         coming = state == State.FETCH
         for stage in range(1 + READ_LATENCY):
             later = Signal(name=f"coming{stage + 1}")
             m.d.sync += later.eq(coming)
             coming = later
+        place, folded = Signal(range(max(2, words))), Signal(16)
+        value = self.weights
+        for_checksum = value[:16]
+        for part in range(1, width // 16):
+            for_checksum = for_checksum ^ value[16 * part:16 * part + 16]
         with m.If(coming):
-            m.d.sync += self.command.eq(Cat(self.command.as_value(), self.weights)[width:])
+            m.d.sync += [place.eq(place + 1 if words > 1 else 0), folded.eq(folded ^ for_checksum)]
+            for word in range(words):
+                with m.If(place == word):
+                    m.d.sync += self.command.as_value()[word * width:(word + 1) * width].eq(value)
+        with m.If((state == State.FETCH) & (count == 0)):
+            m.d.sync += [folded.eq(0), place.eq(0)]
+        m.d.comb += self.stream_command.as_value().eq(self.command.as_value())
+        return folded != 0
 
-    def _decode(self, m, state):
+    def _decode(self, m, state, count, damaged):
         command = self.command
         empty = Cat(command[name] == 0 for name in COUNTS).any()
 
@@ -243,8 +325,13 @@ class Sequencer(wiring.Component):
 
         with m.If(command.magic != MAGIC):
             stop("BAD_MAGIC")
+        with m.Elif(damaged):
+            stop("BAD_CHECKSUM")
         with m.Elif(command.opcode == OPCODES["END"]):
             m.d.sync += state.eq(State.IDLE)
+        with m.Elif((command.opcode == OPCODES["STREAM"]) & bool(self.design.stream_port_bytes)):
+            m.d.comb += self.stream_start.eq(1)
+            self._next_command(m, state, count)
         with m.Elif(command.opcode != OPCODES["LAYER"]):
             stop("BAD_OPCODE")
         with m.Elif(self.layer >= LAYER_LOG_ENTRIES):
@@ -254,42 +341,60 @@ class Sequencer(wiring.Component):
         with m.Else():
             m.d.sync += [self.begin.eq(1), state.eq(State.BLOCK)]
 
-    def _issue(self, m, issues, phase, segment, tap_row, first_tap, last_segment, last_tap_row, walker):
+    def _count(self, m, state):
+        """Count each cycle of a layer once; while they are logged the counters rest, then they start from zero."""
+        logged = Signal(range(LOG_CYCLES + 1))
+        counters = {name: Signal(32, name=f"count_{name}") for name in COUNTERS}
+        with m.If(state == State.LOG):
+            m.d.sync += logged.eq(logged + 1)
+            for number, (name, value) in enumerate(counters.items()):
+                with m.If(logged == number):
+                    m.d.comb += self.log_data.eq(value)
+                    m.d.sync += value.eq(0)
+        with m.Else():
+            m.d.sync += logged.eq(0)
+            with m.If(state == State.IDLE):
+                m.d.sync += [value.eq(0) for value in counters.values()]
+            with m.Elif(self.paused):
+                m.d.sync += counters["memory"].eq(counters["memory"] + 1)
+            with m.Else():
+                for name, value in counters.items():
+                    mine = Signal(name=f"is_{name}")
+                    with m.Switch(state):
+                        with m.Case(*(one for one, counter in COUNTED.items() if counter == name)):
+                            m.d.comb += mine.eq(1)
+                    m.d.sync += value.eq(value + mine)
+        m.d.comb += [self.log_write.eq(state == State.LOG), self.log_address.eq(Cat(logged, self.layer[:13]))]
+
+    def _issue(self, m, state, issues, phase, steps, single, taps, walker, group):
         """One fetch and one step; returns whether this cycle reads a word of weights."""
         design, command = self.design, self.command
-        depthwise = command.depthwise[0]
-        tap_address, row_start, tap_x = Signal(24), Signal(24), Signal(signed(18))
         kept = Array(Signal(Pixel, name=f"pixel{r}") for r in range(design.rows))
         pixel = Signal(Pixel)
-        m.d.comb += pixel.eq(Mux(first_tap, walker.pixel.as_value(), kept[phase].as_value()))
-        last_phase = depthwise | (phase == design.rows - 1)
-        with m.If(issues):
-            with m.If(first_tap):
-                m.d.sync += kept[phase].eq(walker.pixel)
-                m.d.comb += walker.advance.eq(1)
-            with m.If(last_phase):
-                with m.If(~last_segment):
-                    m.d.sync += [tap_address.eq(tap_address + command.segment_bytes),
-                                 tap_x.eq(tap_x + command.segment_bytes)]
-                with m.Else():
-                    following = Signal(24)
-                    m.d.comb += following.eq(Mux(last_tap_row, 0, row_start + command.in_row_bytes))
-                    m.d.sync += [tap_x.eq(0), row_start.eq(following), tap_address.eq(following)]
-        with m.If(self.begin):
-            m.d.sync += [tap_address.eq(0), row_start.eq(0), tap_x.eq(0)]
+        fetches, advances = Signal(), Signal()
+        row = phase[:max(1, (design.rows - 1).bit_length())]
+        m.d.comb += [
+            fetches.eq(single | (phase < design.rows)),
+            advances.eq(taps.first & fetches & (~command.window | (group == 0))),
+            pixel.eq(Mux(advances, walker.pixel.as_value(), kept[row].as_value())),
+            walker.advance.eq(issues & advances),
+        ]
+        with m.If(issues & advances):
+            m.d.sync += kept[row].eq(walker.pixel)
 
         y = Signal(signed(17))
-        m.d.sync += [self.fetch.address.eq(pixel.address + tap_address), self.fetch.x.eq(pixel.x + tap_x),
-                     y.eq(pixel.y + tap_row)]
+        m.d.sync += [self.fetch.address.eq(pixel.address + taps.address), self.fetch.x.eq(pixel.x + taps.x),
+                     y.eq(pixel.y + taps.y), self.fetch_valid.eq((issues & fetches) | (state == State.RESIDUAL))]
         m.d.comb += self.fetch.row_valid.eq((y >= 0) & (y < command.in_height))
 
-        steps = Mux(last_segment, command.tail_steps, design.rows)
-        stepping = Signal()
-        m.d.comb += stepping.eq(issues & (depthwise | (phase < steps)))
+        stepping, last_step = Signal(), Signal()
+        m.d.comb += [stepping.eq(issues & (single | (phase < steps))), last_step.eq(single | (phase + 1 == steps))]
         m.d.sync += [
-            self.step.token.valid.eq(stepping),
-            self.step.fresh.eq(depthwise | (phase == 0)),
-            self.step.token.first.eq(first_tap & (phase == 0)),
-            self.step.token.last.eq(last_segment & last_tap_row & (depthwise | (phase + 1 == steps))),
+            self.step.token.valid.eq(stepping & taps.multiplies),
+            self.step.token.push.eq(stepping & command.window),
+            self.step.fresh.eq(single | (phase == 0)),
+            self.step.tail.eq(taps.row_ends & last_step),
+            self.step.token.first.eq(taps.begins_sum & (phase == 0)),
+            self.step.token.last.eq(taps.last & last_step),
         ]
-        return stepping
+        return stepping & ~command.local

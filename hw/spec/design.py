@@ -7,7 +7,7 @@ from json import dumps
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS, check_kind
 
-__all__ = ["DesignPoint"]
+__all__ = ["LOCAL_WORDS", "DesignPoint"]
 
 WEIGHT_BITS = (8, 4, 2, 1)       # 1: binary, a set bit is -1
 ACT_BITS = (8, 4)
@@ -18,6 +18,7 @@ CPUS = ("vexriscv", "serv")
 SPRAM_BYTES = 8                  # width of the four 16-bit memories of an iCE40 UP5K, bytes
 SPRAM_ROW_BYTES = 4              # of them that one write may change
 _EXAMPLES: dict[type, str] = {int: "a plain whole number", str: 'text in "quotes"'}
+LOCAL_WORDS = 16    # kernel rows, or steps, whose operands an element can keep
 PARAM_BITS = 72  # per output channel: bias 32, multiplier 32, shift 8
 
 
@@ -88,9 +89,12 @@ class DesignPoint:
         if not 4 <= self.fetch_bytes <= 64:
             raise SpecError(f"rows={self.rows}, lanes={self.lanes}: the activation port is rows*lanes = "
                             f"{self.fetch_bytes} bytes wide and must be 4 to 64; change rows or lanes")
-        if not 8 <= self.weight_word_bits <= 512:
+        if not 16 <= self.weight_word_bits <= 512:
             raise SpecError(f"cols={self.cols}, lanes={self.lanes}: the weight port is {self.weight_word_bits} bits "
-                            f"wide and must be 8 to 512; change cols, lanes or weight_bits")
+                            f"wide and must be 16 to 512; change cols, lanes or weight_bits")
+        if self.stream_port_bytes and self.weight_word_bits < 32:
+            raise SpecError(f"stream_bytes={self.stream_bytes}: streamed weights need a weight port of 32 bits or more, "
+                            f"this one has {self.weight_word_bits}; raise cols, lanes or weight_bits")
         if self.requantizers > self.fetch_bytes:
             raise SpecError(f"requantizers={self.requantizers}: the activation port takes {self.fetch_bytes} bytes "
                             f"a cycle; lower requantizers or raise rows or lanes")
@@ -143,9 +147,19 @@ class DesignPoint:
         return max(32, self.weight_word_bits)
 
     @property
+    def record_per_word(self) -> bool:
+        """A channel's parameters lie in one weight word, not in its column's part of several."""
+        return self.requantizers == 1 and self.weight_word_bits >= PARAM_BITS
+
+    @property
     def param_words(self) -> int:
         """Weight words that carry the bias, multiplier and shift of ``cols`` channels."""
-        return -(-PARAM_BITS // (self.lanes * self.weight_bits))
+        return self.cols if self.record_per_word else -(-PARAM_BITS // (self.lanes * self.weight_bits))
+
+    @property
+    def has_local_memory(self) -> bool:
+        """Elements keep weights of their own."""
+        return self.depthwise_taps > 1 or self.dataflow == "weight"
 
     @property
     def depthwise_rows(self) -> int:

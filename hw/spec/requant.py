@@ -6,10 +6,11 @@ TensorFlow Lite Micro's reference kernels apply it. ``sw.golden`` vectorizes it 
 
 from hw.spec.errors import SpecError
 
-__all__ = ["MAX_SHIFT", "TOTAL_BITS", "VARIANTS", "check_variant", "doubling_high_multiply", "requantize",
-           "rounding_shift"]
+__all__ = ["ADD_LEFT_SHIFT", "MAX_SHIFT", "TOTAL_BITS", "VARIANTS", "check_variant", "doubling_high_multiply",
+           "requantize", "rounding_shift"]
 
 MAX_SHIFT = 31   # right shift, bits
+ADD_LEFT_SHIFT = 20   # of both operands of a residual add, bits: TFLite's ADD
 #: Signed width of accumulator and bias in hardware. The largest is the sum of a residual add, of two int8 differences
 #: shifted left by 20: ``2 * 255 << 20``. The compiler proves it of every other.
 TOTAL_BITS = 30

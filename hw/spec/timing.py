@@ -3,23 +3,23 @@
 The gateware delays what goes with its data by these; the cycle counters of the RTL are tested equal to the model.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
 from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
+from hw.spec.multipliers import MULTIPLIERS
 
-__all__ = ["DRAIN_SELECT_LATENCY", "ELEMENT_LATENCY", "READ_LATENCY", "REQUANTIZE_LATENCY", "WRITE_LATENCY",
-           "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "requantize_latency",
-           "requantizer_latency"]
+__all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "WRITE_LATENCY", "AddPasses", "DrainTurns",
+           "add_passes", "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency",
+           "lane_skew", "requantize_latency", "requantizer_latency"]
 
-READ_LATENCY = 3          # scratchpad: request to word
-ELEMENT_LATENCY = 4       # processing element: last operands to finished sum
+READ_LATENCY = 4          # scratchpad: request to word
 DRAIN_SELECT_LATENCY = 1  # finished sum to requantizer
-REQUANTIZE_LATENCY = 7    # accumulator to output byte
 WRITE_LATENCY = 2         # output byte to the first read that sees it
-
-
-def command_words(design: DesignPoint) -> int:
-    """Weight words that one command takes."""
-    return COMMAND_BITS // design.weight_word_bits
+LOG_CYCLES = 5            # counters of a layer to the layer log
+ADD_PASSES = 4            # times that a residual add uses a requantizer, its convolution included
 
 
 def requantizer_latency(*, cycles: int, dsps: int) -> int:
@@ -32,28 +32,92 @@ def requantize_latency(design: DesignPoint) -> int:
     return requantizer_latency(cycles=design.requantizer_cycles, dsps=design.requantizer_dsps)
 
 
-def _groups(design: DesignPoint, cols: int) -> int:
-    """Turns of the requantizers for one row of the array."""
-    return -(-cols // design.requantizers)
+def element_latency(design: DesignPoint) -> int:
+    """Processing element: last operands to finished sum; memories inside it take a cycle."""
+    return 5 if design.has_local_memory else 4
 
 
-def drain_turns(design: DesignPoint, *, depthwise: bool) -> int:
-    """Cycles in which the requantizers take sums of one tile."""
+def command_words(design: DesignPoint) -> int:
+    """Weight words that one command takes."""
+    return COMMAND_BITS // design.weight_word_bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrainTurns:
+    """How the sums of one tile go through the requantizers: row by row, some columns in a turn."""
+
+    depthwise: bool
+    rows: int
+    turns: int      # per row
+    columns: int    # per turn
+    cycles: int     # per turn
+
+    @property
+    def total(self) -> int:
+        """Cycles from the first turn of a tile to the end of its last one."""
+        return self.rows * self.turns * self.cycles
+
+
+def drain_turns(design: DesignPoint, *, depthwise: bool, add: bool = False) -> DrainTurns:
+    """A residual add takes four passes per output, so requantizers work in groups of four, or four times."""
     rows, cols = ((design.depthwise_rows, design.depthwise_cols) if depthwise else (design.rows, design.cols))
-    return rows * _groups(design, cols)
+    if add:
+        return DrainTurns(depthwise=depthwise, rows=rows, turns=cols, columns=1,
+                          cycles=design.requantizer_cycles * max(1, ADD_PASSES // design.requantizers))
+    return DrainTurns(depthwise=depthwise, rows=rows, turns=-(-cols // design.requantizers), columns=design.requantizers,
+                      cycles=design.requantizer_cycles)
+
+
+def lane_skew(design: DesignPoint, lane: int) -> int:
+    """Cycles by which requantizer ``lane`` works behind the first: as its column of the array does."""
+    return lane // MULTIPLIERS[design.multiplier].ways
+
+
+def _reads(design: DesignPoint, mode: DrainTurns) -> Iterator[tuple[int, int]]:
+    """For each element, cycles after the first one's: when its sum is there, when it is read in a drain without lag."""
+    width = min(mode.turns * mode.columns, design.depthwise_cols if mode.depthwise else design.cols)
+    for row, column in product(range(mode.rows), range(width)):
+        turn, lane = divmod(column, mode.columns)
+        yield (row + column // MULTIPLIERS[design.multiplier].ways,
+               (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane))
 
 
 def drain_lag_cycles(design: DesignPoint) -> int:
-    """Cycles from the first element's finished sum to its requantization.
-
-    Row by row and ``requantizers`` columns a cycle, no element is then read before its sum arrives:
-    element ``(r, c)`` finishes ``r + c`` cycles after the first.
-    """
-    return design.cols - _groups(design, design.cols)
+    """Cycles from the first element's finished sum to its turn: no element is then read before its sum arrives."""
+    modes = [drain_turns(design, depthwise=depthwise, add=add) for depthwise in (False, True) for add in (False, True)]
+    return max(there - read for mode in modes for there, read in _reads(design, mode))
 
 
-def drain_cycles(design: DesignPoint, *, depthwise: bool) -> int:
+def drain_cycles(design: DesignPoint, *, depthwise: bool, add: bool = False) -> int:
     """Shortest distance of two tiles: the requantizers are done, and no sum is replaced before it was read."""
-    rows, cols = ((design.depthwise_rows, design.depthwise_cols) if depthwise else (design.rows, design.cols))
-    groups = _groups(design, cols)
-    return max(rows * groups, drain_lag_cycles(design) + 1 + (rows - 1) * (groups - 1))
+    mode = drain_turns(design, depthwise=depthwise, add=add)
+    lag = drain_lag_cycles(design)
+    return max(mode.total, *(lag + read - there + 1 for there, read in _reads(design, mode)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddPasses:
+    """When an output of a residual add is in a requantizer, in cycles behind its first pass.
+
+    The requantizers' slots are shared so that two passes never meet: ``(lane, slot)`` of each differ, a slot being
+    the cycle modulo ``DrainTurns.cycles``, in units of ``requantizer_cycles``.
+    """
+
+    residual: int    # the other operand is scaled
+    operand: int     # the convolution's own output is scaled
+    final: int       # the sum is scaled
+    lanes: tuple[int, int, int, int]    # requantizer of each pass: convolution, residual, operand, final
+
+
+def add_passes(design: DesignPoint) -> AddPasses:
+    """Earliest times that keep the passes apart; see :class:`AddPasses`."""
+    unit, slots = design.requantizer_cycles, max(1, ADD_PASSES // design.requantizers)
+    needed = DRAIN_SELECT_LATENCY + requantize_latency(design) + 1
+
+    def first(remainder: int) -> int:
+        return next(n * unit for n in range(-(-needed // unit), needed + slots + 1) if n % slots == remainder % slots)
+
+    operand = first(2)
+    per_lane = min(design.requantizers, ADD_PASSES)
+    return AddPasses(residual=operand - unit, operand=operand, final=operand + first(1),
+                     lanes=tuple(p * per_lane // ADD_PASSES for p in range(ADD_PASSES)))

@@ -1,37 +1,42 @@
 """The cycle model: closed form over the commands of a program, equal to the engine's own counters."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
+from hw.spec.commands import OPCODES
 from hw.spec.design import DesignPoint
 from hw.spec.timing import (
     DRAIN_SELECT_LATENCY,
-    ELEMENT_LATENCY,
+    LOG_CYCLES,
     READ_LATENCY,
-    REQUANTIZE_LATENCY,
     WRITE_LATENCY,
+    add_passes,
     command_words,
     drain_cycles,
     drain_lag_cycles,
     drain_turns,
+    element_latency,
+    lane_skew,
+    requantize_latency,
 )
+from sw.compiler.stream import StreamTimeline
 
-__all__ = ["LayerCycles", "layer_cycles", "program_cycles"]
+__all__ = ["LayerCycles", "Tiles", "command_cycles", "layer_cycles", "program_cycles", "tiles_of", "timeline"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCycles:
-    """Where the clock cycles of one layer go; they add up to ``total``."""
+    """Where the clock cycles of one layer go, by the names of ``hw.spec.commands.COUNTERS``."""
 
-    compute: int
-    weight_load: int = 0
-    memory: int = 0
-    requantize: int = 0
-    drain: int = 0
+    compute: int       # issuing steps
+    weight_load: int   # fetching the command; loading parameters and weights, or waiting for them
+    memory: int        # the activation port serves residual operands and outputs
+    requantize: int    # waiting for the requantizers
+    drain: int         # from the last step to the last output
 
     @property
     def total(self) -> int:
-        return self.compute + self.weight_load + self.memory + self.requantize + self.drain
+        return sum(asdict(self).values())
 
 
 def command_cycles(design: DesignPoint) -> int:
@@ -39,26 +44,111 @@ def command_cycles(design: DesignPoint) -> int:
     return command_words(design) + (READ_LATENCY + 1) + 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tiles:
+    """The tiles of a channel block, in cycles; bands are alike, and so are their tiles but for the first one."""
+
+    bands: int
+    groups: int     # per band
+    first: int      # compute cycles of a band's first tile
+    others: int     # of every other one
+    extra: int      # cycles of a tile before its first step
+    idle: int       # of a tile, behind its last step
+    counted_first: int   # cycles of a band's first tile that keep the next one off the requantizers
+
+
+def tiles_of(design: DesignPoint, command: Mapping[str, int]) -> Tiles:
+    """How long the tiles of a LAYER command take, without the requantizers."""
+    rows, idle = command["kernel_rows"], 0
+    if command["window"]:
+        first, others = rows * command["first_segments"], rows * command["segments"]
+    elif command["depthwise"] or command["broadcast"]:
+        first = others = rows * command["segments"]
+    else:
+        full, tail = (max(design.rows, command[name]) for name in ("segment_steps", "tail_steps"))
+        first = others = rows * ((command["segments"] - 1) * full + tail)
+        idle = tail - command["tail_steps"]
+    residual = (design.depthwise_rows if command["depthwise"] else design.rows) if command["add"] else 0
+    extra = residual + command["port_cycles"]
+    longer = command["window"] and command["first_segments"] > command["segments"]
+    return Tiles(bands=command["bands"], groups=command["groups"], first=first, others=others, extra=extra, idle=idle,
+                 counted_first=others if longer else first + extra)
+
+
 def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles:
     """Cycles of one ``LAYER`` command, from the first fetch of the command to the last output.
 
-    A tile of ``t`` cycles takes ``max(t, drain_cycles)``; after the last step of the last tile the result runs
-    through scratchpad, element, requantizer and store.
+    Two tiles are at least ``drain_cycles`` apart; after the last step of the last tile the result runs through
+    scratchpad, element, requantizer and store.
     """
-    depthwise = bool(command["depthwise"])
-    phases = 1 if depthwise else design.rows
-    sets = design.depthwise_rows if depthwise else 1
-    tile = command["kernel_rows"] * command["segments"] * phases
-    idle = 0 if depthwise else design.rows - command["tail_steps"]     # of the last tile, behind its last step
-    tiles = command["groups"] * command["blocks"]
-    waits = max(0, drain_cycles(design, depthwise=depthwise) - tile)
-    drain = (1 + READ_LATENCY + ELEMENT_LATENCY + drain_lag_cycles(design) + drain_turns(design, depthwise=depthwise)
-             - 1 + DRAIN_SELECT_LATENCY + REQUANTIZE_LATENCY + WRITE_LATENCY - 1)
+    depthwise, add = bool(command["depthwise"]), bool(command["add"])
+    tiles, blocks = tiles_of(design, command), command["blocks"]
+    per_block, last_wait = _spaces(design, command)
+    sets = (design.depthwise_rows if depthwise else 1) + add
     return LayerCycles(
-        compute=command_cycles(design) + command["blocks"] * (1 + sets * design.param_words) + tiles * tile - idle
-        + (tiles - 1) * waits + drain)
+        compute=blocks * tiles.bands * (tiles.first + (tiles.groups - 1) * tiles.others),
+        weight_load=command_cycles(design) + blocks * (1 + sets * design.param_words + command["local_words"]),
+        memory=blocks * tiles.bands * tiles.groups * tiles.extra,
+        requantize=blocks * per_block - last_wait,
+        drain=_last_output(design, depthwise=depthwise, add=add) - tiles.idle)
+
+
+def _spaces(design: DesignPoint, command: Mapping[str, int]) -> tuple[int, int]:
+    """Cycles that the requantizers hold up a block with all its tiles, and behind its last tile."""
+    tiles = tiles_of(design, command)
+    spacing = drain_cycles(design, depthwise=bool(command["depthwise"]), add=bool(command["add"]))
+    first, other = (max(0, spacing - counted) for counted in (tiles.counted_first, tiles.others + tiles.extra))
+    return tiles.bands * (first + (tiles.groups - 1) * other), other if tiles.groups > 1 else first
+
+
+def _last_output(design: DesignPoint, *, depthwise: bool, add: bool) -> int:
+    """Cycles between a layer's last step and the end of its last write."""
+    mode = drain_turns(design, depthwise=depthwise, add=add)
+    return (1 + READ_LATENCY + element_latency(design) + drain_lag_cycles(design) + mode.total - mode.cycles
+            + DRAIN_SELECT_LATENCY + requantize_latency(design)
+            + (add_passes(design).final if add else lane_skew(design, design.requantizers - 1))
+            + WRITE_LATENCY - 1)
 
 
 def program_cycles(design: DesignPoint, layers: Iterable[LayerCycles]) -> int:
-    """From the accepted ticket to the end: all layers, and the command that says so."""
-    return sum(layer.total for layer in layers) + command_cycles(design)
+    """From the accepted ticket to the end: all layers and the logging of each, and the command that says so."""
+    return sum(layer.total + LOG_CYCLES for layer in layers) + command_cycles(design)
+
+
+def timeline(design: DesignPoint, commands: Sequence[Mapping[str, int]]) -> list[LayerCycles]:
+    """Cycles of each LAYER command of a program in order; those that stream wait for their blocks.
+
+    A STREAM command comes first if there is one; its cycles belong to the first layer. Cycle 0 is that after the
+    accepted ticket.
+    """
+    now, loader, layers = 0, None, []
+    for command in commands:
+        if command["opcode"] == OPCODES["STREAM"]:
+            now += command_cycles(design)
+            loader = StreamTimeline(design, ring_bytes=command["ring_bytes"], stream_bytes=command["stream_bytes"],
+                                    start=now - 1)
+            continue
+        own = layer_cycles(design, command)
+        if command["stream"]:
+            own = replace(own, weight_load=own.weight_load + _waits(design, command, own, now, loader))
+        now += own.total + LOG_CYCLES
+        if loader and not layers:
+            own = replace(own, weight_load=own.weight_load + command_cycles(design))
+        layers.append(own)
+    return layers
+
+
+def _waits(design: DesignPoint, command: Mapping[str, int], own: LayerCycles, start: int,
+           loader: StreamTimeline) -> int:
+    """Cycles that the blocks of a layer, which begins in cycle ``start``, wait for their weights."""
+    blocks, words = command["blocks"], command["block_words"]
+    last_wait = _spaces(design, command)[1]
+    per_block = (own.compute + own.memory + own.weight_load - command_cycles(design) + own.requantize
+                 + last_wait) // blocks
+    now, waits = start + command_cycles(design), 0
+    for block in range(blocks):
+        ready = loader.wait(now, words)
+        waits += ready - now
+        now = ready + per_block - (last_wait if block == blocks - 1 else 0)
+        loader.release(now - 1, words)
+    return waits

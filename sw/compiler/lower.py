@@ -1,172 +1,154 @@
-"""Lowers one layer to a command and the words of parameters and weights that it reads."""
+"""Lowers one operator to a command and the words of parameters and weights that it reads.
 
-from dataclasses import dataclass
+Often several commands compute the same: :func:`lower` gives all that the design can run, and the compiler takes the
+fastest.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hw.spec.commands import OPCODES
-from hw.spec.design import PARAM_BITS, DesignPoint
+from hw.spec.commands import OPCODES, encode
+from hw.spec.design import LOCAL_WORDS, DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
-from hw.spec.requant import MAX_SHIFT
-from sw.golden.ops import requantize
-from sw.graph.graph import Layer, TensorType
+from sw.compiler.channels import Channels, fold, join, param_words, pooling_channels, weight_words
+from sw.graph.graph import Layer
 
-__all__ = ["Lowered", "lower_layer", "pooling_scale"]
+__all__ = ["Geometry", "Lowered", "Operator", "lower"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lowered:
     """A command without its weight address, and the words it reads, in order.
 
-    ``words`` is ``(N, cols, lanes * weight_bits)`` of single bits, least significant first.
+    ``words`` is ``(blocks, words, cols, lanes * weight_bits)`` of single bits, least significant first.
     """
 
-    command: dict[str, int]
+    command: Mapping[str, int]
     words: np.ndarray
 
 
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Where an operator reads and writes; all sizes in activations, all addresses in the activation scratchpad."""
+
+    address: int                     # first row of the input that is there
+    shape: tuple[int, int, int]      # height (rows that are there), width, channels
+    out_address: int
+    out_shape: tuple[int, int, int]
+    stride: tuple[int, int] = (1, 1)
+    top: int = 0                     # rows of padding over the first output row; negative: rows that are skipped
+    left: int = 0
+    pixel_bytes: int = 0             # output distance of two pixels of a row; 0: their channels
+    row_bytes: int = 0               # output distance of two rows; 0: their pixels
+
+    @property
+    def pixel_pitch(self) -> int:
+        return self.pixel_bytes or self.out_shape[2]
+
+    @property
+    def row_pitch(self) -> int:
+        return self.row_bytes or self.out_shape[1] * self.pixel_pitch
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Channels:
-    """Per output channel, as the drain wants them: the zero point is folded into the bias."""
+class Operator:
+    """What the array computes: sums of products, or the largest product, per channel scaled and clamped."""
 
-    bias: np.ndarray
-    multiplier: np.ndarray
-    shift: np.ndarray
+    depthwise: bool
+    weights: np.ndarray        # conv (OC, KH, KW, IC), depthwise (KH, KW, C)
+    channels: Channels
+    in_zero: int               # where the kernel leaves the input
+    out_zero: int
+    act_min: int
+    act_max: int
+    maximum: bool = False
 
 
-def lower_layer(layer: Layer, taken: TensorType, in_base: int, out_base: int, design: DesignPoint) -> Lowered:
-    """Raises SpecError where a layer exceeds the design; the message does not name the layer."""
+def operator_of(layer: Layer | None, taken_shape: tuple[int, int, int], zero_point: int,
+                design: DesignPoint) -> Operator:
+    """The array's work for a layer of the graph; without one, the identity.
+
+    Raises SpecError where the layer exceeds the design; the message does not name the layer.
+    """
+    channels = taken_shape[2]
+    low = -1 << design.act_bits - 1
+    if layer is None or layer.op == "maxpool":
+        kernel = (1, 1) if layer is None else layer.kernel
+        weights, scale = pooling_channels(1, kernel[0] * kernel[1], channels, design)
+        return Operator(depthwise=True, weights=weights.reshape(*kernel, channels), channels=scale, in_zero=low,
+                        out_zero=0, act_min=low if layer is None else layer.act_min,
+                        act_max=~low if layer is None else layer.act_max, maximum=layer is not None)
     if layer.op == "avgpool":
-        return _lower_pool(layer, taken, in_base, out_base, design)
+        taps = layer.kernel[0] * layer.kernel[1]
+        weights, scale = pooling_channels(taps, taps, channels, design)
+        return Operator(depthwise=True, weights=weights.reshape(*layer.kernel, channels), channels=scale, in_zero=0,
+                        out_zero=0, act_min=layer.act_min, act_max=layer.act_max)
     if layer.weight_bits > design.weight_bits:
         raise SpecError(f"{layer.weight_bits}-bit weights, weight_bits={design.weight_bits}; "
                         f"raise weight_bits or train with {design.weight_bits}-bit weights")
+    if design.weight_bits == 1 and layer.weight_bits != 1:
+        raise SpecError("binary design: every weight must be -1 or +1; train with 1-bit weights")
+    largest = MULTIPLIERS[design.multiplier].magnitude
+    if largest is not None and abs(layer.weights.astype(int)).max() > largest:
+        raise SpecError(f"weights of a magnitude above {largest}, multiplier={design.multiplier!r}; "
+                        f"choose another multiplier or train for this one")
     weights = layer.weights[:, None, None, :] if layer.op == "dense" else layer.weights
-    if layer.op == "depthwise":
-        channels = _fold(layer, weights.reshape(-1, weights.shape[-1]).T, taken.zero_point, design)
-        return _depthwise(layer, taken, weights, channels, in_base, out_base, design,
-                          in_zero=taken.zero_point, out_zero=layer.output.zero_point)
-    shape = (1, 1, taken.size) if layer.op == "dense" else taken.shape
-    channels = _fold(layer, weights.reshape(weights.shape[0], -1), taken.zero_point, design)
-    return _convolution(layer, shape, taken.zero_point, weights, channels, in_base, out_base, design)
+    depthwise = layer.op == "depthwise"
+    taps = weights.reshape(-1, weights.shape[-1]).T if depthwise else weights.reshape(weights.shape[0], -1)
+    same = {"channels": fold(layer, taps, zero_point, design), "in_zero": zero_point,
+            "out_zero": layer.output.zero_point, "act_min": layer.act_min, "act_max": layer.act_max}
+    if depthwise and weights.shape[-1] != channels:
+        return Operator(depthwise=False, weights=_as_convolution(weights, channels), **same)
+    return Operator(depthwise=depthwise, weights=weights, **same)
 
 
-def _fold(layer: Layer, weights: np.ndarray, zero_point: int, design: DesignPoint) -> _Channels:
-    """Fold the input's zero point into the bias, and prove that nothing overflows. ``weights``: (OC, taps)."""
-    wide = weights.astype(np.int64)
-    _check_accumulator(wide, design)
-    bias = layer.bias.astype(np.int64) - zero_point * wide.sum(axis=1)
-    extreme = np.abs(bias) + 128 * np.abs(wide).sum(axis=1) + (1 << design.acc_bits - 1)
-    if extreme.max() >= 1 << 31:
-        raise SpecError(f"channel {int(extreme.argmax())}: bias and sum may exceed 32 bits; train with a smaller bias")
-    return _Channels(bias=bias, multiplier=layer.multiplier, shift=layer.shift)
+def _as_convolution(weights: np.ndarray, channels: int) -> np.ndarray:
+    """Depthwise weights (KH, KW, C * M) as a convolution's (C * M, KH, KW, C), zero but for the own channel."""
+    outputs = weights.shape[-1]
+    whole = np.zeros((outputs, *weights.shape[:2], channels), np.int8)
+    for output in range(outputs):
+        whole[output, :, :, output // (outputs // channels)] = weights[:, :, output]
+    return whole
 
 
-def _check_accumulator(weights: np.ndarray, design: DesignPoint) -> None:
-    """Prove that no sum exceeds the accumulator, whatever the activations are. ``weights``: (OC, taps)."""
-    dropped = MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
-    most_dropped = sum(((weights & ((1 << dropped - bit) - 1)) << bit) for bit in range(dropped))
-    worst = int((128 * np.abs(weights) + most_dropped).sum(axis=1).max())
-    if worst >= 1 << design.acc_bits - 1:
-        raise SpecError(f"sums reach {worst}, acc_bits={design.acc_bits} holds {(1 << design.acc_bits - 1) - 1}; "
-                        f"raise acc_bits to {worst.bit_length() + 1}")
-
-
-def pooling_scale(count: int, weight_bits: int) -> tuple[int, int, int]:
-    """Weight, multiplier and shift that average ``count`` int8 values exactly as TFLite does.
-
-    The weight is the largest power of two, of which no multiplier kind drops a bit. The result is compared with
-    the division for every possible sum.
+def lower(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[Lowered]:
+    """Every way to run ``operator``; at least one.
 
     Raises
     ------
     SpecError
-        If no such pair exists.
+        If there is none; the message says which limit the simplest one exceeds.
     """
-    weight = 1 << weight_bits - 2
-    divisor = count * weight
-    sums = np.arange(-128 * count, 127 * count + 1, dtype=np.int64)
-    want = np.sign(sums) * ((np.abs(sums) + count // 2) // count)
-    below = (divisor - 1).bit_length() - 1
-    # a multiplier of almost one leaves all the rounding to the shift; it serves powers of two
-    for multiplier, shift in ((-(-(1 << 31 + below) // divisor), below), ((1 << 31) - 1, divisor.bit_length() - 1)):
-        if 0 <= shift <= MAX_SHIFT and multiplier < 1 << 31:
-            got = requantize(sums * weight, bias=np.zeros(1), multiplier=np.array(multiplier), shift=np.array(shift),
-                             zero=0, low=-128, high=127)
-            if np.array_equal(got, want):
-                return weight, multiplier, shift
-    raise SpecError(f"a pooling window of {count} values cannot be averaged exactly with {weight_bits}-bit weights; "
-                    f"choose a window of a power of two or raise weight_bits")
+    ways = [_tap_by_tap, _by_columns] if operator.depthwise else [_row_by_row, _broadcast]
+    found = [lowered for way in ways for lowered in way(operator, geometry, design)]
+    fitting, problem = [], None
+    for lowered in found:
+        try:
+            encode(lowered.command)
+            fitting.append(lowered)
+        except SpecError as error:
+            problem = problem or error
+    if not fitting:
+        raise problem or SpecError("nothing of the design can run it")
+    return fitting
 
 
-def _lower_pool(layer: Layer, taken: TensorType, in_base: int, out_base: int, design: DesignPoint) -> Lowered:
-    channels = taken.shape[2]
-    weight, multiplier, shift = pooling_scale(layer.kernel[0] * layer.kernel[1], design.weight_bits)
-    weights = np.full((*layer.kernel, channels), weight, np.int8)
-    _check_accumulator(weights.reshape(-1, channels).T.astype(np.int64), design)
-    return _depthwise(layer, taken, weights, _Channels(
-        bias=np.zeros(channels, np.int64), multiplier=np.full(channels, multiplier), shift=np.full(channels, shift)),
-        in_base, out_base, design, in_zero=0, out_zero=0)
-
-
-def _convolution(layer, shape, zero_point, weights, channels, in_base, out_base, design) -> Lowered:
-    """Kernel rows are contiguous in memory, so a row of taps is one run of ``KW * IC`` bytes."""
-    outputs, kernel_rows, run = weights.shape[0], weights.shape[1], weights.shape[2] * weights.shape[3]
-    segments = -(-run // design.fetch_bytes)
-    steps = -(-run // design.lanes)
-    out_height, out_width, _ = layer.output.shape
-    groups, tail_rows = _split(out_height * out_width, design.rows)
-    blocks, tail_cols = _split(outputs, design.cols)
-    command = {
-        **_common(layer, shape, in_base, out_base),
-        "depthwise": 0, "kernel_rows": kernel_rows, "segments": segments, "segment_bytes": design.fetch_bytes,
-        "tail_steps": steps - (segments - 1) * design.rows, "block_bytes": 0,
-        "in_zero": zero_point, "out_zero": layer.output.zero_point,
-        "groups": groups, "tail_rows": tail_rows, "blocks": blocks, "tail_cols": tail_cols,
-        "out_row_bytes": outputs, "out_group_bytes": design.rows * outputs, "out_block_bytes": design.cols,
-    }
-    padded = np.zeros((blocks * design.cols, kernel_rows, steps * design.lanes), np.int8)
-    padded[:outputs, :, :run] = weights.reshape(outputs, kernel_rows, run)
-    words = padded.reshape(blocks, design.cols, kernel_rows * steps, design.lanes).transpose(0, 2, 1, 3)
-    params = _param_words(channels, np.arange(blocks * design.cols).reshape(blocks, 1, design.cols), design)
-    return Lowered(command=command, words=_join(params, _weight_bits(words, design)))
-
-
-def _depthwise(layer, taken, weights, channels, in_base, out_base, design, *, in_zero, out_zero) -> Lowered:
-    """One channel per element: element (r, c) of a block works on channel ``r * depthwise_cols + c``."""
-    kernel_rows, kernel_cols, count = weights.shape
-    rows, cols = design.depthwise_rows, design.depthwise_cols
-    out_height, out_width, _ = layer.output.shape
-    blocks, in_last = _split(count, design.depthwise_channels)
-    tail_rows, tail_cols = _split(in_last, cols)
-    command = {
-        **_common(layer, taken.shape, in_base, out_base),
-        "depthwise": 1, "kernel_rows": kernel_rows, "segments": kernel_cols, "segment_bytes": count,
-        "tail_steps": 1, "block_bytes": design.depthwise_channels, "in_zero": in_zero, "out_zero": out_zero,
-        "groups": out_height * out_width, "tail_rows": tail_rows, "blocks": blocks, "tail_cols": tail_cols,
-        "out_row_bytes": cols, "out_group_bytes": count, "out_block_bytes": design.depthwise_channels,
-    }
-    padded = np.zeros((kernel_rows * kernel_cols, blocks * design.depthwise_channels), np.int8)
-    padded[:, :count] = weights.reshape(-1, count)
-    words = np.zeros((blocks, kernel_rows * kernel_cols, design.cols, design.lanes), np.int8)
-    # element (r, c) takes lane r of column c's slice
-    words[:, :, :cols, :rows] = padded.reshape(-1, blocks, rows, cols).transpose(1, 0, 3, 2)
-    wanted = np.full((blocks, rows, design.cols), blocks * design.depthwise_channels)
-    wanted[:, :, :cols] = np.arange(blocks * design.depthwise_channels).reshape(blocks, rows, cols)
-    return Lowered(command=command, words=_join(_param_words(channels, wanted, design), _weight_bits(words, design)))
-
-
-def _common(layer: Layer, shape: tuple[int, int, int], in_base: int, out_base: int) -> dict[str, int]:
-    height, width, channels = shape
-    (stride_y, stride_x), (top, left, _, _) = layer.stride, layer.padding
+def _common(operator: Operator, geometry: Geometry) -> dict[str, int]:
+    height, width, channels = geometry.shape
+    stride_y, stride_x = geometry.stride
     row_bytes = width * channels
     return {
-        "opcode": OPCODES["LAYER"], "in_base": in_base, "out_base": out_base,
-        "act_min": layer.act_min, "act_max": layer.act_max, "in_height": height, "in_row_bytes": row_bytes,
+        "opcode": OPCODES["LAYER"], "out_base": geometry.out_address,
+        "act_min": operator.act_min, "act_max": operator.act_max, "in_zero": operator.in_zero,
+        "out_zero": operator.out_zero, "in_height": height, "in_row_bytes": row_bytes,
         "step_x_bytes": stride_x * channels, "step_y_bytes": stride_y * row_bytes, "stride_y": stride_y,
-        "first_x_bytes": -left * channels, "first_y": -top, "first_offset": -top * row_bytes - left * channels,
-        "out_width": layer.output.shape[1],
+        "first_x_bytes": -geometry.left * channels, "first_y": -geometry.top,
+        "in_start": (geometry.address - geometry.top * row_bytes - geometry.left * channels) % (1 << 24),
+        "out_width": geometry.out_shape[1], "kernel_rows": operator.weights.shape[0 if operator.depthwise else 1],
+        "first_segments": 1,
     }
 
 
@@ -176,28 +158,129 @@ def _split(total: int, part: int) -> tuple[int, int]:
     return parts, total - (parts - 1) * part
 
 
-def _bits(values: np.ndarray, bits: int) -> np.ndarray:
-    """Two's complement bits along a new last axis, least significant first."""
-    return (values[..., None].astype(np.int64) >> np.arange(bits) & 1).astype(np.uint8)
+def _row_by_row(operator: Operator, geometry: Geometry, design: DesignPoint) -> Iterator[Lowered]:
+    """Every array row fetches its own words. Kernel rows are contiguous in memory: one run of ``KW * IC``."""
+    outputs, kernel_rows, kernel_cols, inputs = operator.weights.shape
+    run = kernel_cols * inputs
+    out_height, out_width, _ = geometry.out_shape
+    steps = -(-run // design.lanes)
+    segments, tail = _split(steps, design.fetch_steps)
+    rows = design.rows
+    linear = geometry.row_pitch == out_width * geometry.pixel_pitch
+    if not linear and rows > 1:
+        raise SpecError("rows of the output that do not follow each other need rows=1")
+    groups, tail_rows = _split(out_height * out_width if linear else out_width, rows)
+    bands = 1 if linear else out_height
+    command = {
+        **_common(operator, geometry), "segments": segments, "segment_bytes": design.fetch_bytes,
+        "segment_steps": design.fetch_steps, "tail_steps": tail,
+        "groups": groups, "bands": bands, "tail_rows": tail_rows, "out_row_bytes": geometry.pixel_pitch,
+        "out_group_bytes": rows * geometry.pixel_pitch,
+        "out_band_bytes": geometry.row_pitch - (groups - 1) * rows * geometry.pixel_pitch if bands > 1 else 0,
+    }
+    yield from _convolution(operator, command, design)
 
 
-def _weight_bits(words: np.ndarray, design: DesignPoint) -> np.ndarray:
-    """(..., cols, lanes) to (..., cols, lanes * weight_bits)."""
-    return _bits(words, design.weight_bits).reshape(*words.shape[:-1], design.lanes * design.weight_bits)
+def _broadcast(operator: Operator, geometry: Geometry, design: DesignPoint) -> Iterator[Lowered]:
+    """One word serves neighbouring pixels of a row, where they lie close together."""
+    _, _, kernel_cols, inputs = operator.weights.shape
+    distance = geometry.stride[1] * inputs
+    out_height, out_width, _ = geometry.out_shape
+    rows = design.rows
+    if rows == 1 or distance > design.lanes or (rows - 1) * distance + design.lanes > design.fetch_bytes:
+        return
+    groups, tail_rows = _split(out_width, rows)
+    pitch = geometry.pixel_pitch
+    command = {
+        **_common(operator, geometry), "broadcast": 1, "segments": -(-kernel_cols * inputs // design.lanes),
+        "segment_bytes": design.lanes, "segment_steps": 1, "tail_steps": 1, "out_width": groups,
+        "groups": groups, "bands": out_height, "tail_rows": tail_rows, "out_row_bytes": pitch,
+        "out_group_bytes": rows * pitch, "out_band_bytes": geometry.row_pitch - (groups - 1) * rows * pitch,
+    }
+    yield from _convolution(operator, command, design)
 
 
-def _param_words(channels: _Channels, wanted: np.ndarray, design: DesignPoint) -> np.ndarray:
-    """Parameters of the channels ``wanted`` (blocks, sets, cols), zero beyond the last one: (blocks, words, ...)."""
-    part = design.lanes * design.weight_bits
-    count = len(channels.bias)
-    records = np.zeros((max(int(wanted.max()) + 1, count), design.param_words * part), np.uint8)
-    records[:count, :PARAM_BITS] = np.concatenate(
-        [_bits(channels.bias, 32), _bits(channels.multiplier, 32), _bits(channels.shift, 8)], axis=-1)
-    chosen = records[wanted].reshape(*wanted.shape, design.param_words, part)
-    return chosen.transpose(0, 1, 3, 2, 4).reshape(wanted.shape[0], -1, design.cols, part)
+def _convolution(operator: Operator, command: dict[str, int], design: DesignPoint) -> Iterator[Lowered]:
+    """With weights from the scratchpad, and from the elements where they fit there."""
+    outputs, kernel_rows, kernel_cols, inputs = operator.weights.shape
+    run = kernel_cols * inputs
+    steps = -(-run // design.lanes)
+    blocks, tail_cols = _split(outputs, design.cols)
+    command |= {"blocks": blocks, "tail_cols": tail_cols, "out_block_bytes": design.cols, "block_bytes": 0,
+                "tail_lanes": run - (steps - 1) * design.lanes - 1}
+    padded = np.zeros((blocks * design.cols, kernel_rows, steps * design.lanes), np.int8)
+    padded[:outputs, :, :run] = operator.weights.reshape(outputs, kernel_rows, run)
+    words = padded.reshape(blocks, design.cols, kernel_rows * steps, design.lanes).transpose(0, 2, 1, 3)
+    params = param_words(operator.channels, np.arange(blocks * design.cols).reshape(blocks, 1, design.cols), design)
+    lowered = Lowered(command=command, words=join(params, weight_words(words, design)))
+    yield lowered
+    if design.dataflow == "weight" and kernel_rows * steps <= LOCAL_WORDS:
+        yield replace(lowered, command={**command, "local": 1, "local_words": kernel_rows * steps})
 
 
-def _join(params: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Each block's parameters, then its weights, one word after the other."""
-    joined = np.concatenate([params, weights], axis=1)
-    return joined.reshape(-1, *joined.shape[2:])
+def _depthwise(operator: Operator, geometry: Geometry, design: DesignPoint) -> tuple[dict[str, int], np.ndarray]:
+    """Fields and parameters that all depthwise ways share: element (r, c) has channel r * depthwise_cols + c."""
+    count = operator.weights.shape[-1]
+    rows, cols = design.depthwise_rows, design.depthwise_cols
+    blocks, in_last = _split(count, design.depthwise_channels)
+    tail_rows, tail_cols = _split(in_last, cols)
+    command = {
+        **_common(operator, geometry), "depthwise": 1, "maximum": int(operator.maximum), "segment_bytes": count,
+        "segment_steps": 1, "tail_steps": 1, "block_bytes": design.depthwise_channels, "tail_rows": tail_rows,
+        "blocks": blocks, "tail_cols": tail_cols, "out_row_bytes": cols, "out_group_bytes": geometry.pixel_pitch,
+        "out_block_bytes": design.depthwise_channels,
+    }
+    wanted = np.full((blocks, rows, design.cols), blocks * design.depthwise_channels)
+    wanted[:, :, :cols] = np.arange(blocks * design.depthwise_channels).reshape(blocks, rows, cols)
+    return command, param_words(operator.channels, wanted, design)
+
+
+def _per_element(operator: Operator, design: DesignPoint) -> np.ndarray:
+    """Weights (blocks, KH, KW, rows, cols) of a depthwise operator, zero beyond the last channel."""
+    kernel_rows, kernel_cols, count = operator.weights.shape
+    blocks = -(-count // design.depthwise_channels)
+    padded = np.zeros((kernel_rows, kernel_cols, blocks * design.depthwise_channels), np.int8)
+    padded[:, :, :count] = operator.weights
+    shape = (kernel_rows, kernel_cols, blocks, design.depthwise_rows, design.depthwise_cols)
+    return padded.reshape(shape).transpose(2, 0, 1, 3, 4)
+
+
+def _tap_by_tap(operator: Operator, geometry: Geometry, design: DesignPoint) -> Iterator[Lowered]:
+    """One multiply-accumulate per element and cycle, for every kernel."""
+    command, params = _depthwise(operator, geometry, design)
+    kernel_rows, kernel_cols, _ = operator.weights.shape
+    out_height, out_width, _ = geometry.out_shape
+    linear = geometry.row_pitch == out_width * geometry.pixel_pitch
+    bands = 1 if linear else out_height
+    groups = out_height * out_width // bands
+    command |= {"segments": kernel_cols, "groups": groups, "bands": bands,
+                "out_band_bytes": geometry.row_pitch - (groups - 1) * geometry.pixel_pitch if bands > 1 else 0}
+    weights = _per_element(operator, design)
+    blocks, taps = len(weights), kernel_rows * kernel_cols
+    words = np.zeros((blocks, taps, design.cols, design.lanes), np.int8)
+    # element (r, c) takes lane r of column c's slice
+    words[:, :, :design.depthwise_cols, :design.depthwise_rows] = weights.reshape(
+        blocks, taps, design.depthwise_rows, design.depthwise_cols).transpose(0, 1, 3, 2)
+    yield Lowered(command=command, words=join(params, weight_words(words, design)))
+
+
+def _by_columns(operator: Operator, geometry: Geometry, design: DesignPoint) -> Iterator[Lowered]:
+    """A kernel row per element and cycle: elements keep their weights, and the columns they have seen."""
+    kernel_rows, kernel_cols, count = operator.weights.shape
+    stride = geometry.stride[1]
+    if not stride <= kernel_cols <= design.depthwise_taps or kernel_rows > LOCAL_WORDS or operator.maximum:
+        return
+    command, params = _depthwise(operator, geometry, design)
+    out_height, out_width, _ = geometry.out_shape
+    rows, cols = design.depthwise_rows, design.depthwise_cols
+    command |= {
+        "window": 1, "local": 1, "local_words": rows * kernel_rows, "first_segments": kernel_cols, "segments": stride,
+        "groups": out_width, "bands": out_height, "out_width": 1,
+        "out_band_bytes": geometry.row_pitch - (out_width - 1) * geometry.pixel_pitch,
+    }
+    weights = _per_element(operator, design)
+    words = np.zeros((len(weights), rows, kernel_rows, design.cols, design.lanes), np.int8)
+    # lane n multiplies the column that came n columns ago
+    words[:, :, :, :cols, :kernel_cols] = weights[:, :, ::-1].transpose(0, 3, 1, 4, 2)
+    words = words.reshape(len(weights), rows * kernel_rows, design.cols, design.lanes)
+    yield Lowered(command=command, words=join(params, weight_words(words, design)))

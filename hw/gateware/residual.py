@@ -1,0 +1,68 @@
+"""What the outputs of a residual add are added to, from its fetch to its turn."""
+
+from amaranth import Array, Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.gateware.element import LUT_RAM
+from hw.spec.design import DesignPoint
+
+__all__ = ["ResidualBuffer"]
+
+TILES = 4   # kept; a tile's words come before its steps, and are used after them
+
+
+class ResidualBuffer(wiring.Component):
+    """A word for each array row of the last four tiles.
+
+    Members
+    -------
+    begin : In(1)
+        A layer begins.
+    arrives, row, word : In
+        ``word`` belongs to array row ``row``; all rows of a tile come, in order.
+    depthwise : In(1)
+        Constant while a layer runs.
+    take, value : In(1), Out
+        ``value``, a cycle after ``take``, is the next output's, row by row.
+    """
+
+    def __init__(self, design: DesignPoint):
+        self.design = design
+        super().__init__({
+            "begin": In(1), "depthwise": In(1), "arrives": In(1), "row": In(4),
+            "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
+            "take": In(1), "value": Out(signed(8)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        design = self.design
+        rows_bits = (design.rows - 1).bit_length()
+        kept = design.cols * design.act_bits
+        block = design.memory == "spram"
+        m.submodules.words = storage = memory.Memory(
+            shape=kept, depth=TILES << rows_bits, init=[],
+            attrs={"ram_style": "block", "no_rw_check": 1} if block else LUT_RAM)
+        writer, reader = storage.write_port(), storage.read_port()
+        arriving, taken = Signal(range(TILES)), Signal(range(TILES))
+        row, column = Signal(range(max(2, design.rows))), Signal(range(max(2, design.cols)))
+        last_row = Mux(self.depthwise, design.depthwise_rows - 1, design.rows - 1)
+        last_column = Mux(self.depthwise, design.depthwise_cols - 1, design.cols - 1)
+        m.d.comb += [writer.en.eq(self.arrives), writer.addr.eq(Cat(self.row[:rows_bits], arriving)),
+                     writer.data.eq(self.word.as_value()), reader.addr.eq(Cat(row[:rows_bits], taken))]
+        with m.If(self.arrives & (self.row == last_row)):
+            m.d.sync += arriving.eq(arriving + 1)
+        with m.If(self.take):
+            m.d.sync += column.eq(Mux(column == last_column, 0, column + 1))
+            with m.If(column == last_column):
+                m.d.sync += row.eq(Mux(row == last_row, 0, row + 1))
+                with m.If(row == last_row):
+                    m.d.sync += taken.eq(taken + 1)
+        with m.If(self.begin):
+            m.d.sync += [arriving.eq(0), taken.eq(0), row.eq(0), column.eq(0)]
+        place = Signal.like(column)
+        m.d.sync += place.eq(column)
+        m.d.comb += self.value.eq(Array(reader.data.word_select(n, design.act_bits).as_signed()
+                                        for n in range(design.cols))[place])
+        return m

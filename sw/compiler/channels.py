@@ -1,0 +1,127 @@
+"""Channel parameters and weights as the words of the weight scratchpad; proofs that no sum overflows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hw.spec.design import PARAM_BITS, DesignPoint
+from hw.spec.errors import SpecError
+from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.requant import ADD_LEFT_SHIFT, MAX_SHIFT, TOTAL_BITS
+from sw.golden.ops import requantize
+from sw.graph.graph import Layer
+
+__all__ = ["Channels", "add_words", "check_accumulator", "fold", "join", "param_words", "pooling_channels",
+           "pooling_scale", "weight_words"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Channels:
+    """Per output channel, as the drain wants them: the zero point is folded into the bias."""
+
+    bias: np.ndarray
+    multiplier: np.ndarray
+    shift: np.ndarray
+
+
+def fold(layer: Layer, weights: np.ndarray, zero_point: int, design: DesignPoint) -> Channels:
+    """Fold the input's zero point into the bias, and prove that nothing overflows. ``weights``: (OC, taps)."""
+    wide = weights.astype(np.int64)
+    check_accumulator(wide, design)
+    bias = layer.bias.astype(np.int64) - zero_point * wide.sum(axis=1)
+    extreme = np.abs(bias) + (1 << design.act_bits - 1) * np.abs(wide).sum(axis=1) + (1 << design.acc_bits - 1)
+    if extreme.max() >= 1 << TOTAL_BITS - 1:
+        raise SpecError(f"channel {int(extreme.argmax())}: bias and sum may exceed {TOTAL_BITS} bits; "
+                        f"train with a smaller bias")
+    return Channels(bias=bias, multiplier=layer.multiplier, shift=layer.shift)
+
+
+def check_accumulator(weights: np.ndarray, design: DesignPoint) -> None:
+    """Prove that no sum exceeds the accumulator, whatever the activations are. ``weights``: (OC, taps)."""
+    dropped = MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
+    most_dropped = sum(((weights & ((1 << dropped - bit) - 1)) << bit) for bit in range(dropped))
+    worst = int(((np.abs(weights) << design.act_bits - 1) + most_dropped).sum(axis=1).max())
+    if worst >= 1 << design.acc_bits - 1:
+        raise SpecError(f"sums reach {worst}, acc_bits={design.acc_bits} holds {(1 << design.acc_bits - 1) - 1}; "
+                        f"raise acc_bits to {worst.bit_length() + 1}")
+
+
+def pooling_scale(count: int, weight_bits: int) -> tuple[int, int, int]:
+    """Weight, multiplier and shift that average ``count`` int8 values exactly as TFLite does.
+
+    The weight is the largest power of two, of which no multiplier kind drops a bit. The result is compared with
+    the division for every possible sum.
+
+    Raises
+    ------
+    SpecError
+        If no such pair exists.
+    """
+    weight = 1 << max(0, weight_bits - 2)
+    divisor = count * weight
+    sums = np.arange(-128 * count, 127 * count + 1, dtype=np.int64)
+    want = np.sign(sums) * ((np.abs(sums) + count // 2) // count)
+    below = (divisor - 1).bit_length() - 1
+    # a multiplier of almost one leaves all the rounding to the shift; it serves powers of two
+    for multiplier, shift in ((-(-(1 << 31 + below) // divisor), below), ((1 << 31) - 1, divisor.bit_length() - 1)):
+        if 0 <= shift <= MAX_SHIFT and multiplier < 1 << 31:
+            got = requantize(sums * weight, bias=np.zeros(1), multiplier=np.array(multiplier), shift=np.array(shift),
+                             zero=0, low=-128, high=127)
+            if np.array_equal(got, want):
+                return weight, multiplier, shift
+    raise SpecError(f"a pooling window of {count} values cannot be averaged exactly with {weight_bits}-bit weights; "
+                    f"choose a window of a power of two or raise weight_bits")
+
+
+def pooling_channels(count: int, taps: int, channels: int, design: DesignPoint) -> tuple[np.ndarray, Channels]:
+    """Weights ``(taps, channels)`` and parameters that divide by ``count``."""
+    weight, multiplier, shift = pooling_scale(count, design.weight_bits)
+    weights = np.full((taps, channels), weight, np.int8)
+    check_accumulator(weights.T.astype(np.int64), design)
+    return weights, Channels(bias=np.zeros(channels, np.int64), multiplier=np.full(channels, multiplier),
+                             shift=np.full(channels, shift))
+
+
+def _bits(values: np.ndarray, bits: int) -> np.ndarray:
+    """Two's complement bits along a new last axis, least significant first."""
+    return (values[..., None].astype(np.int64) >> np.arange(bits) & 1).astype(np.uint8)
+
+
+def weight_words(words: np.ndarray, design: DesignPoint) -> np.ndarray:
+    """Values (..., cols, lanes) to bits (..., cols, lanes * weight_bits). A weight of 1 bit is set for -1."""
+    values = (words < 0) if design.weight_bits == 1 else words
+    return _bits(values, design.weight_bits).reshape(*words.shape[:-1], design.lanes * design.weight_bits)
+
+
+def param_words(channels: Channels, wanted: np.ndarray, design: DesignPoint) -> np.ndarray:
+    """Parameters of the channels ``wanted`` (blocks, sets, cols), zero beyond the last one: (blocks, words, ...)."""
+    part = design.lanes * design.weight_bits
+    count = len(channels.bias)
+    width = design.weight_word_bits if design.record_per_word else design.param_words * part
+    records = np.zeros((max(int(wanted.max()) + 1, count), width), np.uint8)
+    records[:count, :PARAM_BITS] = np.concatenate(
+        [_bits(channels.bias, 32), _bits(channels.multiplier, 32), _bits(channels.shift, 8)], axis=-1)
+    chosen = records[wanted]
+    if not design.record_per_word:
+        chosen = chosen.reshape(*wanted.shape, design.param_words, part).transpose(0, 1, 3, 2, 4)
+    return chosen.reshape(wanted.shape[0], -1, design.cols, part)
+
+
+def add_words(layer: Layer, zeros: tuple[int, int], swapped: bool, design: DesignPoint) -> np.ndarray:
+    """Parameters of a residual add (other operand, own operand, sum): (1, words, cols, ...).
+
+    ``zeros`` are the zero points of the add's inputs; ``swapped`` says that its first input is the other operand.
+    """
+    if design.cols < 3:
+        raise SpecError(f"residual add: needs cols of 4 or more, cols={design.cols}; raise cols")
+    other = 0 if swapped else 1
+    order = [other, 1 - other, 2]
+    biases = [-zeros[other] << ADD_LEFT_SHIFT, -zeros[1 - other] << ADD_LEFT_SHIFT, 0]
+    channels = Channels(bias=np.array(biases, np.int64), multiplier=layer.multiplier[order], shift=layer.shift[order])
+    return param_words(channels, np.arange(design.cols).reshape(1, 1, design.cols), design)
+
+
+def join(*parts: np.ndarray) -> np.ndarray:
+    """Each block's words, one part after the other: (blocks, words, cols, bits)."""
+    blocks = max(len(part) for part in parts)
+    return np.concatenate([np.broadcast_to(part, (blocks, *part.shape[1:])) for part in parts], axis=1)

@@ -1,0 +1,103 @@
+"""From a stage of the schedule to what the array has to do: geometry, operator, residual add."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from hw.spec.design import DesignPoint
+from hw.spec.errors import SpecError
+from sw.compiler.channels import add_words, join
+from sw.compiler.errors import CompileError
+from sw.compiler.lower import Geometry, Lowered, Operator, lower, operator_of
+from sw.compiler.proof import Placement
+from sw.compiler.schedule import Stage, held_tensors, stage_name
+from sw.graph.graph import Graph
+
+__all__ = ["Work", "lower_stages"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Work:
+    """One LAYER command of a stage, in every way that the design can run it."""
+
+    stage: Stage
+    name: str
+    op: str
+    macs: int
+    choices: list[Lowered]
+    tensor: int | None        # number of the graph's tensor that is complete behind it
+    output: Placement         # of the tensor that it writes to
+
+
+def lower_stages(stages: tuple[Stage, ...], placements: Mapping[int, Placement], graph: Graph,
+                 design: DesignPoint) -> list[Work]:
+    """The commands of all stages, in order.
+
+    Raises
+    ------
+    CompileError
+        If the design cannot run one; the message names the layer and the limit.
+    """
+    held, types = held_tensors(stages, graph), graph.types()
+    ends = {stage.output: index for index, stage in enumerate(stages)}
+    found = []
+    for index, stage in enumerate(stages):
+        whole = ends[stage.output] == index and stage.output < len(types)
+        output = Placement(address=placements[stage.output].address, size=types[held[stage.output]].size)
+        names = [graph.layers[number].name for number in (stage.layer, stage.add) if number is not None]
+        op = "add" if stage.layer is None else graph.layers[stage.layer].op
+        macs = 0 if stage.layer is None else graph.macs(stage.layer)
+        if stage.rows:
+            macs = macs * stage.rows.out_rows // types[held[stage.output]].shape[0]
+        try:
+            pieces = _lower(stage, held, placements, graph, design)
+        except SpecError as error:
+            raise CompileError(f"{stage_name(stage, graph)}: {error}") from error
+        for number, choices in enumerate(pieces):
+            last = number == len(pieces) - 1
+            found.append(Work(stage=stage, name="+".join(names) or "copy", op=op,
+                              macs=macs // len(pieces) if not last else macs - macs // len(pieces) * (len(pieces) - 1),
+                              choices=choices, tensor=stage.output if whole and last else None, output=output))
+    return found
+
+
+def _lower(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Placement], graph: Graph,
+           design: DesignPoint) -> list[list[Lowered]]:
+    types = graph.types()
+    layer = None if stage.layer is None else graph.layers[stage.layer]
+    taken, given = types[held[stage.source]], types[held[stage.output]]
+    if max(taken.bits, given.bits) > design.act_bits:
+        raise SpecError(f"{max(taken.bits, given.bits)}-bit activations, act_bits={design.act_bits}; raise act_bits")
+    dense = layer is not None and layer.op == "dense"
+    shape = (1, 1, taken.size) if dense else taken.shape
+    rows = stage.rows
+    geometry = Geometry(
+        address=placements[stage.source].address + (rows.in_offset if rows else 0),
+        shape=(rows.in_rows, *shape[1:]) if rows else shape,
+        out_address=placements[stage.output].address + (rows.out_offset if rows else 0),
+        out_shape=(rows.out_rows, *given.shape[1:]) if rows else given.shape,
+        stride=(1, 1) if layer is None or dense else layer.stride,
+        top=rows.top if rows else 0 if layer is None else layer.padding[0],
+        left=0 if layer is None else layer.padding[1])
+    operator = operator_of(layer, shape, taken.zero_point, design)
+    add = None
+    if stage.add is not None:
+        layer_add = graph.layers[stage.add]
+        zeros = tuple(types[tensor].zero_point for tensor in graph.inputs_of(stage.add))
+        add = (add_words(layer_add, zeros, stage.swapped, design),
+               {"add": 1, "add_zero": given.zero_point, "add_min": layer_add.act_min, "add_max": layer_add.act_max})
+    return [[_with_add(lowered, add) for lowered in lower(operator, piece, design)]
+            for operator, piece in _pieces(operator, geometry, design)]
+
+
+def _with_add(lowered: Lowered, add) -> Lowered:
+    command = {"add": 0, "window": 0, "broadcast": 0, "depthwise": 0, "local_words": 0, "local": 0, "port_cycles": 0,
+               "maximum": 0, **lowered.command}
+    if add is None:
+        return replace(lowered, command=command)
+    words, fields = add
+    return replace(lowered, command={**command, **fields}, words=join(words, lowered.words))
+
+
+def _pieces(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[tuple[Operator, Geometry]]:
+    """What one command can do each; everything at once, unless the memory only reads at even addresses."""
+    return [(operator, geometry)]
