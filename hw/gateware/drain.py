@@ -87,7 +87,8 @@ class Drain(wiring.Component):
         ages = {0: issue}
         for age in range(1, through + max(passes.final, spread) + 1):
             ages[age] = Signal(name=f"age{age}")
-            m.d.sync += ages[age].eq(ages[age - 1])
+            # only residual adds go on, so that nothing old is left when one follows
+            m.d.sync += ages[age].eq(ages[age - 1] & (command.add if age > through + spread else 1))
 
         place = Signal(data.StructLayout({"row": row.shape(), "turn": turn.shape(), "odd": 2}), name="place0")
         m.d.comb += [place.row.eq(row), place.turn.eq(turn), place.odd.eq(odd), params.add.eq(command.add)]

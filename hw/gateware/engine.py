@@ -1,13 +1,16 @@
 """The engine: scratchpads, array, drain and sequencer behind one Wishbone region (map: ``hw.spec.registers``)."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import enum, memory, wiring
+from amaranth.lib import enum, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import SystolicArray
+from hw.gateware.command import STREAM
 from hw.gateware.drain import Drain
 from hw.gateware.scratchpad import BLOCK_RAM, ActivationScratchpad, WeightScratchpad
 from hw.gateware.sequencer import Sequencer
+from hw.gateware.spram import SpramScratchpad
+from hw.gateware.stream import Request, SpramSource, WeightStream
 from hw.spec.commands import LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
@@ -22,6 +25,13 @@ WISHBONE = wiring.Signature({
     "cyc": Out(1), "stb": Out(1), "we": Out(1), "sel": Out(4), "adr": Out(ADDRESS_BITS), "dat_w": Out(32),
     "dat_r": In(32), "ack": In(1),
 })
+
+
+def memory_port(design: DesignPoint) -> wiring.Signature:
+    """Memory that weights stream from, seen from the engine: requests of beats, and the beats in order."""
+    return wiring.Signature({
+        "request": Out(stream.Signature(Request)),
+        "data": In(stream.Signature(8 * design.stream_port_bytes, always_ready=True))})
 
 
 class BusState(enum.Enum, shape=3):
@@ -48,16 +58,19 @@ class Engine(wiring.Component):
         the engine is busy. Reads of a scratchpad pause a running engine for a cycle each; writes do not.
     irq : Out(1)
         High for one cycle when a run ends.
+    memory : Out(memory_port)
+        Only with ``stream_bytes``.
     """
 
     def __init__(self, design: DesignPoint, weight_init: bytes = b""):
         self.design, self.weight_init = design, weight_init
-        super().__init__({"bus": In(WISHBONE), "irq": Out(1)})
+        memory = {"memory": Out(memory_port(design))} if design.stream_bytes and design.memory != "spram" else {}
+        super().__init__({"bus": In(WISHBONE), "irq": Out(1), **memory})
 
     def elaborate(self, platform):
         m = Module()
         design = self.design
-        m.submodules.acts = acts = ActivationScratchpad(design)
+        m.submodules.acts = acts = SpramScratchpad(design) if design.memory == "spram" else ActivationScratchpad(design)
         m.submodules.weights = weights = WeightScratchpad(design, self.weight_init)
         m.submodules.sequencer = sequencer = Sequencer(design)
         m.submodules.array = array = SystolicArray(design)
@@ -85,8 +98,42 @@ class Engine(wiring.Component):
             drain.weights.eq(weights.weights), sequencer.drained.eq(drain.done),
         ]
         wiring.connect(m, drain.write, acts.write)
-        self._bus(m, sequencer, acts, weights)
+        stream_base = self._bus(m, sequencer, acts, weights)
+        if design.memory == "spram":
+            m.d.comb += [acts.fetch_valid.eq(sequencer.fetch_valid), acts.write_last.eq(drain.write_last),
+                         drain.stored.eq(acts.idle)]
+        if design.stream_port_bytes:
+            self._stream(m, sequencer, acts, weights, stream_base)
         return m
+
+    def _stream(self, m, sequencer, acts, weights, base):
+        """Weights from a memory outside, or from the activations' own, to their ring."""
+        design = self.design
+        m.submodules.loader = loader = WeightStream(design)
+        ring = Signal(STREAM)
+        start = Signal()
+        m.d.sync += start.eq(sequencer.stream_start)
+        with m.If(sequencer.stream_start):
+            m.d.sync += ring.eq(sequencer.stream_command)
+        m.d.comb += [
+            loader.start.eq(start), loader.stop.eq(~sequencer.busy), loader.base.eq(base),
+            loader.ring_base.eq(ring.ring_base), loader.ring_bytes.eq(ring.ring_bytes),
+            loader.stream_bytes.eq(ring.stream_bytes), loader.need.eq(sequencer.command.block_words),
+            loader.release.eq(sequencer.stream_release), sequencer.stream_ready.eq(loader.ready),
+            sequencer.ring_first.eq(loader.first_word), sequencer.ring_end.eq(loader.end_word),
+        ]
+        wiring.connect(m, loader.write, weights.stream_write)
+        if design.memory != "spram":
+            wiring.connect(m, loader.request, wiring.flipped(self.memory.request))
+            wiring.connect(m, wiring.flipped(self.memory.data), loader.data)
+            return
+        m.submodules.source = source = SpramSource(design)
+        wiring.connect(m, loader.request, source.request)
+        wiring.connect(m, source.data, loader.data)
+        m.d.comb += [loader.enable.eq(sequencer.stream_wait), source.enable.eq(sequencer.stream_wait & acts.load_ready),
+                     acts.load_read.eq(source.read), acts.load_address.eq(source.address),
+                     source.word.eq(acts.load_data)]
+
 
     def _bus(self, m, sequencer, acts, weights):
         bus, state = self.bus, Signal(BusState)
@@ -109,7 +156,7 @@ class Engine(wiring.Component):
             m.d.sync += scratchpad.bus_read.eq(reads)
         m.d.comb += sequencer.pause.eq((state == BusState.SCRATCHPAD) & ~bus.we)
 
-        registers = self._registers(m, sequencer, (state == BusState.IDLE) & bus.cyc & bus.stb & bus.we
+        registers, stream_base = self._registers(m, sequencer, (state == BusState.IDLE) & bus.cyc & bus.stb & bus.we
                                     & (offset < LAYER_LOG))
         log = self._layer_log(m, sequencer, offset[2:2 + (LOG_WORDS * LAYER_LOG_ENTRIES - 1).bit_length()])
         waited = Signal(range(READ_LATENCY + 1))
@@ -133,6 +180,7 @@ class Engine(wiring.Component):
                 m.d.sync += [bus.dat_r.eq(log), state.eq(BusState.DONE)]
             with m.Case(BusState.DONE):
                 m.d.sync += state.eq(BusState.IDLE)
+        return stream_base
 
     def _registers(self, m, sequencer, writes):
         """Control and status; returns the value of the addressed register."""
@@ -167,7 +215,7 @@ class Engine(wiring.Component):
             with m.Case(number["STATUS"]):
                 m.d.comb += [value[0].eq(sequencer.busy), value[8:16].eq(sequencer.error),
                              value[16:].eq(sequencer.layer)]
-        return value
+        return value, stream
 
     def _layer_log(self, m, sequencer, address):
         m.submodules.layer_log = log = memory.Memory(shape=32, depth=LOG_WORDS * LAYER_LOG_ENTRIES, init=[],

@@ -5,8 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.spec.design import DesignPoint
-from hw.spec.stream import CHUNK_BYTES, check_streams, word_bytes, write_bytes
-from hw.spec.timing import READ_LATENCY
+from hw.spec.stream import CHUNK_BYTES, SPRAM_LATENCY_CYCLES, check_streams, word_bytes, write_bytes
 
 __all__ = ["Request", "SpramSource", "WeightStream", "stream_write_layout"]
 
@@ -160,8 +159,8 @@ class WeightStream(wiring.Component):
 class SpramSource(wiring.Component):
     """Serves the loader's requests from the SPRAM that holds the activations: one read per cycle with ``enable``.
 
-    A request accepted in cycle a is read from cycle a + 1 on; a read's beat comes ``READ_LATENCY`` cycles later,
-    whatever ``enable`` is then.
+    A request accepted in cycle a is read from cycle a + 1 on; a read's beat comes ``SPRAM_LATENCY_CYCLES`` cycles
+    later, whatever ``enable`` is then.
 
     Members
     -------
@@ -171,7 +170,7 @@ class SpramSource(wiring.Component):
     read, address : Out(1), Out(24)
         Reads the word of 8 bytes at this byte address; only in cycles with ``enable``.
     word : In(64)
-        What was read ``READ_LATENCY`` cycles ago.
+        What was read ``SPRAM_LATENCY_CYCLES`` cycles ago.
     """
 
     def __init__(self, design: DesignPoint):
@@ -183,7 +182,7 @@ class SpramSource(wiring.Component):
             "data": Out(stream.Signature(port_bits, always_ready=True)),
         })
         self.left = Signal(range(CHUNK_BYTES // self.step_bytes + 1))     # reads to come
-        self.coming = Signal(READ_LATENCY)                                # reads under way, the oldest last
+        self.coming = Signal(SPRAM_LATENCY_CYCLES)                              # reads under way, the oldest last
 
     def elaborate(self, platform):
         m = Module()

@@ -7,12 +7,13 @@ What the gap between two requests costs is hidden wherever the loader is ahead o
 
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
-from hw.spec.timing import READ_LATENCY
 
-__all__ = ["CHUNK_BYTES", "MEMORY_LATENCY_CYCLES", "check_streams", "latency_cycles", "word_bytes", "write_bytes"]
+__all__ = ["CHUNK_BYTES", "MEMORY_LATENCY_CYCLES", "SPRAM_LATENCY_CYCLES", "check_streams", "latency_cycles",
+           "word_bytes", "write_bytes"]
 
 CHUNK_BYTES = 512            # most that one request asks for
 MEMORY_LATENCY_CYCLES = 16   # memory outside: accepted request to first beat
+SPRAM_LATENCY_CYCLES = 4     # SPRAM: read to word
 
 
 def check_streams(design: DesignPoint) -> None:
@@ -28,7 +29,7 @@ def check_streams(design: DesignPoint) -> None:
 
 def latency_cycles(design: DesignPoint) -> int:
     """Accepted request to first beat; the SPRAM is read one cycle after the request at the earliest."""
-    return 1 + READ_LATENCY if design.memory == "spram" else MEMORY_LATENCY_CYCLES
+    return 1 + SPRAM_LATENCY_CYCLES if design.memory == "spram" else MEMORY_LATENCY_CYCLES
 
 
 def write_bytes(design: DesignPoint) -> int:

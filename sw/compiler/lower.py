@@ -226,7 +226,8 @@ def _depthwise(operator: Operator, geometry: Geometry, design: DesignPoint) -> t
     tail_rows, tail_cols = _split(in_last, cols)
     command = {
         **_common(operator, geometry), "depthwise": 1, "maximum": int(operator.maximum), "segment_bytes": count,
-        "segment_steps": 1, "tail_steps": 1, "block_bytes": design.depthwise_channels, "tail_rows": tail_rows,
+        "segment_steps": 1, "tail_steps": 1, "tail_lanes": design.lanes - 1,
+        "block_bytes": design.depthwise_channels, "tail_rows": tail_rows,
         "blocks": blocks, "tail_cols": tail_cols, "out_row_bytes": cols, "out_group_bytes": geometry.pixel_pitch,
         "out_block_bytes": design.depthwise_channels,
     }

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 from amaranth import Module
 
-from hw.gateware.contract import StreamContract
+from hw.formal.stream import RingContract
 from hw.gateware.stream import SpramSource, WeightStream
 from hw.spec.design import DesignPoint
-from hw.spec.stream import latency_cycles, word_bytes
-from hw.spec.timing import READ_LATENCY
+from hw.spec.stream import SPRAM_LATENCY_CYCLES, latency_cycles, word_bytes
 from tests.support.simulate import simulate
 
 __all__ = ["Block", "StreamBench"]
@@ -58,7 +57,7 @@ class StreamBench:
                 top.d.comb += [mine.payload.eq(theirs.payload), mine.valid.eq(theirs.valid)]
             top.d.comb += [self.loader.request.ready.eq(self.source.request.ready),
                            self.source.enable.eq(self.loader.enable)]
-        simulate(top, self._bench, contracts=[StreamContract(self.loader.request)])
+        simulate(top, self._bench, contracts=[RingContract(self.loader)])
         return self.ready
 
     async def _bench(self, ctx):
@@ -95,7 +94,7 @@ class StreamBench:
         port = self.design.stream_port_bytes
         if self.source:
             if ctx.get(self.source.read):
-                self.beats[cycle + READ_LATENCY] = self._at(ctx.get(self.source.address), port)
+                self.beats[cycle + SPRAM_LATENCY_CYCLES] = self._at(ctx.get(self.source.address), port)
             ctx.set(self.source.word, self.beats.pop(cycle, 0))
             return
         request = self.loader.request

@@ -51,6 +51,14 @@ def test_every_block_is_ready_in_the_predicted_cycle(name, seed):
     assert bench.run() == predicted(bench)
 
 
+@pytest.mark.sim
+@pytest.mark.parametrize("name, latency", [("2 bytes", 17), ("2 bytes", 15), ("spram", 6)])
+def test_a_timeline_of_another_memory_is_noticed(name, latency, monkeypatch):
+    bench = random_bench(DESIGNS[name], random.Random("noticed"))
+    monkeypatch.setattr("sw.compiler.stream.latency_cycles", lambda design: latency)
+    assert bench.run() != predicted(bench)
+
+
 @pytest.mark.slow
 @pytest.mark.sim
 @pytest.mark.parametrize("name", DESIGNS)
