@@ -43,7 +43,8 @@ module heddle_engine_bench(
     heddle_engine engine(.rst(1'b0), {connected});
 endmodule
 """
-PORTS = ("clk", "bus__cyc", "bus__stb", "bus__we", "bus__sel", "bus__adr", "bus__dat_w", "bus__dat_r", "bus__ack", "irq")
+PORTS = ("clk", "bus__cyc", "bus__stb", "bus__we", "bus__sel", "bus__adr", "bus__dat_w", "bus__dat_r", "bus__ack",
+         "irq")
 MEMORY_PORTS = """,
     output memory__request__valid, input memory__request__ready, output [31:0] memory__request__payload__address,
     output [15:0] memory__request__payload__beats, input memory__data__valid, input [{high}:0] memory__data__payload"""
@@ -57,7 +58,7 @@ class EngineRun:
     cycles: np.ndarray           # int64 (N,): the engine's CYCLES register, start to done
     counters: np.ndarray         # int64 (N, L, 5): its layer log, in the order of hw.spec.commands.COUNTERS
     simulated_cycles: int        # all clock cycles, uploads and reads included
-    wall_s: float                # simulation only, without the process's start
+    cpu_s: float                 # processor time of the simulation, without the process's start
 
     @property
     def layer_cycles(self) -> np.ndarray:
@@ -66,18 +67,20 @@ class EngineRun:
 
     @property
     def inferences_per_s(self) -> float:
-        return len(self.cycles) / self.wall_s
+        """On one core that does nothing else, uploads included."""
+        return len(self.cycles) / self.cpu_s
 
     @property
     def cycles_per_s(self) -> float:
-        return self.simulated_cycles / self.wall_s
+        return self.simulated_cycles / self.cpu_s
 
 
 def simulated_design(design: DesignPoint) -> DesignPoint:
     """The design that gives the same bits in the same cycles, and is simulated fastest.
 
     An exact multiplier kind equals the plain product for every pair of operands (tests/cosim/test_conformance.py), and
-    nothing else in the engine depends on the kind. A netlist of partial products takes half of the simulation.
+    nothing else in the engine depends on the kind, except where neighbouring columns share multipliers: these are
+    simulated as they are. A netlist of partial products takes half of the simulation.
 
     >>> simulated_design(DesignPoint(multiplier="lut")).multiplier
     'dsp'
@@ -127,7 +130,8 @@ def _wrapper(stream_bytes: int) -> str:
 
 
 def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit: int = CYCLE_LIMIT,
-               limit_s: float = 3600, traffic: int = 0, stalls: int = 0, trace: Path | None = None, traced_input: int = 0) -> EngineRun:
+               limit_s: float = 3600, traffic: int = 0, stalls: int = 0, trace: Path | None = None,
+               traced_input: int = 0) -> EngineRun:
     """Upload a model image once and run it for every input, without a reset between them.
 
     Parameters
@@ -162,7 +166,7 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
                           header["stream_bytes"], header["stream_address"])
     answer = exchange(directory / "sim", request + image + inputs.tobytes(), limit_s=limit_s,
                       arguments=[trace.resolve()] if trace else [])
-    failure, count, status, done, run_cycles, pc, outside, _, simulated, wall_s = ANSWER.unpack_from(answer)
+    failure, count, status, done, run_cycles, pc, outside, _, simulated, cpu_s = ANSWER.unpack_from(answer)
     if failure:
         what = FAILURES[failure] + (f", at {outside:#x}" if outside else "")
         raise SimulationError("engine simulation", f"input {count}: {what}",
@@ -171,7 +175,8 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
     logs = np.frombuffer(answer, "<u4", count * entries, ANSWER.size).reshape(count, entries).astype(np.int64)
     outputs = np.frombuffer(answer, np.int8, count * header["output_bytes"], ANSWER.size + 4 * logs.size)
     return EngineRun(outputs=outputs.reshape(count, header["output_bytes"]), cycles=logs[:, 0],
-                     counters=logs[:, 1:].reshape(count, header["layers"], len(COUNTERS)), simulated_cycles=simulated, wall_s=wall_s)
+                     counters=logs[:, 1:].reshape(count, header["layers"], len(COUNTERS)),
+                     simulated_cycles=simulated, cpu_s=cpu_s)
 
 
 def _registers(status: int, done: int, run_cycles: int, pc: int, cycle_limit: int) -> str:

@@ -183,14 +183,15 @@ def flash(folder: Path) -> int:
 @cli.command(epilog=example("heddle bench --section simulation"))
 @click.option("--section", type=click.Choice(["engine", "fabric", "simulation"]), multiple=True,
               help="Only this table; may be given again.")
+@click.option("--data", type=EXISTING, metavar="DIR", help="Folder of the MLPerf Tiny networks (kws.tflite, ...).")
 @json_flag
-def bench(section: tuple[str, ...], as_json: bool) -> int:
-    """The benchmark tables."""
+def bench(section: tuple[str, ...], data: Path | None, as_json: bool) -> int:
+    """The benchmark tables: engines on networks, engines on devices, speed of the simulation."""
     from flows.bench import SECTIONS, run_sections
     from flows.console import Display
     from flows.present import show_bench
 
-    show(run_sections(section or tuple(SECTIONS), Display()), as_json, show_bench)
+    show(run_sections(section or tuple(SECTIONS), Display(), data=data), as_json, show_bench)
     return DONE
 
 

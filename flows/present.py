@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.console import Display
+from hw.spec.commands import COUNTERS
 
 __all__ = ["show_bench", "show_build", "show_estimate", "show_files", "show_tools", "show_training",
            "show_verification"]
@@ -38,9 +39,11 @@ def show_estimate(document: Document, display: Display) -> None:
 
 def show_verification(document: Document, display: Display) -> None:
     display.line(f"{document['model']} on {document['design']}, level {document['level']}")
-    display.table("", ("layer", "op", "MAC", "cycles", "predicted"),
-                  [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]),
-                    number(layer["predicted_cycles"])) for layer in document["layers"]])
+    counted = any(layer.get("counters") for layer in document["layers"])
+    header = ("layer", "op", "MAC", "cycles", "predicted", *(COUNTERS if counted else ()))
+    display.table("", header, [
+        (layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]), number(layer["predicted_cycles"]),
+         *(number(layer["counters"][name]) for name in COUNTERS if counted)) for layer in document["layers"]])
     shown = sorted(set(document["engine_cycles"]))
     display.line(f"{document['inputs']} inputs, {document['mismatches']} mismatches; engine cycles "
                  f"{', '.join(map(number, shown[:4])) or '–'}, predicted {number(document['predicted_cycles'])}")
@@ -68,5 +71,33 @@ def show_files(document: Document, display: Display) -> None:
 
 
 def show_bench(document: Document, display: Display) -> None:
-    for name, section in document.items():
-        display.table(name, section["header"], [[str(cell) for cell in row] for row in section["rows"]])
+    for row in document.get("engine", []):
+        title = f"{row['network']} on {row['preset']}"
+        if row.get("error"):
+            display.line(f"{title}: {row['error']}")
+            continue
+        display.table(
+            f"{title}: {row['cycles']:,} cycles (predicted {row['predicted_cycles']:,}), {row['utilization']:.0%} of "
+            f"the peak", ("layer", "op", "MAC", "cycles", "predicted", "of the peak", "limit"),
+            [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]),
+              number(layer["predicted_cycles"]), f"{share_bar(layer['utilization'])} {layer['utilization']:4.0%}",
+              layer["limit"]) for layer in row["layers"]])
+    for name in ("fabric", "simulation"):
+        if rows := document.get(name):
+            display.table(name, tuple(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
+
+
+def share_bar(share: float, width: int = 10) -> str:
+    """A bar of at most ``width`` characters, in steps of an eighth.
+
+    >>> share_bar(0.5, 4), share_bar(0.33, 4)
+    ('██  ', '█▍  ')
+    """
+    eighths = round(8 * width * max(0.0, min(1.0, share)))
+    part = " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+    return ("█" * (eighths // 8) + part).ljust(width)
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(map(_cell, value)) if isinstance(value, list) else (
+        number(value) if isinstance(value, int | float) else str(value))

@@ -10,7 +10,6 @@ from typing import Protocol
 import numpy as np
 
 from boards import Board
-from cosim.array import build_array
 from cosim.engine import build_engine, run_engine
 from cosim.soc import build_soc_sim, run_soc
 from flows.implement import firmware
@@ -18,7 +17,7 @@ from flows.store import Store, sources
 from hw.spec.design import DesignPoint
 from hw.tools import versions
 
-__all__ = ["EngineRung", "Observed", "Rung", "SocRung", "stored_array", "stored_engine", "stored_soc"]
+__all__ = ["EngineRung", "Observed", "Rung", "SocRung", "array_key", "stored_engine", "stored_soc"]
 
 HARDWARE = ("hw.spec", "hw.gateware", "hw.emit", "hw.tools")
 BUILDS = ("cosim.verilate", "cosim.process")
@@ -34,11 +33,13 @@ class Observed:
     outputs: np.ndarray          # int8 (N, output_bytes)
     cycles: np.ndarray           # int64 (N,): of an inference, as the level counts it
     engine_cycles: np.ndarray    # int64 (N,): the engine's own counter
-    layer_cycles: np.ndarray     # int64 (N, L): the engine's layer log
+    layer_cycles: np.ndarray     # int64 (N, L): of each layer
+    counters: np.ndarray | None = None   # int64 (N, L, 5): the engine's layer log, where the level reads all of it
 
 
 class Rung(Protocol):
-    """Runs model images; ``traffic`` is the seed of meddling on the bus, 0 for none, where the level has such.
+    """Runs model images; ``traffic`` is the seed of meddling on the bus and of pauses of the memory that weights stream
+    from, 0 for none, where the level has such.
 
     An inference that takes more than ``cycle_limit`` clock cycles is a SimulationError.
     """
@@ -59,9 +60,9 @@ class EngineRung:
         self.simulator = simulator
 
     def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
-        got = run_engine(self.simulator(False), image, inputs, cycle_limit=cycle_limit, traffic=traffic)
+        got = run_engine(self.simulator(False), image, inputs, cycle_limit=cycle_limit, traffic=traffic, stalls=traffic)
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.cycles,
-                        layer_cycles=got.layer_cycles)
+                        layer_cycles=got.layer_cycles, counters=got.counters)
 
     def trace(self, image: bytes, inputs: np.ndarray, file: Path) -> None:
         """Waves of the first input."""
@@ -107,10 +108,9 @@ def stored_soc(store: Store, design: DesignPoint, board: Board) -> SocRung:
     return SocRung(simulator)
 
 
-def stored_array(store: Store, design: DesignPoint) -> Path:
-    """The bare array's cocotb build, from the store."""
-    key = {**_key(design, "cosim.bench"), "cocotb": _packages("cocotb")}
-    return store.get("array-sim", key, lambda folder: build_array(design, folder))
+def array_key(design: DesignPoint) -> Mapping[str, object]:
+    """Of the bare array's cocotb build, in the store."""
+    return {**_key(design, "cosim.bench"), "cocotb": _packages("cocotb")}
 
 
 def _key(design: DesignPoint, *modules: str, trace: bool = False) -> Mapping[str, object]:

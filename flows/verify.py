@@ -8,26 +8,25 @@ from typing import Any
 import numpy as np
 
 from boards import Board, find_board
-from cosim.array import run_array
-from flows.rungs import Observed, Rung, stored_array, stored_engine, stored_soc
+from flows.rungs import Observed, Rung, stored_engine, stored_soc
 from flows.store import Store, open_store
-from hw.spec.commands import COMMAND_BITS, OPCODES, encode
+from flows.vectors import choose_inputs, read_vectors, vectors_beside
+from hw.spec.commands import COMMAND_BITS, COUNTERS, OPCODES, encode
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
 from hw.spec.presets import load_design
 from sw.compiler import Program, compile_graph
-from sw.compiler.lower import pooling_scale
-from sw.golden import accumulate, run
+from sw.golden import finish, run
 from sw.graph.graph import Graph
 
-__all__ = ["LEVELS", "LayerReport", "Mismatch", "VerifyReport", "read_vectors", "stopped", "verify", "verify_model"]
+__all__ = ["LEVELS", "LayerReport", "Mismatch", "VerifyReport", "differences", "read_vectors", "stopped", "verify",
+           "verify_model"]
 
 LEVELS = ("array", "engine", "soc", "netlist", "board")
 TENSOR_CYCLES = 20_000_000      # simulated for the tensors inside the network: decides how many inputs these take
 SLOWER = 100                    # times as long as predicted, that is a hang; bus traffic explains a part of that
 TRAFFIC_SEED = 1
-SEED = 0                        # of random inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,7 @@ class Mismatch:
 
     input: int
     layer: str
-    what: str                             # "value", "accumulator", "value under bus traffic", "cycles"
+    what: str                             # "value", "accumulator", "value under bus traffic", "cycles" or of a counter
     channel: int | None = None
     position: tuple[int, int] | None = None   # y, x
     expected: int
@@ -49,13 +48,18 @@ class Mismatch:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerReport:
-    """One layer's cycles: of the first input that differs from the prediction, else of the first one."""
+    """One layer's cycles: of the first input that differs from the prediction, else of the first one.
+
+    Counters are by the names of ``hw.spec.commands.COUNTERS``; what a level does not count is None.
+    """
 
     name: str
     op: str
     macs: int
-    cycles: int | None                    # None where the level has no counter
+    cycles: int | None
     predicted_cycles: int
+    counters: dict[str, int] | None
+    predicted_counters: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +96,7 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray,
     ----------
     level : ``array``, ``engine`` or ``soc``.
     inputs : int8 ``(N, height, width, channels)``.
-    outputs : int8 ``(N, ...)``, what the last layer must give; without it the golden model says.
+    outputs : int8 ``(N, ...)``, what the network must answer, softmax included; without it the golden model says.
     trace : file for the waves of the input with the first mismatch, up to the layer that has it (else of input 0).
     program : instead of what the compiler makes of ``graph``.
     rung : what runs the images, instead of the simulator from the store.
@@ -115,20 +119,19 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray,
     tensors = run(graph, inputs, design)
     names = {"model": model or graph.name, "design": design_name or design.label, "board": board.name}
     if level == "array":
-        return _verify_array(program, tensors, stored_array(store, design), names)
+        return _verify_array(program, tensors, store, names)
     rung = rung or (stored_engine(store, design) if level == "engine" else stored_soc(store, design, board))
-    return _Check(program, inputs, tensors, outputs, rung).report(names, trace)
+    answers = tensors[-1] if outputs is None else outputs.reshape(tensors[-1].shape)
+    return _Check(program, inputs, tensors, answers, rung).report(names, trace)
 
 
 class _Check:
     """One program on one rung."""
 
-    def __init__(self, program: Program, inputs: np.ndarray, tensors: Sequence[np.ndarray],
-                 outputs: np.ndarray | None, rung: Rung) -> None:
+    def __init__(self, program: Program, inputs: np.ndarray, tensors: Sequence[np.ndarray], answers: np.ndarray,
+                 rung: Rung) -> None:
         self.program, self.inputs, self.rung = program, inputs, rung
-        self.wanted = list(tensors)
-        if outputs is not None:
-            self.wanted[-1] = outputs.reshape(tensors[-1].shape)
+        self.tensors, self.answers = tensors, answers
         self.mismatches = 0
         self.first: Mismatch | None = None
 
@@ -141,61 +144,85 @@ class _Check:
             if not self.mismatches:
                 few = self.inputs[:self._few()]
                 self._outputs(self._run(program.image, few, TRAFFIC_SEED).outputs, "value under bus traffic")
-        differing = _first_true((observed.layer_cycles != _predicted(program)).any(1)
-                                | (observed.engine_cycles != program.cycles))
+        differing = self._differing(observed)
         self.first = self.first or self._cycles(observed, differing)
         if trace:
             self._trace(trace)
-        shown = observed.layer_cycles[differing or 0].tolist()
         return VerifyReport(
             **names, level=rung.level, inputs=len(self.inputs), mismatches=self.mismatches, first_mismatch=self.first,
             cycles=tuple(observed.cycles.tolist()), engine_cycles=tuple(observed.engine_cycles.tolist()),
-            predicted_cycles=program.cycles, layers=tuple(_layer_reports(program, shown)))
+            predicted_cycles=program.cycles, layers=tuple(_layer_reports(program, observed, differing or 0)))
 
     def _run(self, image: bytes, inputs: np.ndarray, traffic: int = 0) -> Observed:
         return self.rung.run(image, inputs, cycle_limit=SLOWER * self.program.cycles, traffic=traffic)
 
     def _outputs(self, got: np.ndarray, what: str) -> None:
-        """Compare the last tensor; where it differs, look for the layer that went wrong first."""
-        count, found = _compare(self.program, self.wanted, len(self.program.layers), got, what)
+        """Compare what the network answers; where it differs, look for the layer that went wrong first."""
+        graph, last = self.program.graph, self.program.layers[-1].name
+        answered = finish(graph, got.reshape(len(got), *graph.types()[graph.engine_layers].shape))
+        name = last if graph.engine_layers == len(graph.layers) else graph.layers[-1].name
+        count, found = differences(name, self.answers[:len(got)], answered, what)
         self.mismatches += count
         if found and not self.first:
             self.first = self._earliest(found)
+
+    def _inner_layers(self) -> list[int]:
+        """After how many layers a tensor of the graph is complete; without the tensor that is the answer."""
+        graph = self.program.graph
+        whole = [count for count, plan in enumerate(self.program.layers, 1) if plan.tensor is not None]
+        return whole if graph.engine_layers < len(graph.layers) else whole[:-1]
 
     def _earliest(self, found: Mismatch) -> Mismatch:
         """The same input again, stopped after each layer."""
         one = slice(found.input, found.input + 1)
         traffic = TRAFFIC_SEED if "traffic" in found.what else 0
-        for layers in range(1, len(self.program.layers)):
+        for layers in self._inner_layers():
             got = self._run(stopped(self.program, layers), self.inputs[one], traffic).outputs
-            _, earlier = _compare(self.program, [tensor[one] for tensor in self.wanted], layers, got, found.what)
+            _, earlier = self._compare(layers, one, got, found.what)
             if earlier:
                 return Mismatch(**{**vars(earlier), "input": found.input})
         return found
 
     def _inner_tensors(self) -> None:
         """Every tensor before the last, of as many inputs as time allows."""
-        few = self._few()
-        for layers in range(1, len(self.program.layers)):
-            got = self._run(stopped(self.program, layers), self.inputs[:few]).outputs
-            count, found = _compare(self.program, [tensor[:few] for tensor in self.wanted], layers, got, "value")
+        few = slice(self._few())
+        for layers in self._inner_layers():
+            got = self._run(stopped(self.program, layers), self.inputs[few]).outputs
+            count, found = self._compare(layers, few, got, "value")
             self.mismatches += count
             self.first = self.first or found
 
+    def _compare(self, layers: int, part: slice, got: np.ndarray, what: str) -> tuple[int, Mismatch | None]:
+        """The tensor after ``layers`` layers, of a part of the inputs."""
+        plan = self.program.layers[layers - 1]
+        wanted = self.tensors[plan.tensor or 0][part]
+        return differences(plan.name, wanted, got.reshape(wanted.shape), what)
+
     def _few(self) -> int:
-        ends = np.cumsum(_predicted(self.program))
+        ends = np.cumsum([plan.cycles for plan in self.program.layers])
         return int(np.clip(TENSOR_CYCLES // ends.sum(), 1, len(self.inputs)))
 
-    def _cycles(self, observed: Observed, differing: int | None) -> Mismatch | None:
-        """The first input, and its first layer, whose cycles are not as predicted."""
-        if differing is None:
+    def _differing(self, observed: Observed) -> int | None:
+        """The first input whose cycles are not as predicted."""
+        predicted = np.array([list(_terms(plan).values()) for plan in self.program.layers])
+        wrong = observed.engine_cycles != self.program.cycles
+        wrong |= (observed.layer_cycles != predicted.sum(axis=1)).any(1)
+        if observed.counters is not None:
+            wrong |= (observed.counters != predicted).any((1, 2))
+        return int(wrong.argmax()) if wrong.any() else None
+
+    def _cycles(self, observed: Observed, index: int | None) -> Mismatch | None:
+        """The first layer of input ``index`` whose cycles are not as predicted, and the first of its counters."""
+        if index is None:
             return None
-        layers = zip(self.program.layers, observed.layer_cycles[differing].tolist(), strict=True)
-        for plan, cycles in layers:
-            if cycles != plan.cycles:
-                return Mismatch(input=differing, layer=plan.name, what="cycles", expected=plan.cycles, got=cycles)
-        return Mismatch(input=differing, layer="END", what="cycles", expected=self.program.cycles,
-                        got=int(observed.engine_cycles[differing]))
+        for plan, shown in zip(self.program.layers, _shown(observed, index), strict=True):
+            wanted = {**_terms(plan), "": plan.cycles}
+            for name, got in shown.items():
+                if got != wanted[name]:
+                    return Mismatch(input=index, layer=plan.name, what=f"{name} cycles".strip(), expected=wanted[name],
+                                    got=got)
+        return Mismatch(input=index, layer="END", what="cycles", expected=self.program.cycles,
+                        got=int(observed.engine_cycles[index]))
 
     def _trace(self, file: Path) -> None:
         index, image = 0, self.program.image
@@ -213,39 +240,33 @@ def stopped(program: Program, layers: int) -> bytes:
         return program.image
     header, body = unpack_header(program.image), bytearray(program.image[HEADER_BYTES:])
     size = COMMAND_BITS // 8
-    at = header["program"] * program.design.weight_word_bits // 8 - HEADER_BYTES + layers * size
+    at = header["program"] * program.design.weight_word_bits // 8 - HEADER_BYTES
+    for left in [*range(layers - 1, -1, -1), None]:
+        while left is not None and body[at + 1] & 15 != OPCODES["LAYER"]:
+            at += size
+        at += size if left is not None else 0
     body[at:at + size] = encode({"opcode": OPCODES["END"]}).to_bytes(size, "little")
-    tensor = program.tensors[layers]
-    changes = {"layers": layers, "output_address": tensor.address, "output_bytes": tensor.size}
+    output = program.layers[layers - 1].output
+    changes = {"layers": layers, "output_address": output.address, "output_bytes": output.size}
     return pack_header({**header, **changes}, bytes(body)) + bytes(body)
 
 
-def _verify_array(program: Program, tensors: Sequence[np.ndarray], simulator: Path,
+def _verify_array(program: Program, tensors: Sequence[np.ndarray], store: Store,
                   names: dict[str, str]) -> VerifyReport:
     """Accumulators, without pauses and with random ones; the array counts no cycles."""
+    from flows.arrays import array_differences  # brings cocotb with it
+
     mismatches, first = 0, None
     for stalls in (None, TRAFFIC_SEED):
-        sums = run_array(simulator, program, tensors, stalls=stalls)
-        for index, (layer, got) in enumerate(zip(program.graph.layers, sums, strict=True)):
-            wanted = accumulate(layer, program.graph.types()[index], tensors[index], program.design)
-            if layer.op == "avgpool":
-                wanted = wanted * pooling_scale(layer.kernel[0] * layer.kernel[1], program.design.weight_bits)[0]
-            count, found = _differences(layer.name, wanted, got, "accumulator")
+        for layer, wanted, got in array_differences(program, tensors, store, stalls=stalls):
+            count, found = differences(layer, wanted, got, "accumulator")
             mismatches, first = mismatches + count, first or found
     return VerifyReport(
         **names, level="array", inputs=len(tensors[0]), mismatches=mismatches, first_mismatch=first, cycles=(),
-        engine_cycles=(), predicted_cycles=program.cycles,
-        layers=tuple(_layer_reports(program, [None] * len(program.layers))))
+        engine_cycles=(), predicted_cycles=program.cycles, layers=tuple(_layer_reports(program, None, 0)))
 
 
-def _compare(program: Program, wanted: Sequence[np.ndarray], layers: int, got: np.ndarray,
-             what: str) -> tuple[int, Mismatch | None]:
-    """The tensor after ``layers`` layers, of the first ``len(got)`` inputs."""
-    tensor = wanted[layers][:len(got)]
-    return _differences(program.layers[layers - 1].name, tensor, got.reshape(tensor.shape), what)
-
-
-def _differences(layer: str, wanted: np.ndarray, got: np.ndarray, what: str) -> tuple[int, Mismatch | None]:
+def differences(layer: str, wanted: np.ndarray, got: np.ndarray, what: str) -> tuple[int, Mismatch | None]:
     """How many elements differ, and the first that does: ``(N, height, width, channels)``."""
     places = np.argwhere(wanted != got)
     if not len(places):
@@ -255,43 +276,27 @@ def _differences(layer: str, wanted: np.ndarray, got: np.ndarray, what: str) -> 
                                  expected=int(wanted[index, y, x, channel]), got=int(got[index, y, x, channel]))
 
 
-def _predicted(program: Program) -> np.ndarray:
-    return np.array([plan.cycles for plan in program.layers])
+def _terms(plan: Any) -> dict[str, int]:
+    """The prediction for a layer, in the order of the layer log."""
+    terms = asdict(plan.cycle_terms)
+    return {name: terms[name] for name in COUNTERS}
 
 
-def _first_true(flags: np.ndarray) -> int | None:
-    return int(flags.argmax()) if flags.any() else None
+def _shown(observed: Observed, index: int) -> list[dict[str, int]]:
+    """What each layer of input ``index`` took: by counter where they were read, and in all, under an empty name."""
+    totals = observed.layer_cycles[index].tolist()
+    if observed.counters is None:
+        return [{"": total} for total in totals]
+    return [{**dict(zip(COUNTERS, counters, strict=True)), "": total}
+            for total, counters in zip(totals, observed.counters[index].tolist(), strict=True)]
 
 
-def _layer_reports(program: Program, cycles: Sequence[int | None]) -> Iterator[LayerReport]:
-    for plan, seen in zip(program.layers, cycles, strict=True):
-        yield LayerReport(name=plan.name, op=plan.op, macs=plan.macs, cycles=seen, predicted_cycles=plan.cycles)
-
-
-def read_vectors(path: Path, graph: Graph) -> tuple[np.ndarray, np.ndarray | None]:
-    """``inputs`` and, if there, ``outputs`` of an .npz file, shaped for ``graph``.
-
-    Raises
-    ------
-    SpecError
-        If the file cannot be read or does not fit the graph.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in ("inputs", "outputs") if name in stored.files}
-    except Exception as error:  # numpy raises many kinds for a broken file
-        raise SpecError(f"{path}: no vectors ({type(error).__name__}: {error}); give an .npz file with an int8 array "
-                        f"'inputs'") from error
-    if "inputs" not in arrays:
-        raise SpecError(f"{path}: has no array 'inputs'; give an .npz file with an int8 array 'inputs'")
-    inputs, outputs = arrays["inputs"], arrays.get("outputs")
-    for name, array, kind in (("inputs", inputs, graph.input), ("outputs", outputs, graph.output)):
-        if array is not None and (array.dtype != np.int8 or not array.ndim or not len(array)
-                                  or array[0].size != kind.size or len(array) != len(inputs)):
-            raise SpecError(f"{path}: {name!r} is {array.dtype}{array.shape}; {graph.name} has int8 (N, "
-                            f"{', '.join(map(str, kind.shape))}) there")
-    return inputs.reshape(-1, *graph.input.shape), None if outputs is None else outputs.reshape(
-        -1, *graph.output.shape)
+def _layer_reports(program: Program, observed: Observed | None, index: int) -> Iterator[LayerReport]:
+    shown = [None] * len(program.layers) if observed is None else _shown(observed, index)
+    for plan, seen in zip(program.layers, shown, strict=True):
+        counters = {name: seen[name] for name in COUNTERS} if seen and len(seen) > 1 else None
+        yield LayerReport(name=plan.name, op=plan.op, macs=plan.macs, cycles=seen[""] if seen else None,
+                          predicted_cycles=plan.cycles, counters=counters, predicted_counters=_terms(plan))
 
 
 def verify_model(model: str, design: str, board: str | None = None, *, level: str = "engine", inputs: int = 32,
@@ -311,13 +316,8 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
 
     point = load_design(design)
     loaded = load_model(model, weight_bits=point.weight_bits)
-    graph = loaded.graph
-    beside = loaded.path.with_name(f"{loaded.path.stem}_vectors.npz")
-    if inputs_from or beside.is_file():
-        given, outputs = read_vectors(inputs_from or beside, graph)
-    else:
-        given = np.random.default_rng(SEED).integers(-128, 128, (inputs, *graph.input.shape)).astype(np.int8)
-        outputs = None
-    return verify(graph, point, level=level, inputs=given[:inputs], outputs=None if outputs is None else
-                  outputs[:inputs], board=find_board(board or point.board), store=store or open_store(), trace=trace,
+    beside = vectors_beside(loaded.path)
+    given, outputs = choose_inputs(loaded.graph, inputs_from or (beside if beside.is_file() else None), inputs)
+    return verify(loaded.graph, point, level=level, inputs=given, outputs=outputs,
+                  board=find_board(board or point.board), store=store or open_store(), trace=trace,
                   model=model, design_name=design).document()

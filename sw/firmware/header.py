@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from zlib import crc32
 
 from hw.spec.cfu import CFU_INSTRUCTIONS, CfuInstruction
-from hw.spec.commands import ERRORS, LAYER_LOG_ENTRIES
+from hw.spec.commands import COUNTERS, ERRORS, LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, IMAGE_MAGIC, IMAGE_VERSION
-from hw.spec.registers import ACT_WINDOW, LAYER_LOG, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
+from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
 from hw.spec.soc import CFU_ENABLE, CFU_ENABLE_CSR, IO_REGISTERS, UART_EMPTY, MemoryMap
 from sw.firmware.protocol import IN_PLACE, MAGIC, MAX_PAYLOAD, PROTOCOL_VERSION, Op, Status
 
@@ -60,6 +60,7 @@ def _map(memory: MemoryMap) -> list[tuple[str, int | str, str]]:
 def _engine() -> list[tuple[str, int | str, str]]:
     return [*((f"HEDDLE_REG_{name}", offset, what) for name, (offset, what) in REGISTERS.items()),
             ("HEDDLE_LAYER_LOG", LAYER_LOG, ""), ("HEDDLE_LAYER_LOG_ENTRIES", LAYER_LOG_ENTRIES, ""),
+            ("HEDDLE_LOG_WORDS", LOG_WORDS, ""), ("HEDDLE_COUNTERS", len(COUNTERS), ""),
             ("HEDDLE_ACT_WINDOW", ACT_WINDOW, ""), ("HEDDLE_WEIGHT_WINDOW", WEIGHT_WINDOW, ""),
             ("HEDDLE_WINDOW_BYTES", WINDOW_BYTES, ""), ("HEDDLE_MAP_VERSION", VERSION, ""),
             *((f"HEDDLE_ENGINE_ERROR_{name}", value, "") for name, value in ERRORS.items())]

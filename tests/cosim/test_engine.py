@@ -5,25 +5,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosim.engine import build_simulator, run_engine
+from cosim.engine import build_simulator, run_engine, simulated_design
 from cosim.process import SimulationError, exchange
+from hw.emit.verilog import engine_verilog
+from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.image import pack_header
 
 pytestmark = pytest.mark.sim
 
+STUB = Path(__file__).with_name("stub_engine.v").read_text()
+STREAMED = bytes(range(3, 3 + 2 * 13))          # 13 beats
 INPUT_BYTES, INPUT_ADDRESS, OUTPUT_ADDRESS = 13, 6, 1021      # neither sizes nor addresses are whole words
 
 
 @pytest.fixture(scope="module")
 def stub(tmp_path_factory):
     """A simulator of an engine that adds one."""
-    verilog = Path(__file__).with_name("stub_engine.v").read_text()
-    return build_simulator(verilog, tmp_path_factory.mktemp("stub"), trace=True)
+    return build_simulator(STUB, tmp_path_factory.mktemp("stub"), trace=True)
 
 
-def image(**changes):
-    body = bytes(40)
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory):
+    """The same with a port to the memory outside, 2 bytes wide; its ID differs from the images' in bit 0."""
+    return build_simulator(STUB.replace("32'hc0ffee", "32'hc0ffef"), tmp_path_factory.mktemp("streaming"),
+                           stream_bytes=2, id_difference=1)
+
+
+def image(body=bytes(40), **changes):
     header = {"fingerprint": 0xC0FFEE, "program": 0, "input_address": INPUT_ADDRESS, "input_bytes": INPUT_BYTES,
               "output_address": OUTPUT_ADDRESS, "output_bytes": INPUT_BYTES, "layers": 2}
     return pack_header({**header, **changes}, body) + body
@@ -38,7 +47,9 @@ def test_outputs_cycles_and_layer_log(stub):
     assert np.array_equal(run.outputs, inputs() + np.int8(1))
     assert run.outputs.dtype == np.int8
     assert run.cycles.tolist() == [INPUT_BYTES] * 5
-    assert run.layer_cycles.tolist() == [[INPUT_BYTES + 64, INPUT_BYTES + 65]] * 5
+    assert run.counters.tolist() == [[[INPUT_BYTES + 0x400 + 8 * layer + counter for counter in range(5)]
+                                      for layer in range(2)]] * 5
+    assert np.array_equal(run.layer_cycles, run.counters.sum(2))
     assert run.simulated_cycles > 5 * INPUT_BYTES
     assert run.inferences_per_s > 0 and run.cycles_per_s > 0
 
@@ -51,9 +62,10 @@ def test_waves_of_one_input(stub, tmp_path):
 
 
 @pytest.mark.parametrize("program, message", [
-    (1, r"input 0: the run did not end: STATUS 0x00000001 \(busy 1, error NONE, layer 0\), DONE 0, CYCLES \d+, "
-        r"limit 500 cycles"),
-    (2, r"input 0: the engine stopped with an error: STATUS 0x00030200 \(busy 0, error BAD_OPCODE, layer 3\)"),
+    (1, r"input 0: the run did not end: STATUS 0x00000001 \(busy 1, error NONE, layer 0\), PC 0x1234, DONE 0, "
+        r"CYCLES \d+, limit 500 cycles"),
+    (2, r"input 0: the engine stopped with an error: STATUS 0x00030200 \(busy 0, error BAD_OPCODE, layer 3\), "
+        r"PC 0x1234"),
     (3, r"input 0: DONE is not the ticket"),
     (4, r"sim: exit status 1: .*Verilog \$stop"),
     (5, r"input 0: the bus did not answer: STATUS 0x00000000"),
@@ -61,6 +73,50 @@ def test_waves_of_one_input(stub, tmp_path):
 def test_engine_failure_has_its_registers(stub, program, message):
     with pytest.raises(SimulationError, match=message):
         run_engine(stub, image(program=program), inputs(), cycle_limit=500)
+
+
+def streamed_image(**changes):
+    return image(bytes(40) + STREAMED, **{"program": 6, "stream_bytes": len(STREAMED), "stream_address": 0x20002,
+                                          **changes})
+
+
+def test_weights_stream_in_stated_time(streaming):
+    run = run_engine(streaming, streamed_image(), inputs())
+    assert np.array_equal(run.outputs, inputs() + np.frombuffer(STREAMED, np.int8)[::2])
+    assert run.cycles.tolist() == [16 + INPUT_BYTES] * 5
+
+
+def test_a_memory_with_pauses_changes_no_bit(streaming):
+    run = run_engine(streaming, streamed_image(), inputs(40), stalls=3)
+    assert np.array_equal(run.outputs, inputs(40) + np.frombuffer(STREAMED, np.int8)[::2])
+    assert run.cycles.min() >= 16 + INPUT_BYTES
+    assert len(set(run.cycles.tolist())) > 10
+    assert np.array_equal(run.cycles, run_engine(streaming, streamed_image(), inputs(40), stalls=3).cycles)
+
+
+@pytest.mark.parametrize("changes", [{"program": 7}, {"stream_bytes": 24}])
+def test_weights_beyond_the_stream_are_an_error(streaming, changes):
+    message = (r"input 0: the engine asked for weights outside the image's stream, at 0x20002: STATUS 0x00000001 .*"
+               r"PC 0x1234")
+    with pytest.raises(SimulationError, match=message):
+        run_engine(streaming, streamed_image(**changes), inputs())
+
+
+def test_a_stream_without_memory_outside_goes_to_the_activations(stub):
+    run = run_engine(stub, image(bytes(40) + bytes(INPUT_BYTES * [7]), stream_bytes=INPUT_BYTES,
+                                 stream_address=OUTPUT_ADDRESS, output_address=3000), inputs(1)[:, ::-1].copy())
+    assert np.array_equal(run.outputs, inputs(1)[:, ::-1] + np.int8(1))
+    kept = image(bytes(40) + bytes(INPUT_BYTES * [7]), stream_bytes=INPUT_BYTES, stream_address=INPUT_ADDRESS - 1)
+    assert run_engine(stub, kept, inputs(1)).outputs.shape == (1, INPUT_BYTES)
+
+
+def test_an_exact_kind_is_simulated_as_a_product_of_the_same_engine():
+    design = DesignPoint(rows=2, cols=2, lanes=2, multiplier="lut", act_bytes=1024, weight_bytes=1024)
+    twin = simulated_design(design)
+    assert (twin.multiplier, twin.fingerprint != design.fingerprint) == ("dsp", True)
+    assert len(engine_verilog(twin)) < len(engine_verilog(design))
+    kept = DesignPoint(multiplier="trunc")
+    assert simulated_design(kept) is kept
 
 
 def test_a_run_without_end_is_stopped_by_the_clock_on_the_wall(stub):
@@ -85,7 +141,7 @@ def test_damaged_image_is_refused(stub):
 
 def test_no_inputs_is_an_empty_run(stub):
     run = run_engine(stub, image(), inputs(0))
-    assert run.outputs.shape == (0, INPUT_BYTES) and run.cycles.shape == (0,) and run.layer_cycles.shape == (0, 2)
+    assert run.outputs.shape == (0, INPUT_BYTES) and run.cycles.shape == (0,) and run.counters.shape == (0, 2, 5)
 
 
 def test_missing_simulator_is_one_line(tmp_path):

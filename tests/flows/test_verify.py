@@ -11,19 +11,22 @@ from cosim.engine import build_simulator
 from cosim.process import SimulationError
 from flows.rungs import EngineRung, Observed, stored_engine
 from flows.store import Store
-from flows.verify import read_vectors, stopped, verify, verify_model
+from flows.verify import stopped, verify, verify_model
 from hw.emit.verilog import engine_verilog
-from hw.spec.commands import encode
+from hw.spec.commands import COUNTERS, encode
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
 from hw.spec.presets import to_toml
 from sw.compiler import compile_graph
-from sw.golden import interpret, run
+from sw.golden import finish, run
+from sw.golden.softmax import prepare_softmax
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_inputs, random_layer
+from sw.graph.layer import Layer
+from tests.support.layers import random_add, random_inputs, random_layer
 
 DESIGN = DesignPoint(rows=2, cols=2, lanes=2, act_bytes=4096, weight_bytes=8192)
+ADDS = replace(DESIGN, cols=4)      # the least that can add
 BOARD = BOARDS["ulx3s-25"]
 KEYS = ["model", "design", "board", "level", "inputs", "mismatches", "first_mismatch", "cycles", "engine_cycles",
         "predicted_cycles", "layers"]
@@ -57,8 +60,24 @@ def program(graph):
     return compile_graph(graph, DESIGN)
 
 
+@pytest.fixture(scope="module")
+def residual():
+    """A sum, fused into the convolution before it, and a softmax, which the engine leaves out."""
+    rng = np.random.default_rng(6)
+    start = TensorType(shape=(3, 4, 5), scale=0.05, zero_point=-3)
+    layers = [random_layer(rng, "conv", start, outputs=4, kernel=(1, 1), name="first")]
+    layers.append(random_layer(rng, "conv", layers[0].output, outputs=4, padding=(1, 1, 1, 1), name="second"))
+    layers.append(random_add(rng, (1, 2), [layer.output for layer in layers], name="sum"))
+    layers.append(random_layer(rng, "dense", layers[2].output, outputs=6, name="dense"))
+    multiplier, shift = prepare_softmax(1.0, layers[3].output.scale)
+    layers.append(Layer(name="answer", op="softmax", output=TensorType(shape=(1, 1, 6), scale=1 / 256, zero_point=-128),
+                        weights=np.zeros(0, np.int8), bias=np.zeros(0, np.int32),
+                        multiplier=np.array([multiplier], np.int32), shift=np.array([shift], np.int32)))
+    return Graph(name="residual", input=start, layers=tuple(layers)).check()
+
+
 class Plain:
-    """A rung without hardware: the interpreter, with the cycles that were predicted."""
+    """A rung without hardware: the golden model, with the cycles that were predicted."""
 
     level = "engine"
 
@@ -66,27 +85,20 @@ class Plain:
         self.program, self.spoil = program, spoil or (lambda outputs, traffic: None)
 
     def run(self, image, inputs, *, cycle_limit, traffic=0):
-        header, outputs = unpack_header(image), []
-        for data in inputs:
-            memory = bytearray(DESIGN.act_bytes)
-            place = header["input_address"]
-            memory[place:place + data.size] = data.tobytes()
-            interpret(DESIGN, image, memory)
-            place = header["output_address"]
-            outputs.append(np.frombuffer(bytes(memory[place:place + header["output_bytes"]]), np.int8))
-        found = np.array(outputs)
+        last = self.program.layers[unpack_header(image)["layers"] - 1]
+        found = run(self.program.graph, inputs, DESIGN)[last.tensor].reshape(len(inputs), -1).copy()
         self.spoil(found, traffic)
-        cycles = [plan.cycles for plan in self.program.layers]
+        counters = np.array([[list(vars(plan.cycle_terms).values()) for plan in self.program.layers]] * len(inputs))
         return Observed(outputs=found, cycles=np.full(len(inputs), self.program.cycles),
                         engine_cycles=np.full(len(inputs), self.program.cycles),
-                        layer_cycles=np.array([cycles] * len(inputs)))
+                        layer_cycles=counters.sum(2), counters=counters)
 
     def trace(self, image, inputs, file):
         file.write_text(str(unpack_header(image)["layers"]))
 
 
-def check(graph, inputs, store=None, **options):
-    return verify(graph, DESIGN, **{"level": "engine", "inputs": inputs, "board": BOARD, "store": store, **options})
+def check(graph, inputs, store=None, design=DESIGN, **options):
+    return verify(graph, design, **{"level": "engine", "inputs": inputs, "board": BOARD, "store": store, **options})
 
 
 def swapped_weight(program, layer):
@@ -100,11 +112,11 @@ def swapped_weight(program, layer):
     return replace(program, image=pack_header(unpack_header(program.image), body) + body)
 
 
-def slower(program, layer):
+def slower(program, layer, counter="compute", by=1):
     """The program whose prediction lacks a cycle of the layer."""
     plans = list(program.layers)
-    plans[layer] = replace(plans[layer], cycle_terms=replace(
-        plans[layer].cycle_terms, compute=plans[layer].cycle_terms.compute - 1))
+    terms = plans[layer].cycle_terms
+    plans[layer] = replace(plans[layer], cycle_terms=replace(terms, **{counter: getattr(terms, counter) - by}))
     return replace(program, layers=tuple(plans))
 
 
@@ -118,16 +130,49 @@ def test_engine_agrees(graph, inputs, store, program):
         "model": "all", "design": DESIGN.label, "board": "ulx3s-25", "level": "engine", "inputs": 5, "mismatches": 0,
         "first_mismatch": None, "cycles": (program.cycles,) * 5, "engine_cycles": (program.cycles,) * 5,
         "predicted_cycles": program.cycles, "layers": None}
+    counters = vars(program.layers[0].cycle_terms)
+    assert list(counters) == list(COUNTERS)
     assert document["layers"][0] == {"name": "conv_layer", "op": "conv", "macs": graph.macs(0),
-                                     "cycles": program.layers[0].cycles, "predicted_cycles": program.layers[0].cycles}
+                                     "cycles": program.layers[0].cycles, "predicted_cycles": program.layers[0].cycles,
+                                     "counters": counters, "predicted_counters": counters}
+
+
+@pytest.mark.sim
+def test_the_cpu_finishes_what_the_engine_leaves(residual, store):
+    inputs = random_inputs(np.random.default_rng(4), residual, 4)
+    answers = run(residual, inputs, ADDS)[-1]
+    report = check(residual, inputs, store, ADDS, outputs=answers.reshape(4, -1))
+    assert report.ok and [layer.name for layer in report.layers] == ["first", "second+sum", "dense"]
+    wrong = answers.copy()
+    wrong[2, 0, 0, 5] ^= 1
+    report = check(residual, inputs, store, ADDS, outputs=wrong)
+    assert (report.mismatches, report.first_mismatch.layer, report.first_mismatch.input) == (1, "answer", 2)
+
+
+def test_a_fault_before_the_softmax_is_found(residual):
+    program = compile_graph(residual, ADDS)
+    inputs = random_inputs(np.random.default_rng(4), residual, 4)
+
+    def spoil(outputs, traffic):
+        if outputs.shape[1] == 6:
+            outputs[:, 0] = np.where(outputs[:, 0] > -100, -128, 127)
+    report = check(residual, inputs, design=ADDS, rung=Plain(program, spoil))
+    assert report.first_mismatch.layer == "dense"
+
+    def spoil_inner(outputs, traffic):
+        if outputs.shape[1] == 48:
+            outputs[1, 7] ^= 1
+    report = check(residual, inputs, design=ADDS, rung=Plain(program, spoil_inner))
+    assert (report.first_mismatch.layer, report.first_mismatch.input, report.mismatches) == ("first", 1, 2)
+    assert np.array_equal(finish(residual, run(residual, inputs)[-2]), run(residual, inputs)[-1])
 
 
 @pytest.mark.sim
 def test_a_flipped_bit_in_the_rounding_is_found_and_traced(graph, inputs, tmp_path):
     verilog = engine_verilog(DESIGN)
-    half = "32'd1073741824"       # 2**30, added before the shift by 31
+    half = "shifted4[30:1], 1'h1"       # what makes the last shift round
     assert verilog.count(half) == 1
-    wrong = verilog.replace(half, "32'd536870912")
+    wrong = verilog.replace(half, "shifted4[30:1], 1'h0")
     rung = EngineRung(cache(lambda trace: build_simulator(wrong, tmp_path / str(trace), trace=trace)))
     report = check(graph, inputs, rung=rung, trace=tmp_path / "waves.vcd")
     assert not report.ok and report.mismatches > 0
@@ -157,10 +202,34 @@ def test_a_missing_cycle_in_the_model_is_found(graph, inputs, store, program, la
     wrong = slower(program, layer)
     report = check(graph, inputs, store, program=wrong)
     assert not report.ok and report.mismatches == 0
-    name, cycles = graph.layers[layer].name, program.layers[layer].cycles
-    assert str(report.first_mismatch) == f"input 0, layer {name}: cycles {cycles}, expected {cycles - 1}"
+    name, cycles = graph.layers[layer].name, program.layers[layer].cycle_terms.compute
+    assert str(report.first_mismatch) == f"input 0, layer {name}: compute cycles {cycles}, expected {cycles - 1}"
     assert report.layers[layer].cycles == report.layers[layer].predicted_cycles + 1
     assert report.engine_cycles[0] == report.predicted_cycles + 1
+
+
+def test_a_cycle_in_the_wrong_counter_is_found(graph, inputs, program):
+    wrong = slower(slower(program, 1, "drain"), 1, "weight_load", by=-1)
+    assert wrong.cycles == program.cycles
+    report = check(graph, inputs, rung=Plain(program), program=wrong)
+    cycles = program.layers[1].cycle_terms.weight_load
+    assert str(report.first_mismatch) == (f"input 0, layer depthwise_layer: weight_load cycles {cycles}, expected "
+                                          f"{cycles + 1}")
+
+
+def test_a_level_without_counters_compares_layers(graph, inputs, program):
+    rung = Plain(program)
+
+    class Total:
+        level = "soc"
+
+        def run(self, *arguments, **options):
+            return replace(rung.run(*arguments, **options), counters=None)
+    assert check(graph, inputs, level="soc", rung=Total()).ok
+    report = check(graph, inputs, level="soc", rung=Total(), program=slower(program, 2))
+    cycles = program.layers[2].cycles
+    assert str(report.first_mismatch) == f"input 0, layer avgpool_layer: cycles {cycles}, expected {cycles - 1}"
+    assert report.layers[0].counters is None and report.layers[0].predicted_counters["compute"] > 0
 
 
 @pytest.mark.sim
@@ -203,9 +272,10 @@ def test_from_a_folder_with_vectors(graph, inputs, store, tmp_path):
     assert verify_model(**arguments, inputs_from=tmp_path / "wrong.npz", inputs=3)["mismatches"] == 0
 
 
-def test_a_stopped_program_gives_each_tensor(graph, inputs, program):
+@pytest.mark.sim
+def test_a_stopped_program_gives_each_tensor(graph, inputs, program, store):
     for layers, tensor in enumerate(run(graph, inputs, DESIGN)[1:], 1):
-        got = Plain(program).run(stopped(program, layers), inputs, cycle_limit=1).outputs
+        got = stored_engine(store, DESIGN).run(stopped(program, layers), inputs, cycle_limit=10**5).outputs
         assert np.array_equal(got, tensor.reshape(len(inputs), -1))
 
 
@@ -227,13 +297,25 @@ def test_a_hang_is_an_error_that_names_the_layer(graph, inputs, store, program):
     image[third:third + 64] = endless.to_bytes(64, "little")
     body = bytes(image[HEADER_BYTES:])
     hanging = replace(program, image=pack_header(unpack_header(program.image), body) + body)
-    with pytest.raises(SimulationError, match=r"input 0: the run did not end: STATUS 0x0002.*layer 2\)"):
+    with pytest.raises(SimulationError, match=r"input 0: the run did not end: STATUS 0x0002.*layer 2\), PC 0x"):
         check(graph, inputs, store, program=hanging)
+
+
+@pytest.mark.sim
+def test_a_corrupted_program_is_an_error_that_names_code_layer_and_place(graph, inputs, store, program):
+    image = bytearray(program.image)
+    image[HEADER_BYTES + 2 * 64 + 40] ^= 4
+    body = bytes(image[HEADER_BYTES:])
+    damaged = replace(program, image=pack_header(unpack_header(program.image), body) + body)
+    with pytest.raises(SimulationError, match=r"the engine stopped with an error: STATUS .*error BAD_CHECKSUM, "
+                                              r"layer 2\), PC 0x") as caught:
+        check(graph, inputs, store, program=damaged)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_fault_that_the_last_layer_hides_is_found(graph, inputs, program):
     def spoil(outputs, traffic):
-        if outputs.shape[1] == program.tensors[3].size:
+        if outputs.shape[1] == program.layers[2].output.size:
             outputs[2, 7] ^= 1
     report = check(graph, inputs, rung=Plain(program, spoil))
     assert report.mismatches == 1
@@ -264,24 +346,6 @@ def test_no_inputs(graph, inputs):
 def test_array_writes_no_waves(graph, inputs, tmp_path):
     with pytest.raises(HeddleError, match="level 'array': writes no waves; trace the level engine"):
         check(graph, inputs, level="array", trace=tmp_path / "x")
-
-
-@pytest.mark.parametrize("arrays, message", [
-    ({"outputs": np.zeros((1, 3), np.int8)}, "has no array 'inputs'"),
-    ({"inputs": np.zeros((2, 89), np.int8)}, r"'inputs' is int8\(2, 89\); all has int8 \(N, 5, 6, 3\) there"),
-    ({"inputs": np.zeros((2, 90), np.uint8)}, r"'inputs' is uint8\(2, 90\)"),
-    ({"inputs": np.zeros((2, 90), np.int8), "outputs": np.zeros((1, 3), np.int8)}, r"'outputs' is int8\(1, 3\)"),
-])
-def test_wrong_vectors(graph, tmp_path, arrays, message):
-    np.savez(tmp_path / "x.npz", **arrays)
-    with pytest.raises(SpecError, match=message):
-        read_vectors(tmp_path / "x.npz", graph)
-
-
-def test_no_vectors(graph, tmp_path):
-    (tmp_path / "x.npz").write_text("no")
-    with pytest.raises(SpecError, match=r"x.npz: no vectors \(.*give an .npz file with an int8 array 'inputs'"):
-        read_vectors(tmp_path / "x.npz", graph)
 
 
 @pytest.mark.sim

@@ -28,6 +28,15 @@ static int window_holds(uint32_t window, uint32_t end, uint32_t address, uint32_
     return address <= end - window && bytes <= end - window - address;
 }
 
+/* The counters of a layer add up to its cycles. */
+static uint32_t layer_cycles(uint32_t layer)
+{
+    uint32_t total = 0;
+    for (uint32_t n = 0; n < HEDDLE_COUNTERS; n++)
+        total += *heddle_word(HEDDLE_LAYER_LOG + 4 * (HEDDLE_LOG_WORDS * layer + n));
+    return total;
+}
+
 static int read_header(void)
 {
     if (*heddle_word(HEDDLE_REG_VERSION) != HEDDLE_MAP_VERSION)
@@ -134,7 +143,7 @@ int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles)
         cycles->engine = *heddle_word(HEDDLE_REG_CYCLES);
         cycles->layers = model.layers;
         for (uint32_t n = 0; n < model.layers; n++)
-            cycles->layer[n] = *heddle_word(HEDDLE_LAYER_LOG + 4 * n);
+            cycles->layer[n] = layer_cycles(n);
     }
     return HEDDLE_OK;
 }

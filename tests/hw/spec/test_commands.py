@@ -39,9 +39,13 @@ def test_what_does_not_fit_is_named(values, text):
 
 
 def test_image_header_notices_damage():
-    given = {name: n for n, name in enumerate(HEADER_FIELDS)}
+    given = {name: n for n, name in enumerate(HEADER_FIELDS)} | {"stream_bytes": 3}
     image = pack_header(given, b"body") + b"body"
     assert unpack_header(image)["image_bytes"] == HEADER_BYTES + 4
+    assert unpack_header(image)["stream_offset"] == HEADER_BYTES + 1
+    assert unpack_header(pack_header(given | {"stream_bytes": 0}, b""))["stream_offset"] == HEADER_BYTES
+    with pytest.raises(SpecError, match="damaged .the streamed part lies elsewhere"):
+        unpack_header(pack_header(given | {"stream_bytes": 5}, b"body") + b"body")
     with pytest.raises(SpecError, match="damaged"):
         unpack_header(image[:-1] + b"?")
     with pytest.raises(SpecError, match="no Heddle header"):
