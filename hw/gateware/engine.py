@@ -1,7 +1,7 @@
 """The engine: scratchpads, array, drain and sequencer behind one Wishbone region (map: ``hw.spec.registers``)."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import enum, memory, stream, wiring
+from amaranth.lib import enum, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import SystolicArray
@@ -10,7 +10,7 @@ from hw.gateware.drain import Drain
 from hw.gateware.scratchpad import BLOCK_RAM, ActivationScratchpad, WeightScratchpad
 from hw.gateware.sequencer import Sequencer
 from hw.gateware.spram import SpramScratchpad
-from hw.gateware.stream import Request, SpramSource, WeightStream
+from hw.gateware.stream import SpramSource, WeightStream
 from hw.spec.commands import LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
@@ -28,10 +28,14 @@ WISHBONE = wiring.Signature({
 
 
 def memory_port(design: DesignPoint) -> wiring.Signature:
-    """Memory that weights stream from, seen from the engine: requests of beats, and the beats in order."""
+    """Memory that weights stream from, seen from the engine: requests of beats, and the beats in order.
+
+    ``request`` is a stream; beats are always taken. ``address`` is in bytes.
+    """
+    request = wiring.Signature({"address": Out(32), "beats": Out(16)})
     return wiring.Signature({
-        "request": Out(stream.Signature(Request)),
-        "data": In(stream.Signature(8 * design.stream_port_bytes))})
+        "request": Out(wiring.Signature({"valid": Out(1), "ready": In(1), "payload": Out(request)})),
+        "data": In(wiring.Signature({"valid": Out(1), "payload": Out(8 * design.stream_port_bytes)}))})
 
 
 class BusState(enum.Enum, shape=3):
@@ -124,9 +128,11 @@ class Engine(wiring.Component):
         ]
         wiring.connect(m, loader.write, weights.stream_write)
         if design.memory != "spram":
-            wiring.connect(m, loader.request, wiring.flipped(self.memory.request))
-            m.d.comb += [loader.data.valid.eq(self.memory.data.valid), loader.data.payload.eq(self.memory.data.payload),
-                         self.memory.data.ready.eq(1)]
+            request = self.memory.request
+            m.d.comb += [request.valid.eq(loader.request.valid), loader.request.ready.eq(request.ready),
+                         request.payload.address.eq(loader.request.p.address),
+                         request.payload.beats.eq(loader.request.p.beats),
+                         loader.data.valid.eq(self.memory.data.valid), loader.data.payload.eq(self.memory.data.payload)]
             return
         m.submodules.source = source = SpramSource(design)
         wiring.connect(m, loader.request, source.request)
