@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from boards import Board, find_board
 from flows.implement import SEEDS
 from flows.store import Store, sources
-from flows.synth import Netlist, Routed, route, synthesize
+from flows.synth import Netlist, Routed, count, route, synthesize
 from flows.training import reopen
 from flows.workers import Failure, run_queue, say
 from hw.emit.enclosed import enclosed_verilog
@@ -72,8 +73,8 @@ class FabricReport:
     @property
     def cells(self) -> list[str]:
         """For people, under ``FABRIC_HEADER``."""
-        return [self.preset, self.device, *(f"{count:,}" for count in (self.lut, self.ff, self.dsp, self.bram,
-                                                                      self.spram)),
+        return [self.preset, self.device,
+                *(f"{used:,}" for used in (self.lut, self.ff, self.dsp, self.bram, self.spram)),
                 f"{self.median_mhz:.1f}", f"{min(self.fmax_mhz):.1f} to {max(self.fmax_mhz):.1f}",
                 f"{self.lut_per_mac:.1f}", f"{self.ff_per_mac:.1f}"]
 
@@ -110,7 +111,7 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
     ToolError
         If synthesis fails.
     HeddleError
-        If routing fails with a seed, or there is none.
+        If the engine does not fit, routing fails with a seed, or there is none.
     """
     if not seeds:
         raise HeddleError(f"{preset}: no seeds to route with; give at least one")
@@ -126,7 +127,7 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
                                        hear=hear)}
     for seed, found in results.items():
         if isinstance(found, Failure):
-            raise HeddleError(f"{preset}, seed {seed}: {found.reason}")
+            raise HeddleError(f"{preset}, seed {seed}: {_too_large(netlist, family) or found.reason}")
     routed = [Routed.load(results[seed]) for seed in seeds]
     used = routed[0].resources
     return FabricReport(preset=preset, device=device, lut=used["lut"] - (enclosing if family == "ice40" else 0),
@@ -162,6 +163,14 @@ def _netlist(store: Store, design: DesignPoint) -> tuple[Netlist, int]:
         source.unlink()
 
     return Netlist.load(store.get("netlist", key, make)), enclosing
+
+
+def _too_large(netlist: Netlist, family: str) -> str:
+    """What does not fit into the device; empty if all does."""
+    device, board = DEVICES[family]
+    with TemporaryDirectory() as folder:
+        short = board.shortfalls(count(netlist, board, Path(folder)))
+    return f"does not fit the {device}: {', '.join(short)}; take a smaller design" if short else ""
 
 
 def _route(task: _Task) -> Path:

@@ -63,6 +63,12 @@ def test_a_seed_that_fails_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(fabric, "_netlist", lambda store, design: (type("Netlist", (), {"folder": tmp_path}), 0))
     monkeypatch.setattr(fabric, "run_queue", lambda function, tasks, **_: [
         Result(task=task, value=Failure(reason="nextpnr: exit status 1")) for task in tasks])
+    used = {"lut": 100, "ff": 100, "dsp": 200, "bram": 300, "spram": 0}
+    monkeypatch.setattr(fabric, "count", lambda netlist, board, out: used)
+    with pytest.raises(HeddleError, match=r"^small, seed 3: does not fit the LFE5U-85F-6: dsp 200 of 156, bram 300 of "
+                                          r"208; take a smaller design$"):
+        place_engine(SMALL, (3,), preset="small", store=Store(tmp_path))
+    used.update(dsp=1, bram=1)
     with pytest.raises(HeddleError, match=r"^small, seed 3: nextpnr: exit status 1$"):
         place_engine(SMALL, (3,), preset="small", store=Store(tmp_path))
     with pytest.raises(HeddleError, match=r"^small: no seeds to route with; give at least one$"):

@@ -90,6 +90,11 @@ def test_an_impossible_clock_says_what_is_possible(firmware, tmp_path, clock_mhz
         make(firmware, tmp_path / "soc", clock_mhz=clock_mhz)
 
 
+def test_a_board_of_another_family_is_refused(tmp_path):
+    with pytest.raises(SpecError, match=r"^board 'icebreaker': no SoC can be made for the ice40 yet; choose a ulx3s"):
+        generate(DesignPoint(), BOARDS["icebreaker"], clock_mhz=12, firmware=tmp_path / "none", out=tmp_path)
+
+
 def test_firmware_that_is_missing_or_too_large(firmware, tmp_path):
     with pytest.raises(HeddleError, match=r"firmware .*nothing.bin: No such file or directory; build it"):
         make(tmp_path / "nothing.bin", tmp_path / "soc")
