@@ -15,6 +15,7 @@ from hw.spec.requant import ADD_LEFT_SHIFT
 from hw.spec.timing import (
     DRAIN_SELECT_LATENCY,
     add_passes,
+    add_slot_cycles,
     drain_lag_cycles,
     drain_turns,
     element_latency,
@@ -159,9 +160,10 @@ class Drain(wiring.Component):
         m.d.comb += [last_beat.eq(beat == by_mode(lambda mode: mode.cycles - 1)),
                      last_turn.eq(turn == by_mode(lambda mode: mode.turns - 1)),
                      last_row.eq(row == by_mode(lambda mode: mode.rows - 1))]
-        m.d.sync += active.eq(start.valid | (active & ~(last_beat & last_turn & last_row)))
-        with m.If(start.valid):
-            m.d.sync += odd.eq(start.odd)
+        begins, odd_begins = self._aligned(m, start)
+        m.d.sync += active.eq(begins | (active & ~(last_beat & last_turn & last_row)))
+        with m.If(begins):
+            m.d.sync += odd.eq(odd_begins)
         with m.If(active):
             m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
             with m.If(last_beat):
@@ -171,6 +173,20 @@ class Drain(wiring.Component):
         issue = Signal()
         m.d.comb += issue.eq(active & (beat == 0))
         return issue, row, turn, odd
+
+    def _aligned(self, m, start):
+        """``start``; in a residual add it is kept to the next multiple of its slots since ``begin``."""
+        slots = add_slot_cycles(self.design)
+        if slots == 1:
+            return start.valid, start.odd
+        slot, waits, begins = Signal(range(slots)), Signal(), Signal()
+        m.d.sync += [slot.eq(Mux(self.begin | (slot == slots - 1), 0, slot + 1)),
+                     waits.eq((start.valid | waits) & ~begins)]
+        m.d.comb += begins.eq((start.valid | waits) & (~self.command.add | (slot == 0)))
+        kept = Signal(2)
+        with m.If(start.valid):
+            m.d.sync += kept.eq(start.odd)
+        return begins, Mux(start.valid, start.odd, kept)
 
     def _add(self, m, ages, passes, through, units, params, store):
         """The other passes of a residual add: both operands are scaled, then their sum."""

@@ -196,7 +196,7 @@ class SpramScratchpad(wiring.Component):
     def _read(self, m, halves, offset):
         """Rotation in two steps. What lies outside the row is cleared in between; as ``zero`` is taken out before
         and put in after that, it becomes ``zero``."""
-        fetched = _delayed(m, self.fetch_valid, 1, "fetched")
+        fetched = _delayed(m, self.fetch_valid & ~self.fetch.raw, 1, "fetched")
         offset2 = _delayed(m, offset, 1, "offset2_")
         offset3 = _delayed(m, offset2[1], 1, "offset3_")
         zero = _delayed(m, Mux(fetched, self.zero, 0), 1, "zero2_")

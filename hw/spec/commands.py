@@ -33,7 +33,7 @@ from collections.abc import Mapping
 from hw.spec.errors import SpecError
 
 __all__ = ["COMMAND_BITS", "COMMAND_FIELDS", "COUNTERS", "COUNTS", "ERRORS", "LAYER_LOG_ENTRIES", "MAGIC", "OPCODES",
-           "STREAM_FIELDS", "checksum", "decode", "encode"]
+           "STREAM_FIELDS", "checksum", "decode", "encode", "fits"]
 
 COMMAND_BITS = 512
 MAGIC = 0x4D          # first byte of every command: a word of weights is not mistaken for one
@@ -123,6 +123,16 @@ def checksum(word: int) -> int:
     return total
 
 
+def fits(name: str, value: int) -> bool:
+    """Whether a field of ``COMMAND_FIELDS`` holds ``value``."""
+    low, high = _reach(*COMMAND_FIELDS[name])
+    return low <= value <= high
+
+
+def _reach(bits: int, signed: bool) -> tuple[int, int]:
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+
 def encode(values: Mapping[str, int]) -> int:
     """One command as an integer of ``COMMAND_BITS`` bits; fields that are not named are zero.
 
@@ -131,13 +141,13 @@ def encode(values: Mapping[str, int]) -> int:
     SpecError
         If a name is unknown or a value does not fit its field.
     """
-    fields = _FIELDS[values.get("opcode", 0)]
+    fields = _FIELDS.get(values.get("opcode", 0), COMMAND_FIELDS)
     if unknown := set(values) - set(fields):
         raise SpecError(f"command field {sorted(unknown)[0]!r}: not in hw.spec.commands")
     word, position, place = 0, 0, 0
     for name, (bits, signed) in fields.items():
         value = MAGIC if name == "magic" else values.get(name, 0)
-        low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+        low, high = _reach(bits, signed)
         if not low <= value <= high:
             raise SpecError(f"{name}={value}: the command's {bits}-bit field holds {low} to {high}")
         if name == "checksum":

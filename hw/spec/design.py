@@ -93,7 +93,8 @@ class DesignPoint:
             raise SpecError(f"cols={self.cols}, lanes={self.lanes}: the weight port is {self.weight_word_bits} bits "
                             f"wide and must be 16 to 512; change cols, lanes or weight_bits")
         if self.stream_port_bytes and self.weight_word_bits < 32:
-            raise SpecError(f"stream_bytes={self.stream_bytes}: streamed weights need a weight port of 32 bits or more, "
+            streams = "memory='spram'" if self.memory == "spram" else f"stream_bytes={self.stream_bytes}"
+            raise SpecError(f"{streams}: streamed weights need a weight port of 32 bits or more, "
                             f"this one has {self.weight_word_bits}; raise cols, lanes or weight_bits")
         if self.requantizers > self.fetch_bytes:
             raise SpecError(f"requantizers={self.requantizers}: the activation port takes {self.fetch_bytes} bytes "

@@ -12,9 +12,9 @@ from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "WRITE_LATENCY", "AddPasses", "DrainTurns",
-           "add_passes", "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency",
+           "add_passes", "add_slot_cycles", "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency",
            "lane_skew",
-           "last_output_cycles", "requantize_latency", "requantizer_latency", "settle_cycles"]
+           "last_output_cycles", "requantize_latency", "requantizer_latency", "settle_cycles", "tile_start_cycles"]
 
 READ_LATENCY = 4          # scratchpad: request to word
 DRAIN_SELECT_LATENCY = 1  # finished sum to requantizer
@@ -93,8 +93,14 @@ def drain_lag_cycles(design: DesignPoint) -> int:
 def drain_cycles(design: DesignPoint, *, depthwise: bool, add: bool = False) -> int:
     """Shortest distance of two tiles: the requantizers are done, and no sum is replaced before it was read."""
     mode = drain_turns(design, depthwise=depthwise, add=add)
-    lag = drain_lag_cycles(design)
-    return max(mode.total, *(lag + read - there + 1 for there, read in _reads(design, mode)))
+    late = drain_lag_cycles(design) + (add_slot_cycles(design) - 1 if add else 0)
+    return max(mode.total, *(late + read - there + 1 for there, read in _reads(design, mode)))
+
+
+def add_slot_cycles(design: DesignPoint) -> int:
+    """Cycles after which the passes of residual adds take turns anew in a requantizer; tiles begin at multiples."""
+    slots = max(1, ADD_PASSES // design.requantizers)
+    return slots * design.requantizer_cycles if slots > 1 else 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +131,15 @@ def add_passes(design: DesignPoint) -> AddPasses:
                      lanes=tuple(p * per_lane // ADD_PASSES for p in range(ADD_PASSES)))
 
 
+def tile_start_cycles(design: DesignPoint) -> int:
+    """Cycles from a tile's last step to the one in which its drain may begin."""
+    return READ_LATENCY + element_latency(design) + drain_lag_cycles(design)
+
+
 def last_output_cycles(design: DesignPoint, *, depthwise: bool, add: bool) -> int:
-    """Cycles from a tile's last step to the end of its last write."""
+    """Cycles from a tile's last step to the end of its last write, if its drain need not wait for its slot."""
     mode = drain_turns(design, depthwise=depthwise, add=add)
-    return (1 + READ_LATENCY + element_latency(design) + drain_lag_cycles(design) + mode.total - mode.cycles
+    return (1 + tile_start_cycles(design) + mode.total - mode.cycles
             + DRAIN_SELECT_LATENCY + requantize_latency(design)
             + (add_passes(design).final if add else lane_skew(design, design.requantizers - 1))
             + WRITE_LATENCY - 1 + (SPRAM_WRITE_CYCLES if design.memory == "spram" else 0))
@@ -136,4 +147,6 @@ def last_output_cycles(design: DesignPoint, *, depthwise: bool, add: bool) -> in
 
 def settle_cycles(design: DesignPoint, *, depthwise: bool, add: bool) -> int:
     """Cycles after a block in which weights do not load yet, because its outputs need the same memory."""
-    return last_output_cycles(design, depthwise=depthwise, add=add) if design.memory == "spram" else 0
+    if design.memory != "spram":
+        return 0
+    return last_output_cycles(design, depthwise=depthwise, add=add) + (add_slot_cycles(design) - 1 if add else 0)

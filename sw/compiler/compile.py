@@ -93,7 +93,7 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     works = lower_stages(plan.stages, placements, graph, design)
     chosen = [min(work.choices, key=lambda lowered: layer_cycles(design, {"stream": 0, **lowered.command}).total)
               for work in works]
-    commands = place_weights(graph.name, chosen, design)
+    commands = place_weights(graph.name, chosen, design, layers=[work.name for work in works])
     stream_address = 0
     if design.memory == "spram":
         stream_address = design.act_bytes - commands.stream_bytes & ~7

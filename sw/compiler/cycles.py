@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass, replace
 from hw.spec.commands import OPCODES
 from hw.spec.design import DesignPoint
 from hw.spec.timing import (
+    add_slot_cycles,
     LOG_CYCLES,
     READ_LATENCY,
     command_words,
     drain_cycles,
     last_output_cycles,
     settle_cycles,
+    tile_start_cycles,
 )
 from sw.compiler.stream import StreamTimeline
 
@@ -138,11 +140,20 @@ def timeline(design: DesignPoint, commands: Sequence[Mapping[str, int]]) -> list
         own = layer_cycles(design, command)
         if command["stream"]:
             own = replace(own, weight_load=own.weight_load + _waits(design, command, own, now, loader))
+        own = replace(own, drain=own.drain + _slot_wait(design, command, own))
         now += own.total + LOG_CYCLES
         if loader and not layers:
             own = replace(own, weight_load=own.weight_load + command_cycles(design))
         layers.append(own)
     return layers
+
+
+def _slot_wait(design: DesignPoint, command: Mapping[str, int], own: LayerCycles) -> int:
+    """Cycles that the last tile of a residual add waits for its turn in the requantizer."""
+    if not command["add"]:
+        return 0
+    steps_end = own.total - own.drain - command_cycles(design) - tiles_of(design, command).idle
+    return -(steps_end + tile_start_cycles(design) - 2) % add_slot_cycles(design)
 
 
 def _waits(design: DesignPoint, command: Mapping[str, int], own: LayerCycles, start: int,

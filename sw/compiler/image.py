@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hw.spec.commands import COMMAND_BITS, OPCODES, encode
+from hw.spec.commands import COMMAND_BITS, COMMAND_FIELDS, OPCODES, encode
 from hw.spec.design import DesignPoint
 from hw.spec.image import HEADER_BYTES, pack_header
 from sw.compiler.cycles import timeline
@@ -15,6 +15,8 @@ from sw.compiler.proof import Placement
 from sw.compiler.stream import check_ring, smallest_ring, stream_length, word_bytes
 
 __all__ = ["Commands", "pack_image", "place_weights"]
+
+MOST_BLOCK_WORDS = (1 << COMMAND_FIELDS["block_words"][0]) - 1     # of a block that streams
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,17 +39,18 @@ class Commands:
         return replace(self, layers=self.layers[:layers], words=self.words[:layers])
 
 
-def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint) -> Commands:
+def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint, *, layers: Sequence[str]) -> Commands:
     """Keep all weights in the scratchpad if they fit; else those that save the most cycles for their size.
+
+    ``layers`` are the names of ``lowered``, for errors.
 
     Raises
     ------
     CompileError
         If they do not fit, and cannot stream.
     """
-    if design.memory == "spram":
-        return _place(lowered, frozenset(range(len(lowered))), design)
-    streamed: frozenset[int] = frozenset()
+    every = frozenset(range(len(lowered)))
+    streamed: frozenset[int] = every if design.memory == "spram" else frozenset()
     best = _place(lowered, streamed, design)
     if best is not None:
         return best
@@ -55,11 +58,13 @@ def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint) ->
         need = _resident_bytes(lowered, streamed, design)
         raise CompileError(f"{name}: program and weights take {need} bytes, weight_bytes={design.weight_bytes}; "
                            f"raise weight_bytes, stream them (stream_bytes), or narrow the weights or the network")
-    streamed = frozenset(range(len(lowered)))
+    streamed = every if design.memory == "spram" else frozenset(
+        index for index in every if lowered[index].words.shape[1] <= MOST_BLOCK_WORDS)
     best = _place(lowered, streamed, design)
     if best is None:
-        raise CompileError(f"{name}: not even the largest block of a layer fits weight_bytes={design.weight_bytes} "
-                           f"beside the program; raise weight_bytes")
+        raise CompileError(f"{name}: {_too_large(lowered, streamed, layers, design)}")
+    if design.memory == "spram":
+        return best
     while True:
         tried = [(index, placed) for index in sorted(streamed)
                  if (placed := _place(lowered, streamed - {index}, design)) is not None]
@@ -69,6 +74,17 @@ def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint) ->
             return best
         index = max(gains, key=gains.__getitem__)
         streamed, best = streamed - {index}, dict(tried)[index]
+
+
+def _too_large(lowered: Sequence[Lowered], streamed: frozenset[int], layers: Sequence[str], design: DesignPoint) -> str:
+    """Why nothing more can stream."""
+    index = max(range(len(lowered)), key=lambda index: lowered[index].words.shape[1])
+    block = lowered[index].words.shape[1]
+    resident = _resident_bytes(lowered, streamed, design)
+    what = "" if index in streamed else f", and a streamed block holds {MOST_BLOCK_WORDS} words; raise cols or lanes"
+    return (f"weight_bytes={design.weight_bytes} holds program and resident weights, {resident} bytes, and the largest "
+            f"block of weights, {block * word_bytes(design)} bytes of layer {layers[index]}{what}; raise weight_bytes "
+            f"or narrow that layer")
 
 
 def _cycles(commands: Commands, design: DesignPoint) -> int:
@@ -99,7 +115,7 @@ def _place(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignP
         room = (design.weight_bytes - base) // step * step
         length = stream_length(design, sum(_words(lowered[index]) for index in streamed))
         ring = min(room, -(-length // step) * step)
-        if ring < smallest_ring(design, largest):
+        if largest > MOST_BLOCK_WORDS or ring < smallest_ring(design, largest):
             return None
         check_ring(design, ring_base=base, ring_bytes=ring, block_words=largest, layer="the largest block")
         stream = {"opcode": OPCODES["STREAM"], "ring_base": base, "ring_bytes": ring, "stream_bytes": length}

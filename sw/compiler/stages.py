@@ -126,7 +126,7 @@ def _pieces(operator: Operator, geometry: Geometry, design: DesignPoint) -> list
     parts = [geometry]
     if geometry.stride[1] * channels % 2 and geometry.out_shape[1] > 1:
         parts = [_every_other_column(geometry, column) for column in (0, 1)]
-    return [_even(operator, part) for part in parts]
+    return [_even(operator, part, design) for part in parts]
 
 
 def _every_other_column(geometry: Geometry, column: int) -> Geometry:
@@ -138,9 +138,12 @@ def _every_other_column(geometry: Geometry, column: int) -> Geometry:
                    pixel_bytes=2 * geometry.pixel_pitch, row_bytes=geometry.row_pitch)
 
 
-def _even(operator: Operator, geometry: Geometry) -> tuple[Operator, Geometry]:
+def _even(operator: Operator, geometry: Geometry, design: DesignPoint) -> tuple[Operator, Geometry]:
     if geometry.first_tap % 2 == 0:
         return operator, geometry
+    if design.weight_bits == 1:
+        raise SpecError(f"memory='spram': reads at even addresses; a kernel row that begins at an odd one needs a weight "
+                        f"of 0 in front, and weight_bits=1 has none; choose another padding or raise weight_bits")
     outputs, kernel_rows = operator.weights.shape[:2]
     weights = np.zeros((outputs, kernel_rows, 1, 1 + operator.weights.shape[2] * operator.weights.shape[3]), np.int8)
     weights[:, :, 0, 1:] = operator.weights.reshape(outputs, kernel_rows, -1)

@@ -9,173 +9,294 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hw.spec.commands import COMMAND_BITS, LAYER_LOG_ENTRIES, MAGIC, OPCODES, decode
-from hw.spec.design import PARAM_BITS, DesignPoint
-from hw.spec.errors import HeddleError
+from hw.spec.commands import COMMAND_BITS, COUNTS, LAYER_LOG_ENTRIES, MAGIC, OPCODES, checksum, decode
+from hw.spec.design import DesignPoint
 from hw.spec.image import unpack_header
 from hw.spec.multipliers import MULTIPLIERS
-from sw.golden.ops import matmul, requantize
+from hw.spec.requant import ADD_LEFT_SHIFT
+from sw.golden.ops import matmul, requantize, scaled
+from sw.golden.words import ProgramError, Resident, Words
 
-__all__ = ["ProgramError", "interpret", "run_command"]
+__all__ = ["ProgramError", "interpret"]
 
-
-class ProgramError(HeddleError, ValueError):
-    """A program cannot be run; the message names the command."""
-
-
-class _Weights:
-    """The weight scratchpad, read in words."""
-
-    def __init__(self, design: DesignPoint, image: bytes):
-        if len(image) > design.weight_bytes:
-            raise ProgramError(f"image of {len(image)} bytes: weight_bytes={design.weight_bytes}; raise weight_bytes")
-        memory = np.frombuffer(image.ljust(design.weight_bytes, b"\0"), np.uint8)
-        self.design, self.bits = design, np.unpackbits(memory, bitorder="little")
-
-    def words(self, first: int, count: int) -> np.ndarray:
-        """Bits ``(count, weight_word_bits)``, least significant first."""
-        words = self.bits.reshape(-1, self.design.weight_word_bits)
-        return words[np.arange(first, first + count) % len(words)]
-
-    def command(self, word: int) -> dict[str, int]:
-        start = word * self.design.weight_word_bits
-        if start + COMMAND_BITS > len(self.bits):
-            raise ProgramError(f"command at weight word {word}: the weight memory ends there; the program has no END")
-        return decode(_integer(self.bits[start:start + COMMAND_BITS]))
-
-    def weights(self, first: int, count: int) -> np.ndarray:
-        """int8 ``(count, cols, lanes)``."""
-        width = self.design.weight_bits
-        bits = self.words(first, count).reshape(count, self.design.cols, self.design.lanes, width).astype(np.int64)
-        place = 1 << np.arange(width)
-        place[-1] *= -1
-        return (bits @ place).astype(np.int8)
-
-    def params(self, first: int) -> dict[str, np.ndarray]:
-        """Bias, multiplier and shift of ``cols`` channels from one set of parameter words."""
-        design = self.design
-        bits = self.words(first, design.param_words).reshape(design.param_words, design.cols, -1)
-        columns = [_integer(bits[:, column].reshape(-1)[:PARAM_BITS]) for column in range(design.cols)]
-        bias = [(value + (1 << 31)) % (1 << 32) - (1 << 31) for value in columns]
-        return {"bias": np.array(bias, np.int64),
-                "multiplier": np.array([value >> 32 & 0xFFFFFFFF for value in columns], np.int64),
-                "shift": np.array([value >> 64 & 0xFF for value in columns], np.int64)}
-
-
-def _integer(bits: np.ndarray) -> int:
-    return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
-
-
-def _gather(command: Mapping[str, int], act: np.ndarray, pixels: np.ndarray, ky: np.ndarray,
-            offset: np.ndarray) -> np.ndarray:
-    """Activations of output ``pixels`` at kernel row ``ky`` and byte ``offset`` within the row (broadcast)."""
-    oy, ox = np.divmod(pixels, command["out_width"])
-    y = command["first_y"] + oy * command["stride_y"] + ky
-    x = command["first_x_bytes"] + ox * command["step_x_bytes"] + offset
-    address = (command["in_base"] + command["first_offset"] + oy * command["step_y_bytes"]
-               + ox * command["step_x_bytes"] + ky * command["in_row_bytes"] + offset)
-    valid = (y >= 0) & (y < command["in_height"]) & (x >= 0) & (x < command["in_row_bytes"])
-    return np.where(valid, act[address % len(act)], np.int8(command["in_zero"]))
-
-
-def _finish(design: DesignPoint, command: Mapping[str, int], acc: np.ndarray,
-            params: Mapping[str, np.ndarray]) -> np.ndarray:
-    half = 1 << design.acc_bits - 1
-    return requantize((acc + half) % (2 * half) - half, zero=command["out_zero"], low=command["act_min"],
-                      high=command["act_max"], **params)
-
-
-def _normal_block(design: DesignPoint, command: Mapping[str, int], memory: _Weights, act: np.ndarray,
-                  first: int, block: int) -> int:
-    """One block of ``cols`` output channels; returns the weight word behind it."""
-    rows, lanes, segments = design.rows, design.lanes, command["segments"]
-    steps = [(ky, segment * command["segment_bytes"] + step * lanes)
-             for ky in range(command["kernel_rows"]) for segment in range(segments)
-             for step in range(command["tail_steps"] if segment == segments - 1 else rows)]
-    ky, offset = np.array(steps).T
-    groups = command["groups"]
-    pixels = np.arange((groups - 1) * rows + command["tail_rows"])
-    weights = memory.weights(first + design.param_words, len(steps))
-    acts = _gather(command, act, pixels[:, None], np.repeat(ky, lanes),
-                   (offset[:, None] + np.arange(lanes)).reshape(-1))
-    dropped = MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
-    acc = matmul(acts, weights.transpose(0, 2, 1).reshape(-1, design.cols), dropped)
-    values = _finish(design, command, acc, memory.params(first))
-    group, row = np.divmod(pixels, rows)
-    columns = np.arange(command["tail_cols"] if block == command["blocks"] - 1 else design.cols)
-    address = (command["out_base"] + block * command["out_block_bytes"] + group * command["out_group_bytes"]
-               + row * command["out_row_bytes"])[:, None] + columns
-    act[address % len(act)] = values[:, columns]
-    return first + design.param_words + len(steps)
-
-
-def _depthwise_block(design: DesignPoint, command: Mapping[str, int], memory: _Weights, act: np.ndarray,
-                     first: int, block: int) -> int:
-    """One block of ``depthwise_channels`` channels, one per element; returns the weight word behind it."""
-    taps = [(ky, segment * command["segment_bytes"])
-            for ky in range(command["kernel_rows"]) for segment in range(command["segments"])]
-    ky, offset = np.array(taps).T
-    pixels = np.arange(command["groups"])
-    last = block == command["blocks"] - 1
-    weights_at = first + design.depthwise_rows * design.param_words
-    weights = memory.weights(weights_at, len(taps))
-    dropped = MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
-    for row in range(command["tail_rows"] if last else design.depthwise_rows):
-        params = memory.params(first + row * design.param_words)
-        short = last and row == command["tail_rows"] - 1
-        for column in range(command["tail_cols"] if short else design.depthwise_cols):
-            channel = block * command["block_bytes"] + row * design.depthwise_cols + column
-            acts = _gather(command, act, pixels[:, None], ky, offset + channel)
-            acc = matmul(acts, weights[:, column, row, None], dropped)
-            own = {name: values[column:column + 1] for name, values in params.items()}
-            address = (command["out_base"] + block * command["out_block_bytes"]
-                       + pixels * command["out_group_bytes"] + row * command["out_row_bytes"] + column)
-            act[address % len(act)] = _finish(design, command, acc, own)[:, 0]
-    return weights_at + len(taps)
-
-
-def run_command(design: DesignPoint, command: Mapping[str, int], image: bytes, act: bytearray) -> None:
-    """Run one decoded ``LAYER`` command on ``act``."""
-    _run_layer(design, command, _Weights(design, image), _activations(design, act))
-
-
-def _run_layer(design: DesignPoint, command: Mapping[str, int], memory: _Weights, act: np.ndarray) -> None:
-    step = _depthwise_block if command["depthwise"] else _normal_block
-    word = command["weight_base"]
-    for block in range(command["blocks"]):
-        word = step(design, command, memory, act, word, block)
-
-
-def _activations(design: DesignPoint, act: bytearray) -> np.ndarray:
-    if len(act) != design.act_bytes:
-        raise ProgramError(f"activation memory of {len(act)} bytes: act_bytes={design.act_bytes}; give a bytearray "
-                           f"of that size")
-    return np.frombuffer(act, np.int8)
+NEVER = np.iinfo(np.int64).max
 
 
 def interpret(design: DesignPoint, image: bytes, act: bytearray) -> None:
     """Run the image's program from its header's ``program`` to its ``END``; ``act`` (``act_bytes`` long) changes.
 
+    Streamed weights come from the image; with ``memory="spram"`` from ``act``, where they are put first.
+
     Raises
     ------
     ProgramError
-        If the image or the memory does not fit the design, or at a command that the engine refuses.
+        If the image or the memory does not fit the design, at a command that the engine refuses, or at one whose
+        result is not defined.
     SpecError
         If the image's header is missing or the image is damaged.
     """
-    memory, activations = _Weights(design, image), _activations(design, act)
-    word = unpack_header(image)["program"]
-    for index in range(LAYER_LOG_ENTRIES + 1):
-        command = memory.command(word)
-        where = f"command {index} at weight word {word}"
+    header = unpack_header(image)
+    if len(act) != design.act_bytes:
+        raise ProgramError(f"activation memory of {len(act)} bytes: act_bytes={design.act_bytes}; give a bytearray "
+                           f"of that size")
+    resident = Resident(design, image[:header["stream_offset"]])
+    streamed = np.frombuffer(image[header["stream_offset"]:], np.uint8)
+    if design.memory == "spram":
+        place = header["stream_address"]
+        act[place:place + len(streamed)] = streamed.tobytes()
+        if len(act) != design.act_bytes:
+            raise ProgramError(f"stream of {len(streamed)} bytes at {place}: reaches beyond act_bytes="
+                               f"{design.act_bytes}; compile the model again")
+        streamed = np.frombuffer(act, np.uint8)[place:place + len(streamed)]
+    _Program(design, resident, streamed, np.frombuffer(act, np.int8)).run(header["program"])
+
+
+class _Program:
+    """What lives from one command to the next."""
+
+    def __init__(self, design: DesignPoint, resident: Resident, streamed: np.ndarray, act: np.ndarray):
+        self.design, self.resident, self.streamed, self.act = design, resident, streamed, act
+        self.stream: Words | None = None
+        self.stream_words = 0
+
+    def run(self, word: int) -> None:
+        index = layers = 0
+        while True:
+            try:
+                command = self._command(word, layers)
+                if command["opcode"] == OPCODES["END"]:
+                    return
+                if command["opcode"] == OPCODES["STREAM"]:
+                    self._start_stream(command)
+                else:
+                    _Layer(self.design, command, self.act).run(self._words(command))
+                    layers += 1
+            except ProgramError as error:
+                raise ProgramError(f"command {index} at weight word {word}: {error}") from error
+            word += COMMAND_BITS // self.design.weight_word_bits
+            index += 1
+
+    def _command(self, word: int, layers: int) -> dict[str, int]:
+        """The decoded command; refused as the engine refuses it."""
+        encoded = self.resident.command(word)
+        command = decode(encoded)
         if command["magic"] != MAGIC:
-            raise ProgramError(f"{where}: starts with {command['magic']:#04x}, not {MAGIC:#04x}; "
+            raise ProgramError(f"starts with {command['magic']:#04x}, not {MAGIC:#04x}; compile the model again")
+        if checksum(encoded):
+            raise ProgramError(f"damaged, its checksum is off by {checksum(encoded):#06x}; load the model again")
+        opcode = command["opcode"]
+        if opcode not in OPCODES.values() or opcode == OPCODES["STREAM"] and not self.design.stream_port_bytes:
+            raise ProgramError(f"unknown opcode {opcode}; compile the model again")
+        if opcode == OPCODES["LAYER"]:
+            if layers == LAYER_LOG_ENTRIES:
+                raise ProgramError(f"more than {LAYER_LOG_ENTRIES} layers; split the model")
+            if zero := [name for name in COUNTS if not command[name]]:
+                raise ProgramError(f"{zero[0]}=0: must be 1 or more; compile the model again")
+        return command
+
+    def _start_stream(self, command: Mapping[str, int]) -> None:
+        ring_end = command["ring_base"] + command["ring_bytes"]
+        if ring_end > self.design.weight_bytes:
+            raise ProgramError(f"ring ends at byte {ring_end}, weight_bytes={self.design.weight_bytes}; "
                                f"compile the model again")
-        if command["opcode"] not in OPCODES.values():
-            raise ProgramError(f"{where}: unknown opcode {command['opcode']}; compile the model again")
-        if command["opcode"] == OPCODES["END"]:
-            return
-        if index == LAYER_LOG_ENTRIES:
-            raise ProgramError(f"{where}: more than {LAYER_LOG_ENTRIES} layers; split the model")
-        _run_layer(design, command, memory, activations)
-        word += COMMAND_BITS // design.weight_word_bits
+        size = self.design.weight_word_bits // 8
+        self.stream_words = min(command["stream_bytes"], len(self.streamed)) // size
+
+        def take(first: int, count: int) -> np.ndarray:
+            if first + count > self.stream_words:
+                raise ProgramError(f"waits for weight words {first} to {first + count - 1} of a stream of "
+                                   f"{self.stream_words}; compile the model again")
+            part = self.streamed[first * size:(first + count) * size].reshape(count, size)
+            return np.unpackbits(part, axis=1, bitorder="little")
+
+        self.stream = Words(self.design, take)
+
+    def _words(self, command: Mapping[str, int]) -> Words:
+        if not command["stream"]:
+            return self.resident.words(command["weight_base"])
+        if self.stream is None:
+            raise ProgramError("waits for streamed weights, but no STREAM came before; compile the model again")
+        return self.stream
+
+
+class _Layer:
+    """One LAYER command. A tile is a group of output pixels in one block; arrays are (tile, row, column, ...)."""
+
+    def __init__(self, design: DesignPoint, command: Mapping[str, int], act: np.ndarray):
+        self.design, self.command, self.act = design, command, act
+        self.tiles = command["bands"] * command["groups"]
+        self.written = np.full(len(act), NEVER)     # by which tile of the layer
+        self.dropped = MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
+        for wrong, why in {
+            "window": command["window"] and not (command["depthwise"] and command["local"]),
+            "maximum": command["maximum"] and not command["depthwise"],
+            "broadcast": command["broadcast"] and command["depthwise"],
+            "local": command["local"] and (not design.has_local_memory
+                                           or command["depthwise"] and not command["window"]),
+            "add": command["add"] and design.cols < 3,
+        }.items():
+            if why:
+                raise ProgramError(f"{wrong}=1: means nothing in this command on this design; compile the model again")
+
+    def run(self, words: Words) -> None:
+        command = self.command
+        for block in range(command["blocks"]):
+            before = words.position
+            add = words.params() if command["add"] else None
+            acc, params = (self._depthwise if command["depthwise"] else self._convolution)(words, block)
+            taken = words.position - before
+            if command["stream"] and taken != command["block_words"]:
+                raise ProgramError(f"block_words={command['block_words']}: a block takes {taken}; "
+                                   f"compile the model again")
+            self._store(acc, params, add, block)
+
+    def _fetch(self, block: int, position: np.ndarray, row: np.ndarray, offset: np.ndarray,
+               within: np.ndarray) -> np.ndarray:
+        """Activations of fetched words, ``within`` activations from their first one.
+
+        A word begins ``offset`` bytes behind the first tap of the output pixel at ``position``, ``row`` rows further
+        down. Arguments are broadcast; the first axis is the tile.
+        """
+        design, command = self.design, self.command
+        if within.max() >= design.fetch_bytes:
+            raise ProgramError(f"takes activation {within.max()} of a fetched word, which has {design.fetch_bytes}; "
+                               f"compile the model again")
+        pitch = command["step_x_bytes"] * (design.rows if command["broadcast"] else 1)
+        oy, ox = np.divmod(position, command["out_width"])
+        along = ox * pitch + block * command["block_bytes"] + offset
+        first = command["in_start"] + oy * command["step_y_bytes"] + row * command["in_row_bytes"] + along
+        y = command["first_y"] + oy * command["stride_y"] + row
+        x = command["first_x_bytes"] + along + within
+        valid = (y >= 0) & (y < command["in_height"]) & (x >= 0) & (x < command["in_row_bytes"])
+        if design.memory == "spram" and (valid & (first % 2 == 1)).any():
+            raise ProgramError("fetches from an odd address, memory='spram'; compile the model again")
+        address = (first + within) % (1 << 24) % len(self.act)
+        tile = block * self.tiles + np.arange(self.tiles).reshape(-1, *[1] * (address.ndim - 1))
+        if (valid & (self.written[address] < tile)).any():
+            raise ProgramError("reads what it has written itself; compile the model again")
+        self._reads = address, valid, tile
+        return self._narrow(np.where(valid, self.act[address], np.int8(command["in_zero"])))
+
+    def _narrow(self, values: np.ndarray) -> np.ndarray:
+        """The low ``act_bits``, with their sign."""
+        unused = 8 - self.design.act_bits
+        return np.left_shift(values, unused, dtype=np.int8) >> unused
+
+    def _convolution(self, words: Words, block: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Sums (tile, row, column) of a block, and parameters of its columns."""
+        design, command = self.design, self.command
+        rows, lanes = design.rows, design.lanes
+        segments, broadcast = command["segments"], command["broadcast"]
+        last = [1 if broadcast else command["tail_steps"]]
+        per_segment = [1 if broadcast else command["segment_steps"]] * (segments - 1) + last
+        steps = np.array([(ky, segment, step) for ky in range(command["kernel_rows"])
+                          for segment, count in enumerate(per_segment) for step in range(count)])
+        ky, segment, step = (part[:, None] for part in steps.T)
+        params = words.params()
+        count = 1 if command["uniform"] else len(steps)
+        if command["local"] and command["local_words"] != count:
+            raise ProgramError(f"local_words={command['local_words']}: a tile has {count} steps; "
+                               f"compile the model again")
+        weights = np.broadcast_to(words.weights(count), (len(steps), design.cols, lanes))
+        tile = np.arange(self.tiles).reshape(-1, 1, 1, 1)
+        row = np.arange(rows).reshape(1, -1, 1, 1)
+        within = step * lanes + np.arange(lanes)
+        within = within + row * command["step_x_bytes"] if broadcast else within[None, None]
+        acts = self._fetch(block, tile if broadcast else tile * rows + row, ky, segment * command["segment_bytes"],
+                           within)
+        if design.weight_bits == 1:
+            tail = (segment == segments - 1) & (step == last[0] - 1) & (np.arange(lanes) > command["tail_lanes"])
+            acts = np.where(tail, np.int8(0), acts)
+        flat = weights.transpose(0, 2, 1).reshape(-1, design.cols)
+        return matmul(acts.reshape(self.tiles, rows, -1), flat, self.dropped), params
+
+    def _depthwise(self, words: Words, block: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Sums or maxima (tile, row, column) of a block, and parameters (row, column)."""
+        design, command = self.design, self.command
+        rows, cols = design.depthwise_rows, design.depthwise_cols
+        sets = [words.params() for _ in range(rows)]
+        params = {name: np.stack([one[name][:cols] for one in sets]) for name in sets[0]}
+        acts, weights = (self._columns if command["window"] else self._taps)(words, block)
+        acc = np.zeros((self.tiles, rows, cols), np.int64)
+        for r, c in np.ndindex(rows, cols):
+            dots = [matmul(acts[:, tap, r, c], weights[tap, r, c][:, None], self.dropped)[:, 0]
+                    for tap in range(acts.shape[1])]
+            acc[:, r, c] = np.max(dots, axis=0) if command["maximum"] else np.sum(dots, axis=0)
+        return acc, params
+
+    def _taps(self, words: Words, block: int) -> tuple[np.ndarray, np.ndarray]:
+        """Activations (tile, tap, row, column, 1) and weights (tap, row, column, 1) of single taps."""
+        design, command = self.design, self.command
+        rows, cols = design.depthwise_rows, design.depthwise_cols
+        ky, kx = (part.reshape(1, -1, 1, 1) for part in np.indices((command["kernel_rows"], command["segments"])))
+        taps = ky.size
+        kept = words.weights(1 if command["uniform"] else taps)[:, :cols, :rows].transpose(0, 2, 1)
+        acts = self._fetch(block, np.arange(self.tiles).reshape(-1, 1, 1, 1), ky, kx * command["segment_bytes"],
+                           np.arange(rows * cols).reshape(1, 1, rows, cols))
+        if design.weight_bits == 1:
+            tail = (kx == command["segments"] - 1) & (np.arange(cols) > command["tail_lanes"])
+            acts = np.where(tail, np.int8(0), acts)
+        return acts[..., None], np.broadcast_to(kept, (taps, rows, cols))[..., None]
+
+    def _columns(self, words: Words, block: int) -> tuple[np.ndarray, np.ndarray]:
+        """Activations (tile, kernel row, row, column, lane) and weights (kernel row, row, column, lane).
+
+        Lane n has the column that came n columns before, none before the band's first.
+        """
+        design, command = self.design, self.command
+        rows, cols, height = design.depthwise_rows, design.depthwise_cols, command["kernel_rows"]
+        if command["local_words"] != rows * height:
+            raise ProgramError(f"local_words={command['local_words']}: the rows of elements take {rows * height}; "
+                               f"compile the model again")
+        weights = words.weights(rows * height).reshape(rows, height, design.cols, design.lanes)
+        band, group = np.divmod(np.arange(self.tiles), command["groups"])
+        newest = command["first_segments"] - 1 + group * command["segments"]
+        lane = np.arange(design.lanes)
+        column = newest.reshape(-1, 1, 1, 1, 1) - lane
+        acts = self._fetch(block, band.reshape(-1, 1, 1, 1, 1), np.arange(height).reshape(1, -1, 1, 1, 1),
+                           column * command["segment_bytes"], np.arange(rows * cols).reshape(1, 1, rows, cols, 1))
+        acts = np.where((column >= 0) & (lane < design.depthwise_taps), acts, np.int8(0))
+        return acts, weights[:, :, :cols].transpose(1, 0, 2, 3)
+
+    def _store(self, acc: np.ndarray, params: Mapping[str, np.ndarray], add: Mapping[str, np.ndarray] | None,
+               block: int) -> None:
+        """Requantize, clamp, add; then write the outputs that exist."""
+        command, half = self.command, 1 << self.design.acc_bits - 1
+        address, exists = self._outputs(block, *acc.shape[1:])
+        values = requantize((acc + half) % (2 * half) - half, zero=command["out_zero"], low=command["act_min"],
+                            high=command["act_max"], **params)
+        if add is not None:
+            values = self._add(self._narrow(self.act[address]), values, add)
+        tile = np.broadcast_to(block * self.tiles + np.arange(self.tiles).reshape(-1, 1, 1), exists.shape)
+        self.act[address[exists]] = self._narrow(values)[exists]
+        np.minimum.at(self.written, address[exists], tile[exists])
+        read, valid, when = self._reads
+        if (valid & (self.written[read] < when)).any():
+            raise ProgramError("reads what it has written itself; compile the model again")
+
+    def _outputs(self, block: int, rows: int, cols: int) -> tuple[np.ndarray, np.ndarray]:
+        """Addresses (tile, row, column) of a block's outputs, and which exist."""
+        command = self.command
+        band, group = (part.reshape(-1, 1, 1) for part in np.divmod(np.arange(self.tiles), command["groups"]))
+        row, column = np.arange(rows).reshape(-1, 1), np.arange(cols)
+        band_bytes = (command["groups"] - 1) * command["out_group_bytes"] + command["out_band_bytes"]
+        address = (command["out_base"] + block * command["out_block_bytes"] + band * band_bytes
+                   + group * command["out_group_bytes"] + row * command["out_row_bytes"] + column)
+        last_block = block == command["blocks"] - 1
+        if command["depthwise"]:
+            there = row < (command["tail_rows"] if last_block else rows)
+            short = last_block & (row == command["tail_rows"] - 1)
+        else:
+            there = (row < command["tail_rows"]) | (group != command["groups"] - 1)
+            short = np.full((1, 1), last_block)
+        exists = there & (column < np.where(short, command["tail_cols"], cols))
+        return address % len(self.act), np.broadcast_to(exists, address.shape)
+
+    def _add(self, other: np.ndarray, own: np.ndarray, params: Mapping[str, np.ndarray]) -> np.ndarray:
+        """TFLite's ADD: ``params`` has those of the other operand, the own one and the sum."""
+        def one(values: np.ndarray, which: int) -> np.ndarray:
+            return scaled(values + params["bias"][which], params["multiplier"][which], params["shift"][which])
+
+        total = one(other.astype(np.int64) << ADD_LEFT_SHIFT, 0) + one(own.astype(np.int64) << ADD_LEFT_SHIFT, 1)
+        command = self.command
+        return np.clip(one(total, 2) + command["add_zero"], command["add_min"], command["add_max"]).astype(np.int8)
