@@ -326,6 +326,8 @@ def _by_columns(operator: Operator, geometry: Geometry, design: DesignPoint) -> 
     stride = geometry.stride[1]
     if not stride <= kernel_cols <= design.depthwise_taps or kernel_rows > LOCAL_WORDS or operator.maximum:
         return
+    if not design.has_local_memory or MULTIPLIERS[design.multiplier].ways > 1:
+        return      # elements of different channels that share a multiplier share its lanes
     if design.weight_bits == 1 and kernel_cols < design.depthwise_taps:
         return      # columns before the kernel's would count: no weight is 0
     command, params = _depthwise(operator, geometry, design)

@@ -128,7 +128,8 @@ class _Layer:
         self.written = np.full(len(act), NEVER)     # by which tile of the layer
         self.dropped = MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
         for wrong, why in {
-            "window": command["window"] and not (command["depthwise"] and command["local"]),
+            "window": command["window"] and (not (command["depthwise"] and command["local"])
+                                             or MULTIPLIERS[design.multiplier].ways > 1),
             "maximum": command["maximum"] and not command["depthwise"],
             "broadcast": command["broadcast"] and command["depthwise"],
             "local": command["local"] and (not design.has_local_memory
