@@ -21,6 +21,15 @@ class Step(data.Struct):
     residual: 1    # no step: the word is what the outputs of array row ``token.row`` are added to
 
 
+class RowModes(data.Struct):
+    """Constant while a layer runs; moves down with the steps."""
+
+    elements: Modes
+    single: 1
+    distance: 5
+    tail_lanes: 4
+
+
 class SystolicArray(wiring.Component):
     """``rows`` x ``cols`` output-stationary elements fed from one activation port and one weight port.
 
@@ -60,15 +69,17 @@ class SystolicArray(wiring.Component):
         rows, cols = self.design.rows, self.design.cols
         ways = MULTIPLIERS[self.design.multiplier].ways
         elements = [[ProcessingElement(self.design, r, c) for c in range(0, cols, ways)] for r in range(rows)]
-        step = self.step
+        step, modes = self.step, Signal(RowModes, name="modes0")
+        m.d.comb += [modes.elements.eq(self.modes), modes.single.eq(self.single), modes.distance.eq(self.distance),
+                     modes.tail_lanes.eq(self.tail_lanes)]
         for r in range(rows):
-            acts = self._row_operands(m, r, step)
+            acts = self._row_operands(m, r, step, modes)
             for place, element in enumerate(elements[r]):
                 m.submodules[f"element_{r}_{place}"] = element
                 left = elements[r][place - 1]
                 above = elements[r - 1][place]
                 m.d.comb += [
-                    element.modes.eq(self.modes),
+                    element.modes.eq(left.modes_right if place else modes.elements),
                     element.token.eq(left.token_right if place else step.token),
                     element.acts.eq(left.acts_right if place else acts),
                 ]
@@ -80,11 +91,12 @@ class SystolicArray(wiring.Component):
                         self.totals[r * cols + col].eq(element.totals[way]),
                     ]
             following = Signal(Step, name=f"step{r + 1}")
-            m.d.sync += following.eq(step)
-            step = following
+            following_modes = Signal(RowModes, name=f"modes{r + 1}")
+            m.d.sync += [following.eq(step), following_modes.eq(modes)]
+            step, modes = following, following_modes
         return m
 
-    def _row_operands(self, m, r, step):
+    def _row_operands(self, m, r, step, modes):
         """The ``lanes`` activations that row ``r`` takes with ``step``."""
         design = self.design
         bits = design.act_bits
@@ -93,7 +105,7 @@ class SystolicArray(wiring.Component):
         mine = word[:lanes_bits]
         if r:
             mine = Signal(lanes_bits, name=f"mine{r}")
-            with m.Switch(self.distance):
+            with m.Switch(modes.distance):
                 for distance in range(1, design.lanes + 1):
                     with m.Case(distance):
                         m.d.comb += mine.eq(word[r * distance * bits:][:lanes_bits])
@@ -103,10 +115,10 @@ class SystolicArray(wiring.Component):
         with m.If(step.token.valid):
             m.d.sync += rest.eq(following)
         acts = Signal(lanes_bits, name=f"acts{r}")
-        m.d.comb += acts.eq(Mux(self.single, mine, Mux(step.fresh, word[:lanes_bits], rest[:lanes_bits])))
+        m.d.comb += acts.eq(Mux(modes.single, mine, Mux(step.fresh, word[:lanes_bits], rest[:lanes_bits])))
         if design.weight_bits == 1:      # no weight is 0, so an activation beyond the kernel row must be
             for lane in range(1, design.lanes):
-                with m.If(step.tail & (self.tail_lanes < lane)):
+                with m.If(step.tail & (modes.tail_lanes < lane)):
                     m.d.comb += acts.word_select(lane, bits).eq(0)
         return acts
 

@@ -28,7 +28,7 @@ class Token(data.Struct):
 
 
 class Modes(data.Struct):
-    """Constant while a layer runs."""
+    """Constant while a layer runs; it moves to the right with the operands, so that no wire crosses the array."""
 
     depthwise: 1   # lane 0 takes the activation of the element's own channel, the others nothing
     window: 1      # depthwise: lane n takes what lane 0 had n columns ago
@@ -60,15 +60,15 @@ class ProcessingElement(wiring.Component):
         super().__init__({
             "modes": In(Modes),
             "token": In(Token), "acts": In(acts), "weights": In(weights),
-            "token_right": Out(Token), "acts_right": Out(acts), "weights_down": Out(weights),
+            "modes_right": Out(Modes), "token_right": Out(Token), "acts_right": Out(acts), "weights_down": Out(weights),
             "totals": Out(data.ArrayLayout(signed(design.acc_bits), self.ways)),
         })
 
     def elaborate(self, platform):
         m = Module()
         design = self.design
-        m.d.sync += [self.token_right.eq(self.token), self.acts_right.eq(self.acts),
-                     self.weights_down.eq(self.weights)]
+        m.d.sync += [self.modes_right.eq(self.modes), self.token_right.eq(self.token),
+                     self.acts_right.eq(self.acts), self.weights_down.eq(self.weights)]
         token, acts, weights = self.token_right, self._acts(), self._weights()
         if design.has_local_memory:
             token, acts, weights = self._from_memories(m, acts, weights)
@@ -95,7 +95,7 @@ class ProcessingElement(wiring.Component):
         def one(lane):
             shared = self.acts_right[lane]
             own = self.acts_right[self.col + lane] if lane < self.ways else 0
-            return Mux(self.modes.depthwise, own, shared).as_signed() if lane or self.col else shared
+            return Mux(self.modes_right.depthwise, own, shared).as_signed() if lane or self.col else shared
         return [one(lane) for lane in range(self.design.lanes)]
 
     def _weights(self):
@@ -105,13 +105,13 @@ class ProcessingElement(wiring.Component):
             if not self._depthwise or (self.ways == 1 and lane):
                 return shared          # its activation is 0
             if lane != way:
-                return Mux(self.modes.depthwise, 0, shared).as_signed() if lane < self.ways else shared
-            return Mux(self.modes.depthwise, self.weights_down[way][self.row], shared).as_signed()
+                return Mux(self.modes_right.depthwise, 0, shared).as_signed() if lane < self.ways else shared
+            return Mux(self.modes_right.depthwise, self.weights_down[way][self.row], shared).as_signed()
         return [[one(way, lane) for lane in range(self.design.lanes)] for way in range(self.ways)]
 
     def _from_memories(self, m, acts, weights):
         """Operands a cycle later, taken from the element's own memories where the mode says so."""
-        design, modes, arrived = self.design, self.modes, self.token_right
+        design, modes, arrived = self.design, self.modes_right, self.token_right
         token = Signal(Token, name="token_held")
         m.d.sync += token.eq(arrived)
         later_acts = [Signal(signed(design.act_bits), name=f"act{lane}") for lane in range(design.lanes)]
@@ -146,7 +146,7 @@ class ProcessingElement(wiring.Component):
             shape=self.weights_down.shape(), depth=LOCAL_WORDS, init=[], attrs=LUT_RAM)
         writer, reader = storage.write_port(), storage.read_port(domain="comb")
         m.d.comb += [writer.addr.eq(token.tap), reader.addr.eq(token.tap), writer.data.eq(self.weights_down),
-                     writer.en.eq(token.load & (~self.modes.depthwise | (token.row == self.row)))]
+                     writer.en.eq(token.load & (~self.modes_right.depthwise | (token.row == self.row)))]
         return reader.data
 
     def _accumulate(self, m, way, summed, dot):
@@ -156,7 +156,7 @@ class ProcessingElement(wiring.Component):
         sum_ = Mux(summed.first, 0, acc) + dot
         if self._depthwise:
             keep = Mux(summed.first | (dot > acc), dot, acc)
-            m.d.comb += following.eq(Mux(self.modes.maximum, keep, sum_))
+            m.d.comb += following.eq(Mux(self.modes_right.maximum, keep, sum_))
         else:
             m.d.comb += following.eq(sum_)
         with m.If(summed.valid):

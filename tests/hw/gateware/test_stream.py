@@ -14,8 +14,8 @@ NARROW = DesignPoint(rows=4, cols=4, lanes=4, weight_bytes=4096, stream_bytes=2)
 DESIGNS = {
     "2 bytes": NARROW,
     "4 bytes": DesignPoint(rows=2, cols=4, lanes=4, weight_bytes=3072, stream_bytes=4),
-    "half words": DesignPoint(rows=4, cols=4, lanes=4, weight_bits=1, multiplier="lut", weight_bytes=1024,
-                              stream_bytes=2),
+    "binary": DesignPoint(rows=4, cols=8, lanes=4, weight_bits=1, multiplier="lut", weight_bytes=1024,
+                          stream_bytes=2),
 }
 
 

@@ -2,30 +2,78 @@ import random
 
 import pytest
 
-from hw.gateware.command import COMMAND
-from hw.spec.commands import COMMAND_BITS, COMMAND_FIELDS, MAGIC, decode, encode
+from hw.gateware.command import COMMAND, STREAM
+from hw.spec.commands import (
+    COMMAND_BITS,
+    COMMAND_FIELDS,
+    COUNTERS,
+    COUNTS,
+    MAGIC,
+    OPCODES,
+    STREAM_FIELDS,
+    checksum,
+    decode,
+    encode,
+    fits,
+)
 from hw.spec.errors import SpecError
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header, unpack_header
 
 
-def random_values(rng):
-    return {name: rng.randint(-(1 << bits - 1), (1 << bits - 1) - 1) if signed else rng.randrange(1 << bits)
-            for name, (bits, signed) in COMMAND_FIELDS.items()}
+def random_values(rng, fields, opcode):
+    """Every field but those that ``encode`` fills in."""
+    values = {name: rng.randint(-(1 << bits - 1), (1 << bits - 1) - 1) if signed else rng.randrange(1 << bits)
+              for name, (bits, signed) in fields.items()}
+    return {**values, "opcode": OPCODES[opcode], "magic": MAGIC, "checksum": 0}
 
 
-def test_decode_inverts_encode():
+TABLES = [("LAYER", COMMAND_FIELDS, COMMAND), ("STREAM", STREAM_FIELDS, STREAM), ("END", COMMAND_FIELDS, COMMAND)]
+
+
+@pytest.mark.parametrize("opcode, fields, layout", TABLES)
+def test_decode_inverts_encode(opcode, fields, layout):
     rng = random.Random(1)
     for _ in range(50):
-        values = random_values(rng)
-        assert decode(encode(values)) == values | {"magic": MAGIC}
+        values = random_values(rng, fields, opcode)
+        assert decode(encode(values)) | {"checksum": 0} == values
 
 
-def test_gateware_layout_is_the_table():
-    assert COMMAND.size == COMMAND_BITS
+@pytest.mark.parametrize("opcode, fields, layout", TABLES)
+def test_gateware_layout_is_the_table(opcode, fields, layout):
+    assert layout.size == COMMAND_BITS
     rng = random.Random(2)
-    values = random_values(rng) | {"magic": MAGIC}
-    view = COMMAND.from_bits(encode(values))
-    assert {name: view[name] for name in COMMAND_FIELDS} == values
+    values = random_values(rng, fields, opcode)
+    view = layout.from_bits(encode(values))
+    assert {name: view[name] for name in fields} | {"checksum": 0} == values
+
+
+def test_any_two_flipped_bits_spoil_the_checksum_unless_they_hide_each_other():
+    rng = random.Random(3)
+    word = encode(random_values(rng, COMMAND_FIELDS, "LAYER"))
+    assert checksum(word) == 0 and word >> COMMAND_BITS == 0
+    for first in range(COMMAND_BITS):
+        assert checksum(word ^ 1 << first)
+    for _ in range(200):
+        first, second = rng.sample(range(COMMAND_BITS), 2)
+        assert bool(checksum(word ^ 1 << first ^ 1 << second)) == (first % 16 != second % 16)
+
+
+def test_a_stream_has_its_own_fields():
+    values = {"opcode": OPCODES["STREAM"], "ring_base": 4096, "ring_bytes": 8192, "stream_bytes": 1 << 31}
+    assert {name: decode(encode(values))[name] for name in values} == values
+    with pytest.raises(SpecError, match="command field 'ring_base': not in hw.spec.commands"):
+        encode({"opcode": OPCODES["LAYER"], "ring_base": 0})
+
+
+def test_fits_says_what_a_field_holds():
+    assert [fits("kernel_rows", rows) for rows in (-1, 0, 255, 256)] == [False, True, True, False]
+    assert [fits("first_y", y) for y in (-257, -256, 255, 256)] == [False, True, True, False]
+
+
+def test_counters_counts_and_opcodes_are_of_the_table():
+    assert set(COUNTS) < set(COMMAND_FIELDS)
+    assert list(COMMAND_FIELDS)[:len(STREAM_FIELDS) - 3] == list(STREAM_FIELDS)[:-3]
+    assert len(COUNTERS) == 5 and max(OPCODES.values()) < 16
 
 
 @pytest.mark.parametrize("values, text", [

@@ -13,7 +13,8 @@ def test_preset_survives_toml(name):
 
 
 def test_presets_have_the_promised_macs():
-    assert [PRESETS[name].macs_per_cycle for name in ("ecp5-25", "ecp5-45", "ecp5-85")] == [32, 64, 128]
+    assert [PRESETS[name].macs_per_cycle for name in PRESETS] == [16, 32, 64, 128]
+    assert list(PRESETS) == ["up5k", "ecp5-25", "ecp5-45", "ecp5-85"]
 
 
 @pytest.mark.parametrize("fields, text", [
@@ -24,7 +25,12 @@ def test_presets_have_the_promised_macs():
     ({"multiplier": "booth"}, r"multiplier='booth': choose dsp or lut or trunc or packed or mac16 or ternary"),
     ({"acc_bits": 12}, r"acc_bits=12: 4 products of 8x8 bits need 18 and the requantizer takes 32"),
     ({"rows": 1, "lanes": 2}, r"rows=1, lanes=2: the activation port is rows\*lanes = 2 bytes wide and must be 4"),
-    ({"cols": 16, "lanes": 8}, r"cols=16, lanes=8: the weight port is 1024 bits wide and must be 8 to 512"),
+    ({"cols": 16, "lanes": 8}, r"cols=16, lanes=8: the weight port is 1024 bits wide and must be 16 to 512"),
+    ({"cols": 1, "lanes": 4, "weight_bits": 2}, r"the weight port is 8 bits wide and must be 16 to 512"),
+    ({"rows": 4, "weight_bits": 1, "multiplier": "lut", "stream_bytes": 2},
+     r"stream_bytes=2: streamed weights need a weight port of 32 bits or more, this one has 16; raise cols, lanes or"),
+    ({"rows": 1, "weight_bits": 1, "multiplier": "lut", "memory": "spram"},
+     r"memory='spram': streamed weights need a weight port of 32 bits or more, this one has 16; raise"),
     ({"requantizers": 8}, r"requantizers=8: choose a power of two, one of 1, 2, 4"),
     ({"act_bits": 6}, r"act_bits=6: choose 8, 4"),
     ({"memory": "spram", "rows": 1, "cols": 8}, r"memory='spram', cols=8: the outputs of an array row .* lower cols"),
@@ -41,7 +47,7 @@ def test_unknown_key_names_the_file():
 
 
 def test_unknown_name_lists_the_presets():
-    with pytest.raises(SpecError, match=r"design 'ecp5': neither a preset \(ecp5-25, ecp5-45, ecp5-85\) nor a TOML"):
+    with pytest.raises(SpecError, match=r"design 'ecp5': neither a preset \(up5k, ecp5-25, ecp5-45, ecp5-85\) nor a TOML"):
         load_design("ecp5")
 
 

@@ -63,6 +63,6 @@ def test_a_design_that_a_kind_cannot_build(fields, text):
 @pytest.mark.parametrize("kind", MULTIPLIERS.values(), ids=MULTIPLIERS)
 def test_every_kind_has_a_design(kind):
     for weight_bits in kind.weight_bits:
-        design = DesignPoint(multiplier=kind.name, weight_bits=weight_bits, rows=1,
+        design = DesignPoint(multiplier=kind.name, weight_bits=weight_bits, rows=1, lanes=8,
                              memory="spram" if kind.family == "ice40" else "bram")
         assert design.family == (kind.family or "ecp5")

@@ -11,7 +11,7 @@ from tests.support.streams import Block, StreamBench
 DESIGNS = {
     "2 bytes": DesignPoint(rows=4, cols=4, lanes=4, weight_bytes=4096, stream_bytes=2),
     "4 bytes": DesignPoint(rows=2, cols=4, lanes=4, weight_bytes=3072, stream_bytes=4),
-    "half words": DesignPoint(rows=4, cols=4, lanes=4, weight_bits=1, multiplier="lut", weight_bytes=1024,
+    "binary": DesignPoint(rows=4, cols=8, lanes=4, weight_bits=1, multiplier="lut", weight_bytes=1024,
                               stream_bytes=2),
     "wide words": DesignPoint(rows=4, cols=8, lanes=4, weight_bytes=8192, stream_bytes=2),
     "spram": DesignPoint(rows=1, cols=4, lanes=4, memory="spram", act_bytes=131072, weight_bytes=4096),
@@ -125,7 +125,7 @@ def test_the_smallest_ring_suffices_and_nothing_less_does(name, block_words):
 def test_lengths_that_the_loader_cannot_write_are_refused():
     with pytest.raises(StreamError, match="stream_bytes=1002: the loader writes 4 bytes at a time; round it up"):
         StreamTimeline(DESIGN, ring_bytes=512, stream_bytes=1002)
-    assert stream_length(DESIGNS["half words"], 501) == 1004
+    assert stream_length(DESIGNS["spram, half words"], 501) == 2008
 
 
 def test_a_block_is_not_released_before_it_is_ready():

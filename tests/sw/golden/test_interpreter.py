@@ -40,11 +40,12 @@ def common(graph, design, words):
     top, left = one.padding[:2]
     return {
         "opcode": OPCODES["LAYER"], "kernel_rows": one.kernel[0], "in_zero": graph.input.zero_point,
-        "out_zero": one.output.zero_point, "act_min": one.act_min, "act_max": one.act_max, "in_base": 64,
-        "out_base": 512, "in_height": height, "in_row_bytes": width * channels, "out_width": one.output.shape[1],
+        "out_zero": one.output.zero_point, "act_min": one.act_min, "act_max": one.act_max,
+        "in_start": 64 - top * width * channels - left * channels, "out_base": 512, "bands": 1, "first_segments": 1,
+        "in_height": height, "in_row_bytes": width * channels, "out_width": one.output.shape[1],
         "step_x_bytes": one.stride[1] * channels, "step_y_bytes": one.stride[0] * width * channels,
         "stride_y": one.stride[0], "first_x_bytes": -left * channels, "first_y": -top,
-        "first_offset": -top * width * channels - left * channels, "weight_base": words}
+        "tail_lanes": design.lanes - 1, "weight_base": words}
 
 
 def conv_program(graph, design, base):
@@ -66,6 +67,7 @@ def conv_program(graph, design, base):
     pixels = one.output.shape[0] * one.output.shape[1]
     command = common(graph, design, base) | {
         "segments": -(-steps // design.rows), "tail_steps": (steps - 1) % design.rows + 1,
+        "segment_steps": design.rows,
         "segment_bytes": design.fetch_bytes, "groups": -(-pixels // design.rows),
         "tail_rows": (pixels - 1) % design.rows + 1, "blocks": -(-outputs // design.cols),
         "tail_cols": (outputs - 1) % design.cols + 1, "out_row_bytes": outputs,
@@ -91,7 +93,8 @@ def depthwise_program(graph, design, base):
             words.append(pack(word.reshape(-1), design.weight_bits))
     last = channels - (blocks - 1) * size
     command = common(graph, design, base) | {
-        "depthwise": 1, "segments": kernel_x, "segment_bytes": channels, "tail_steps": 1, "block_bytes": size,
+        "depthwise": 1, "segments": kernel_x, "segment_bytes": channels, "tail_steps": 1, "segment_steps": 1,
+        "block_bytes": size,
         "groups": one.output.shape[0] * one.output.shape[1], "blocks": blocks, "tail_rows": -(-last // cols),
         "tail_cols": (last - 1) % cols + 1, "out_row_bytes": cols, "out_group_bytes": channels,
         "out_block_bytes": size}
