@@ -11,9 +11,9 @@ from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 
-__all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "WRITE_LATENCY", "AddPasses", "DrainTurns",
-           "add_passes", "add_slot_cycles", "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency",
-           "lane_skew",
+__all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "WRITE_LATENCY", "AddPasses",
+           "DrainTurns", "add_passes", "add_slot_cycles", "command_words", "drain_cycles", "drain_lag_cycles",
+           "drain_turns", "element_latency", "lane_skew",
            "last_output_cycles", "requantize_latency", "requantizer_latency", "settle_cycles", "tile_start_cycles"]
 
 READ_LATENCY = 4          # scratchpad: request to word
@@ -66,8 +66,8 @@ def drain_turns(design: DesignPoint, *, depthwise: bool, add: bool = False) -> D
     if add:
         return DrainTurns(depthwise=depthwise, rows=rows, turns=cols, columns=1,
                           cycles=design.requantizer_cycles * max(1, ADD_PASSES // design.requantizers))
-    return DrainTurns(depthwise=depthwise, rows=rows, turns=-(-cols // design.requantizers), columns=design.requantizers,
-                      cycles=design.requantizer_cycles)
+    return DrainTurns(depthwise=depthwise, rows=rows, turns=-(-cols // design.requantizers),
+                      columns=design.requantizers, cycles=design.requantizer_cycles)
 
 
 def lane_skew(design: DesignPoint, lane: int) -> int:

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from hw.spec.commands import OPCODES
 from hw.spec.design import DesignPoint
 from hw.spec.timing import (
-    add_slot_cycles,
     LOG_CYCLES,
     READ_LATENCY,
+    add_slot_cycles,
     command_words,
     drain_cycles,
     last_output_cycles,
@@ -17,7 +17,8 @@ from hw.spec.timing import (
 )
 from sw.compiler.stream import StreamTimeline
 
-__all__ = ["LayerCycles", "Tiles", "command_cycles", "layer_cycles", "port_cycles", "program_cycles", "tiles_of", "timeline"]
+__all__ = ["LayerCycles", "Tiles", "command_cycles", "layer_cycles", "port_cycles", "program_cycles", "tiles_of",
+           "timeline"]
 
 
 ROW_CYCLES = 9     # see port_cycles
@@ -130,7 +131,8 @@ def timeline(design: DesignPoint, commands: Sequence[Mapping[str, int]]) -> list
     A STREAM command comes first if there is one; its cycles belong to the first layer. Cycle 0 is that after the
     accepted ticket.
     """
-    now, loader, layers = 0, None, []
+    now, layers = 0, list[LayerCycles]()
+    loader: StreamTimeline | None = None
     for command in commands:
         if command["opcode"] == OPCODES["STREAM"]:
             now += command_cycles(design)
@@ -138,7 +140,7 @@ def timeline(design: DesignPoint, commands: Sequence[Mapping[str, int]]) -> list
                                     start=now)
             continue
         own = layer_cycles(design, command)
-        if command["stream"]:
+        if command["stream"] and loader:
             own = replace(own, weight_load=own.weight_load + _waits(design, command, own, now, loader))
         own = replace(own, drain=own.drain + _slot_wait(design, command, own))
         now += own.total + LOG_CYCLES

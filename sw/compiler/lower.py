@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hw.spec.commands import COMMAND_FIELDS, OPCODES, fits
+from hw.spec.commands import OPCODES
 from hw.spec.design import LOCAL_WORDS, DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
 from sw.compiler.channels import Channels, fold, join, param_words, pooling_channels, weight_words
+from sw.compiler.limits import exceeded_field, limit_text
 from sw.graph.graph import Layer
 
 __all__ = ["Geometry", "Lowered", "Operator", "lower"]
@@ -108,15 +109,15 @@ def operator_of(layer: Layer | None, taken_shape: tuple[int, int, int], zero_poi
                         f"choose another multiplier or train for this one")
     weights = layer.weights[:, None, None, :] if layer.op == "dense" else layer.weights
     depthwise = layer.op == "depthwise"
-    taps = weights.reshape(-1, weights.shape[-1]).T if depthwise else weights.reshape(weights.shape[0], -1)
-    same = {"channels": fold(layer, taps, zero_point, design), "in_zero": zero_point,
-            "out_zero": layer.output.zero_point, "act_min": layer.act_min, "act_max": layer.act_max}
+    per_channel = weights.reshape(-1, weights.shape[-1]).T if depthwise else weights.reshape(weights.shape[0], -1)
+    scale = fold(layer, per_channel, zero_point, design)
     if depthwise and weights.shape[-1] != channels:
         if design.weight_bits == 1:
             raise SpecError(f"{weights.shape[-1] // channels} outputs per channel run as a convolution most of whose "
-                            f"weights are 0, and weight_bits=1 has no 0; use one output per channel or raise weight_bits")
-        return Operator(depthwise=False, weights=_as_convolution(weights, channels), **same)
-    return Operator(depthwise=depthwise, weights=weights, **same)
+                            f"weights are 0, and weight_bits=1 has no 0; use one output per channel, or raise it")
+        depthwise, weights = False, _as_convolution(weights, channels)
+    return Operator(depthwise=depthwise, weights=weights, channels=scale, in_zero=zero_point,
+                    out_zero=layer.output.zero_point, act_min=layer.act_min, act_max=layer.act_max)
 
 
 def _as_convolution(weights: np.ndarray, channels: int) -> np.ndarray:
@@ -138,56 +139,11 @@ def lower(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[L
     """
     ways = [_tap_by_tap, _by_columns] if operator.depthwise else [_row_by_row, _broadcast]
     found = [lowered for way in ways for lowered in way(operator, geometry, design)]
-    exceeded = [_exceeded(lowered.command) for lowered in found]
+    exceeded = [exceeded_field(lowered.command) for lowered in found]
     fitting = [lowered for lowered, name in zip(found, exceeded, strict=True) if name is None]
     if not fitting:
-        raise SpecError(_limit(exceeded[0], found[0].command, operator, geometry, design))
+        raise SpecError(limit_text(exceeded[0] or "", operator, geometry, design))
     return fitting
-
-
-def _exceeded(command: Mapping[str, int]) -> str | None:
-    """The first field that cannot hold its value."""
-    return next((name for name, value in command.items() if not fits(name, value)), None)
-
-
-def _limit(name: str | None, command: Mapping[str, int], operator: Operator, geometry: Geometry,
-           design: DesignPoint) -> str:
-    """What of the layer a field of the command cannot hold, its limit, and the way out."""
-    bits, signed = COMMAND_FIELDS[name or "opcode"]
-    most = (1 << bits - signed) - 1
-    height, width, channels = geometry.shape
-    out_height, out_width, outputs = geometry.out_shape
-    depthwise = operator.depthwise
-    kernel = "x".join(map(str, operator.weights.shape[:2] if depthwise else operator.weights.shape[1:3]))
-    stride = "x".join(map(str, geometry.stride))
-    row = f"a row of the input has {width}x{channels} = {width * channels} activations"
-    out_row = f"a row of the output has {out_width}x{outputs} = {out_width * outputs} activations"
-    per_block = design.depthwise_channels if depthwise else design.cols
-    tap_row = most if depthwise else f"{most * design.fetch_bytes} activations (width times channels)"
-    texts = {
-        "kernel_rows": f"kernel {kernel} exceeds {most} rows; use a smaller kernel",
-        "segments": f"kernel {kernel} over {channels} channels exceeds a width of {tap_row}; use a smaller kernel"
-                    + ("" if depthwise else " or raise rows or lanes"),
-        "stride_y": f"stride {stride} exceeds {most}; use a smaller stride",
-        "step_x_bytes": f"stride {stride} over {channels} channels exceeds {most} activations; use fewer channels",
-        "step_y_bytes": f"{row}, times the stride {stride} exceeds {most}; use a narrower input",
-        "in_row_bytes": f"{row} and exceeds {most}; use a narrower input",
-        "segment_bytes": f"{channels} channels exceed {most}; use fewer channels",
-        "in_height": f"{height} rows of the input exceed {most}; use a smaller input",
-        "out_width": f"{out_width} columns of the output exceed {most}; use a smaller input",
-        "bands": f"{out_height} rows of the output exceed {most}; use a smaller input",
-        "first_x_bytes": f"{geometry.left} columns of padding over {channels} channels exceed {most} activations; "
-                         f"use less padding",
-        "first_y": f"{geometry.top} rows of padding exceed {most}; use less padding",
-        "groups": f"{out_height}x{out_width} output pixels exceed {most} groups of {1 if depthwise else design.rows}; "
-                  f"use a smaller input",
-        "blocks": f"{outputs} output channels exceed {most} blocks of {per_block}; use fewer channels",
-        "out_row_bytes": f"{outputs} output channels exceed {most}; use fewer channels",
-        "out_group_bytes": f"{outputs} output channels exceed {most} for a group of pixels; use fewer channels",
-        "out_band_bytes": f"{out_row} and exceeds {most}; use a narrower input",
-    }
-    value = command.get(name or "opcode", 0)
-    return texts.get(name or "", f"{name}={value} exceeds {most}; use a smaller layer")
 
 
 def _common(operator: Operator, geometry: Geometry) -> dict[str, int]:
@@ -342,5 +298,5 @@ def _by_columns(operator: Operator, geometry: Geometry, design: DesignPoint) -> 
     words = np.zeros((len(weights), rows, kernel_rows, design.cols, design.lanes), np.int8)
     # lane n multiplies the column that came n columns ago
     words[:, :, :, :cols, :kernel_cols] = weights[:, :, ::-1].transpose(0, 3, 1, 4, 2)
-    words = words.reshape(len(weights), rows * kernel_rows, design.cols, design.lanes)
-    yield Lowered(command=command, words=join(params, weight_words(words, design)))
+    kept = words.reshape(len(weights), rows * kernel_rows, design.cols, design.lanes)
+    yield Lowered(command=command, words=join(params, weight_words(kept, design)))

@@ -85,8 +85,8 @@ def _lower(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Place
     add = None
     if stage.add is not None:
         layer_add = graph.layers[stage.add]
-        zeros = tuple(types[tensor].zero_point for tensor in graph.inputs_of(stage.add))
-        add = (add_words(layer_add, zeros, stage.swapped, design),
+        first, second = (types[tensor].zero_point for tensor in graph.inputs_of(stage.add))
+        add = (add_words(layer_add, (first, second), stage.swapped, design),
                {"add": 1, "add_zero": given.zero_point, "add_min": layer_add.act_min, "add_max": layer_add.act_max})
     return [[_completed(lowered, add, design) for lowered in lower(operator, piece, design)]
             for operator, piece in _pieces(operator, geometry, design)]
@@ -142,8 +142,8 @@ def _even(operator: Operator, geometry: Geometry, design: DesignPoint) -> tuple[
     if geometry.first_tap % 2 == 0:
         return operator, geometry
     if design.weight_bits == 1:
-        raise SpecError(f"memory='spram': reads at even addresses; a kernel row that begins at an odd one needs a weight "
-                        f"of 0 in front, and weight_bits=1 has none; choose another padding or raise weight_bits")
+        raise SpecError("memory='spram': reads at even addresses; a kernel row that begins at an odd one needs a "
+                        "weight of 0 in front, and weight_bits=1 has none; choose another padding or raise weight_bits")
     outputs, kernel_rows = operator.weights.shape[:2]
     weights = np.zeros((outputs, kernel_rows, 1, 1 + operator.weights.shape[2] * operator.weights.shape[3]), np.int8)
     weights[:, :, 0, 1:] = operator.weights.reshape(outputs, kernel_rows, -1)

@@ -12,7 +12,7 @@ DESIGNS = {
     "2 bytes": DesignPoint(rows=4, cols=4, lanes=4, weight_bytes=4096, stream_bytes=2),
     "4 bytes": DesignPoint(rows=2, cols=4, lanes=4, weight_bytes=3072, stream_bytes=4),
     "binary": DesignPoint(rows=4, cols=8, lanes=4, weight_bits=1, multiplier="lut", weight_bytes=1024,
-                              stream_bytes=2),
+                          stream_bytes=2),
     "wide words": DesignPoint(rows=4, cols=8, lanes=4, weight_bytes=8192, stream_bytes=2),
     "spram": DesignPoint(rows=1, cols=4, lanes=4, memory="spram", act_bytes=131072, weight_bytes=4096),
     "spram, half words": DesignPoint(rows=1, cols=4, lanes=4, memory="spram", weight_bits=2, multiplier="lut",
