@@ -1,13 +1,19 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from hw.spec.commands import COMMAND_BITS, OPCODES, encode
+from hw.spec.commands import COMMAND_BITS, COUNTS, OPCODES, encode
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
-from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header
+from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header, unpack_header
 from sw import golden
+from sw.compiler import CompileError, compile_graph
+from sw.compiler.image import pack_image
 from sw.golden import ProgramError, interpret
 from sw.graph.graph import Graph
+from tests.support.layers import random_graph, random_inputs, random_residual
 from tests.sw.golden.nets import inputs_of, kind, layer, weights_of
 
 DESIGNS = [DesignPoint(), DesignPoint(rows=4, cols=2, lanes=2),
@@ -26,6 +32,8 @@ def param_words(design, params):
     slice_bits = design.lanes * design.weight_bits
     columns = [pack([bias], 32) | pack([multiplier], 32) << 32 | pack([shift], 8) << 64
                for bias, multiplier, shift in params]
+    if design.record_per_word:
+        return columns
     return [pack([column >> word * slice_bits for column in columns], slice_bits) for word in range(design.param_words)]
 
 
@@ -67,8 +75,7 @@ def conv_program(graph, design, base):
     pixels = one.output.shape[0] * one.output.shape[1]
     command = common(graph, design, base) | {
         "segments": -(-steps // design.rows), "tail_steps": (steps - 1) % design.rows + 1,
-        "segment_steps": design.rows,
-        "segment_bytes": design.fetch_bytes, "groups": -(-pixels // design.rows),
+        "segment_steps": design.rows, "segment_bytes": design.fetch_bytes, "groups": -(-pixels // design.rows),
         "tail_rows": (pixels - 1) % design.rows + 1, "blocks": -(-outputs // design.cols),
         "tail_cols": (outputs - 1) % design.cols + 1, "out_row_bytes": outputs,
         "out_group_bytes": design.rows * outputs, "out_block_bytes": design.cols}
@@ -94,10 +101,9 @@ def depthwise_program(graph, design, base):
     last = channels - (blocks - 1) * size
     command = common(graph, design, base) | {
         "depthwise": 1, "segments": kernel_x, "segment_bytes": channels, "tail_steps": 1, "segment_steps": 1,
-        "block_bytes": size,
-        "groups": one.output.shape[0] * one.output.shape[1], "blocks": blocks, "tail_rows": -(-last // cols),
-        "tail_cols": (last - 1) % cols + 1, "out_row_bytes": cols, "out_group_bytes": channels,
-        "out_block_bytes": size}
+        "block_bytes": size, "groups": one.output.shape[0] * one.output.shape[1], "blocks": blocks,
+        "tail_rows": -(-last // cols), "tail_cols": (last - 1) % cols + 1, "out_row_bytes": cols,
+        "out_group_bytes": channels, "out_block_bytes": size}
     return command, words
 
 
@@ -159,11 +165,23 @@ def test_a_swapped_weight_is_seen():
     assert act[512:512 + 72] != golden.run(graph, data[None], design)[-1].tobytes()
 
 
+LAYER = dict.fromkeys(COUNTS, 1) | {"opcode": OPCODES["LAYER"], "in_height": 1, "in_row_bytes": 1}
+
+
 @pytest.mark.parametrize("commands, error", [
-    ([0x11], r"command 0 at weight word 4: starts with 0x11, not 0x4d"),
+    ([0x11], r"command 0 at weight word 4: starts with 0x11, not 0x4d; compile the model again"),
     ([encode({"opcode": 7})], r"unknown opcode 7; compile the model again"),
-    ([encode({"opcode": OPCODES["LAYER"]})] * 65, r"command 64 .*more than 64 layers"),
-    ([encode({"opcode": OPCODES["LAYER"]})], r"command 1 .*starts with 0x00"),
+    ([encode({"opcode": OPCODES["STREAM"]})], r"unknown opcode 2; compile the model again"),
+    ([encode(LAYER) ^ 1 << 100], r"command 0 .*: damaged, its checksum is off by 0x0010; load the model again"),
+    ([encode(LAYER)] * 65, r"command 64 .*more than 64 layers; split the model"),
+    ([encode(LAYER)], r"command 1 .*starts with 0x00"),
+    ([encode(LAYER | {"groups": 0})], r"command 0 .*: groups=0: must be 1 or more; compile the model again"),
+    ([encode(LAYER | {"stream": 1})], r"waits for streamed weights, but no STREAM came before"),
+    ([encode(LAYER | {"window": 1})], r"window=1: means nothing in this command on this design"),
+    ([encode(LAYER | {"local": 1})], r"local=1: means nothing in this command on this design"),
+    ([encode(LAYER | {"segment_steps": 3, "segments": 2})], r"takes activation 11 of a fetched word, which has 8"),
+    ([encode(LAYER | {"groups": 9, "in_height": 9, "stride_y": 1, "step_y_bytes": 1, "out_base": 3,
+                      "out_group_bytes": 1})], r"command 0 .*: reads what it has written itself"),
 ])
 def test_a_broken_program_is_refused(commands, error):
     design = DesignPoint()
@@ -176,7 +194,165 @@ def test_memories_of_the_wrong_size_are_refused():
     image = image_of(design, [encode({"opcode": OPCODES["END"]})], [])
     with pytest.raises(ProgramError, match=r"activation memory of 7 bytes: act_bytes=1024"):
         interpret(design, image, bytearray(7))
-    with pytest.raises(ProgramError, match=r"image of 2000 bytes: weight_bytes=1024; raise weight_bytes"):
-        interpret(design, image.ljust(2000), bytearray(1024))
+    large = image_of(DesignPoint(act_bytes=1024), [encode({"opcode": OPCODES["END"]})], [1] * 114)
+    with pytest.raises(ProgramError, match=r"image of 1937 bytes: weight_bytes=1024; raise weight_bytes"):
+        interpret(design, large, bytearray(1024))
     with pytest.raises(SpecError, match="damaged"):
         interpret(design, image[:-1] + b"\x01", bytearray(1024))
+
+
+OPS = ("conv", "depthwise", "conv", "dense", "avgpool", "maxpool", "add")
+MEMORIES = {"act_bytes": 8192, "weight_bytes": 32768}
+#: one of each way to read commands, parameters, weights and activations
+KINDS = {
+    "columns": DesignPoint(rows=4, cols=4, lanes=4, requantizers=4, depthwise_taps=4, **MEMORIES),
+    "records": DesignPoint(rows=2, cols=4, lanes=4, **MEMORIES),
+    "wide": DesignPoint(rows=4, cols=8, lanes=4, requantizers=8, depthwise_taps=4, **MEMORIES),
+    "ternary": DesignPoint(rows=2, cols=4, lanes=2, weight_bits=2, multiplier="lut", requantizers=2, **MEMORIES),
+    "packed": DesignPoint(rows=2, cols=4, lanes=4, weight_bits=4, multiplier="packed", dataflow="weight", **MEMORIES),
+    "binary": DesignPoint(rows=2, cols=4, lanes=4, weight_bits=1, multiplier="lut", requantizers=4, **MEMORIES),
+    "narrow": DesignPoint(rows=2, cols=4, lanes=4, act_bits=4, weight_bits=4, multiplier="lut", depthwise_taps=2,
+                          **MEMORIES),
+    "truncated": DesignPoint(rows=2, cols=4, lanes=4, multiplier="trunc", depthwise_taps=2, **MEMORIES),
+    "streamed": DesignPoint(rows=4, cols=4, lanes=4, requantizers=4, act_bytes=8192, weight_bytes=4096,
+                            stream_bytes=2),
+    "spram": DesignPoint(rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2, requantizer_dsps=0,
+                         memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv"),
+}
+
+
+def compiled(design, seed, *, make=None):
+    """A random graph that fits, and its program."""
+    rng = np.random.default_rng(seed)
+    for _ in range(200):
+        if make:
+            graph = make(rng)
+        elif rng.integers(4) == 0:
+            graph = random_residual(rng, weight_bits=design.weight_bits, act_bits=design.act_bits)
+        else:
+            graph = random_graph(rng, weight_bits=design.weight_bits, act_bits=design.act_bits, ops=OPS,
+                                 depth_multiplier=2)
+        try:
+            return graph, compile_graph(graph, design)
+        except CompileError:
+            continue
+    raise AssertionError("no random graph fits the design")
+
+
+def answered(program, inputs, image=None):
+    """What the interpreter answers, on a memory full of rubbish."""
+    outputs = []
+    for data in inputs:
+        act = bytearray(np.random.default_rng(1).integers(0, 256, program.design.act_bytes, np.uint8).tobytes())
+        act[program.input.address:program.input.address + program.input.size] = data.tobytes()
+        interpret(program.design, image or program.image, act)
+        outputs.append(np.frombuffer(bytes(act), np.int8, program.output.size, program.output.address))
+    return np.array(outputs)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", KINDS)
+def test_random_programs_compute_their_graphs(name, seed):
+    design = KINDS[name]
+    graph, program = compiled(design, seed)
+    inputs = random_inputs(np.random.default_rng(seed), graph, 2)
+    assert np.array_equal(answered(program, inputs), golden.run(graph, inputs, design)[-1].reshape(2, -1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_many_random_programs_compute_their_graphs(name):
+    for seed in range(1000, 1150):
+        test_random_programs_compute_their_graphs(name, seed)
+
+
+WAYS = {"window": ("columns", "depthwise"), "broadcast": ("columns", "conv"), "local": ("packed", "conv"),
+        "uniform": ("records", "avgpool"), "maximum": ("narrow", "maxpool"), "add": ("wide", "add"),
+        "stream": ("spram", "conv")}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_run_a_layer(way, monkeypatch):
+    """Whether or not it is the fastest."""
+    name, op = WAYS[way]
+    design = KINDS[name]
+    monkeypatch.setattr("sw.compiler.compile.layer_cycles", lambda _, command: SimpleNamespace(total=-command[way]))
+    found = 0
+    for seed in range(8):
+        graph, program = compiled(design, seed, make=lambda rng: random_graph(
+            rng, weight_bits=design.weight_bits, act_bits=design.act_bits, ops=(op,)))
+        found += sum(layer.command[way] for layer in program.layers)
+        inputs = random_inputs(np.random.default_rng(seed), graph, 2)
+        assert np.array_equal(answered(program, inputs), golden.run(graph, inputs, design)[-1].reshape(2, -1))
+    assert found > 2
+
+
+def changed(program, change, way="opcode"):
+    """The image with a change in the first LAYER command that has ``way``."""
+    layers = [dict(command) for command in program.commands.layers]
+    command = next(command for command in layers if command[way])
+    command |= change(command)
+    commands = replace(program.commands, layers=tuple(layers))
+    return pack_image(commands, program.design, source=program.input, output=program.output,
+                      stream_address=program.stream_address)
+
+
+@pytest.mark.parametrize("way, change", [
+    ("window", lambda command: {"first_segments": command["first_segments"] + 1}),
+    ("window", lambda command: {"in_start": command["in_start"] + 1}),
+    ("broadcast", lambda command: {"in_start": command["in_start"] + 1}),
+    ("local", lambda command: {"out_zero": command["out_zero"] ^ 4}),
+    ("maximum", lambda command: {"maximum": 0}),
+    ("uniform", lambda command: {"act_max": command["act_max"] - 1}),
+    ("add", lambda command: {"add_zero": command["add_zero"] ^ 4}),
+    ("add", lambda command: {"out_zero": command["out_zero"] ^ 4}),
+    ("stream", lambda command: {"out_base": command["out_base"] + 2}),
+])
+def test_a_changed_command_is_seen(way, change, monkeypatch):
+    name, op = WAYS[way]
+    design = KINDS[name]
+    monkeypatch.setattr("sw.compiler.compile.layer_cycles", lambda _, command: SimpleNamespace(total=-command[way]))
+    for seed in range(20):
+        graph, program = compiled(design, seed, make=lambda rng: random_graph(
+            rng, weight_bits=design.weight_bits, act_bits=design.act_bits, ops=(op,), layers=1))
+        if any(layer.command[way] for layer in program.layers) and program.output.size > 20:
+            break
+    inputs = random_inputs(np.random.default_rng(seed), graph, 4)
+    assert np.array_equal(answered(program, inputs, changed(program, lambda _: {})), answered(program, inputs))
+    try:
+        got = answered(program, inputs, changed(program, change, way))
+    except ProgramError:
+        return
+    assert not np.array_equal(got, golden.run(graph, inputs, design)[-1].reshape(4, -1))
+
+
+@pytest.mark.parametrize("name, change, error", [
+    ("spram", {"block_words": 3}, r"block_words=3: a block takes \d+; compile the model again"),
+    ("packed", {"local": 1, "local_words": 99}, r"local_words=99: a tile has \d+ steps; compile the model again"),
+])
+def test_words_that_do_not_add_up_are_refused(name, change, error):
+    design = KINDS[name]
+    _, program = compiled(design, 3, make=lambda rng: random_graph(
+        rng, weight_bits=design.weight_bits, ops=("conv",), layers=1))
+    with pytest.raises(ProgramError, match=error):
+        answered(program, np.zeros((1, *program.graph.input.shape), np.int8), changed(program, lambda _: change))
+
+
+def test_a_stream_that_ends_early_is_refused():
+    _, program = compiled(KINDS["spram"], 3)
+    stream = program.commands.stream | {"stream_bytes": 16}
+    image = pack_image(replace(program.commands, stream=stream), program.design, source=program.input,
+                       output=program.output)
+    with pytest.raises(ProgramError, match=r"waits for weight words \d+ to \d+ of a stream of 1; compile"):
+        answered(program, np.zeros((1, *program.graph.input.shape), np.int8), image)
+
+
+@pytest.mark.parametrize("bit", [8, 40, 100, 200, 330, 400, 500])
+def test_any_damaged_bit_of_a_command_is_refused(bit):
+    _, program = compiled(KINDS["columns"], 1)
+    header, body = unpack_header(program.image), bytearray(program.image[HEADER_BYTES:])
+    at = header["program"] * program.design.weight_word_bits + bit - 8 * HEADER_BYTES
+    body[at // 8] ^= 1 << at % 8
+    image = pack_header(header, bytes(body)) + bytes(body)
+    with pytest.raises(ProgramError, match=r"command 0 at weight word \d+: damaged, its checksum is off by"):
+        answered(program, np.zeros((1, *program.graph.input.shape), np.int8), image)
