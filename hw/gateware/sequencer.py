@@ -193,6 +193,8 @@ class Sequencer(wiring.Component):
         with m.If(issues):
             m.d.sync += phase.eq(Mux(last_phase, 0, phase + 1))
             m.d.comb += taps.advance.eq(last_phase)
+            with m.If(phase < steps):
+                m.d.sync += kept_steps.eq(kept_steps + 1)
 
         self._count(m, state)
         with m.Switch(state):
@@ -286,8 +288,6 @@ class Sequencer(wiring.Component):
                     self._next_command(m, state, count)
 
         if design.has_local_memory:
-            with m.If(issues & (phase < steps)):
-                m.d.sync += kept_steps.eq(kept_steps + 1)
             m.d.sync += self.step.token.tap.eq(
                 Mux(state == State.LOCAL, local_tap, Mux(command.window, taps.y, kept_steps)))
         with m.If(state == State.RESIDUAL):

@@ -71,20 +71,26 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     Raises
     ------
     SpecError
-        If the clock cannot be made, or the board is none with an ECP5.
+        If the clock cannot be made, the board is none with an ECP5, or the design is not for one or has another CPU.
     HeddleError
         If the firmware is missing or larger than the ROM, or LiteX fails.
     """
     memory = memory or MemoryMap()
     if board.family != "ecp5":
         raise SpecError(f"board {board.name!r}: no SoC can be made for the {board.family} yet; choose a ulx3s board")
+    if design.family != board.family:
+        raise SpecError(f"memory={design.memory!r}: the {board.family} of board {board.name!r} has no such memories; "
+                        f"choose memory='bram'")
+    if design.cpu != "vexriscv":
+        raise SpecError(f"cpu={design.cpu!r}: no SoC can be made with it yet; choose cpu='vexriscv'")
     if not CLOCK_MHZ[0] <= clock_mhz <= CLOCK_MHZ[1]:
         raise SpecError(f"clock_mhz={clock_mhz:g}: choose {CLOCK_MHZ[0]:g} to {CLOCK_MHZ[1]:g}")
     out.mkdir(parents=True, exist_ok=True)
     (out / "heddle_engine.v").write_text(engine_verilog(design, weight_init) if engine is None else engine)
     (out / "Cfu.v").write_text(cfu_verilog())
     copyfile(cpu_verilog(), out / CPU_FILE)
-    request = {"top": TOP, "clock_mhz": clock_mhz, "sim": sim, "baud": BAUD, "memory": asdict(memory),
+    streams = bool(design.stream_bytes) and engine is None
+    request = {"top": TOP, "streams": streams, "clock_mhz": clock_mhz, "sim": sim, "baud": BAUD, "memory": asdict(memory),
                "rom": rom_words(firmware, memory), "board": asdict(board)}
     (out / "soc.json").write_text(json.dumps(request, indent=1, sort_keys=True))
     # A process of its own: LiteX names signals after the order of objects in memory and talks on standard error.

@@ -21,6 +21,7 @@ __all__ = ["Soc", "main"]
 
 BUS_TIMEOUT_CYCLES = 4096
 PLL_MARGINS = (1e-6, 1e-3, 2e-3, 5e-3, 1e-2)
+NO_STREAM = {"i_memory__request__ready": 0, "i_memory__data__valid": 0, "i_memory__data__payload": 0}
 BYTE_STREAM = ("valid", "ready", "data")
 
 
@@ -91,7 +92,7 @@ class Soc(SoCCore):
                                                  streams=request["sim"]))
         self.irq.add("peripheral")
         self._slave("peripheral", self.peripheral.bus, memory["io"])
-        self._add_engine(memory["engine"])
+        self._add_engine(memory["engine"], request["streams"])
 
     def add_csr_bridge(self, *arguments: Any, **keywords: Any) -> None:
         """Nothing: no module here has control and status registers of LiteX's kind, and LiteX cannot connect none."""
@@ -99,13 +100,14 @@ class Soc(SoCCore):
     def _slave(self, name: str, bus: wishbone.Interface, region: dict[str, int]) -> None:
         self.bus.add_slave(name, bus, SoCRegion(origin=region["origin"], size=region["size"], cached=False))
 
-    def _add_engine(self, region: dict[str, int]) -> None:
+    def _add_engine(self, region: dict[str, int], streams: bool) -> None:
+        """``streams``: it has a port to a memory outside, which no memory is at yet: requests are never taken."""
         bus = wishbone.Interface(data_width=32, address_width=32, addressing="word")
         self.specials += Instance(
             "heddle_engine", i_clk=ClockSignal("sys"), i_rst=ResetSignal("sys"),
             i_bus__cyc=bus.cyc, i_bus__stb=bus.stb, i_bus__we=bus.we, i_bus__sel=bus.sel,
             i_bus__adr=bus.adr[:(region["size"] // 4 - 1).bit_length()], i_bus__dat_w=bus.dat_w,
-            o_bus__dat_r=bus.dat_r, o_bus__ack=bus.ack)
+            o_bus__dat_r=bus.dat_r, o_bus__ack=bus.ack, **(NO_STREAM if streams else {}))
         self._slave("engine", bus, region)
 
 

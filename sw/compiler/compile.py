@@ -8,6 +8,7 @@ from sw.compiler.bands import MemoryPlan, fit_memory
 from sw.compiler.cycles import LayerCycles, layer_cycles, program_cycles, timeline
 from sw.compiler.errors import CompileError
 from sw.compiler.image import Commands, pack_image, place_weights
+from sw.compiler.lower import Lowered
 from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
 from sw.compiler.stages import lower_stages
@@ -91,8 +92,7 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     plan = fit_memory(graph, capacity=design.act_bytes)
     placements = _even_reads(plan, graph, design)
     works = lower_stages(plan.stages, placements, graph, design)
-    chosen = [min(work.choices, key=lambda lowered: layer_cycles(design, {"stream": 0, **lowered.command}).total)
-              for work in works]
+    chosen = [min(work.choices, key=lambda lowered: _preference(design, lowered)) for work in works]
     commands = place_weights(graph.name, chosen, design, layers=[work.name for work in works])
     stream_address = 0
     if design.memory == "spram":
@@ -109,6 +109,12 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     image = pack_image(commands, design, source=source, output=layers[-1].output, stream_address=stream_address)
     return Program(graph=graph, design=design, image=image, input=source, layers=layers, commands=commands,
                    stream_address=stream_address)
+
+
+def _preference(design: DesignPoint, lowered: Lowered) -> tuple[bool, int]:
+    """Of two commands for the same, the smaller one: as the design's dataflow wants it, then the faster one."""
+    moves_weights = design.dataflow == "weight" and not lowered.command["local"]
+    return moves_weights, layer_cycles(design, {"stream": 0, **lowered.command}).total
 
 
 def _even_reads(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Mapping[int, Placement]:

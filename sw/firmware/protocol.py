@@ -13,14 +13,14 @@ from zlib import crc32
 
 from hw.spec.commands import ERRORS
 from hw.spec.errors import HeddleError
-from hw.spec.image import HEADER_BYTES, HEADER_FIELDS
-from hw.spec.registers import WEIGHT_WINDOW, WINDOW_BYTES
+from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, unpack_header
+from hw.spec.registers import ACT_WINDOW, WEIGHT_WINDOW, WINDOW_BYTES
 
 __all__ = ["CHUNK_BYTES", "IN_PLACE", "MAGIC", "MAX_PAYLOAD", "OVERHEAD", "PROTOCOL_VERSION", "DeviceError", "Frame",
-           "Inference", "Info", "Op", "Status", "cfu_payload", "check", "decode", "encode", "infer_payload",
+           "Inference", "Info", "NO_MEMORY", "Op", "Status", "cfu_payload", "check", "decode", "encode", "infer_payload",
            "parse_cfu", "parse_inference", "parse_info", "read_payload", "upload_payloads"]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAGIC = b"HD"
 HEADER = struct.Struct("<2sBBH")
 CRC = struct.Struct("<I")
@@ -28,6 +28,8 @@ OVERHEAD = HEADER.size + CRC.size
 MAX_PAYLOAD = 4096 + 16     # bytes; the firmware's one buffer
 CHUNK_BYTES = 2048          # of a model image in one frame
 IN_PLACE = 1                # flag of INFER: the input is in the engine's memory already, the output stays there
+#: What to do about weights that stream from a memory outside.
+NO_MEMORY = "the SoC has no memory for them yet; raise weight_bytes until they fit, or narrow the weights or the network"
 INFERENCE = struct.Struct("<III")  # cycles, engine cycles, layers; then their cycles, then the output
 
 
@@ -58,6 +60,7 @@ class Status(IntEnum):
     BAD_OP = 10
     BAD_ADDRESS = 11
     TRAP = 12
+    NO_STREAM = 13
 
 
 MEANING = {
@@ -73,6 +76,8 @@ MEANING = {
     Status.BAD_OP: "unknown request; host and firmware are of different versions",
     Status.BAD_ADDRESS: "outside the engine's scratchpads, or not whole words",
     Status.TRAP: "the firmware met a trap",
+    Status.NO_STREAM: "the program streams weights from a memory outside, and the firmware knows of none; call "
+                      "heddle_set_stream, or raise weight_bytes until they stay in the scratchpad",
 }
 
 
@@ -159,21 +164,34 @@ def check(frame: Frame, doing: str) -> bytes:
 
 def _particulars(status: Status, payload: bytes) -> str:
     words = struct.unpack(f"<{len(payload) // 4}I", payload[:len(payload) // 4 * 4])
-    if status in (Status.ENGINE_ERROR, Status.TIMEOUT, Status.BUSY) and len(words) == 3:
-        state, done, cycles = words
+    if status in (Status.ENGINE_ERROR, Status.TIMEOUT, Status.BUSY) and len(words) == 4:
+        state, done, cycles, pc = words
         names = {value: name for name, value in ERRORS.items()}
         return (f" (STATUS {state:#010x}: error {names.get(state >> 8 & 255, '?')}, layer {state >> 16}, "
-                f"busy {state & 1}; DONE {done}, CYCLES {cycles})")
+                f"busy {state & 1}; PC {pc:#x}, DONE {done}, CYCLES {cycles})")
     if status == Status.TRAP and len(words) == 3:
         return " (mcause {:#x}, mepc {:#x}, mtval {:#x})".format(*words)
     return ""
 
 
 def upload_payloads(image: bytes) -> Iterator[bytes]:
-    """Payloads of the WRITE requests that bring a model image into the weight scratchpad."""
-    padded = image + bytes(-len(image) % 4)
-    for start in range(0, len(padded), CHUNK_BYTES):
-        yield struct.pack("<I", WEIGHT_WINDOW + start) + padded[start:start + CHUNK_BYTES]
+    """Payloads of the WRITE requests that bring a model image into the scratchpads.
+
+    Raises
+    ------
+    SpecError
+        If the image is damaged.
+    DeviceError
+        If a part of it streams from a memory outside, which these requests cannot reach.
+    """
+    header = unpack_header(image)
+    resident, streams = header["stream_offset"], header["stream_bytes"]
+    if streams and not header["stream_address"]:
+        raise DeviceError(f"model image: {streams} bytes of weights stream from a memory outside; {NO_MEMORY}")
+    for offset, part in ((WEIGHT_WINDOW, image[:resident]), (ACT_WINDOW + header["stream_address"], image[resident:])):
+        padded = part + bytes(-len(part) % 4)
+        for start in range(0, len(padded), CHUNK_BYTES):
+            yield struct.pack("<I", offset + start) + padded[start:start + CHUNK_BYTES]
 
 
 def infer_payload(data: bytes | None, *, limit_cycles: int = 0) -> bytes:

@@ -9,9 +9,10 @@ from boards import BOARDS
 from cosim.process import SimulationError
 from cosim.soc import Message, build_soc_sim, converse, run_soc, talk
 from hw.spec.cfu import CFU_INSTRUCTIONS, cfu_result, corner_operands
+from hw.spec.commands import COUNTERS
 from hw.spec.design import DesignPoint
 from hw.spec.image import pack_header
-from hw.spec.registers import ACT_WINDOW, LAYER_LOG, WEIGHT_WINDOW, WINDOW_BYTES
+from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, WEIGHT_WINDOW, WINDOW_BYTES
 from sw.compiler import compile_graph
 from sw.firmware import DeviceError, build
 from sw.firmware import protocol as wire
@@ -23,6 +24,7 @@ from tests.support.layers import random_graph, random_inputs
 pytestmark = pytest.mark.soc
 
 FINGERPRINT, INPUT_BYTES, INPUT_ADDRESS, OUTPUT_ADDRESS, LAYERS = 0xC0FFEE, 13, 6, 1021, 3
+ACT_ADDRESS = 2048     # of weights that stream
 REAL = DesignPoint(rows=2, cols=2, lanes=4, multiplier="lut", act_bytes=4096, weight_bytes=16384)
 
 
@@ -50,8 +52,13 @@ def inputs(count=3):
     return np.random.default_rng(1).integers(-128, 128, (count, INPUT_BYTES)).astype(np.int8)
 
 
+def write(offset, content):
+    return Op.WRITE, offset.to_bytes(4, "little") + content + bytes(-len(content) % 4)
+
+
 def upload(content):
-    return [*((Op.WRITE, payload) for payload in wire.upload_payloads(content)), (Op.OPEN, b"")]
+    """Good or damaged, whatever it says of itself."""
+    return [write(WEIGHT_WINDOW, content), (Op.OPEN, b"")]
 
 
 def statuses(answer):
@@ -69,7 +76,8 @@ def test_outputs_and_cycles(stub):
     assert np.array_equal(answer.outputs, inputs() + np.int8(1))
     assert answer.outputs.dtype == np.int8
     assert answer.engine_cycles.tolist() == [INPUT_BYTES] * 3
-    assert answer.layer_cycles.tolist() == [[LAYER_LOG // 4 + n for n in range(LAYERS)]] * 3
+    assert answer.layer_cycles.tolist() == [[sum(LAYER_LOG // 4 + LOG_WORDS * layer + n for n in range(len(COUNTERS)))
+                                             for layer in range(LAYERS)]] * 3
     assert (answer.cycles > INPUT_BYTES).all()
     assert (answer.cycles < 2000).all()
     assert answer.info.fingerprint == FINGERPRINT
@@ -111,6 +119,10 @@ def test_custom_instructions_match_golden(stub):
     (image()[:-1] + b"\0", "BAD_IMAGE"),
     (image(output_address=0xFFFFFFFF), "BAD_IMAGE"),
     (image(layers=65), "BAD_IMAGE"),
+    (image(stream_address=ACT_ADDRESS, stream_bytes=8), "BAD_IMAGE"),     # other weights are there
+    (image(stream_address=ACT_ADDRESS + 2, stream_bytes=8), "BAD_IMAGE"),
+    (image(stream_address=0x80000, stream_bytes=8), "BAD_IMAGE"),
+    (image(stream_bytes=8), "NO_STREAM"),
     (image(fingerprint=7), "WRONG_DESIGN"),
     (image(), "OK"),
 ])
@@ -118,6 +130,24 @@ def test_an_image_is_checked_before_it_runs(stub, content, status):
     answer = talk(stub, [*upload(content), (Op.INFER, wire.infer_payload(bytes(INPUT_BYTES)))])
     assert wire.parse_info(answer.frames[-2].payload).image.name == status
     assert statuses(answer)[-1] == status
+
+
+def test_weights_stream_from_the_activations(stub):
+    streaming = image(stream_address=ACT_ADDRESS, stream_bytes=8)
+    run_soc(stub, streaming, inputs(1))
+    pieces = [(Op.WRITE, payload) for payload in wire.upload_payloads(streaming)]
+    answer = talk(stub, [*pieces, (Op.OPEN, b""), (Op.INFER, wire.infer_payload(bytes(INPUT_BYTES))),
+                         (Op.READ, wire.read_payload(ACT_WINDOW + ACT_ADDRESS, 8)),
+                         (Op.READ, wire.read_payload(REGISTERS["STREAM"][0], 4))])
+    assert set(statuses(answer)) == {"OK"}
+    assert answer.frames[-2].payload == streaming[-8:]
+    assert int.from_bytes(answer.frames[-1].payload, "little") == ACT_ADDRESS
+
+
+def test_weights_of_a_memory_outside_do_not_reach_it(stub):
+    with pytest.raises(DeviceError, match="8 bytes of weights stream from a memory outside; the SoC has no memory for "
+                                          "them yet; raise weight_bytes until they fit, or narrow the weights"):
+        run_soc(stub, image(stream_bytes=8), inputs(1))
 
 
 @pytest.mark.parametrize("op, payload, status", [
@@ -154,8 +184,8 @@ def test_a_broken_off_frame_is_forgotten_after_a_silence(stub):
 
 
 @pytest.mark.parametrize("program, message", [
-    (1, r"input 0: TIMEOUT: the engine did not finish in time.*\(STATUS 0x00000001: error NONE, layer 0, busy 1; DONE"),
-    (2, r"input 0: ENGINE_ERROR: the engine stopped with an error \(STATUS 0x00030200: error BAD_OPCODE, layer 3"),
+    (1, r"input 0: TIMEOUT: the engine did not finish in time.*\(STATUS 0x00000001: error NONE, layer 0, busy 1; PC 0x1234, DONE"),
+    (2, r"input 0: ENGINE_ERROR: the engine stopped with an error \(STATUS 0x00030200: error BAD_OPCODE, layer 3, busy 0; PC 0x1234,"),
     (3, r"input 0: BUSY: the engine still runs"),
     (4, r"input 0: BUSY: .*STATUS 0xffffffff"),
 ])
@@ -200,6 +230,7 @@ int main(void)
     while (IO(UART_DATA) & HEDDLE_UART_EMPTY);
     for (uint32_t n = 0; n < sizeof image / 4; n++) *heddle_word(HEDDLE_WEIGHT_WINDOW + 4 * n) = image[n];
     for (int n = 0; n < 16; n++) data[n] = (int8_t)n;
+    %s
     int status = heddle_open();
     if (status == HEDDLE_OK) status = heddle_infer(data, data + 1, &cycles);
     put('H'), put('D');
@@ -213,8 +244,21 @@ int main(void)
 
 
 def test_a_users_own_main_runs_an_inference(stub, tmp_path):
-    words = ", ".join(hex(int.from_bytes(image()[n:n + 4], "little")) for n in range(0, len(image()), 4))
-    answer = converse(stub, [Message(data=b"!")], firmware=firmware_of(USER_MAIN % words, tmp_path / "user"))
+    check_users_main(stub, USER_MAIN % (as_words(image()), ""), tmp_path)
+
+
+def test_a_users_own_main_gives_a_memory_outside(stub, tmp_path):
+    streaming = image(stream_bytes=8)
+    check_users_main(stub, USER_MAIN % (as_words(streaming[:-8]), (
+        f"static const uint32_t outside[] = {{{as_words(streaming[-8:])}}}; heddle_set_stream(outside, 0x1234560);")), tmp_path)
+
+
+def as_words(content):
+    return ", ".join(hex(int.from_bytes(content[n:n + 4], "little")) for n in range(0, len(content), 4))
+
+
+def check_users_main(stub, source, folder):
+    answer = converse(stub, [Message(data=b"!")], firmware=firmware_of(source, folder / "user"))
     frame, = wire.decode(answer.data)
     assert Status(frame.kind) == Status.OK
     assert frame.payload == bytes([0, *range(1, 14), 14, 15])

@@ -3,8 +3,15 @@
 static struct {
     uint32_t program, input, input_bytes, output, output_bytes, layers;
     uint32_t limit;
+    const volatile uint32_t *stream;      /* the weights that stream, as the CPU sees them */
+    uint32_t stream_address;              /* and as the engine addresses them */
     int status;
 } model = {.status = HEDDLE_NO_IMAGE};
+
+static struct {
+    const volatile uint32_t *content;
+    uint32_t address;
+} outside;
 
 const uint32_t heddle_crc_table[256] = {HEDDLE_CRC_TABLE};
 
@@ -13,14 +20,15 @@ uint32_t heddle_header_word(uint32_t index)
     return *heddle_word(HEDDLE_WEIGHT_WINDOW + 4 * index);
 }
 
-static uint32_t image_crc(uint32_t bytes)
+/* `from` begins a word. */
+static uint32_t part_crc(uint32_t crc, const volatile uint32_t *words, uint32_t from, uint32_t to)
 {
-    uint32_t crc = ~0u, word = 0;
-    for (uint32_t n = HEDDLE_IMAGE_HEADER_BYTES; n < bytes; n++) {
-        word = n & 3 ? word >> 8 : heddle_header_word(n / 4);
+    uint32_t word = 0;
+    for (uint32_t n = from; n < to; n++) {
+        word = n & 3 ? word >> 8 : words[n / 4];
         crc = heddle_crc(crc, word & 255);
     }
-    return ~crc;
+    return crc;
 }
 
 static int window_holds(uint32_t window, uint32_t end, uint32_t address, uint32_t bytes)
@@ -37,13 +45,29 @@ static uint32_t layer_cycles(uint32_t layer)
     return total;
 }
 
+/* Where the weights that stream are: given, or in the activation scratchpad, never at its start. */
+static int find_stream(uint32_t bytes)
+{
+    uint32_t address = heddle_header_word(HEDDLE_IMAGE_STREAM_ADDRESS_WORD);
+    model.stream = outside.content;
+    model.stream_address = outside.address;
+    if (!bytes || !address)
+        return bytes && !outside.content ? HEDDLE_NO_STREAM : HEDDLE_OK;
+    if (address & 3 || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, address, bytes))
+        return HEDDLE_BAD_IMAGE;
+    model.stream = heddle_word(HEDDLE_ACT_WINDOW + address);
+    model.stream_address = address;
+    return HEDDLE_OK;
+}
+
 static int read_header(void)
 {
     if (*heddle_word(HEDDLE_REG_VERSION) != HEDDLE_MAP_VERSION)
         return HEDDLE_NO_ENGINE;
     if (heddle_header_word(HEDDLE_IMAGE_MAGIC_WORD) != HEDDLE_IMAGE_MAGIC)
         return HEDDLE_NO_IMAGE;
-    uint32_t bytes = heddle_header_word(HEDDLE_IMAGE_IMAGE_BYTES_WORD);
+    uint32_t resident = heddle_header_word(HEDDLE_IMAGE_STREAM_OFFSET_WORD);
+    uint32_t streamed = heddle_header_word(HEDDLE_IMAGE_STREAM_BYTES_WORD);
     model.program = heddle_header_word(HEDDLE_IMAGE_PROGRAM_WORD);
     model.input = heddle_header_word(HEDDLE_IMAGE_INPUT_ADDRESS_WORD);
     model.input_bytes = heddle_header_word(HEDDLE_IMAGE_INPUT_BYTES_WORD);
@@ -51,11 +75,17 @@ static int read_header(void)
     model.output_bytes = heddle_header_word(HEDDLE_IMAGE_OUTPUT_BYTES_WORD);
     model.layers = heddle_header_word(HEDDLE_IMAGE_LAYERS_WORD);
     if (heddle_header_word(HEDDLE_IMAGE_VERSION_WORD) != HEDDLE_IMAGE_VERSION
-        || bytes < HEDDLE_IMAGE_HEADER_BYTES || bytes > HEDDLE_WINDOW_BYTES - HEDDLE_WEIGHT_WINDOW
-        || image_crc(bytes) != heddle_header_word(HEDDLE_IMAGE_CRC32_WORD)
+        || resident < HEDDLE_IMAGE_HEADER_BYTES || resident > HEDDLE_WINDOW_BYTES - HEDDLE_WEIGHT_WINDOW
+        || resident + streamed != heddle_header_word(HEDDLE_IMAGE_IMAGE_BYTES_WORD) || resident + streamed < streamed
         || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, model.input, model.input_bytes)
         || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, model.output, model.output_bytes)
         || model.layers > HEDDLE_LAYER_LOG_ENTRIES)
+        return HEDDLE_BAD_IMAGE;
+    int status = find_stream(streamed);
+    if (status != HEDDLE_OK)
+        return status;
+    uint32_t crc = part_crc(~0u, heddle_word(HEDDLE_WEIGHT_WINDOW), HEDDLE_IMAGE_HEADER_BYTES, resident);
+    if (~part_crc(crc, model.stream, 0, streamed) != heddle_header_word(HEDDLE_IMAGE_CRC32_WORD))
         return HEDDLE_BAD_IMAGE;
     if (heddle_header_word(HEDDLE_IMAGE_FINGERPRINT_WORD) != *heddle_word(HEDDLE_REG_ID))
         return HEDDLE_WRONG_DESIGN;
@@ -87,6 +117,12 @@ volatile int8_t *heddle_output(void)
     return (volatile int8_t *)(HEDDLE_ENGINE_BASE + HEDDLE_ACT_WINDOW + model.output);
 }
 
+void heddle_set_stream(const volatile uint32_t *content, uint32_t address)
+{
+    outside.content = content;
+    outside.address = address;
+}
+
 void heddle_set_limit(uint32_t cycles)
 {
     model.limit = cycles;
@@ -111,9 +147,11 @@ static void copy(volatile int8_t *to, const volatile int8_t *from, uint32_t byte
         *to++ = *from++;
 }
 
+/* Polls: the engine's interrupt is not connected. Registers can be read without slowing the engine down. */
 static int run(uint32_t begun)
 {
     *heddle_word(HEDDLE_REG_PROGRAM) = model.program;
+    *heddle_word(HEDDLE_REG_STREAM) = model.stream_address;
     uint32_t ticket = *heddle_word(HEDDLE_REG_TICKET) + 1;
     *heddle_word(HEDDLE_REG_TICKET) = ticket;
     if (*heddle_word(HEDDLE_REG_TICKET) != ticket)

@@ -13,7 +13,8 @@ typedef struct {
 } heddle_cycles;
 
 /* Checks the engine and the model image in its weight scratchpad, once, before the first inference and after a new
- * image. Returns HEDDLE_OK, HEDDLE_NO_ENGINE, HEDDLE_NO_IMAGE, HEDDLE_BAD_IMAGE or HEDDLE_WRONG_DESIGN. */
+ * image. Returns HEDDLE_OK, HEDDLE_NO_ENGINE, HEDDLE_NO_IMAGE, HEDDLE_BAD_IMAGE, HEDDLE_NO_STREAM or
+ * HEDDLE_WRONG_DESIGN. */
 int heddle_open(void);
 
 /* A word of the model image's header (HEDDLE_IMAGE_..._WORD), whatever it holds. */
@@ -31,6 +32,10 @@ int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles);
 /* Engine only: where the open model's input and output lie in the engine's memory, as the CPU sees it (uncached). */
 volatile int8_t *heddle_input(void);
 volatile int8_t *heddle_output(void);
+
+/* Engine only, before heddle_open(), for a design with a memory outside that weights stream from: where the streamed
+ * part of the model image lies in it, as the CPU sees it and as the engine's memory port addresses it. */
+void heddle_set_stream(const volatile uint32_t *content, uint32_t address);
 
 /* Cycles that an inference may take before it is HEDDLE_TIMEOUT; 0, as after start, for no limit. */
 void heddle_set_limit(uint32_t cycles);

@@ -80,7 +80,8 @@ static uint32_t engine_state(void)
     payload.words[0] = *heddle_word(HEDDLE_REG_STATUS);
     payload.words[1] = *heddle_word(HEDDLE_REG_DONE);
     payload.words[2] = *heddle_word(HEDDLE_REG_CYCLES);
-    return 12;
+    payload.words[3] = *heddle_word(HEDDLE_REG_PC);
+    return 16;
 }
 
 static uint32_t info(uint32_t status)

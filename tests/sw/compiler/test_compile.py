@@ -7,20 +7,23 @@ from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.presets import PRESETS
 from sw.compiler import CompileError, compile_graph
-from sw.compiler.lower import pooling_scale
 from sw.golden import interpret, run
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_graph, random_inputs, random_layer, random_residual
+from tests.support.layers import OPERATORS, random_graph, random_inputs, random_layer, random_residual
+
+LARGE = DesignPoint(act_bytes=131072, weight_bytes=524288)
 
 
 def random_design(rng):
-    bits = int(rng.choice([8, 4, 2]))
+    bits, acts = int(rng.choice([8, 4, 2, 1])), int(rng.choice([8, 8, 8, 4]))
     rows, cols, lanes = (1 << int(n) for n in rng.integers(0, 4, 3))
-    lanes = max(lanes, -(-4 // rows), -(-8 // (cols * bits)))
+    lanes = max(lanes, -(-4 // rows), -(-32 // (cols * bits)))
+    taps = min(lanes, int(rng.choice([1, 2, 4])))
     kinds = [kind.name for kind in MULTIPLIERS.values() if bits in kind.weight_bits and cols % kind.ways == 0
-             and kind.magnitude is None and kind.family is None]
-    return DesignPoint(rows=rows, cols=cols, lanes=lanes, weight_bits=bits, act_bytes=8192, weight_bytes=131072,
-                       multiplier=str(rng.choice(kinds)))
+             and kind.magnitude is None and kind.family is None and acts in kind.act_bits]
+    return DesignPoint(rows=rows, cols=cols, lanes=lanes, weight_bits=bits, act_bits=acts, act_bytes=8192,
+                       weight_bytes=int(rng.choice([8192, 131072])), stream_bytes=2, depthwise_taps=taps,
+                       dataflow=str(rng.choice(["output", "weight"])), multiplier=str(rng.choice(kinds)))
 
 
 def interpreted(program, inputs, rng):
@@ -34,14 +37,50 @@ def interpreted(program, inputs, rng):
     return np.array(outputs)
 
 
+def networks(rng, design):
+    """A chain of layers of all operators, and a residual block."""
+    bits = {"weight_bits": design.weight_bits, "act_bits": design.act_bits}
+    yield random_graph(rng, ops=OPERATORS, depth_multiplier=1 if design.weight_bits == 1 else 2, **bits)
+    yield random_residual(rng, **bits)
+
+
+def check_program(graph, design, rng):
+    inputs = random_inputs(rng, graph, 3)
+    program = compile_graph(graph, design)
+    assert np.array_equal(interpreted(program, inputs, rng), run(graph, inputs, design)[-1].reshape(3, -1))
+    return program
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_program_equals_the_graph(seed):
     rng = np.random.default_rng(seed)
     design = random_design(rng)
-    graph = random_graph(rng, weight_bits=design.weight_bits)
-    inputs = random_inputs(rng, graph, 3)
-    program = compile_graph(graph, design)
-    assert np.array_equal(interpreted(program, inputs, rng), run(graph, inputs, design)[-1].reshape(3, -1))
+    for graph in networks(rng, design):
+        try:
+            check_program(graph, design, rng)
+        except CompileError as error:
+            assert design.cols < 4 and "residual add: needs cols of 4 or more" in str(error)
+
+
+@pytest.mark.parametrize("design", [
+    replace(PRESETS["ecp5-45"], act_bytes=8192), PRESETS["up5k"],
+    DesignPoint(rows=8, cols=4, lanes=2, depthwise_taps=2, dataflow="weight", act_bytes=8192),
+], ids=["window", "spram", "weight"])
+def test_every_way_to_run_a_layer_computes_the_same(design, monkeypatch):
+    """The compiler takes the fastest; here it takes any."""
+    rng, seen = np.random.default_rng(8), set()
+    monkeypatch.setattr("sw.compiler.compile._preference", lambda design, lowered: rng.random())
+    for _ in range(40):
+        for graph in networks(rng, design):
+            try:
+                program = check_program(graph, design, rng)
+            except CompileError as error:
+                assert "memory='spram': reads at even addresses" in str(error)
+                continue
+            seen |= {name for layer in program.layers for name in ("add", "window", "broadcast", "local", "maximum",
+                                                                   "uniform", "stream") if layer.command[name]}
+    assert seen >= {"add", "maximum", "uniform"}
+    assert seen >= ({"stream"} if design.memory == "spram" else {"window", "broadcast", "local"})
 
 
 def test_a_swapped_weight_is_seen():
@@ -56,14 +95,6 @@ def test_a_swapped_weight_is_seen():
     assert not np.array_equal(got, run(graph, inputs)[-1].reshape(8, -1))
 
 
-def test_no_layer_overwrites_what_it_reads():
-    rng = np.random.default_rng(6)
-    for _ in range(30):
-        program = compile_graph(random_graph(rng), DesignPoint(act_bytes=8192))
-        for before, after in zip(program.tensors, program.tensors[1:], strict=False):
-            assert not before.overlaps(after)
-
-
 def test_prefix_ends_at_the_layer():
     rng = np.random.default_rng(7)
     graph = random_graph(rng, layers=3)
@@ -71,38 +102,135 @@ def test_prefix_ends_at_the_layer():
     tensors = run(graph, inputs)
     for count in (1, 2, 3):
         program = compile_graph(graph, PRESETS["ecp5-25"]).prefix(count)
+        assert len(program.layers) == count and program.layers[-1].tensor == count
         assert np.array_equal(interpreted(program, inputs, rng), tensors[count].reshape(2, -1))
 
 
-@pytest.mark.parametrize("bits, count", [(8, 2), (8, 9), (8, 125), (4, 49), (2, 64)])
-def test_pooling_scale_is_exact(bits, count):
-    assert pooling_scale(count, bits)[0] == 1 << bits - 2    # it compares every sum with the division itself
+def test_what_does_not_fit_streams_and_gives_the_same():
+    rng = np.random.default_rng(3)
+    graph = random_graph(rng, layers=4, ops=["conv"])
+    inputs = random_inputs(rng, graph, 2)
+    design = replace(PRESETS["ecp5-25"], weight_bytes=2048)
+    program, whole = (compile_graph(graph, one) for one in (design, PRESETS["ecp5-25"]))
+    assert program.streamed_bytes > 0 == whole.streamed_bytes and program.cycles > whole.cycles
+    assert any(layer.command["stream"] for layer in program.layers)
+    assert np.array_equal(interpreted(program, inputs, rng), run(graph, inputs)[-1].reshape(2, -1))
 
 
-def small(channels=8, *, op="conv", outputs=8, size=4, **options):
-    rng = np.random.default_rng(1)
-    taken = TensorType(shape=(size, size, channels), scale=0.1, zero_point=0)
-    layer = random_layer(rng, op, taken, outputs=outputs, name="stem", **options)
+def one_layer(op="conv", shape=(4, 4, 8), *, weight_bits=8, **options):
+    taken = TensorType(shape=shape, scale=0.1, zero_point=0)
+    layer = random_layer(np.random.default_rng(1), op, taken, name="stem", weight_bits=weight_bits,
+                         **{"outputs": 8, **options})
     return Graph(name="net", input=taken, layers=(layer,))
 
 
-def residual(**options):
-    return random_residual(np.random.default_rng(3), **options)
+def field(graph, design, name):
+    return compile_graph(graph, design).layers[0].command[name]
+
+
+DEPTHWISE = one_layer("depthwise", (12, 12, 16), padding=(1, 1, 1, 1))
+
+
+def test_a_first_layer_of_one_channel_is_broadcast():
+    """Of keyword spotting: 10x4 taps, stride 2, on 49x10 of one channel."""
+    graph = one_layer(shape=(49, 10, 1), kernel=(10, 4), stride=(2, 2), padding=(4, 1, 5, 1), outputs=64)
+    program = compile_graph(graph, PRESETS["ecp5-45"])
+    assert program.layers[0].command["broadcast"] == 1
+    assert program.utilization > 0.8
+    assert field(graph, PRESETS["up5k"], "broadcast") == 0       # one row has no one to share with
+    many = one_layer(shape=(8, 8, 16), kernel=(3, 3))
+    assert field(many, PRESETS["ecp5-45"], "broadcast") == 0     # neighbouring pixels lie too far apart
+
+
+def test_a_depthwise_layer_runs_a_kernel_row_at_a_time():
+    design = PRESETS["ecp5-45"]
+    assert field(DEPTHWISE, design, "window") == 1
+    assert field(DEPTHWISE, replace(design, depthwise_taps=1), "window") == 0
+    assert field(DEPTHWISE, replace(design, depthwise_taps=2), "window") == 0     # its rows have three taps
+    assert compile_graph(DEPTHWISE, design).cycles < 0.6 * compile_graph(
+        DEPTHWISE, replace(design, depthwise_taps=1)).cycles
+
+
+@pytest.mark.parametrize("options", [
+    {"kernel": (3, 5)},                              # wider than depthwise_taps
+    {"kernel": (3, 2), "stride": (1, 3)},            # pixels share no column
+    {"kernel": (17, 3), "shape": (32, 8, 16)},       # more kernel rows than an element keeps
+])
+def test_a_kernel_that_elements_cannot_keep_runs_tap_by_tap(options):
+    graph = one_layer("depthwise", **{"shape": (12, 12, 16), **options})
+    assert field(graph, PRESETS["ecp5-45"], "window") == 0
+
+
+def test_binary_columns_before_the_kernel_would_count():
+    design = DesignPoint(rows=4, cols=4, lanes=8, weight_bits=1, multiplier="lut", depthwise_taps=4)
+    three, four = (one_layer("depthwise", (12, 12, 16), weight_bits=1, kernel=(3, width)) for width in (3, 4))
+    assert (field(three, design, "window"), field(four, design, "window")) == (0, 1)
+
+
+@pytest.mark.parametrize("op", ["avgpool", "maxpool"])
+def test_a_pool_reads_one_word_of_weights(op):
+    graph = one_layer(op, (8, 8, 32), kernel=(2, 2), stride=(2, 2))
+    program = compile_graph(graph, PRESETS["ecp5-45"])
+    command, sets = program.layers[0].command, PRESETS["ecp5-45"].depthwise_rows
+    assert command["uniform"] == 1 and command["maximum"] == (op == "maxpool")
+    assert program.layers[0].weight_words == command["blocks"] * (sets * PRESETS["ecp5-45"].param_words + 1)
+
+
+def test_a_weight_stationary_design_keeps_weights_where_they_fit():
+    design = DesignPoint(rows=4, cols=4, lanes=4, dataflow="weight")
+    assert field(one_layer(shape=(4, 4, 16), kernel=(1, 1)), design, "local") == 1
+    assert field(one_layer(shape=(4, 4, 16), kernel=(3, 3)), design, "local") == 0     # 36 steps
+
+
+def residual():
+    return random_residual(np.random.default_rng(3))
 
 
 @pytest.mark.parametrize("graph, design, text", [
-    (small(), DesignPoint(weight_bits=4), r"layer 0 stem \(conv\): 8-bit weights, weight_bits=4; raise weight_bits"),
-    (small(channels=64, outputs=32), DesignPoint(acc_bits=20), r"layer 0 stem \(conv\): sums reach \d+, acc_bits=20"),
-    (small(channels=64, outputs=64), DesignPoint(weight_bytes=1024), r"net: program and weights take \d+ bytes, weigh"),
-    (small(channels=200), DesignPoint(act_bytes=2048), r"layer 0 stem \(conv\): input and output take \d+ bytes, act_"),
-    (small(op="avgpool", kernel=(3, 3)), DesignPoint(weight_bits=2),
-     r"layer 0 stem \(avgpool\): a pooling window of 9 values cannot be averaged exactly with 2-bit weights"),
-    (residual(), DesignPoint(), r"layer \d \w+ \(\w+\): (the engine has no such operator yet|reads tensor)"),
-    (small(op="maxpool"), DesignPoint(), r"layer 0 stem \(maxpool\): the engine has no such operator yet"),
-    (small(op="depthwise", depth_multiplier=2), DesignPoint(), r"layer 0 stem \(depthwise\): 2 outputs per channel"),
-    (small(weight_bits=1), DesignPoint(), r"layer 0 stem \(conv\): binary weights"),
-    (small(channels=5000, size=14, kernel=(1, 1)), DesignPoint(act_bytes=131072, weight_bytes=524288), r"act_bytes="),
+    (one_layer(), DesignPoint(weight_bits=4), r"8-bit weights, weight_bits=4; raise weight_bits or train with 4-bit"),
+    (one_layer(shape=(4, 4, 64), outputs=32), DesignPoint(acc_bits=20), r"sums reach \d+, acc_bits=20 holds 524287; r"),
+    (one_layer("avgpool", kernel=(3, 3)), DesignPoint(weight_bits=2),
+     r"a pooling window of 9 values cannot be averaged exactly with 2-bit weights"),
+    (one_layer("depthwise", weight_bits=1, depth_multiplier=2),
+     DesignPoint(weight_bits=1, rows=4, multiplier="lut"), r"2 outputs per channel run as a convolution most of whose "
+     r"weights are 0, and weight_bits=1 has no 0; use one output per channel"),
+    (one_layer(), DesignPoint(act_bits=4), r"8-bit activations, act_bits=4; raise act_bits"),
+    (one_layer(weight_bits=4), DesignPoint(weight_bits=1, rows=4, multiplier="lut"), r"4-bit weights, weight_bits=1"),
+    (one_layer(weight_bits=2), DesignPoint(weight_bits=2, multiplier="ternary"), None),
+    (one_layer(shape=(300, 2, 1), kernel=(260, 1)), LARGE, r"kernel 260x1 exceeds 255 rows; use a smaller kernel"),
+    (one_layer(shape=(1, 64, 64), kernel=(1, 64)), LARGE,
+     r"kernel 1x64 over 64 channels exceeds a width of 2040 activations \(width times channels\); use a smaller kernel"),
+    (one_layer("dense", shape=(1, 1, 3000)), LARGE, r"kernel 1x1 over 3000 channels exceeds a width of 2040 activ"),
+    (one_layer("depthwise", shape=(1, 300, 2), kernel=(1, 260)), LARGE, r"kernel 1x260 over 2 channels exceeds a wi"),
+    (one_layer(shape=(64, 2, 1), kernel=(1, 1), stride=(33, 1)), LARGE, r"stride 33x1 exceeds 31; use a smaller str"),
+    (one_layer(shape=(1, 4100, 17), kernel=(1, 1), outputs=1), LARGE,
+     r"a row of the input has 4100x17 = 69700 activations and exceeds 65535; use a narrower input"),
+    (one_layer(shape=(5000, 1, 1), kernel=(1, 1), outputs=1), LARGE, r"5000 rows of the input exceed 4095; use a sm"),
+    (one_layer(shape=(1, 5000, 1), kernel=(1, 1), outputs=1), LARGE, r"5000 columns of the output exceed 4095; use a"),
+    (one_layer(shape=(1, 1, 1), kernel=(1, 1), outputs=20000), LARGE, r"20000 output channels exceed 4095 blocks of 4"),
+    (residual(), DesignPoint(cols=2), r"residual add: needs cols of 4 or more, cols=2; raise cols"),
+    (one_layer(shape=(3, 3, 5)), PRESETS["up5k"], r"memory='spram': reads at even addresses, and a row of the input h"),
 ])
 def test_a_layer_that_cannot_run_says_which_limit(graph, design, text):
+    if text is None:
+        weights = np.clip(graph.layers[0].weights, -1, 1)
+        assert compile_graph(replace(graph, layers=(replace(graph.layers[0], weights=weights),)), design)
+        graph, text = replace(graph, layers=(replace(graph.layers[0], weights=weights - 1),)), "weights of a magnitude"
+    with pytest.raises(CompileError, match=r"^layer \d+ \w+ \(\w+\): " + text):
+        compile_graph(graph, design)
+
+
+@pytest.mark.parametrize("graph, design, text", [
+    (one_layer(shape=(4, 4, 64), outputs=64), DesignPoint(weight_bytes=1024),
+     r"net: program and weights take \d+ bytes, weight_bytes=1024; raise weight_bytes, stream them \(stream_bytes\), or"),
+    (one_layer(shape=(4, 4, 64)), DesignPoint(weight_bytes=1024, stream_bytes=2),
+     r"net: weight_bytes=1024 holds program and resident weights, \d+ bytes, and the largest block of weights, \d+ bytes "
+     r"of layer stem; raise weight_bytes or narrow that layer"),
+    (one_layer("dense", shape=(1, 1, 1200)), PRESETS["up5k"], r"net: weight_bytes=4096 holds .* of layer stem; raise"),
+    (one_layer(shape=(8, 8, 2), kernel=(8, 8), stride=(8, 8)), replace(PRESETS["up5k"], act_bytes=1024),
+     r"net: activations take \d+ bytes and weights \d+, act_bytes=1024 holds both; narrow the weights or the network"),
+    (one_layer(shape=(4, 4, 200)), DesignPoint(act_bytes=2048), r"act_bytes=2048"),
+])
+def test_a_network_that_does_not_fit_says_which_limit(graph, design, text):
     with pytest.raises(CompileError, match=text):
         compile_graph(graph, design)

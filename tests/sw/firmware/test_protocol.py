@@ -1,9 +1,11 @@
 import pytest
 
-from hw.spec.registers import WEIGHT_WINDOW, WINDOW_BYTES
+from hw.spec.image import HEADER_FIELDS, pack_header
+from hw.spec.registers import ACT_WINDOW, WEIGHT_WINDOW, WINDOW_BYTES
 from sw.firmware import protocol as wire
 from sw.firmware.protocol import DeviceError, Frame, Op, Status
 
+HEADER = dict.fromkeys(HEADER_FIELDS, 0)
 PAYLOADS = [b"", b"x", bytes(range(256)), bytes(wire.MAX_PAYLOAD)]
 
 
@@ -38,10 +40,32 @@ def test_a_payload_has_a_limit():
 
 
 def test_an_upload_covers_the_image_in_whole_words():
-    image = bytes(range(250)) * 17
+    body = bytes(range(250)) * 17
+    image = pack_header(HEADER, body) + body
     parts = [(int.from_bytes(payload[:4], "little"), payload[4:]) for payload in wire.upload_payloads(image)]
     assert [offset for offset, _ in parts] == [WEIGHT_WINDOW + n for n in range(0, len(image), wire.CHUNK_BYTES)]
     assert b"".join(part for _, part in parts) == image + bytes(-len(image) % 4)
+
+
+def test_a_streamed_part_goes_to_the_activations():
+    body = bytes(range(100))
+    image = pack_header({**HEADER, "stream_bytes": 16, "stream_address": 64}, body) + body
+    assert list(wire.upload_payloads(image)) == [WEIGHT_WINDOW.to_bytes(4, "little") + image[:-16],
+                                                 (ACT_WINDOW + 64).to_bytes(4, "little") + body[-16:]]
+
+
+def test_a_part_that_streams_from_outside_cannot_be_uploaded():
+    image = pack_header({**HEADER, "stream_bytes": 16}, bytes(100)) + bytes(100)
+    with pytest.raises(DeviceError, match="model image: 16 bytes of weights stream from a memory outside; the SoC has "
+                                          "no memory for them yet; raise weight_bytes until they fit"):
+        list(wire.upload_payloads(image))
+
+
+def test_an_engine_error_says_where():
+    payload = b"".join(value.to_bytes(4, "little") for value in (3 << 16 | 5 << 8, 7, 900, 0x51))
+    with pytest.raises(DeviceError, match=r"input 2: ENGINE_ERROR: .*\(STATUS 0x00030500: error BAD_CHECKSUM, layer 3, "
+                                          r"busy 0; PC 0x51, DONE 7, CYCLES 900\)"):
+        wire.check(Frame(kind=Status.ENGINE_ERROR, sequence=0, payload=payload), "input 2")
 
 
 @pytest.mark.parametrize("offset, size", [(2, 4), (0, 3), (WINDOW_BYTES, 4), (-4, 4)])
@@ -60,7 +84,7 @@ def test_every_status_has_a_meaning():
 def test_an_unknown_status_and_another_version():
     with pytest.raises(DeviceError, match="asking: unknown status 200; build the firmware again"):
         wire.check(Frame(kind=200, sequence=0, payload=b""), "asking")
-    with pytest.raises(DeviceError, match="firmware: protocol version 9, the host has 1"):
+    with pytest.raises(DeviceError, match="firmware: protocol version 9, the host has 2"):
         wire.parse_info((9).to_bytes(4, "little") + bytes(76))
 
 
