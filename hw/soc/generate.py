@@ -89,9 +89,9 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     (out / "heddle_engine.v").write_text(engine_verilog(design, weight_init) if engine is None else engine)
     (out / "Cfu.v").write_text(cfu_verilog())
     copyfile(cpu_verilog(), out / CPU_FILE)
-    streams = bool(design.stream_bytes) and engine is None
-    request = {"top": TOP, "streams": streams, "clock_mhz": clock_mhz, "sim": sim, "baud": BAUD, "memory": asdict(memory),
-               "rom": rom_words(firmware, memory), "board": asdict(board)}
+    request = {"top": TOP, "clock_mhz": clock_mhz, "sim": sim, "baud": BAUD, "memory": asdict(memory),
+               "rom": rom_words(firmware, memory), "board": asdict(board),
+               "streams": bool(design.stream_bytes) and engine is None}
     (out / "soc.json").write_text(json.dumps(request, indent=1, sort_keys=True))
     # A process of its own: LiteX names signals after the order of objects in memory and talks on standard error.
     root = Path(__file__).parents[2]

@@ -16,9 +16,9 @@ from hw.spec.errors import HeddleError
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, unpack_header
 from hw.spec.registers import ACT_WINDOW, WEIGHT_WINDOW, WINDOW_BYTES
 
-__all__ = ["CHUNK_BYTES", "IN_PLACE", "MAGIC", "MAX_PAYLOAD", "OVERHEAD", "PROTOCOL_VERSION", "DeviceError", "Frame",
-           "Inference", "Info", "NO_MEMORY", "Op", "Status", "cfu_payload", "check", "decode", "encode", "infer_payload",
-           "parse_cfu", "parse_inference", "parse_info", "read_payload", "upload_payloads"]
+__all__ = ["CHUNK_BYTES", "IN_PLACE", "MAGIC", "MAX_PAYLOAD", "NO_MEMORY", "OVERHEAD", "PROTOCOL_VERSION",
+           "DeviceError", "Frame", "Inference", "Info", "Op", "Status", "cfu_payload", "check", "decode", "encode",
+           "infer_payload", "parse_cfu", "parse_inference", "parse_info", "read_payload", "upload_payloads"]
 
 PROTOCOL_VERSION = 2
 MAGIC = b"HD"
@@ -29,7 +29,8 @@ MAX_PAYLOAD = 4096 + 16     # bytes; the firmware's one buffer
 CHUNK_BYTES = 2048          # of a model image in one frame
 IN_PLACE = 1                # flag of INFER: the input is in the engine's memory already, the output stays there
 #: What to do about weights that stream from a memory outside.
-NO_MEMORY = "the SoC has no memory for them yet; raise weight_bytes until they fit, or narrow the weights or the network"
+NO_MEMORY = ("the SoC has no memory for them yet; raise weight_bytes until they fit, or narrow the weights or the "
+             "network")
 INFERENCE = struct.Struct("<III")  # cycles, engine cycles, layers; then their cycles, then the output
 
 

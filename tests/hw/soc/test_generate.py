@@ -1,6 +1,7 @@
 """Generated SoCs: the same bytes every time, the right ports and pins, clear errors."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -93,6 +94,23 @@ def test_an_impossible_clock_says_what_is_possible(firmware, tmp_path, clock_mhz
 def test_a_board_of_another_family_is_refused(tmp_path):
     with pytest.raises(SpecError, match=r"^board 'icebreaker': no SoC can be made for the ice40 yet; choose a ulx3s"):
         generate(DesignPoint(), BOARDS["icebreaker"], clock_mhz=12, firmware=tmp_path / "none", out=tmp_path)
+
+
+def test_a_design_that_the_soc_cannot_hold_is_refused(tmp_path):
+    spram = DesignPoint(rows=1, memory="spram", multiplier="mac16", act_bytes=131072, requantizer_dsps=0)
+    for design, text in ((spram, r"^memory='spram': the ecp5 of board 'ulx3s-25' has no such memories; choose memory="),
+                         (DesignPoint(cpu="serv"), r"^cpu='serv': no SoC can be made with it yet; choose cpu='vex")):
+        with pytest.raises(SpecError, match=text):
+            generate(design, BOARDS["ulx3s-25"], clock_mhz=50, firmware=tmp_path / "none", out=tmp_path)
+
+
+def test_a_memory_to_stream_from_is_tied_off(firmware, tmp_path):
+    def verilog(name, design):
+        files = generate(design, BOARDS["ulx3s-25"], clock_mhz=50, firmware=firmware, out=tmp_path / name)
+        return files.verilog[0].read_text()
+    small = DesignPoint(rows=1, cols=2, multiplier="lut", act_bytes=1024, weight_bytes=1024)
+    assert "memory__" not in verilog("without", small)
+    assert re.search(r"\.memory__request__ready *\(1'd0\)", verilog("with", replace(small, stream_bytes=2)))
 
 
 def test_firmware_that_is_missing_or_too_large(firmware, tmp_path):
