@@ -179,6 +179,8 @@ def layer_limit(macs: int, counters: dict[str, int], design: DesignPoint) -> str
     share = f"{name} {counters[name] / max(1, sum(counters.values())):.0%}"
     if name != "compute":
         return f"{share}: {COUNTERS[name]}"
+    if not macs:
+        return share
     return f"{share}: {utilization(macs, counters[name], design):.0%} of the multipliers in use"
 
 

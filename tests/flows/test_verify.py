@@ -66,7 +66,7 @@ def residual():
     rng = np.random.default_rng(6)
     start = TensorType(shape=(3, 4, 5), scale=0.05, zero_point=-3)
     layers = [random_layer(rng, "conv", start, outputs=4, kernel=(1, 1), name="first")]
-    layers.append(random_layer(rng, "conv", layers[0].output, outputs=4, padding=(1, 1, 1, 1), name="second"))
+    layers.append(random_layer(rng, "conv", start, outputs=4, padding=(1, 1, 1, 1), name="second", inputs=(0,)))
     layers.append(random_add(rng, (1, 2), [layer.output for layer in layers], name="sum"))
     layers.append(random_layer(rng, "dense", layers[2].output, outputs=6, name="dense"))
     multiplier, shift = prepare_softmax(1.0, layers[3].output.scale)

@@ -1,0 +1,58 @@
+"""Inputs for a network, and what it must answer: from an .npz file, or seeded random."""
+
+from pathlib import Path
+
+import numpy as np
+
+from hw.spec.errors import SpecError
+from sw.graph.graph import Graph
+
+__all__ = ["choose_inputs", "read_vectors", "vectors_beside"]
+
+SEED = 0                        # of random inputs
+
+
+def vectors_beside(model: Path) -> Path:
+    """Where the vectors of a model lie, if it has any."""
+    return model.with_name(f"{model.stem}_vectors.npz")
+
+
+def choose_inputs(graph: Graph, vectors: Path | None, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """At most ``count`` inputs of ``vectors`` and the outputs there, if any; without a file ``count`` random inputs.
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read or does not fit the graph.
+    """
+    if vectors:
+        inputs, outputs = read_vectors(vectors, graph)
+        return inputs[:count], None if outputs is None else outputs[:count]
+    shape = (count, *graph.input.shape)
+    return np.random.default_rng(SEED).integers(graph.input.low, graph.input.high + 1, shape).astype(np.int8), None
+
+
+def read_vectors(path: Path, graph: Graph) -> tuple[np.ndarray, np.ndarray | None]:
+    """``inputs`` and, if there, ``outputs`` of an .npz file, shaped for ``graph``.
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read or does not fit the graph.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in ("inputs", "outputs") if name in stored.files}
+    except Exception as error:  # numpy raises many kinds for a broken file
+        raise SpecError(f"{path}: no vectors ({type(error).__name__}: {error}); give an .npz file with an int8 array "
+                        f"'inputs'") from error
+    if "inputs" not in arrays:
+        raise SpecError(f"{path}: has no array 'inputs'; give an .npz file with an int8 array 'inputs'")
+    inputs, outputs = arrays["inputs"], arrays.get("outputs")
+    for name, array, kind in (("inputs", inputs, graph.input), ("outputs", outputs, graph.output)):
+        if array is not None and (array.dtype != np.int8 or not array.ndim or not len(array)
+                                  or array[0].size != kind.size or len(array) != len(inputs)):
+            raise SpecError(f"{path}: {name!r} is {array.dtype}{array.shape}; {graph.name} has int8 (N, "
+                            f"{', '.join(map(str, kind.shape))}) there")
+    return inputs.reshape(-1, *graph.input.shape), None if outputs is None else outputs.reshape(
+        -1, *graph.output.shape)
