@@ -1,11 +1,12 @@
 """The sequencer: fetches a program and issues, in every cycle, one activation fetch and one step."""
 
-from amaranth import Array, Cat, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import Step
 from hw.gateware.command import COMMAND, STREAM
+from hw.gateware.loop import LoopCounter
 from hw.gateware.params import ParamWord
 from hw.gateware.scratchpad import Fetch
 from hw.gateware.walker import Pixel, Taps, WindowWalker
@@ -40,6 +41,10 @@ COUNTED = {
     State.RESIDUAL: "memory", State.PORT: "memory", State.TILE: "compute", State.SPACE: "requantize",
     State.DRAIN: "drain",
 }
+
+
+def _at_least(value: Value, least: int) -> Value:
+    return Mux(value > least, value, least)
 
 
 class Sequencer(wiring.Component):
@@ -107,8 +112,12 @@ class Sequencer(wiring.Component):
         m.d.comb += [self.busy.eq(state != State.IDLE),
                      self.stream_wait.eq((state == State.BLOCK) & command.stream & settled)]
 
-        phase = Signal(range(max(2, design.fetch_steps)))
-        group, band, block, param_row = Signal(16), Signal(12), Signal(12), Signal(4)
+        phase, param_row, block = Signal(range(max(2, design.fetch_steps))), Signal(4), Signal(2)
+        loops = {name: LoopCounter(command[f"{name}s"].shape().width) for name in ("group", "band", "block")}
+        m.submodules.phases = phases = LoopCounter(5)
+        for name, loop in loops.items():
+            m.submodules[f"{name}s"] = loop
+            m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(self.begin)]
         local_left, local_tap, local_row = Signal(7), Signal(4), Signal(4)
         m.submodules.walker = walker = WindowWalker(design.rows)
         m.submodules.taps = taps = Taps()
@@ -116,17 +125,17 @@ class Sequencer(wiring.Component):
         residual_address, residual_tile, residual_block = Signal(24), Signal(24), Signal(24)
         m.d.comb += [walker.command.eq(command), walker.block_address.eq(block_address),
                      walker.block_x.eq(block_x), taps.command.eq(command), taps.begin.eq(self.begin),
-                     taps.first_tile.eq(group == 0)]
+                     taps.first_tile.eq(loops["group"].first)]
 
         single = command.depthwise | command.broadcast
         steps = Mux(taps.row_ends, command.tail_steps, command.segment_steps)
-        last_phase, last_group, last_band, last_block = Signal(), Signal(), Signal(), Signal()
+        last_phase, last_group, last_band, last_block = (
+            phases.last, loops["group"].last, loops["band"].last, loops["block"].last)
         tile_ends, set_ends = Signal(), Signal()
         m.d.comb += [
-            last_phase.eq(single | ((phase + 1 >= design.rows) & (phase + 1 >= steps))),
-            last_group.eq(group + 1 == command.groups), last_band.eq(band + 1 == command.bands),
-            last_block.eq(block + 1 == command.blocks), taps.ends_band.eq(last_group),
-            tile_ends.eq(last_phase & taps.last),
+            phases.total.eq(Mux(single, 1, Mux(taps.next_row_ends, _at_least(command.tail_steps, design.rows),
+                                               _at_least(command.segment_steps, design.rows)))),
+            phases.restart.eq(self.begin), taps.ends_band.eq(last_group), tile_ends.eq(last_phase & taps.last),
             set_ends.eq(count == design.param_words - 1),
         ]
 
@@ -134,12 +143,12 @@ class Sequencer(wiring.Component):
         # tile's last step brings that step closer to the next tile's, so pauses do not count.
         modes = [(depthwise, add) for depthwise in (False, True) for add in (False, True)]
         spacings = [drain_cycles(design, depthwise=depthwise, add=add) for depthwise, add in modes]
-        timer, spacing = Signal(range(max(spacings) + 1)), Signal(range(max(spacings) + 1))
-        m.d.sync += spacing.eq(Array(spacings)[Cat(command.add, command.depthwise)])
+        to_wait, spacing = Signal(range(max(spacings) + 1)), Signal(range(max(spacings) + 1))
+        m.d.sync += spacing.eq(Array(spacing - 1 for spacing in spacings)[Cat(command.add, command.depthwise)])
         spaced = Signal()
-        m.d.comb += spaced.eq(timer + 1 >= spacing)
+        m.d.comb += spaced.eq(to_wait == 0)
         with m.If(~spaced & ~self.paused & (taps.spacing | (state == State.SPACE))):
-            m.d.sync += timer.eq(timer + 1)
+            m.d.sync += to_wait.eq(to_wait - 1)
 
         issues = Signal()
         m.d.comb += [
@@ -149,17 +158,17 @@ class Sequencer(wiring.Component):
                 ((state == State.TILE) & (phase == 0)))),
             issues.eq((state == State.TILE) & ~self.paused),
         ]
-        reads_weights = self._issue(m, state, issues, phase, steps, single, taps, walker, group)
-        m.d.sync += [self.weight_address.eq(pointer), self.begin.eq(0), self.step.odd.eq(block[:2]),
+        reads_weights = self._issue(m, state, issues, phase, steps, single, taps, walker, loops)
+        m.d.sync += [self.weight_address.eq(pointer), self.begin.eq(0), self.step.odd.eq(block),
                      self.param.valid.eq((state == State.PARAMS) | (state == State.ADD)),
                      self.param.add.eq(state == State.ADD), self.param.index.eq(count),
-                     self.param.odd.eq(block[:2]), self.param.row.eq(param_row), self.param.last.eq(set_ends),
+                     self.param.odd.eq(block), self.param.row.eq(param_row), self.param.last.eq(set_ends),
                      self.step.token.load.eq(state == State.LOCAL), self.step.token.row.eq(local_row),
                      self.step.residual.eq(state == State.RESIDUAL)]
         kept_steps = Signal(4)      # local: number of the step in its tile
 
         def start_tile():
-            m.d.sync += [timer.eq(0), count.eq(0), kept_steps.eq(0), residual_address.eq(residual_tile)]
+            m.d.sync += [to_wait.eq(spacing), count.eq(0), kept_steps.eq(0), residual_address.eq(residual_tile)]
             with m.If(command.add):
                 m.d.sync += state.eq(State.RESIDUAL)
             with m.Else():
@@ -170,9 +179,9 @@ class Sequencer(wiring.Component):
 
         def end_tile():
             following = residual_tile + Mux(last_group, command.out_band_bytes, command.out_group_bytes)
-            m.d.sync += [group.eq(Mux(last_group, 0, group + 1)), residual_tile.eq(following)]
-            with m.If(last_group):
-                m.d.sync += band.eq(Mux(last_band, 0, band + 1))
+            m.d.sync += residual_tile.eq(following)
+            m.d.comb += [loops["group"].advance.eq(1), loops["band"].advance.eq(last_group),
+                         loops["block"].advance.eq(last_group & last_band)]
             with m.If(~last_group | ~last_band):
                 m.d.sync += pointer.eq(block_pointer)
                 start_tile()
@@ -192,7 +201,7 @@ class Sequencer(wiring.Component):
             m.d.sync += pointer.eq(next_pointer)
         with m.If(issues):
             m.d.sync += phase.eq(Mux(last_phase, 0, phase + 1))
-            m.d.comb += taps.advance.eq(last_phase)
+            m.d.comb += [phases.advance.eq(1), taps.advance.eq(last_phase)]
             with m.If(phase < steps):
                 m.d.sync += kept_steps.eq(kept_steps + 1)
 
@@ -214,7 +223,7 @@ class Sequencer(wiring.Component):
                     m.d.sync += state.eq(State.DECODE)
             with m.Case(State.DECODE):
                 self._decode(m, state, count, damaged)
-                m.d.sync += [block.eq(0), band.eq(0), group.eq(0), count.eq(0), param_row.eq(0),
+                m.d.sync += [block.eq(0), count.eq(0), param_row.eq(0),
                              block_address.eq(command.in_start), block_x.eq(command.first_x_bytes),
                              residual_tile.eq(command.out_base), residual_block.eq(command.out_base)]
                 with m.If(command.opcode == OPCODES["LAYER"]):
@@ -376,7 +385,7 @@ class Sequencer(wiring.Component):
                     m.d.sync += value.eq(value + mine)
         m.d.comb += [self.log_write.eq(state == State.LOG), self.log_address.eq(Cat(logged, self.layer[:13]))]
 
-    def _issue(self, m, state, issues, phase, steps, single, taps, walker, group):
+    def _issue(self, m, state, issues, phase, steps, single, taps, walker, loops):
         """One fetch and one step; returns whether this cycle reads a word of weights."""
         design, command = self.design, self.command
         kept = Array(Signal(Pixel, name=f"pixel{r}") for r in range(design.rows))
@@ -385,7 +394,7 @@ class Sequencer(wiring.Component):
         row = phase[:max(1, (design.rows - 1).bit_length())]
         m.d.comb += [
             fetches.eq(single | (phase < design.rows)),
-            advances.eq(taps.first & fetches & (~command.window | (group == 0))),
+            advances.eq(taps.first & fetches & (~command.window | loops["group"].first)),
             pixel.eq(Mux(advances, walker.pixel.as_value(), kept[row].as_value())),
             walker.advance.eq(issues & advances),
         ]

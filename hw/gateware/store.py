@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.command import COMMAND
+from hw.gateware.loop import LoopCounter
 from hw.gateware.scratchpad import write_layout
 from hw.spec.design import DesignPoint
 from hw.spec.timing import WRITE_LATENCY, drain_turns
@@ -43,18 +44,18 @@ class Store(wiring.Component):
         design, command = self.design, self.command
         normal, depthwise = (drain_turns(design, depthwise=kind) for kind in (False, True))
         column, row = Signal(range(design.cols + 1)), Signal(range(max(2, design.rows)))
-        group, band, block = Signal(16), Signal(12), Signal(12)
+        loops = {name: LoopCounter(command[f"{name}s"].shape().width) for name in ("group", "band", "block")}
+        for name, loop in loops.items():
+            m.submodules[f"{name}s"] = loop
+            m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(self.begin)]
         step = Mux(command.add, 1, design.requantizers)
         width = Mux(command.depthwise, design.depthwise_cols, design.cols)
         following_column = column + step
         last_turn, last_row = Signal(), Signal()
-        last_group, last_band, last_block = Signal(), Signal(), Signal()
+        last_group, last_band, last_block = (loop.last for loop in loops.values())
         m.d.comb += [
             last_turn.eq(following_column >= width),
             last_row.eq(row == Mux(command.depthwise, depthwise.rows - 1, normal.rows - 1)),
-            last_group.eq(group + 1 == command.groups),
-            last_band.eq(band + 1 == command.bands),
-            last_block.eq(block + 1 == command.blocks),
         ]
         address, row_address = Signal(24), Signal(24)
         tile_address, block_address = Signal(24), Signal(24)
@@ -70,14 +71,14 @@ class Store(wiring.Component):
             with m.If(last_turn):
                 m.d.sync += [column.eq(0), row.eq(row + 1), row_address.eq(next_row), address.eq(next_row)]
                 with m.If(last_row):
-                    m.d.sync += [row.eq(0), group.eq(Mux(last_group, 0, group + 1)), tile_address.eq(next_tile),
-                                 row_address.eq(next_tile), address.eq(next_tile)]
-                    with m.If(last_group):
-                        m.d.sync += band.eq(Mux(last_band, 0, band + 1))
-                        with m.If(last_band):
-                            m.d.sync += [block.eq(block + 1), block_address.eq(next_block)]
+                    m.d.sync += [row.eq(0), tile_address.eq(next_tile), row_address.eq(next_tile),
+                                 address.eq(next_tile)]
+                    m.d.comb += [loops["group"].advance.eq(1), loops["band"].advance.eq(last_group),
+                                 loops["block"].advance.eq(last_group & last_band)]
+                    with m.If(last_group & last_band):
+                        m.d.sync += block_address.eq(next_block)
         with m.If(self.begin):
-            m.d.sync += [column.eq(0), row.eq(0), group.eq(0), band.eq(0), block.eq(0)]
+            m.d.sync += [column.eq(0), row.eq(0)]
             m.d.sync += [register.eq(command.out_base)
                          for register in (address, row_address, tile_address, block_address)]
 

@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.command import COMMAND
+from hw.gateware.loop import LoopCounter
 
 __all__ = ["Pixel", "Taps", "WindowWalker"]
 
@@ -64,8 +65,8 @@ class Taps(wiring.Component):
         Of the segment, from the pixel's first tap (``window``: from the band's).
     first, last : Out(1)
         Of the tile's segments.
-    row_ends : Out(1)
-        The segment is the last of its kernel row.
+    row_ends, next_row_ends : Out(1)
+        The segment is the last of its kernel row; the one that ``advance`` goes to is.
     multiplies : Out(1)
         The segment completes pixels (``window``: it is of the last column).
     begins_sum : Out(1)
@@ -78,41 +79,46 @@ class Taps(wiring.Component):
         super().__init__({
             "command": In(COMMAND), "begin": In(1), "advance": In(1), "ends_band": In(1), "first_tile": In(1),
             "address": Out(24), "x": Out(signed(18)), "y": Out(8), "first": Out(1), "last": Out(1),
-            "row_ends": Out(1), "multiplies": Out(1), "begins_sum": Out(1), "spacing": Out(1)})
+            "row_ends": Out(1), "next_row_ends": Out(1), "multiplies": Out(1), "begins_sum": Out(1),
+            "spacing": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         command = self.command
         window = command.window
-        inner, outer = Signal(8), Signal(8)
-        start, last_inner, last_outer = Signal(24), Signal(), Signal()
-        columns = Mux(self.first_tile, command.first_segments, command.segments)
+        m.submodules.inner = inner = LoopCounter(8)
+        m.submodules.outer = outer = LoopCounter(8)
+        columns = Mux(self.begin | self.ends_band, command.first_segments, command.segments)
         m.d.comb += [
-            last_inner.eq(inner + 1 == Mux(window, command.kernel_rows, command.segments)),
-            last_outer.eq(outer + 1 == Mux(window, columns, command.kernel_rows)),
-            self.first.eq((inner == 0) & (outer == 0)), self.last.eq(last_inner & last_outer),
-            self.row_ends.eq(window | last_inner), self.y.eq(Mux(window, inner, outer)),
-            self.multiplies.eq(~window | last_outer),
-            self.begins_sum.eq((inner == 0) & (window | (outer == 0))),
-            self.spacing.eq(~window | ~self.first_tile | (outer + command.segments >= command.first_segments)),
+            inner.total.eq(Mux(window, command.kernel_rows, command.segments)),
+            outer.total.eq(Mux(window, columns, command.kernel_rows)),
+            inner.restart.eq(self.begin), outer.restart.eq(self.begin),
+            inner.advance.eq(self.advance), outer.advance.eq(self.advance & inner.last),
+            self.first.eq(inner.first & outer.first), self.last.eq(inner.last & outer.last),
+            self.row_ends.eq(window | inner.last),
+            self.next_row_ends.eq(window | Mux(self.begin, command.segments == 1, inner.next_last)),
+            self.multiplies.eq(~window | outer.last), self.begins_sum.eq(inner.first & (window | outer.first)),
+            self.spacing.eq(~window | ~self.first_tile | (outer.left < command.segments)),
         ]
-        across = Signal(24)
-        m.d.comb += across.eq(Mux(window, command.segment_bytes, command.in_row_bytes))
-        restarts = Mux(window, self.last & self.ends_band, self.last)
+        stride, across, start = Signal(24), Signal(24), Signal(24)
+        m.d.comb += [stride.eq(Mux(window, command.in_row_bytes, command.segment_bytes)),
+                     across.eq(start + Mux(window, command.segment_bytes, command.in_row_bytes))]
+        restarts = outer.last & (~window | self.ends_band)
+        moves = Signal()
+        m.d.comb += moves.eq(window ^ ~inner.last)      # along the row
         with m.If(self.advance):
-            m.d.sync += inner.eq(Mux(last_inner, 0, inner + 1))
-            with m.If(~last_inner):
-                stride = Signal(24)
-                m.d.comb += stride.eq(Mux(window, command.in_row_bytes, command.segment_bytes))
+            m.d.sync += self.y.eq(Mux(window, Mux(inner.last, 0, self.y + 1),
+                                      Mux(inner.last, Mux(outer.last, 0, self.y + 1), self.y)))
+            with m.If(~inner.last):
                 m.d.sync += self.address.eq(self.address + stride)
-                with m.If(~window):
-                    m.d.sync += self.x.eq(self.x + command.segment_bytes)
             with m.Else():
                 following = Signal(24)
-                m.d.comb += following.eq(Mux(restarts, 0, start + across))
-                m.d.sync += [outer.eq(Mux(last_outer, 0, outer + 1)), start.eq(following),
-                             self.address.eq(following),
-                             self.x.eq(Mux(window & ~restarts, self.x + command.segment_bytes, 0))]
+                m.d.comb += following.eq(Mux(restarts, 0, across))
+                m.d.sync += [start.eq(following), self.address.eq(following)]
+            with m.If(moves):
+                m.d.sync += self.x.eq(Mux(window & restarts, 0, self.x + command.segment_bytes))
+            with m.Elif(~window):
+                m.d.sync += self.x.eq(0)
         with m.If(self.begin):
-            m.d.sync += [inner.eq(0), outer.eq(0), start.eq(0), self.address.eq(0), self.x.eq(0)]
+            m.d.sync += [start.eq(0), self.address.eq(0), self.x.eq(0), self.y.eq(0)]
         return m

@@ -11,6 +11,7 @@ from sw.compiler.image import Commands, pack_image, place_weights
 from sw.compiler.lower import Lowered
 from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
+from sw.compiler.schedule import Stage
 from sw.compiler.stages import lower_stages
 from sw.graph.graph import Graph
 
@@ -29,6 +30,7 @@ class LayerPlan:
     weight_words: int
     tensor: int | None        # number of the graph's tensor that is complete behind this command
     output: Placement         # of the tensor that it writes to
+    stage: Stage              # of the schedule, that it is or is a part of
 
     @property
     def cycles(self) -> int:
@@ -102,7 +104,7 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
                                f"act_bytes={design.act_bytes} holds both; narrow the weights or the network")
     layers = tuple(
         LayerPlan(name=work.name, op=work.op, macs=work.macs, command=command, cycle_terms=terms,
-                  weight_words=len(words), tensor=work.tensor, output=work.output)
+                  weight_words=len(words), tensor=work.tensor, output=work.output, stage=work.stage)
         for work, command, terms, words in zip(works, commands.layers, timeline(design, commands.all), commands.words,
                                                strict=True))
     source = Placement(address=placements[0].address, size=graph.input.size)

@@ -29,11 +29,13 @@ def limit_text(name: str, operator: "Operator", geometry: "Geometry", design: De
     row = f"a row of the input has {width}x{channels} = {width * channels} activations"
     out_row = f"a row of the output has {out_width}x{outputs} = {out_width * outputs} activations"
     per_block = design.depthwise_channels if depthwise else design.cols
-    tap_row = most if depthwise else f"{most * design.fetch_bytes} activations (width times channels)"
+    window = f"kernel {kernel}" if depthwise or kernel != "1x1" else "dense kernel"
+    window += "" if depthwise else f" over {channels} channels"
+    tap_row = (f"{most}; use a smaller kernel" if depthwise else
+               f"{most * design.fetch_bytes} activations, channels included; use a smaller kernel, or raise rows or lanes")
     texts = {
         "kernel_rows": f"kernel {kernel} exceeds {most} rows; use a smaller kernel",
-        "segments": f"kernel {kernel} over {channels} channels exceeds a width of {tap_row}; use a smaller kernel"
-                    + ("" if depthwise else " or raise rows or lanes"),
+        "segments": f"{window} exceeds a width of {tap_row}",
         "stride_y": f"stride {stride} exceeds {most}; use a smaller stride",
         "step_x_bytes": f"stride {stride} over {channels} channels exceeds {most} activations; use fewer channels",
         "step_y_bytes": f"{row}, times the stride {stride} exceeds {most}; use a narrower input",

@@ -5,7 +5,7 @@ sees them: weights in words of ``weight_word_bits`` (``cols`` slices of ``lanes`
 in bytes; addresses wrap at the size of their memory.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from hw.spec.requant import ADD_LEFT_SHIFT
 from sw.golden.ops import matmul, requantize, scaled
 from sw.golden.words import ProgramError, Resident, Words
 
-__all__ = ["ProgramError", "interpret"]
+__all__ = ["ProgramError", "interpret", "layers"]
 
 NEVER = np.iinfo(np.int64).max
 
@@ -35,6 +35,12 @@ def interpret(design: DesignPoint, image: bytes, act: bytearray) -> None:
     SpecError
         If the image's header is missing or the image is damaged.
     """
+    for _ in layers(design, image, act):
+        pass
+
+
+def layers(design: DesignPoint, image: bytes, act: bytearray) -> Iterator[tuple[dict[str, int], Words]]:
+    """As :func:`interpret`, but stop before each LAYER: its fields, and the words that it is going to read."""
     header = unpack_header(image)
     if len(act) != design.act_bytes:
         raise ProgramError(f"activation memory of {len(act)} bytes: act_bytes={design.act_bytes}; give a bytearray "
@@ -43,12 +49,12 @@ def interpret(design: DesignPoint, image: bytes, act: bytearray) -> None:
     streamed = np.frombuffer(image[header["stream_offset"]:], np.uint8)
     if design.memory == "spram":
         place = header["stream_address"]
-        act[place:place + len(streamed)] = streamed.tobytes()
-        if len(act) != design.act_bytes:
+        if place + len(streamed) > len(act):
             raise ProgramError(f"stream of {len(streamed)} bytes at {place}: reaches beyond act_bytes="
                                f"{design.act_bytes}; compile the model again")
+        act[place:place + len(streamed)] = streamed.tobytes()
         streamed = np.frombuffer(act, np.uint8)[place:place + len(streamed)]
-    _Program(design, resident, streamed, np.frombuffer(act, np.int8)).run(header["program"])
+    yield from _Program(design, resident, streamed, np.frombuffer(act, np.int8)).run(header["program"])
 
 
 class _Program:
@@ -57,27 +63,28 @@ class _Program:
     def __init__(self, design: DesignPoint, resident: Resident, streamed: np.ndarray, act: np.ndarray):
         self.design, self.resident, self.streamed, self.act = design, resident, streamed, act
         self.stream: Words | None = None
-        self.stream_words = 0
 
-    def run(self, word: int) -> None:
-        index = layers = 0
+    def run(self, word: int) -> Iterator[tuple[dict[str, int], Words]]:
+        index = count = 0
         while True:
             try:
-                command = self._command(word, layers)
+                command = self._command(word, count)
                 if command["opcode"] == OPCODES["END"]:
                     return
                 if command["opcode"] == OPCODES["STREAM"]:
                     self._start_stream(command)
                 else:
-                    _Layer(self.design, command, self.act).run(self._words(command))
-                    layers += 1
+                    words = self._words(command)
+                    yield command, words.copy()
+                    _Layer(self.design, command, self.act).run(words)
+                    count += 1
             except ProgramError as error:
                 raise ProgramError(f"command {index} at weight word {word}: {error}") from error
             word += COMMAND_BITS // self.design.weight_word_bits
             index += 1
 
-    def _command(self, word: int, layers: int) -> dict[str, int]:
-        """The decoded command; refused as the engine refuses it."""
+    def _command(self, word: int, count: int) -> dict[str, int]:
+        """The decoded command behind ``count`` layers; refused as the engine refuses it."""
         encoded = self.resident.command(word)
         command = decode(encoded)
         if command["magic"] != MAGIC:
@@ -88,7 +95,7 @@ class _Program:
         if opcode not in OPCODES.values() or opcode == OPCODES["STREAM"] and not self.design.stream_port_bytes:
             raise ProgramError(f"unknown opcode {opcode}; compile the model again")
         if opcode == OPCODES["LAYER"]:
-            if layers == LAYER_LOG_ENTRIES:
+            if count == LAYER_LOG_ENTRIES:
                 raise ProgramError(f"more than {LAYER_LOG_ENTRIES} layers; split the model")
             if zero := [name for name in COUNTS if not command[name]]:
                 raise ProgramError(f"{zero[0]}=0: must be 1 or more; compile the model again")
@@ -100,12 +107,12 @@ class _Program:
             raise ProgramError(f"ring ends at byte {ring_end}, weight_bytes={self.design.weight_bytes}; "
                                f"compile the model again")
         size = self.design.weight_word_bits // 8
-        self.stream_words = min(command["stream_bytes"], len(self.streamed)) // size
+        available = min(command["stream_bytes"], len(self.streamed)) // size
 
         def take(first: int, count: int) -> np.ndarray:
-            if first + count > self.stream_words:
+            if first + count > available:
                 raise ProgramError(f"waits for weight words {first} to {first + count - 1} of a stream of "
-                                   f"{self.stream_words}; compile the model again")
+                                   f"{available}; compile the model again")
             part = self.streamed[first * size:(first + count) * size].reshape(count, size)
             return np.unpackbits(part, axis=1, bitorder="little")
 

@@ -26,6 +26,10 @@ class Words:
     def __init__(self, design: DesignPoint, take: Callable[[int, int], np.ndarray], position: int = 0):
         self.design, self._take, self.position = design, take, position
 
+    def copy(self) -> "Words":
+        """From the same word on."""
+        return Words(self.design, self._take, self.position)
+
     def take(self, count: int) -> np.ndarray:
         bits = self._take(self.position, count)
         self.position += count

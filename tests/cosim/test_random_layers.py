@@ -1,44 +1,71 @@
-"""Random networks on the RTL: every bit equals the golden model, every cycle count the cycle model."""
+"""Random networks on the RTL: every bit equals the golden model, every cycle and counter the cycle model."""
 
 import numpy as np
 import pytest
 
-from cosim.engine import build_engine, run_engine
+from cosim.engine import build_engine
 from hw.spec.design import DesignPoint
-from sw.compiler import compile_graph
-from sw.golden import run
-from tests.support.layers import random_graph, random_inputs
+from tests.support.engines import check_exact, check_outputs, random_programs, ways_of
 
-DESIGNS = [
-    DesignPoint(rows=2, cols=4, lanes=4, multiplier="lut", requantizers=2, act_bytes=8192, weight_bytes=65536),
-    DesignPoint(rows=4, cols=4, lanes=2, weight_bits=4, multiplier="trunc", requantizers=4, act_bytes=8192),
-    DesignPoint(rows=2, cols=4, lanes=2, weight_bits=2, multiplier="lut", requantizers=1, act_bytes=8192),
-    DesignPoint(rows=1, cols=8, lanes=4, multiplier="dsp", requantizers=1, act_bytes=8192, weight_bytes=65536),
-]
-MORE = [
-    DesignPoint(rows=8, cols=2, lanes=4, multiplier="trunc", requantizers=2, act_bytes=8192, weight_bytes=65536),
-    DesignPoint(rows=4, cols=8, lanes=4, multiplier="dsp", requantizers=4, act_bytes=8192, weight_bytes=65536),
-    DesignPoint(rows=4, cols=1, lanes=4, multiplier="dsp", requantizers=1, act_bytes=8192, weight_bytes=65536),
-    DesignPoint(rows=4, cols=4, lanes=4, multiplier="dsp", requantizers=1, act_bytes=8192, weight_bytes=65536),
-]
+SMALL = {"act_bytes": 8192, "weight_bytes": 32768}
+STREAMING = DesignPoint(rows=4, cols=4, lanes=4, requantizers=4, depthwise_taps=4, act_bytes=8192, weight_bytes=4096,
+                        stream_bytes=2)
+DESIGNS = {
+    "streaming": STREAMING,
+    "packed": DesignPoint(rows=2, cols=4, lanes=4, weight_bits=4, multiplier="packed", requantizers=2,
+                          dataflow="weight", **SMALL),
+    "binary": DesignPoint(rows=2, cols=4, lanes=4, weight_bits=1, multiplier="lut", requantizers=4, **SMALL),
+    "int4": DesignPoint(rows=2, cols=4, lanes=4, act_bits=4, weight_bits=4, multiplier="lut", requantizers=2,
+                        depthwise_taps=2, **SMALL),
+    "serial": DesignPoint(rows=2, cols=4, lanes=2, weight_bits=2, multiplier="lut", requantizers=2,
+                          requantizer_cycles=2, requantizer_dsps=0, **SMALL),
+    "spram": DesignPoint(rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2, requantizer_dsps=0,
+                         memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv"),
+}
+MORE = {
+    "one requantizer": DesignPoint(rows=2, cols=4, lanes=4, requantizers=1, **SMALL),
+    "eight columns": DesignPoint(rows=4, cols=8, lanes=4, requantizers=8, depthwise_taps=4, requantizer_dsps=2, **SMALL),
+    "eight rows": DesignPoint(rows=8, cols=4, lanes=4, multiplier="trunc", requantizers=2, depthwise_taps=2, **SMALL),
+    "one row": DesignPoint(rows=1, cols=8, lanes=4, requantizers=1, requantizer_cycles=4, requantizer_dsps=0, **SMALL),
+    "wide stream": DesignPoint(rows=2, cols=8, lanes=4, requantizers=2, stream_bytes=4, act_bytes=8192,
+                               weight_bytes=8192),
+    "two columns": DesignPoint(rows=4, cols=2, lanes=4, requantizers=2, depthwise_taps=4, **SMALL),
+    "narrow spram": DesignPoint(rows=2, cols=4, lanes=4, weight_bits=2, multiplier="lut", requantizer_cycles=2,
+                                requantizer_dsps=0, memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv"),
+}
+
+
+def check(design, simulator, networks, seed, monkeypatch):
+    """Fastest commands and, every other time, any that compute the same; the ways that were seen."""
+    seen = set()
+    rng = np.random.default_rng(seed)
+    for part in range(2):
+        if part:
+            monkeypatch.setattr("sw.compiler.compile._preference", lambda design, lowered: rng.random())
+        for number, (program, inputs) in enumerate(random_programs(design, networks // 2, seed + 1000 * part), 1):
+            check_exact(simulator, program, inputs)
+            check_outputs(simulator, program, inputs, traffic=number)
+            if program.streamed_bytes and design.stream_bytes:
+                check_outputs(simulator, program, inputs, stalls=number)
+                check_outputs(simulator, program, inputs, stalls=number, traffic=number + 1)
+            seen |= ways_of(program)
+    return seen
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("design, networks", [
-    *((design, 15) for design in DESIGNS),
-    *(pytest.param(design, 80, marks=pytest.mark.slow) for design in DESIGNS + MORE),
-], ids=lambda value: value.label.replace(" ", "_") if isinstance(value, DesignPoint) else str(value))
-def test_bits_and_cycles(design, networks, tmp_path):
-    simulator = build_engine(design, tmp_path)
-    seen = set()
-    for seed in range(networks):
-        rng = np.random.default_rng(seed)
-        graph = random_graph(rng, weight_bits=design.weight_bits)
-        inputs = random_inputs(rng, graph, 3)
-        program = compile_graph(graph, design)
-        answer = run_engine(simulator, program.image, inputs, cycle_limit=2_000_000)
-        assert np.array_equal(answer.outputs, run(graph, inputs, design)[-1].reshape(3, -1)), f"network {seed}"
-        assert (answer.layer_cycles == [layer.cycles for layer in program.layers]).all(), f"network {seed}"
-        assert (answer.cycles == program.cycles).all(), f"network {seed}"
-        seen |= {layer.op for layer in graph.layers}
-    assert seen >= {"conv", "depthwise", "dense"}
+@pytest.mark.parametrize("name", DESIGNS)
+def test_bits_and_cycles(name, tmp_path, monkeypatch):
+    design = DESIGNS[name]
+    seen = check(design, build_engine(design, tmp_path), 20, 1, monkeypatch)
+    assert seen >= {"add", "maximum", "uniform", "depthwise"}
+    if design.depthwise_taps > 1:
+        assert seen >= {"window", "local", "broadcast"}
+    assert ("stream" in seen) == bool(design.stream_port_bytes)
+
+
+@pytest.mark.sim
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*DESIGNS, *MORE])
+def test_many_networks(name, tmp_path, monkeypatch):
+    design = {**DESIGNS, **MORE}[name]
+    check(design, build_engine(design, tmp_path), 80, 7, monkeypatch)

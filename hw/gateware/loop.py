@@ -1,0 +1,43 @@
+"""Loop counters whose end is known a cycle ahead, so that no comparison lies on the way to the next state."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["LoopCounter"]
+
+
+class LoopCounter(wiring.Component):
+    """Counts a loop of ``total`` passes again and again.
+
+    Members
+    -------
+    total : In(bits)
+        Passes of the loop that begins with ``restart``, or with ``advance`` in the last pass; not 0.
+    restart : In(1)
+        The first pass begins in the next cycle.
+    advance : In(1)
+        The next pass begins in the next cycle.
+    first, last : Out(1)
+        Of the running pass; registers.
+    next_last : Out(1)
+        Whether the pass that ``advance`` begins is a last one.
+    left : Out(bits)
+        Passes behind the running one.
+    """
+
+    def __init__(self, bits: int):
+        super().__init__({"total": In(bits), "restart": In(1), "advance": In(1), "first": Out(1), "last": Out(1),
+                          "next_last": Out(1), "left": Out(bits)})
+
+    def elaborate(self, platform):
+        m = Module()
+        single = Signal()
+        m.d.comb += [single.eq(self.total == 1),
+                     self.next_last.eq(Mux(self.last, single, self.left == 1))]
+        with m.If(self.advance):
+            m.d.sync += [self.first.eq(self.last), self.last.eq(self.next_last),
+                         self.left.eq(Mux(self.last, self.total, self.left) - 1)]
+        with m.If(self.restart):
+            m.d.sync += [self.first.eq(1), self.last.eq(single), self.left.eq(self.total - 1)]
+        return m
