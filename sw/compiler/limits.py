@@ -31,8 +31,9 @@ def limit_text(name: str, operator: "Operator", geometry: "Geometry", design: De
     per_block = design.depthwise_channels if depthwise else design.cols
     window = f"kernel {kernel}" if depthwise or kernel != "1x1" else "dense kernel"
     window += "" if depthwise else f" over {channels} channels"
-    tap_row = (f"{most}; use a smaller kernel" if depthwise else
-               f"{most * design.fetch_bytes} activations, channels included; use a smaller kernel, or raise rows or lanes")
+    tap_row = f"{most}; use a smaller kernel"
+    if not depthwise:
+        tap_row = f"{most * design.fetch_bytes} activations, channels included; use a smaller kernel or raise lanes"
     texts = {
         "kernel_rows": f"kernel {kernel} exceeds {most} rows; use a smaller kernel",
         "segments": f"{window} exceeds a width of {tap_row}",

@@ -19,7 +19,8 @@ __all__ = ["WAYS", "check_exact", "check_outputs", "predicted_counters", "random
 WAYS = ("add", "window", "broadcast", "local", "maximum", "uniform", "stream", "depthwise")
 
 
-def random_programs(design: DesignPoint, count: int, seed: int, *, inputs: int = 3) -> Iterator[tuple[Program, np.ndarray]]:
+def random_programs(design: DesignPoint, count: int, seed: int, *,
+                    inputs: int = 3) -> Iterator[tuple[Program, np.ndarray]]:
     """So many random networks that the design runs, every third one with a residual add, and inputs for each."""
     rng = np.random.default_rng(seed)
     bits = {"weight_bits": design.weight_bits, "act_bits": design.act_bits}

@@ -7,7 +7,8 @@ import numpy as np
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import ADD_LEFT_SHIFT, POOLS
 
-__all__ = ["OPERATORS", "random_add", "random_graph", "random_inputs", "random_layer", "random_residual", "same_padding"]
+__all__ = ["OPERATORS", "random_add", "random_graph", "random_inputs", "random_layer", "random_residual",
+           "same_padding"]
 
 OPS = ("conv", "depthwise", "conv", "dense", "avgpool")   # of a random graph, as often as they stand here
 OPERATORS = ("conv", "depthwise", "dense", "avgpool", "maxpool", "add")   # all that the engine runs
