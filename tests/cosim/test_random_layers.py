@@ -24,7 +24,8 @@ DESIGNS = {
 }
 MORE = {
     "one requantizer": DesignPoint(rows=2, cols=4, lanes=4, requantizers=1, **SMALL),
-    "eight columns": DesignPoint(rows=4, cols=8, lanes=4, requantizers=8, depthwise_taps=4, requantizer_dsps=2, **SMALL),
+    "eight columns": DesignPoint(rows=4, cols=8, lanes=4, requantizers=8, requantizer_dsps=2, depthwise_taps=4,
+                                 **SMALL),
     "eight rows": DesignPoint(rows=8, cols=4, lanes=4, multiplier="trunc", requantizers=2, depthwise_taps=2, **SMALL),
     "one row": DesignPoint(rows=1, cols=8, lanes=4, requantizers=1, requantizer_cycles=4, requantizer_dsps=0, **SMALL),
     "wide stream": DesignPoint(rows=2, cols=8, lanes=4, requantizers=2, stream_bytes=4, act_bytes=8192,
