@@ -6,37 +6,57 @@ accumulators of each output, before bias and requantization.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from cosim.bench import build_bench, run_bench
 from hw.emit.verilog import array_verilog
-from hw.spec.design import DesignPoint
-from hw.spec.timing import ELEMENT_LATENCY
-from sw.compiler import Program
+from hw.gateware.array import Step
+from hw.spec.design import LOCAL_WORDS, DesignPoint
+from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.timing import element_latency
+from sw.compiler import LayerPlan, Program
+from sw.golden import layers
+from sw.golden.words import Words
 
 __all__ = ["build_array", "run_array"]
 
-VALID, FIRST, LAST, FRESH = 1, 2, 4, 8     # bits of hw.gateware.array.Step
 STALL_CYCLES = 4                           # longest random pause between two segments
+CONSTANTS = ("modes", "single", "distance", "tail_lanes")
+MODES = ("depthwise", "window", "maximum", "local")     # hw.gateware.element.Modes, lowest bit first
+
+
+@lru_cache
+def _step(**fields: int) -> int:
+    """The value of a Step; those that are fields of its token go there."""
+    token = {name: value for name, value in fields.items() if name not in ("fresh", "tail")}
+    return Step.const({**{name: value for name, value in fields.items() if name not in token}, "token": token}).as_bits()
 
 
 @dataclass(kw_only=True)
 class _Stimulus:
     """What the array's ports get in each cycle, and which sum is which output."""
 
+    constants: list[tuple[int, ...]] = field(default_factory=list)
     step: list[int] = field(default_factory=list)
-    depthwise: list[int] = field(default_factory=list)
     weights: list[np.ndarray] = field(default_factory=list)
     word: list[np.ndarray] = field(default_factory=list)
-    seen: list[tuple[int, int, tuple[int, int, int, int]]] = field(default_factory=list)   # cycle, element, output
+    seen: list[tuple[int, int, int]] = field(default_factory=list)   # cycle, element, address of its output
 
-    def add(self, step: int, depthwise: int, weights: np.ndarray, word: np.ndarray) -> None:
-        self.step.append(step)
-        self.depthwise.append(depthwise)
-        self.weights.append(weights)
-        self.word.append(word)
+
+@dataclass(frozen=True, kw_only=True)
+class _Cycle:
+    """What the sequencer does in a cycle of a tile."""
+
+    step: int                 # 0: none
+    kept: int                 # place of its weights among the tile's
+    row: int                  # the array row that a word is fetched for; beyond the array nothing is
+    ky: int                   # kernel row of the fetch
+    offset: int               # of the fetch, bytes from the pixel's first tap
+    begins: bool              # a segment
+    last: bool                # of the tile's steps
 
 
 def build_array(design: DesignPoint, out: Path) -> Path:
@@ -45,150 +65,202 @@ def build_array(design: DesignPoint, out: Path) -> Path:
 
 
 def run_array(directory: Path, program: Program, tensors: Sequence[np.ndarray], *,
-              stalls: int | None = None) -> list[np.ndarray]:
+              stalls: int | None = None) -> list[np.ndarray | None]:
     """Run every layer's tiles.
 
     Parameters
     ----------
     directory : what :func:`build_array` returned.
-    tensors : int8 ``(N, H, W, C)`` for each layer what it reads: ``sw.golden.run`` gives them.
+    tensors : int8 ``(N, H, W, C)``, the graph's tensors: ``sw.golden.run`` gives them. Layers read these, whatever
+        the array answered.
     stalls : seed of random pauses between segments; none without it.
 
     Returns
     -------
-    For each layer int64 ``(N, *output shape)``: the elements' sums.
+    For each layer of the graph int64 ``(N, *output shape)``: the elements' sums. None for a layer that has none there:
+    an add, a softmax.
 
     Raises SimulationError if the bench fails.
     """
     design, stimulus = program.design, _Stimulus()
-    rng = np.random.default_rng(stalls)
-    feeder = _Feeder(program, stimulus, rng if stalls is not None else None)
-    for index in range(len(program.layers)):
-        for number, tensor in enumerate(tensors[index]):
-            feeder.layer(index, number, tensor)
-    looks = sorted({cycle for cycle, _, _ in stimulus.seen})
+    feeder = _Feeder(design, stimulus, None if stalls is None else np.random.default_rng(stalls))
+    graph = program.graph
+    sums: list[np.ndarray | None] = [None] * len(graph.layers)
+    for plan in program.layers:
+        if (number := plan.stage.layer) is not None:
+            sums[number] = np.zeros((len(tensors[0]), *graph.layers[number].output.shape), np.int64)
+    fed = [part for number in range(len(tensors[0])) for part in _feed(
+        feeder, program, [tensor[number] for tensor in tensors],
+        [None if mine is None else mine[number] for mine in sums])]
+    looks = sorted({cycle for cycle, *_ in stimulus.seen})
     answer = run_bench(directory, "heddle_array", "cosim.array_bench", {
-        "step": np.array(stimulus.step), "depthwise": np.array(stimulus.depthwise),
+        "constants": np.array(stimulus.constants), "names": np.array(CONSTANTS), "step": np.array(stimulus.step),
         "weights": np.array(stimulus.weights), "word": np.array(stimulus.word), "looks": np.array(looks),
         "sums": np.array(design.rows * design.cols), "sum_bits": np.array(design.acc_bits)})
-    return _gather(program, len(tensors[0]), stimulus, looks, answer["totals"])
+    row = {cycle: row for row, cycle in enumerate(looks)}
+    for target, first, seen in fed:
+        for cycle, element, address in stimulus.seen[seen]:
+            target[address - first] = answer["totals"][row[cycle], element]
+    return sums
 
 
-def _gather(program: Program, count: int, stimulus: _Stimulus, looks: list[int],
-            totals: np.ndarray) -> list[np.ndarray]:
-    place = {cycle: row for row, cycle in enumerate(looks)}
-    got = [np.zeros((count, *layer.output.shape), np.int64) for layer in program.graph.layers]
-    for cycle, element, (index, number, pixel, channel) in stimulus.seen:
-        got[index][number].reshape(-1, got[index].shape[-1])[pixel, channel] = totals[place[cycle], element]
-    return got
+def _feed(feeder: "_Feeder", program: Program, tensors: Sequence[np.ndarray],
+          sums: Sequence[np.ndarray | None]) -> Iterator[tuple[np.ndarray, int, slice]]:
+    """One input through the whole program, on a memory full of rubbish: what lies beside a tensor must not matter.
+
+    Yields for each command the sums of its layer, the address at which they begin, and the part of what is seen.
+    """
+    act = bytearray(np.random.default_rng(1).integers(0, 256, program.design.act_bytes, np.uint8).tobytes())
+    memory, source, seen = np.frombuffer(act, np.int8), program.input, feeder.stimulus.seen
+    memory[source.address:source.address + source.size] = tensors[0].reshape(-1)
+    before: LayerPlan | None = None
+    for plan, (command, words) in zip(program.layers, layers(program.design, program.image, act), strict=True):
+        if before is not None and before.tensor is not None:
+            place = before.output
+            memory[place.address:place.address + place.size] = tensors[before.tensor].reshape(-1)
+        before, layer, rows = plan, plan.stage.layer, plan.stage.rows
+        mine = None if layer is None else sums[layer]
+        if mine is None:      # a copy, or an add on its own
+            continue
+        start, first = len(seen), plan.output.address
+        if rows is not None:
+            first += rows.out_offset - rows.out_first * mine[0].size
+        feeder.layer(command, words, memory)
+        yield mine.reshape(-1), first, slice(start, len(seen))
 
 
 class _Feeder:
-    """Turns layers into port values, one command after the other."""
+    """Turns commands into port values, one after the other."""
 
-    def __init__(self, program: Program, stimulus: _Stimulus, pauses: np.random.Generator | None):
-        self.program, self.design, self.stimulus, self.pauses = program, program.design, stimulus, pauses
-        bits = np.unpackbits(np.frombuffer(program.image, np.uint8), bitorder="little")
-        width = self.design.weight_word_bits
-        self.words = np.packbits(bits[:len(bits) // width * width].reshape(-1, width), axis=1, bitorder="little")
-        # Whatever lies beside a tensor must not matter.
-        self.memory = np.random.default_rng(1).integers(-128, 128, self.design.act_bytes).astype(np.int8)
+    def __init__(self, design: DesignPoint, stimulus: _Stimulus, pauses: np.random.Generator | None):
+        self.design, self.stimulus, self.pauses = design, stimulus, pauses
+        self.ways = MULTIPLIERS[design.multiplier].ways
+        self.latency = element_latency(design)
 
-    def layer(self, index: int, number: int, tensor: np.ndarray) -> None:
-        """Feed one layer for one input."""
-        plan = self.program.layers[index]
-        command = plan.command
-        address = self.program.tensors[index].address
-        self.memory[address:address + tensor.size] = tensor.reshape(-1)
-        tiles = self._depthwise_tiles if command["depthwise"] else self._tiles
-        tiles(command, index, number)
-        for _ in range(self.design.rows + self.design.cols + ELEMENT_LATENCY):
-            self._idle(command["depthwise"])
-
-    def _tiles(self, command: Mapping[str, int], index: int, number: int) -> None:
-        """Convolution: a row's word comes as many cycles after the fresh step as the row's number."""
-        design, rows, segments = self.design, self.design.rows, command["segments"]
-        steps_per_row = (segments - 1) * rows + command["tail_steps"]
-        base = command["weight_base"]
+    def layer(self, command: Mapping[str, int], words: Words, memory: np.ndarray) -> None:
+        """Feed one LAYER, that reads ``words`` and ``memory``."""
+        design, self.command, self.memory = self.design, command, memory
+        distance = design.depthwise_cols if command["depthwise"] else command["step_x_bytes"]
+        self.constants = (sum(command[name] << bit for bit, name in enumerate(MODES)),
+                          command["depthwise"] | command["broadcast"],
+                          distance % (1 << design.lanes.bit_length()), command["tail_lanes"])
+        for _ in range(2):
+            self._idle()
+        steps = [list(self._tile(first)) for first in (True, False)]
+        counted = sum(step.step != 0 for step in steps[1])
         for block in range(command["blocks"]):
-            base += design.param_words
-            for group in range(command["groups"]):
-                for ky in range(command["kernel_rows"]):
-                    for segment in range(segments):
-                        self._pause(0)
-                        last = ky == command["kernel_rows"] - 1 and segment == segments - 1
-                        steps = command["tail_steps"] if segment == segments - 1 else rows
-                        for phase in range(rows):
-                            step = 0
-                            if phase < steps:
-                                step = (VALID | FRESH * (phase == 0) | FIRST * (phase == ky == segment == 0)
-                                        | LAST * (last and phase == steps - 1))
-                            weights = self.words[base + ky * steps_per_row + segment * rows + min(phase, steps - 1)]
-                            word = self._fetch(command, group * rows + phase, ky, segment, 0)
-                            if step & LAST:
-                                self._expect_tile(command, index, number, block, group)
-                            self.stimulus.add(step, 0, weights, word)
-            base += command["kernel_rows"] * steps_per_row
+            for _ in range(command["add"] + (design.depthwise_rows if command["depthwise"] else 1)):
+                words.params()
+            count = command["local_words"] if command["local"] else 1 if command["uniform"] else counted
+            weights = np.packbits(words.take(count), axis=1, bitorder="little")
+            if command["local"]:
+                self._keep(weights)
+            for tile in range(command["bands"] * command["groups"]):
+                self._run(steps[tile % command["groups"] > 0], weights, block, tile)
+        for _ in range(design.rows + design.cols + self.latency):
+            self._idle()
 
-    def _depthwise_tiles(self, command: Mapping[str, int], index: int, number: int) -> None:
-        """Depthwise: every step is fresh, one tap of ``depthwise_channels`` channels."""
-        design, taps = self.design, command["kernel_rows"] * command["segments"]
-        base = command["weight_base"]
-        for block in range(command["blocks"]):
-            base += design.depthwise_rows * design.param_words
-            for pixel in range(command["groups"]):
-                for tap in range(taps):
-                    self._pause(1)
-                    step = VALID | FRESH | FIRST * (tap == 0) | LAST * (tap == taps - 1)
-                    ky, kx = divmod(tap, command["segments"])
-                    word = self._fetch(command, pixel, ky, kx, block * command["block_bytes"])
-                    if step & LAST:
-                        self._expect_channels(command, index, number, block, pixel)
-                    self.stimulus.add(step, 1, self.words[base + tap], word)
-            base += taps
+    def _keep(self, weights: np.ndarray) -> None:
+        """The elements' own memories take their weights."""
+        height = self.command["kernel_rows"] if self.command["depthwise"] else len(weights)
+        for index, word in enumerate(weights):
+            row, tap = divmod(index, height)
+            self._add(_step(load=1, row=row, tap=tap), word, self._noise())
 
-    def _fetch(self, command: Mapping[str, int], pixel: int, ky: int, segment: int, channel: int) -> np.ndarray:
-        """The word of ``fetch_bytes`` that the activation scratchpad gives for one tap or segment."""
-        oy, ox = divmod(pixel, command["out_width"])
-        offset = segment * command["segment_bytes"] + channel
-        x = command["first_x_bytes"] + ox * command["step_x_bytes"] + offset + np.arange(self.design.fetch_bytes)
-        y = command["first_y"] + oy * command["stride_y"] + ky
-        address = command["in_base"] + y * command["in_row_bytes"] + x
+    def _tile(self, first: bool) -> Iterator[_Cycle]:
+        """A tile, its band's first one or not."""
+        command, rows = self.command, self.design.rows
+        height, width = command["kernel_rows"], command["segments"]
+        if command["window"]:
+            columns = command["first_segments"] if first else width
+            for column in range(columns):
+                for ky in range(height):
+                    newest, last = column == columns - 1, column == columns - 1 and ky == height - 1
+                    yield _Cycle(step=_step(valid=newest, push=1, fresh=1, tail=1, tap=ky, first=ky == 0, last=last),
+                                 kept=0, row=0, ky=ky, offset=column * command["segment_bytes"], begins=True, last=last)
+            return
+        single, kept = command["depthwise"] | command["broadcast"], 0
+        for ky in range(height):
+            for segment in range(width):
+                tail = segment == width - 1
+                steps = 1 if single else command["tail_steps"] if tail else command["segment_steps"]
+                for phase in range(1 if single else max(rows, steps)):
+                    last = tail and ky == height - 1 and phase == steps - 1
+                    step = _step(valid=1, fresh=phase == 0, tail=tail and phase == steps - 1, tap=kept % LOCAL_WORDS,
+                                 first=phase == ky == segment == 0, last=last)
+                    yield _Cycle(step=step if phase < steps else 0, kept=kept, row=phase, ky=ky,
+                                 offset=segment * command["segment_bytes"], begins=phase == 0, last=last)
+                    kept += phase < steps
+
+    def _run(self, cycles: Sequence[_Cycle], weights: np.ndarray, block: int, tile: int) -> None:
+        """Feed one tile, with random pauses between its segments."""
+        command, rows = self.command, self.design.rows
+        band, group = divmod(tile, command["groups"])
+        before = 0      # columns of the band that came with earlier tiles
+        if command["window"] and group:
+            before = command["first_segments"] + (group - 1) * command["segments"]
+        for cycle in cycles:
+            if cycle.begins:
+                self._pause()
+            position = tile if command["depthwise"] | command["broadcast"] else tile * rows + cycle.row
+            word = self._noise() if cycle.row >= rows else self._fetch(
+                block, band if command["window"] else position, cycle.ky,
+                cycle.offset + before * command["segment_bytes"])
+            if cycle.last:
+                self._expect(block, band, group)
+            self._add(cycle.step, weights[min(cycle.kept, len(weights) - 1)], word)
+
+    def _fetch(self, block: int, position: int, ky: int, offset: int) -> np.ndarray:
+        """The word of ``fetch_bytes`` that the activation scratchpad gives for one segment."""
+        command = self.command
+        oy, ox = divmod(position, command["out_width"])
+        along = (ox * command["step_x_bytes"] * (self.design.rows if command["broadcast"] else 1)
+                 + block * command["block_bytes"] + offset + np.arange(self.design.fetch_bytes))
+        y, x = command["first_y"] + oy * command["stride_y"] + ky, command["first_x_bytes"] + along
+        address = command["in_start"] + oy * command["step_y_bytes"] + ky * command["in_row_bytes"] + along
         inside = (x >= 0) & (x < command["in_row_bytes"]) & (0 <= y < command["in_height"])
-        return np.where(inside, self.memory[address % self.design.act_bytes], command["in_zero"]).astype(np.int8)
+        return np.where(inside, self.memory[address % (1 << 24) % len(self.memory)], command["in_zero"])
 
-    def _expect_tile(self, command: Mapping[str, int], index: int, number: int, block: int, group: int) -> None:
-        """The step that comes next is the last of a tile of ``rows`` pixels and ``cols`` channels."""
-        design = self.design
-        rows = command["tail_rows"] if group == command["groups"] - 1 else design.rows
-        cols = command["tail_cols"] if block == command["blocks"] - 1 else design.cols
-        for r, c in np.ndindex(rows, cols):
-            self._expect(r, c, (index, number, group * design.rows + r, block * design.cols + c))
+    def _expect(self, block: int, band: int, group: int) -> None:
+        """The step that comes next is the last of a tile."""
+        design, command = self.design, self.command
+        start = (command["out_base"] + block * command["out_block_bytes"] + group * command["out_group_bytes"]
+                 + band * ((command["groups"] - 1) * command["out_group_bytes"] + command["out_band_bytes"]))
+        for r, c in self._elements(block, group):
+            cycle = len(self.stimulus.step) + r + c // self.ways + self.latency
+            address = start + r * command["out_row_bytes"] + c
+            self.stimulus.seen.append((cycle, r * design.cols + c, address))
 
-    def _expect_channels(self, command: Mapping[str, int], index: int, number: int, block: int, pixel: int) -> None:
-        for r, c in self._channels(command, block):
-            channel = block * self.design.depthwise_channels + r * self.design.depthwise_cols + c
-            self._expect(r, c, (index, number, pixel, channel))
-
-    def _channels(self, command: Mapping[str, int], block: int) -> Iterator[tuple[int, int]]:
-        """Elements (r, c) that have a channel."""
-        last = block == command["blocks"] - 1
-        rows = command["tail_rows"] if last else self.design.depthwise_rows
+    def _elements(self, block: int, group: int) -> Iterator[tuple[int, int]]:
+        """Those of a tile that have an output."""
+        design, command = self.design, self.command
+        last_block, depthwise = block == command["blocks"] - 1, command["depthwise"]
+        rows, cols = (design.depthwise_rows, design.depthwise_cols) if depthwise else (design.rows, design.cols)
+        if last_block if depthwise else group == command["groups"] - 1:
+            rows = command["tail_rows"]
         for r in range(rows):
-            short = last and r == rows - 1
-            for c in range(command["tail_cols"] if short else self.design.depthwise_cols):
+            short = last_block and (r == command["tail_rows"] - 1 or not depthwise)
+            for c in range(command["tail_cols"] if short else cols):
                 yield r, c
 
-    def _expect(self, r: int, c: int, output: tuple[int, int, int, int]) -> None:
-        cycle = len(self.stimulus.step) + r + c + ELEMENT_LATENCY
-        self.stimulus.seen.append((cycle, r * self.design.cols + c, output))
+    def _add(self, step: int, weights: np.ndarray, word: np.ndarray) -> None:
+        stimulus, bits = self.stimulus, self.design.act_bits
+        planes = word.astype(np.int64)[:, None] >> np.arange(bits) & 1
+        stimulus.constants.append(self.constants)
+        stimulus.step.append(step)
+        stimulus.weights.append(weights)
+        stimulus.word.append(np.packbits(planes.astype(np.uint8).reshape(-1), bitorder="little"))
 
-    def _pause(self, depthwise: int) -> None:
+    def _pause(self) -> None:
         if self.pauses is not None and self.pauses.random() < 0.2:
             for _ in range(int(self.pauses.integers(1, STALL_CYCLES + 1))):
-                self._idle(depthwise)
+                self._idle()
 
-    def _idle(self, depthwise: int) -> None:
+    def _idle(self) -> None:
         """A cycle without a step; what is on the other ports must not matter."""
-        noise = self.stimulus.word[-1] ^ 0x55 if self.stimulus.word else np.zeros(self.design.fetch_bytes, np.int8)
-        self.stimulus.add(0, depthwise, self.words[0], noise)
+        width = -(-self.design.weight_word_bits // 8)
+        noise = np.full(width, 0x5A + len(self.stimulus.step) % 7, np.uint8)
+        self._add(0, noise, self._noise())
+
+    def _noise(self) -> np.ndarray:
+        return np.arange(self.design.fetch_bytes) * 37 + 11 * len(self.stimulus.step)

@@ -10,8 +10,9 @@ from cosim.bench import load_job, save_answer
 
 @cocotb.test()
 async def drive(dut) -> None:
-    """Job: ``step``, ``depthwise`` (T,) and ``weights``, ``word`` (T, bytes) for each cycle, ``looks`` (S,) the
-    cycles in which the sums are read, ``sums`` their number, ``sum_bits`` their width. Answer: ``totals`` (S, sums).
+    """Job: ``step`` (T,), ``constants`` (T, C) of the ports ``names`` (C,), and ``weights``, ``word`` (T, bytes) for
+    each cycle, ``looks`` (S,) the cycles in which the sums are read, ``sums`` their number, ``sum_bits`` their width.
+    Answer: ``totals`` (S, sums).
     """
     job = load_job()
     bits, count, looks = int(job["sum_bits"]), int(job["sums"]), set(job["looks"].tolist())
@@ -20,13 +21,14 @@ async def drive(dut) -> None:
     Clock(dut.clk, 2, unit="step").start()
     await FallingEdge(dut.clk)
     dut.rst.value = 0
-    columns = (job["step"].tolist(), job["depthwise"].tolist(), _integers(job["weights"]), _integers(job["word"]))
-    before: tuple[int | None, ...] = (None,) * 4
+    columns = (job["step"].tolist(), *job["constants"].T.tolist(), _integers(job["weights"]), _integers(job["word"]))
+    ports = (dut.step, *(getattr(dut, name) for name in job["names"].tolist()), dut.weights, dut.word)
+    before: tuple[int | None, ...] = (None,) * len(ports)
     for cycle, now in enumerate(zip(*columns, strict=True)):
         await FallingEdge(dut.clk)
         if cycle in looks:
             totals.append(_split(dut.totals.value.to_unsigned(), bits, count))
-        for port, value, last in zip((dut.step, dut.depthwise, dut.weights, dut.word), now, before, strict=True):
+        for port, value, last in zip(ports, now, before, strict=True):
             if value != last:
                 port.value = value
         before = now

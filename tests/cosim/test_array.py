@@ -1,5 +1,8 @@
 """The bare array under cocotb: every accumulator of random layers, with and without pauses."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -10,14 +13,16 @@ from hw.emit.verilog import array_verilog
 from hw.spec.design import DesignPoint
 from hw.tools import ToolError
 from sw.compiler import compile_graph
-from sw.compiler.lower import pooling_scale
+from sw.compiler.channels import pooling_scale
+from sw.compiler.image import pack_image
 from sw.golden import accumulate, run
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_inputs, random_layer
+from tests.support.layers import random_add, random_graph, random_inputs, random_layer
 
 pytestmark = pytest.mark.sim
 
-DESIGN = DesignPoint(rows=4, cols=2, lanes=2, multiplier="trunc", act_bytes=4096, weight_bytes=16384)
+DESIGN = DesignPoint(rows=4, cols=4, lanes=2, multiplier="trunc", act_bytes=4096, weight_bytes=16384)
+EVEN = random_graph(np.random.default_rng(11), layers=1, ops=("conv",))     # what a memory of even addresses can run
 
 
 @pytest.fixture(scope="module")
@@ -28,29 +33,84 @@ def array(tmp_path_factory):
 @pytest.fixture(scope="module")
 def graph():
     """One layer of each operator, with padding, strides, and channels and pixels that do not fill the last tile."""
+    return every_operator(DESIGN)
+
+
+def every_operator(design):
     rng, layers = np.random.default_rng(5), []
-    kind = start = TensorType(shape=(6, 7, 3), scale=0.05, zero_point=9)
+    half = 1 << design.act_bits - 1
+    kind = start = TensorType(shape=(6, 7, 3), scale=0.05, zero_point=9 % half, bits=design.act_bits)
     for op, options in (("conv", {"outputs": 5, "stride": (2, 1), "padding": (1, 1, 0, 1)}),
-                        ("depthwise", {"padding": (1, 1, 1, 1)}), ("avgpool", {"kernel": (2, 2)}),
-                        ("dense", {"outputs": 3})):
-        layers.append(random_layer(rng, op, kind, name=f"{op}_layer", **options))
+                        ("depthwise", {"padding": (1, 1, 1, 1)}), ("maxpool", {"kernel": (1, 2)}),
+                        ("conv", {"outputs": 5, "kernel": (1, 3), "padding": (0, 1, 0, 1)}), ("add", {}),
+                        ("avgpool", {"kernel": (2, 2)}), ("dense", {"outputs": 3})):
+        inputs = (len(layers),)
+        if op == "add":
+            layers.append(random_add(rng, (len(layers) - 1, len(layers)), [layers[-2].output, kind], name="sum"))
+        else:
+            layers.append(random_layer(rng, op, kind, name=f"{op}{len(layers)}", weight_bits=design.weight_bits,
+                                       act_bits=design.act_bits, inputs=inputs, **options))
         kind = layers[-1].output
     return Graph(name="all", input=start, layers=tuple(layers)).check()
 
 
-def wanted(graph, tensors):
-    for layer, taken, tensor in zip(graph.layers, graph.types(), tensors, strict=False):
-        pooled = layer.op == "avgpool"
-        scale = pooling_scale(layer.kernel[0] * layer.kernel[1], DESIGN.weight_bits)[0] if pooled else 1
-        yield accumulate(layer, taken, tensor, DESIGN) * scale
+def wanted(graph, tensors, design):
+    for index, layer in enumerate(graph.layers):
+        if layer.op == "add":
+            yield None
+            continue
+        number, = graph.inputs_of(index)
+        taps = {"avgpool": layer.kernel[0] * layer.kernel[1], "maxpool": 1}.get(layer.op)
+        scale = pooling_scale(taps, design.weight_bits)[0] if taps else 1
+        yield accumulate(layer, graph.types()[number], tensors[number], design) * scale
+
+
+def differing(array, graph, design, program, *, stalls=None):
+    """Names of the layers whose accumulators are not all as they should be."""
+    inputs = random_inputs(np.random.default_rng(2), graph, 3)
+    tensors = run(graph, inputs, design)
+    got = run_array(array, program, tensors, stalls=stalls)
+    pairs = zip(graph.layers, got, wanted(graph, tensors, design), strict=True)
+    return [layer.name for layer, mine, right in pairs if not np.array_equal(mine, right)]
 
 
 @pytest.mark.parametrize("stalls", [None, 1])
 def test_every_accumulator(array, graph, stalls):
-    tensors = run(graph, random_inputs(np.random.default_rng(2), graph, 3), DESIGN)
-    got = run_array(array, compile_graph(graph, DESIGN), tensors, stalls=stalls)
-    for layer, mine, right in zip(graph.layers, got, wanted(graph, tensors), strict=True):
-        assert np.array_equal(mine, right), layer.name
+    assert not differing(array, graph, DESIGN, compile_graph(graph, DESIGN), stalls=stalls)
+
+
+KINDS = {
+    "columns": {"rows": 4, "cols": 4, "depthwise_taps": 4, "requantizers": 4},
+    "kept": {"rows": 2, "cols": 4, "dataflow": "weight"},
+    "packed": {"rows": 2, "cols": 4, "weight_bits": 4, "multiplier": "packed"},
+    "binary": {"rows": 2, "cols": 4, "weight_bits": 1, "multiplier": "lut"},
+    "narrow": {"rows": 2, "cols": 4, "act_bits": 4, "weight_bits": 2, "multiplier": "lut", "depthwise_taps": 2},
+    "spram": {"rows": 1, "cols": 4, "memory": "spram", "multiplier": "mac16", "requantizer_cycles": 2,
+              "requantizer_dsps": 0, "act_bytes": 131072, "cpu": "serv"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["window", "local", "broadcast", "uniform"])
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_and_way(name, way, tmp_path_factory, monkeypatch):
+    """Also the ways to run a layer that are not the fastest."""
+    design = DesignPoint(**{"lanes": 4, "act_bytes": 4096, "weight_bytes": 16384, **KINDS[name]})
+    monkeypatch.setattr("sw.compiler.compile.layer_cycles", lambda _, command: SimpleNamespace(total=-command[way]))
+    folder = tmp_path_factory.getbasetemp() / f"array_{name}"
+    array = folder if (folder / "heddle_array").exists() else build_array(design, folder)
+    graph = EVEN if design.memory == "spram" else every_operator(design)
+    assert not differing(array, graph, design, compile_graph(graph, design), stalls=3)
+
+
+def test_a_wrong_weight_is_seen(array, graph):
+    program = compile_graph(graph, DESIGN)
+    words = [layer.copy() for layer in program.commands.words]
+    words[1][-1, 0, 0] ^= 1
+    commands = replace(program.commands, words=tuple(words))
+    wrong = replace(program, commands=commands, image=pack_image(
+        commands, DESIGN, source=program.input, output=program.output))
+    assert differing(array, graph, DESIGN, wrong) == [graph.layers[1].name]
 
 
 def test_a_bench_that_cannot_work_is_one_line(array, graph):
