@@ -31,8 +31,8 @@ MODES = ("depthwise", "window", "maximum", "local")     # hw.gateware.element.Mo
 @lru_cache
 def _step(**fields: int) -> int:
     """The value of a Step; those that are fields of its token go there."""
-    token = {name: value for name, value in fields.items() if name not in ("fresh", "tail")}
-    return Step.const({**{name: value for name, value in fields.items() if name not in token}, "token": token}).as_bits()
+    values: dict[str, object] = {name: fields.pop(name) for name in ("fresh", "tail") if name in fields}
+    return Step.const(values | {"token": fields}).as_bits()
 
 
 @dataclass(kw_only=True)

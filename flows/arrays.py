@@ -12,6 +12,7 @@ from hw.spec.design import DesignPoint
 from sw.compiler import Program
 from sw.compiler.channels import pooling_scale
 from sw.golden import accumulate
+from sw.graph.layer import POOLS
 
 __all__ = ["array_differences", "stored_array"]
 
@@ -34,6 +35,7 @@ def array_differences(program: Program, tensors: Sequence[np.ndarray], store: St
             continue
         numbers = graph.inputs_of(index)
         wanted = accumulate(layer, graph.types()[numbers[0]], tensors[numbers[0]], design)
-        if layer.op == "avgpool":
-            wanted = wanted * pooling_scale(layer.kernel[0] * layer.kernel[1], design.weight_bits)[0]
+        if layer.op in POOLS:
+            taps = layer.kernel[0] * layer.kernel[1] if layer.op == "avgpool" else 1
+            wanted = wanted * pooling_scale(taps, design.weight_bits)[0]
         yield layer.name, wanted, got

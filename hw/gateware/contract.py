@@ -65,7 +65,8 @@ class CfuBusContract(wiring.Component):
 
     A response comes with or after its command, each command has exactly one response, a response stays offered
     and unchanged until it is taken, no more than ``capacity`` commands are in flight, and a command is answered within
-    ``patience`` cycles in which the CPU does not stall the responses.
+    ``patience`` cycles in which the CPU does not stall the responses. A command waits at most as long to be taken. So
+    the bus never deadlocks: a CPU that takes its responses gets on.
 
     The unit is ready whenever fewer than ``CPU_IN_FLIGHT`` commands are in flight or a response is taken, whether or
     not a command is offered: while an instruction waits in the CPU's execute stage with its command already taken, a
@@ -92,7 +93,7 @@ class CfuBusContract(wiring.Component):
         m = Module()
         m.submodules.rsp = StreamContract(self._rsp)
         came, went = Signal(), Signal()
-        waited = Signal(range(self._patience + 2))
+        waited, refused = Signal(range(self._patience + 2)), Signal(range(self._patience + 2))
         m.d.comb += came.eq(self._cmd.valid & self._cmd.ready)
         m.d.comb += went.eq(self._rsp.valid & self._rsp.ready)
         m.d.sync += self.in_flight.eq(self.in_flight + came - went)
@@ -102,6 +103,11 @@ class CfuBusContract(wiring.Component):
             m.d.sync += waited.eq(waited + 1)
         m.d.comb += Assert(self.in_flight <= self._capacity, "more commands taken than the unit can hold")
         m.d.comb += Assert(waited <= self._patience, "a command was left without a response")
+        with m.If(~self._cmd.valid | self._cmd.ready):
+            m.d.sync += refused.eq(0)
+        with m.Elif(self._rsp.ready):
+            m.d.sync += refused.eq(refused + 1)
+        m.d.comb += Assert(refused <= self._patience, "a command was never taken")
         with m.If(self._rsp.valid):
             m.d.comb += Assert((self.in_flight != 0) | came, "a response without a command")
         with m.If((self.in_flight < CPU_IN_FLIGHT) | went):

@@ -69,6 +69,9 @@ class Engine(wiring.Component):
     def __init__(self, design: DesignPoint, weight_init: bytes = b""):
         self.design, self.weight_init = design, weight_init
         memory = {"memory": Out(memory_port(design))} if design.stream_bytes and design.memory != "spram" else {}
+        #: Last ticket taken, and that of the last run that ended.
+        self.ticket, self.done = Signal(32), Signal(32)
+        self.bus_state = Signal(BusState)
         super().__init__({"bus": In(WISHBONE), "irq": Out(1), **memory})
 
     def elaborate(self, platform):
@@ -143,7 +146,7 @@ class Engine(wiring.Component):
 
 
     def _bus(self, m, sequencer, acts, weights):
-        bus, state, design = self.bus, Signal(BusState), self.design
+        bus, state, design = self.bus, self.bus_state, self.design
         offset = Signal(ADDRESS_BITS + 2)
         m.d.comb += offset.eq(bus.adr << 2)
         in_acts = (offset >= ACT_WINDOW) & (offset < WEIGHT_WINDOW)
@@ -195,7 +198,8 @@ class Engine(wiring.Component):
     def _registers(self, m, sequencer, writes):
         """Control and status; returns the value of the addressed register."""
         bus = self.bus
-        ticket, done, cycles, program, stream = Signal(32), Signal(32), Signal(32), Signal(24), Signal(32)
+        ticket, done = self.ticket, self.done
+        cycles, program, stream = Signal(32), Signal(24), Signal(32)
         number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
         was_busy = Signal()
         m.d.sync += was_busy.eq(sequencer.busy)

@@ -6,7 +6,7 @@ from amaranth.hdl import Assume
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.formal import ProofError, prove
+from hw.formal import ProofError, prove, prove_bounded
 from hw.gateware.cfu import CFU_CAPACITY, CFU_LATENCY, CfuUnit
 from hw.gateware.contract import CfuBusContract, LatencyContract, StreamContract
 from hw.gateware.requantizer import Requantizer
@@ -77,13 +77,19 @@ def one_at_a_time(m, outer, real):
     m.d.comb += [outer.cmd.ready.eq(real.in_flight == 0), real.cmd.valid.eq(outer.cmd.valid & (real.in_flight == 0))]
 
 
+def lock_up(m, outer, real):
+    """Both sides wait for each other once two commands are in flight."""
+    with m.If(real.in_flight == 2):
+        m.d.comb += [outer.cmd.ready.eq(0), outer.rsp.valid.eq(0), real.cmd.valid.eq(0), real.rsp.ready.eq(0)]
+
+
 def swallow(m, outer, real):
     m.d.comb += outer.cmd.ready.eq(1)
 
 
 def test_cfu_keeps_the_bus_contract(tmp_path):
     proof = prove(*cfu_under_contract(CfuUnit()), tmp_path)
-    assert proof.assertions == 7
+    assert proof.assertions == 8 and proof.cycles is None
 
 
 @pytest.mark.parametrize("spoil, message", [
@@ -94,6 +100,7 @@ def test_cfu_keeps_the_bus_contract(tmp_path):
     (never_answer, "a command was left without a response"),
     (refuse, "the unit was not ready for a command that it has to take"),
     (one_at_a_time, "the unit was not ready for a command that it has to take"),
+    (lock_up, "valid was withdrawn|a command was (never taken|left without a response)"),
     (swallow, "more commands taken than the unit can hold|the unit lost count of its commands"),
 ])
 def test_a_planted_fault_is_found(spoil, message, tmp_path):
@@ -189,6 +196,20 @@ def test_an_open_induction_says_so(tmp_path):
     m.d.comb += Assert(slow != 201, "the counter ran away")
     with pytest.raises(ProofError, match="the counter ran away: holds for 8 cycles .* does not follow by induction"):
         prove(m, [], tmp_path)
+
+
+def counts_to(limit):
+    m, count = Module(), Signal(8)
+    m.d.sync += count.eq(count + 1)
+    m.d.comb += Assert(count != limit, "the counter got there")
+    return m
+
+
+def test_a_bounded_proof_says_nothing_about_later(tmp_path):
+    proof = prove_bounded(counts_to(20), [], tmp_path / "before", cycles=20)
+    assert (proof.assertions, proof.cycles) == (1, 20)
+    with pytest.raises(ProofError, match="top: the counter got there; trace in .*vcd"):
+        prove_bounded(counts_to(20), [], tmp_path / "then", cycles=21)
 
 
 def test_nothing_to_prove_is_an_error(tmp_path):
