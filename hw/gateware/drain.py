@@ -78,7 +78,7 @@ class Drain(wiring.Component):
 
         start = Signal(data.StructLayout({"valid": 1, "odd": 2}), name="start0")
         m.d.comb += [start.valid.eq(self.last), start.odd.eq(self.odd)]
-        start = self._later(m, start, element_latency(design) + drain_lag_cycles(design) - 1, "start")
+        start = self._later(m, start, element_latency(design) - 1, "start")
         issue, row, turn, odd = self._turns(m, start)
 
         # what happened so many cycles after an output's first pass
@@ -157,9 +157,13 @@ class Drain(wiring.Component):
                 Cat(command.add, command.depthwise)]
 
         last_beat, last_turn, last_row = Signal(), Signal(), Signal()
+        column, final_row, final_turn = Signal(4), Signal(4), Signal(4)     # the last ones in use
+        start = self._lagged(m, start, final_turn)
+        m.d.comb += column.eq(command.tile_cols - 1)
+        m.d.sync += [final_row.eq(command.tile_rows - 1),
+                     final_turn.eq(Mux(command.add, column, column >> (design.requantizers - 1).bit_length()))]
         m.d.comb += [last_beat.eq(beat == by_mode(lambda mode: mode.cycles - 1)),
-                     last_turn.eq(turn == by_mode(lambda mode: mode.turns - 1)),
-                     last_row.eq(row == by_mode(lambda mode: mode.rows - 1))]
+                     last_turn.eq(turn == final_turn), last_row.eq(row == final_row)]
         begins, odd_begins = self._aligned(m, start)
         m.d.sync += active.eq(begins | (active & ~(last_beat & last_turn & last_row)))
         with m.If(begins):
@@ -173,6 +177,19 @@ class Drain(wiring.Component):
         issue = Signal()
         m.d.comb += issue.eq(active & (beat == 0))
         return issue, row, turn, odd
+
+    def _lagged(self, m, start, final_turn):
+        """``start`` as much later as tiles of so many turns per row ask."""
+        design = self.design
+        lags = [drain_lag_cycles(design, turns=turns) for turns in range(1, design.cols // design.requantizers + 1)]
+        lag = Signal(range(max(2, max(lags) + 1)))
+        m.d.sync += lag.eq(Mux(self.command.add, 0, Array(Const(one, lag.shape()) for one in lags)[final_turn]))
+        line = [start]
+        for stage in range(max(lags)):
+            line.append(self._later(m, line[-1], 1, f"lagging{stage}_"))
+        chosen = Signal.like(start, name="lagged")
+        m.d.comb += chosen.eq(Array(one.as_value() for one in line)[lag])
+        return chosen
 
     def _aligned(self, m, start):
         """``start``; in a residual add it is kept to the next multiple of its slots since ``begin``."""
@@ -193,7 +210,8 @@ class Drain(wiring.Component):
         design = self.design
         m.submodules.residual = residual = ResidualBuffer(design)
         m.d.comb += [residual.begin.eq(self.begin), residual.arrives.eq(self.residual),
-                     residual.depthwise.eq(self.command.depthwise),
+                     residual.last_row.eq(self.command.tile_rows - 1),
+                     residual.last_column.eq(self.command.tile_cols - 1),
                      residual.row.eq(self.residual_row), residual.word.eq(self.word),
                      residual.take.eq(ages[passes.residual]),
                      params.add_residual.eq(ages[passes.residual]), params.add_operand.eq(ages[passes.operand]),

@@ -20,8 +20,8 @@ class ResidualBuffer(wiring.Component):
         A layer begins.
     arrives, row, word : In
         ``word`` belongs to array row ``row``; all rows of a tile come, in order.
-    depthwise : In(1)
-        Constant while a layer runs.
+    last_row, last_column : In
+        Of a tile; constant while a layer runs.
     take, value : In(1), Out
         ``value``, a cycle after ``take``, is the next output's, row by row.
     """
@@ -29,7 +29,7 @@ class ResidualBuffer(wiring.Component):
     def __init__(self, design: DesignPoint):
         self.design = design
         super().__init__({
-            "begin": In(1), "depthwise": In(1), "arrives": In(1), "row": In(4),
+            "begin": In(1), "last_row": In(4), "last_column": In(4), "arrives": In(1), "row": In(4),
             "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
             "take": In(1), "value": Out(signed(8)),
         })
@@ -46,8 +46,8 @@ class ResidualBuffer(wiring.Component):
         writer, reader = storage.write_port(), storage.read_port()
         arriving, taken = Signal(range(RESIDUAL_TILES)), Signal(range(RESIDUAL_TILES))
         row, column = Signal(range(max(2, design.rows))), Signal(range(max(2, design.cols)))
-        last_row = Mux(self.depthwise, design.depthwise_rows - 1, design.rows - 1)
-        last_column = Mux(self.depthwise, design.depthwise_cols - 1, design.cols - 1)
+        last_row, last_column = Signal(4), Signal(4)
+        m.d.sync += [last_row.eq(self.last_row), last_column.eq(self.last_column)]
         m.d.comb += [writer.en.eq(self.arrives), writer.addr.eq(Cat(self.row[:rows_bits], arriving)),
                      writer.data.eq(self.word.as_value()), reader.addr.eq(Cat(row[:rows_bits], taken))]
         with m.If(self.arrives & (self.row == last_row)):

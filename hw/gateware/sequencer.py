@@ -43,7 +43,7 @@ COUNTED = {
 }
 
 
-def _at_least(value: Value, least: int) -> Value:
+def _at_least(value: Value, least: Value) -> Value:
     return Mux(value > least, value, least)
 
 
@@ -119,7 +119,7 @@ class Sequencer(wiring.Component):
             m.submodules[f"{name}s"] = loop
             m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(self.begin)]
         local_left, local_tap, local_row = Signal(7), Signal(4), Signal(4)
-        m.submodules.walker = walker = WindowWalker(design.rows)
+        m.submodules.walker = walker = WindowWalker()
         m.submodules.taps = taps = Taps()
         block_address, block_x = Signal(24), Signal(signed(18))
         residual_address, residual_tile, residual_block = Signal(24), Signal(24), Signal(24)
@@ -133,8 +133,8 @@ class Sequencer(wiring.Component):
             phases.last, loops["group"].last, loops["band"].last, loops["block"].last)
         tile_ends, set_ends = Signal(), Signal()
         m.d.comb += [
-            phases.total.eq(Mux(single, 1, Mux(taps.next_row_ends, _at_least(command.tail_steps, design.rows),
-                                               _at_least(command.segment_steps, design.rows)))),
+            phases.total.eq(Mux(single, 1, Mux(taps.next_row_ends, _at_least(command.tail_steps, command.tile_rows),
+                                               _at_least(command.segment_steps, command.tile_rows)))),
             phases.restart.eq(self.begin), taps.ends_band.eq(last_group), tile_ends.eq(last_phase & taps.last),
             set_ends.eq(count == design.param_words - 1),
         ]
@@ -142,9 +142,9 @@ class Sequencer(wiring.Component):
         # Cycles since the tile began; the next one may not begin before the drain is free for it. A pause before a
         # tile's last step brings that step closer to the next tile's, so pauses do not count.
         modes = [(depthwise, add) for depthwise in (False, True) for add in (False, True)]
-        spacings = [drain_cycles(design, depthwise=depthwise, add=add) for depthwise, add in modes]
-        to_wait, spacing = Signal(range(max(spacings) + 1)), Signal(range(max(spacings) + 1))
-        m.d.sync += spacing.eq(Array(spacing - 1 for spacing in spacings)[Cat(command.add, command.depthwise)])
+        longest = max(drain_cycles(design, depthwise=depthwise, add=add) for depthwise, add in modes)
+        to_wait, spacing, last_row = Signal(range(longest + 1)), Signal(range(longest + 1)), Signal(4)
+        m.d.sync += [spacing.eq(command.spacing - 1), last_row.eq(command.tile_rows - 1)]
         spaced = Signal()
         m.d.comb += spaced.eq(to_wait == 0)
         with m.If(~spaced & ~self.paused & (taps.spacing | (state == State.SPACE))):
@@ -252,7 +252,7 @@ class Sequencer(wiring.Component):
                              local_left.eq(command.local_words), local_tap.eq(0), local_row.eq(0)]
                 with m.If(set_ends):
                     m.d.sync += [count.eq(0), param_row.eq(param_row + 1)]
-                    with m.If(~command.depthwise | (param_row == design.depthwise_rows - 1)):
+                    with m.If(~command.depthwise | (param_row == last_row)):
                         if design.has_local_memory:
                             with m.If(command.local):
                                 m.d.sync += state.eq(State.LOCAL)
@@ -268,7 +268,6 @@ class Sequencer(wiring.Component):
                 with m.If(local_left == 1):
                     start_tile()
             with m.Case(State.RESIDUAL):
-                last_row = Mux(command.depthwise, design.depthwise_rows - 1, design.rows - 1)
                 m.d.sync += [count.eq(count + 1), residual_address.eq(residual_address + command.out_row_bytes)]
                 with m.If(count == last_row):
                     start_steps()
@@ -393,7 +392,7 @@ class Sequencer(wiring.Component):
         fetches, advances = Signal(), Signal()
         row = phase[:max(1, (design.rows - 1).bit_length())]
         m.d.comb += [
-            fetches.eq(single | (phase < design.rows)),
+            fetches.eq(single | (phase < command.tile_rows)),
             advances.eq(taps.first & fetches & (~command.window | loops["group"].first)),
             pixel.eq(Mux(advances, walker.pixel.as_value(), kept[row].as_value())),
             walker.advance.eq(issues & advances),

@@ -8,7 +8,7 @@ from hw.gateware.command import COMMAND
 from hw.gateware.loop import LoopCounter
 from hw.gateware.scratchpad import write_layout
 from hw.spec.design import DesignPoint
-from hw.spec.timing import WRITE_LATENCY, drain_turns
+from hw.spec.timing import WRITE_LATENCY
 
 __all__ = ["Store"]
 
@@ -42,20 +42,20 @@ class Store(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         design, command = self.design, self.command
-        normal, depthwise = (drain_turns(design, depthwise=kind) for kind in (False, True))
+        width, final_row = command.tile_cols, Signal(4)
+        m.d.sync += final_row.eq(command.tile_rows - 1)
         column, row = Signal(range(design.cols + 1)), Signal(range(max(2, design.rows)))
         loops = {name: LoopCounter(command[f"{name}s"].shape().width) for name in ("group", "band", "block")}
         for name, loop in loops.items():
             m.submodules[f"{name}s"] = loop
             m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(self.begin)]
         step = Mux(command.add, 1, design.requantizers)
-        width = Mux(command.depthwise, design.depthwise_cols, design.cols)
         following_column = column + step
         last_turn, last_row = Signal(), Signal()
         last_group, last_band, last_block = (loop.last for loop in loops.values())
         m.d.comb += [
             last_turn.eq(following_column >= width),
-            last_row.eq(row == Mux(command.depthwise, depthwise.rows - 1, normal.rows - 1)),
+            last_row.eq(row == final_row),
         ]
         address, row_address = Signal(24), Signal(24)
         tile_address, block_address = Signal(24), Signal(24)

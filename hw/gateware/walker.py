@@ -21,21 +21,18 @@ class Pixel(data.Struct):
 class WindowWalker(wiring.Component):
     """Visits output pixels in raster order, and gives each one's first tap.
 
-    ``begin`` goes to the first pixel, ``advance`` to the next one (``broadcast``: a group of ``rows`` further);
+    ``begin`` goes to the first pixel, ``advance`` to the next one (``broadcast``: the next group's first);
     ``pixel`` is valid in the cycle after.
     """
 
-    def __init__(self, rows):
-        self.rows = rows
+    def __init__(self):
         super().__init__({"command": In(COMMAND), "block_address": In(24), "block_x": In(signed(18)),
                           "begin": In(1), "advance": In(1), "pixel": Out(Pixel)})
 
     def elaborate(self, platform):
         m = Module()
         command, pixel = self.command, self.pixel
-        ox, row_address, step = Signal(12), Signal(24), Signal(20)
-        m.d.comb += step.eq(Mux(command.broadcast, command.step_x_bytes << (self.rows - 1).bit_length(),
-                                command.step_x_bytes))
+        ox, row_address, step = Signal(12), Signal(24), command.step_x_bytes
         with m.If(self.advance):
             with m.If(ox + 1 == command.out_width):
                 following = row_address + command.step_y_bytes

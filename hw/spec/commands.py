@@ -4,13 +4,13 @@ A program is a list of commands in the weight scratchpad, each ``COMMAND_BITS`` 
 lowest address on. ``END`` stops the engine, ``STREAM`` starts the stream of weights from the memory outside,
 ``LAYER`` runs one layer:
 
-    for block in range(blocks):                    # cols output channels (depthwise: depthwise_channels)
+    for block in range(blocks):                    # tile_cols output channels (depthwise: one per element of a tile)
         stream: wait until the block's block_words are in the ring
         add: load the parameters of the residual add (its other operand, its own, the sum)
         load the block's bias, multiplier and shift
         local: load the block's weights into the elements
         for band in range(bands):                  # once; broadcast, window: output rows
-            for group in range(groups):            # rows output pixels (depthwise: one pixel)
+            for group in range(groups):            # tile_rows output pixels (depthwise: one pixel)
                 add: fetch what the outputs are added to
                 leave the activation port alone for port_cycles
                 for ky in range(kernel_rows):
@@ -18,10 +18,15 @@ lowest address on. ``END`` stops the engine, ``STREAM`` starts the stream of wei
                         multiply and accumulate
                 requantize, clamp, add, store
 
+A tile is what the first ``tile_rows`` rows and ``tile_cols`` columns of the array work on, ``spacing`` cycles or more
+after the tile before it (depthwise: at most the design's depthwise rows and columns). Where rows fetch their own words,
+a segment takes at least ``tile_rows`` cycles.
+
 A segment is ``segment_steps`` steps of ``lanes`` activations (the last one of a kernel row: ``tail_steps``). By
 default every array row fetches its own word, one after the other, and each word serves its row for the steps of
-the segment. With ``broadcast`` a segment is one step and one word serves all rows, ``step_x_bytes`` apart. With
-``depthwise`` a segment is one tap of ``depthwise_channels`` channels, one channel per element.
+the segment. With ``broadcast`` a segment is one step and one word serves all rows, ``distance`` apart, and
+``step_x_bytes`` is from a group to the next. With ``depthwise`` a segment is one tap of ``tile_rows * tile_cols``
+channels, one channel per element, ``distance`` from row to row.
 
 With ``window`` (and ``depthwise``) a segment is a whole column of ``kernel_rows`` taps, the loops over segments and
 ``ky`` change places, and the elements remember the columns before it: only the last column of a pixel is multiplied,
@@ -50,7 +55,7 @@ COUNTERS = {
 }
 #: fields of a LAYER that are never zero
 COUNTS = ("kernel_rows", "segments", "first_segments", "segment_steps", "tail_steps", "groups", "bands", "blocks",
-          "out_width", "tail_rows", "tail_cols")
+          "out_width", "tail_rows", "tail_cols", "tile_rows", "tile_cols", "spacing")
 
 _PREFIX: dict[str, tuple[int, bool]] = {
     "magic": (8, False),
@@ -69,6 +74,10 @@ COMMAND_FIELDS: dict[str, tuple[int, bool]] = _PREFIX | {
     "uniform": (1, False),           # all steps of a block have the same word of weights
     "tail_steps": (5, False),        # steps of the last segment of a kernel row
     "segment_steps": (5, False),     # steps of every other segment
+    "tile_rows": (5, False),         # array rows in use
+    "tile_cols": (5, False),         # columns in use
+    "spacing": (13, False),          # least cycles from tile to tile: hw.spec.timing.drain_cycles
+    "distance": (5, False),          # broadcast, depthwise: activations from one array row's to the next one's
     "tail_rows": (5, False),         # pixels in a band's last group (depthwise: rows of channels in the last block)
     "tail_cols": (5, False),         # channels in the last block's last row
     "first_segments": (4, False),    # window: columns of a band's first pixel
@@ -91,7 +100,7 @@ COMMAND_FIELDS: dict[str, tuple[int, bool]] = _PREFIX | {
     "in_row_bytes": (16, False),     # input width * channels
     "segment_bytes": (16, True),     # distance of two segments
     "block_bytes": (16, False),      # input distance of two blocks (0 unless depthwise)
-    "step_x_bytes": (16, False),     # input distance of two output pixels of a row
+    "step_x_bytes": (16, False),     # input distance of two output pixels of a row (broadcast: of two groups)
     "step_y_bytes": (20, False),     # input distance of two output rows
     "out_width": (12, False),        # output pixels per row (window: 1)
     "first_x_bytes": (16, True),     # position of the first tap in its row: -pad_left * channels

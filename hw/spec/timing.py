@@ -5,6 +5,7 @@ The gateware delays what goes with its data by these; the cycle counters of the 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 from hw.spec.commands import COMMAND_BITS
@@ -49,8 +50,9 @@ def command_words(design: DesignPoint) -> int:
 class DrainTurns:
     """How the sums of one tile go through the requantizers: row by row, some columns in a turn."""
 
-    depthwise: bool
+    add: bool
     rows: int
+    width: int      # columns of a row
     turns: int      # per row
     columns: int    # per turn
     cycles: int     # per turn
@@ -61,13 +63,17 @@ class DrainTurns:
         return self.rows * self.turns * self.cycles
 
 
-def drain_turns(design: DesignPoint, *, depthwise: bool, add: bool = False) -> DrainTurns:
-    """A residual add takes four passes per output, so requantizers work in groups of four, or four times."""
-    rows, cols = ((design.depthwise_rows, design.depthwise_cols) if depthwise else (design.rows, design.cols))
+def drain_turns(design: DesignPoint, *, depthwise: bool, add: bool = False, rows: int = 0, cols: int = 0) -> DrainTurns:
+    """Of tiles of ``rows`` and ``cols``; 0: all that there are.
+
+    A residual add takes four passes per output, so requantizers work in groups of four, or four times.
+    """
+    rows = rows or (design.depthwise_rows if depthwise else design.rows)
+    cols = cols or (design.depthwise_cols if depthwise else design.cols)
     if add:
-        return DrainTurns(depthwise=depthwise, rows=rows, turns=cols, columns=1,
+        return DrainTurns(add=add, rows=rows, width=cols, turns=cols, columns=1,
                           cycles=design.requantizer_cycles * max(1, ADD_PASSES // design.requantizers))
-    return DrainTurns(depthwise=depthwise, rows=rows, turns=-(-cols // design.requantizers),
+    return DrainTurns(add=add, rows=rows, width=cols, turns=-(-cols // design.requantizers),
                       columns=design.requantizers, cycles=design.requantizer_cycles)
 
 
@@ -78,29 +84,39 @@ def lane_skew(design: DesignPoint, lane: int) -> int:
 
 def _reads(design: DesignPoint, mode: DrainTurns) -> Iterator[tuple[int, int]]:
     """For each element, cycles after the first one's: when its sum is there, when it is read in a drain without lag."""
-    width = min(mode.turns * mode.columns, design.depthwise_cols if mode.depthwise else design.cols)
-    for row, column in product(range(mode.rows), range(width)):
+    for row, column in product(range(mode.rows), range(mode.width)):
         turn, lane = divmod(column, mode.columns)
         yield (row + column // MULTIPLIERS[design.multiplier].ways,
                (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane))
 
 
-def drain_lag_cycles(design: DesignPoint) -> int:
-    """Cycles from the first element's finished sum to its turn: no element is then read before its sum arrives."""
-    modes = [drain_turns(design, depthwise=depthwise, add=add) for depthwise in (False, True) for add in (False, True)]
-    return max(there - read for mode in modes for there, read in _reads(design, mode))
+@cache
+def drain_lag_cycles(design: DesignPoint, *, turns: int, add: bool = False) -> int:
+    """Cycles from the first element's finished sum to its turn: no element is then read before its sum arrives.
+
+    Later rows wait longer for their turn than for their sums, so it depends on the turns per row alone.
+    """
+    mode = drain_turns(design, depthwise=False, add=add, rows=1, cols=turns * (1 if add else design.requantizers))
+    return max(there - read for there, read in _reads(design, mode))
 
 
-def drain_cycles(design: DesignPoint, *, depthwise: bool, add: bool = False) -> int:
+def _late_cycles(design: DesignPoint, mode: DrainTurns) -> int:
+    """Most cycles from the first element's finished sum to its turn."""
+    return (drain_lag_cycles(design, turns=mode.turns, add=mode.add)
+            + (add_slot_cycles(design) - 1 if mode.add else 0))
+
+
+@cache
+def drain_cycles(design: DesignPoint, *, depthwise: bool, add: bool = False, rows: int = 0, cols: int = 0) -> int:
     """Shortest distance of two tiles: the requantizers are done, and no sum is replaced before it was read.
 
     Nor is what a residual add adds to: its words are kept for ``RESIDUAL_TILES`` tiles, from a tile's beginning.
     """
-    mode = drain_turns(design, depthwise=depthwise, add=add)
-    late = drain_lag_cycles(design) + (add_slot_cycles(design) - 1 if add else 0)
+    mode = drain_turns(design, depthwise=depthwise, add=add, rows=rows, cols=cols)
+    late = _late_cycles(design, mode)
     kept = 0
     if add:
-        last_taken = tile_start_cycles(design) + add_slot_cycles(design) + add_passes(design).residual + mode.total
+        last_taken = tile_start_cycles(design, mode) + add_slot_cycles(design) + add_passes(design).residual + mode.total
         kept = -(-(last_taken + 1 - READ_LATENCY) // (RESIDUAL_TILES - 1))
     return max(mode.total, kept, *(late + read - there + 1 for there, read in _reads(design, mode)))
 
@@ -139,15 +155,16 @@ def add_passes(design: DesignPoint) -> AddPasses:
                      lanes=tuple(p * per_lane // ADD_PASSES for p in range(ADD_PASSES)))
 
 
-def tile_start_cycles(design: DesignPoint) -> int:
+def tile_start_cycles(design: DesignPoint, mode: DrainTurns) -> int:
     """Cycles from a tile's last step to the one in which its drain may begin."""
-    return READ_LATENCY + element_latency(design) + drain_lag_cycles(design)
+    return READ_LATENCY + element_latency(design) + drain_lag_cycles(design, turns=mode.turns, add=mode.add)
 
 
-def last_output_cycles(design: DesignPoint, *, depthwise: bool, add: bool) -> int:
+@cache
+def last_output_cycles(design: DesignPoint, *, depthwise: bool, add: bool, rows: int = 0, cols: int = 0) -> int:
     """Cycles from a tile's last step to the end of its last write, if its drain need not wait for its slot."""
-    mode = drain_turns(design, depthwise=depthwise, add=add)
-    return (1 + tile_start_cycles(design) + mode.total - mode.cycles
+    mode = drain_turns(design, depthwise=depthwise, add=add, rows=rows, cols=cols)
+    return (1 + tile_start_cycles(design, mode) + mode.total - mode.cycles
             + DRAIN_SELECT_LATENCY + requantize_latency(design)
             + (add_passes(design).final if add else lane_skew(design, design.requantizers - 1))
             + WRITE_LATENCY - 1 + (SPRAM_WRITE_CYCLES if design.memory == "spram" else 0))

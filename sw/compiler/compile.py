@@ -1,6 +1,6 @@
 """Compiles an integer graph for a design: schedule, memory plan, the fastest command of each stage, model image."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hw.spec.design import DesignPoint
@@ -12,7 +12,7 @@ from sw.compiler.lower import Lowered
 from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
 from sw.compiler.schedule import Stage
-from sw.compiler.stages import lower_stages
+from sw.compiler.stages import Work, lower_stages
 from sw.graph.graph import Graph
 
 __all__ = ["CompileError", "LayerPlan", "Placement", "Program", "compile_graph"]
@@ -94,8 +94,7 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     plan = fit_memory(graph, capacity=design.act_bytes)
     placements = _even_reads(plan, graph, design)
     works = lower_stages(plan.stages, placements, graph, design)
-    chosen = [min(work.choices, key=lambda lowered: _preference(design, lowered)) for work in works]
-    commands = place_weights(graph.name, chosen, design, layers=[work.name for work in works])
+    commands = _choose(graph.name, works, design)
     stream_address = 0
     if design.memory == "spram":
         stream_address = design.act_bytes - commands.stream_bytes & ~7
@@ -111,6 +110,28 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     image = pack_image(commands, design, source=source, output=layers[-1].output, stream_address=stream_address)
     return Program(graph=graph, design=design, image=image, input=source, layers=layers, commands=commands,
                    stream_address=stream_address)
+
+
+def _choose(name: str, works: Sequence[Work], design: DesignPoint) -> Commands:
+    """The fastest command for each work; where they do not all stay in the scratchpad, perhaps more compact ones."""
+    names = [work.name for work in works]
+
+    def place(compact: bool) -> Commands:
+        chosen = []
+        for work in works:
+            fewest = min(lowered.command["blocks"] for lowered in work.choices)
+            choices = [lowered for lowered in work.choices if not compact or lowered.command["blocks"] == fewest]
+            chosen.append(min(choices, key=lambda lowered: _preference(design, lowered)))
+        return place_weights(name, chosen, design, layers=names)
+
+    try:
+        fast = place(compact=False)
+    except CompileError:
+        return place(compact=True)
+    if not fast.stream_bytes or design.memory == "spram":
+        return fast
+    return min(fast, place(compact=True), key=lambda commands: sum(
+        terms.total for terms in timeline(design, commands.all)))
 
 
 def _preference(design: DesignPoint, lowered: Lowered) -> tuple[bool, int]:

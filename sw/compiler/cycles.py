@@ -10,7 +10,7 @@ from hw.spec.timing import (
     READ_LATENCY,
     add_slot_cycles,
     command_words,
-    drain_cycles,
+    drain_turns,
     last_output_cycles,
     settle_cycles,
     tile_start_cycles,
@@ -65,10 +65,10 @@ def tiles_of(design: DesignPoint, command: Mapping[str, int]) -> Tiles:
     elif command["depthwise"] or command["broadcast"]:
         first = others = rows * command["segments"]
     else:
-        full, tail = (max(design.rows, command[name]) for name in ("segment_steps", "tail_steps"))
+        full, tail = (max(command["tile_rows"], command[name]) for name in ("segment_steps", "tail_steps"))
         first = others = rows * ((command["segments"] - 1) * full + tail)
         idle = tail - command["tail_steps"]
-    residual = (design.depthwise_rows if command["depthwise"] else design.rows) if command["add"] else 0
+    residual = command["tile_rows"] if command["add"] else 0
     extra = residual + command["port_cycles"]
     longer = command["window"] and command["first_segments"] > command["segments"]
     return Tiles(bands=command["bands"], groups=command["groups"], first=first, others=others, extra=extra, idle=idle,
@@ -84,7 +84,7 @@ def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles
     depthwise, add = bool(command["depthwise"]), bool(command["add"])
     tiles, blocks = tiles_of(design, command), command["blocks"]
     per_block, last_wait = _spaces(design, command)
-    sets = (design.depthwise_rows if depthwise else 1) + add
+    sets = (command["tile_rows"] if depthwise else 1) + add
     settle = settle_cycles(design, depthwise=depthwise, add=add)
     return LayerCycles(
         compute=blocks * tiles.bands * (tiles.first + (tiles.groups - 1) * tiles.others),
@@ -92,7 +92,8 @@ def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles
         + (blocks - 1) * settle,
         memory=blocks * tiles.bands * tiles.groups * tiles.extra,
         requantize=blocks * per_block - last_wait,
-        drain=last_output_cycles(design, depthwise=depthwise, add=add) - tiles.idle)
+        drain=last_output_cycles(design, depthwise=depthwise, add=add, rows=command["tile_rows"],
+                                 cols=command["tile_cols"]) - tiles.idle)
 
 
 def port_cycles(design: DesignPoint, command: Mapping[str, int]) -> int:
@@ -106,7 +107,7 @@ def port_cycles(design: DesignPoint, command: Mapping[str, int]) -> int:
     tiles = tiles_of(design, {**command, "port_cycles": 0})
     single = command["depthwise"] or command["broadcast"]
     free = not single and (command["tail_steps"] > 1 or (command["segments"] > 1 and command["segment_steps"] > 1))
-    spacing = drain_cycles(design, depthwise=bool(command["depthwise"]), add=bool(command["add"]))
+    spacing = command["spacing"]
     if free or tiles.others + tiles.extra + 2 < spacing:
         return 0
     return max(1, ROW_CYCLES - tiles.others - tiles.extra)
@@ -115,7 +116,7 @@ def port_cycles(design: DesignPoint, command: Mapping[str, int]) -> int:
 def _spaces(design: DesignPoint, command: Mapping[str, int]) -> tuple[int, int]:
     """Cycles that the requantizers hold up a block with all its tiles, and behind its last tile."""
     tiles = tiles_of(design, command)
-    spacing = drain_cycles(design, depthwise=bool(command["depthwise"]), add=bool(command["add"]))
+    spacing = command["spacing"]
     first, other = (max(0, spacing - counted) for counted in (tiles.counted_first, tiles.others + tiles.extra))
     return tiles.bands * (first + (tiles.groups - 1) * other), other if tiles.groups > 1 else first
 
@@ -155,7 +156,9 @@ def _slot_wait(design: DesignPoint, command: Mapping[str, int], own: LayerCycles
     if not command["add"]:
         return 0
     steps_end = own.total - own.drain - command_cycles(design) - tiles_of(design, command).idle
-    return -(steps_end + tile_start_cycles(design) - 2) % add_slot_cycles(design)
+    mode = drain_turns(design, depthwise=bool(command["depthwise"]), add=True, rows=command["tile_rows"],
+                       cols=command["tile_cols"])
+    return -(steps_end + tile_start_cycles(design, mode) - 2) % add_slot_cycles(design)
 
 
 def _waits(design: DesignPoint, command: Mapping[str, int], own: LayerCycles, start: int,

@@ -4,8 +4,9 @@ Often several commands compute the same: :func:`lower` gives all that the design
 fastest.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -22,13 +23,23 @@ __all__ = ["Geometry", "Lowered", "Operator", "lower"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lowered:
-    """A command without its weight address, and the words it reads, in order.
-
-    ``words`` is ``(blocks, words, cols, lanes * weight_bits)`` of single bits, least significant first.
-    """
+    """A command without its weight address, and the words it reads, in order."""
 
     command: Mapping[str, int]
-    words: np.ndarray
+    pack: Callable[[], np.ndarray]
+
+    @cached_property
+    def words(self) -> np.ndarray:
+        """``(blocks, words, cols, lanes * weight_bits)`` of single bits, least significant first."""
+        return self.pack()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """Array rows and columns that a command uses."""
+
+    rows: int
+    cols: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +149,8 @@ def lower(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[L
         If there is none; the message says which limit the simplest one exceeds.
     """
     ways = [_tap_by_tap, _by_columns] if operator.depthwise else [_row_by_row, _broadcast]
-    found = [lowered for way in ways for lowered in way(operator, geometry, design)]
+    tiles = _depthwise_tiles(operator, design) if operator.depthwise else _tiles(operator, geometry, design)
+    found = [lowered for way in ways for tile in tiles for lowered in way(operator, geometry, design, tile)]
     exceeded = [exceeded_field(lowered.command) for lowered in found]
     fitting = [lowered for lowered, name in zip(found, exceeded, strict=True) if name is None]
     if not fitting:
@@ -146,7 +158,30 @@ def lower(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[L
     return fitting
 
 
-def _common(operator: Operator, geometry: Geometry) -> dict[str, int]:
+def _parts(most: int, *even: int) -> list[int]:
+    """Sizes that are worth trying, the largest one first: halves, and what splits ``even`` evenly."""
+    halves = [most >> bit for bit in range(most.bit_length())]
+    return sorted({*halves, *(-(-total // -(-total // most)) for total in even)}, reverse=True)
+
+
+def _tiles(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[Tile]:
+    """The whole array first. On a single-port memory only that: its writes are timed for it."""
+    height, width, outputs = geometry.out_shape
+    if design.memory == "spram":
+        return [Tile(rows=design.rows, cols=design.cols)]
+    return [Tile(rows=rows, cols=cols) for rows in _parts(design.rows, width, height * width)
+            for cols in _parts(design.cols, outputs)]
+
+
+def _depthwise_tiles(operator: Operator, design: DesignPoint) -> list[Tile]:
+    count = operator.weights.shape[-1]
+    most, cols = design.depthwise_rows, _parts(design.depthwise_cols, count)
+    if design.memory == "spram":
+        return [Tile(rows=most, cols=design.depthwise_cols)]
+    return [Tile(rows=rows, cols=one) for one in cols for rows in _parts(most, -(-count // one))]
+
+
+def _common(operator: Operator, geometry: Geometry, tile: Tile) -> dict[str, int]:
     height, width, channels = geometry.shape
     stride_y, stride_x = geometry.stride
     row_bytes = width * channels
@@ -157,7 +192,7 @@ def _common(operator: Operator, geometry: Geometry) -> dict[str, int]:
         "step_x_bytes": stride_x * channels, "step_y_bytes": stride_y * row_bytes, "stride_y": stride_y,
         "first_x_bytes": geometry.first_x, "first_y": -geometry.top, "in_start": geometry.first_tap % (1 << 24),
         "out_width": geometry.out_shape[1], "kernel_rows": operator.weights.shape[0 if operator.depthwise else 1],
-        "first_segments": 1,
+        "first_segments": 1, "tile_rows": tile.rows, "tile_cols": tile.cols,
     }
 
 
@@ -167,116 +202,138 @@ def _split(total: int, part: int) -> tuple[int, int]:
     return parts, total - (parts - 1) * part
 
 
-def _row_by_row(operator: Operator, geometry: Geometry, design: DesignPoint) -> Iterator[Lowered]:
+def _row_by_row(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Lowered]:
     """Every array row fetches its own words. Kernel rows are contiguous in memory: one run of ``KW * IC``."""
     outputs, kernel_rows, kernel_cols, inputs = operator.weights.shape
     run = kernel_cols * inputs
     out_height, out_width, _ = geometry.out_shape
     steps = -(-run // design.lanes)
     segments, tail = _split(steps, design.fetch_steps)
-    rows = design.rows
+    rows = tile.rows
     linear = geometry.row_pitch == out_width * geometry.pixel_pitch
     if not linear and rows > 1:
         raise SpecError("rows of the output that do not follow each other need rows=1")
     groups, tail_rows = _split(out_height * out_width if linear else out_width, rows)
     bands = 1 if linear else out_height
     command = {
-        **_common(operator, geometry), "segments": segments, "segment_bytes": design.fetch_bytes,
+        **_common(operator, geometry, tile), "segments": segments, "segment_bytes": design.fetch_bytes,
         "segment_steps": design.fetch_steps, "tail_steps": tail,
         "groups": groups, "bands": bands, "tail_rows": tail_rows, "out_row_bytes": geometry.pixel_pitch,
         "out_group_bytes": rows * geometry.pixel_pitch,
         "out_band_bytes": geometry.row_pitch - (groups - 1) * rows * geometry.pixel_pitch if bands > 1 else 0,
     }
-    yield from _convolution(operator, command, design)
+    yield from _convolution(operator, command, design, tile)
 
 
-def _broadcast(operator: Operator, geometry: Geometry, design: DesignPoint) -> Iterator[Lowered]:
+def _broadcast(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Lowered]:
     """One word serves neighbouring pixels of a row, where they lie close together."""
     _, _, kernel_cols, inputs = operator.weights.shape
     distance = geometry.stride[1] * inputs
     out_height, out_width, _ = geometry.out_shape
-    rows = design.rows
+    rows = tile.rows
     if rows == 1 or distance > design.lanes or (rows - 1) * distance + design.lanes > design.fetch_bytes:
         return
     groups, tail_rows = _split(out_width, rows)
     pitch = geometry.pixel_pitch
     command = {
-        **_common(operator, geometry), "broadcast": 1, "segments": -(-kernel_cols * inputs // design.lanes),
+        **_common(operator, geometry, tile), "broadcast": 1, "distance": distance, "step_x_bytes": rows * distance,
+        "segments": -(-kernel_cols * inputs // design.lanes),
         "segment_bytes": design.lanes, "segment_steps": 1, "tail_steps": 1, "out_width": groups,
         "groups": groups, "bands": out_height, "tail_rows": tail_rows, "out_row_bytes": pitch,
         "out_group_bytes": rows * pitch, "out_band_bytes": geometry.row_pitch - (groups - 1) * rows * pitch,
     }
-    yield from _convolution(operator, command, design)
+    yield from _convolution(operator, command, design, tile)
 
 
-def _convolution(operator: Operator, command: dict[str, int], design: DesignPoint) -> Iterator[Lowered]:
+def _convolution(operator: Operator, command: dict[str, int], design: DesignPoint, tile: Tile) -> Iterator[Lowered]:
     """With weights from the scratchpad, and from the elements where they fit there."""
     outputs, kernel_rows, kernel_cols, inputs = operator.weights.shape
     run = kernel_cols * inputs
     steps = -(-run // design.lanes)
-    blocks, tail_cols = _split(outputs, design.cols)
-    command |= {"blocks": blocks, "tail_cols": tail_cols, "out_block_bytes": design.cols, "block_bytes": 0,
+    blocks, tail_cols = _split(outputs, tile.cols)
+    command |= {"blocks": blocks, "tail_cols": tail_cols, "out_block_bytes": tile.cols, "block_bytes": 0,
                 "tail_lanes": run - (steps - 1) * design.lanes - 1}
-    padded = np.zeros((blocks * design.cols, kernel_rows, steps * design.lanes), np.int8)
-    padded[:outputs, :, :run] = operator.weights.reshape(outputs, kernel_rows, run)
-    words = padded.reshape(blocks, design.cols, kernel_rows * steps, design.lanes).transpose(0, 2, 1, 3)
-    params = param_words(operator.channels, np.arange(blocks * design.cols).reshape(blocks, 1, design.cols), design)
-    lowered = Lowered(command=command, words=join(params, weight_words(words, design)))
+    lowered = Lowered(command=command, pack=partial(_convolution_words, operator, design, blocks, tile.cols))
     yield lowered
     if design.dataflow == "weight" and kernel_rows * steps <= LOCAL_WORDS:
         yield replace(lowered, command={**command, "local": 1, "local_words": kernel_rows * steps})
 
 
-def _depthwise(operator: Operator, geometry: Geometry, design: DesignPoint) -> tuple[dict[str, int], np.ndarray]:
-    """Fields and parameters that all depthwise ways share: element (r, c) has channel r * depthwise_cols + c."""
+def _convolution_words(operator: Operator, design: DesignPoint, blocks: int, cols: int) -> np.ndarray:
+    """Parameters and weights of each block; in the first ``cols`` columns."""
+    outputs, kernel_rows, kernel_cols, inputs = operator.weights.shape
+    run = kernel_cols * inputs
+    steps = -(-run // design.lanes)
+    padded = np.zeros((blocks * cols, kernel_rows, steps * design.lanes), np.int8)
+    padded[:outputs, :, :run] = operator.weights.reshape(outputs, kernel_rows, run)
+    words = np.zeros((blocks, kernel_rows * steps, design.cols, design.lanes), np.int8)
+    words[:, :, :cols] = padded.reshape(blocks, cols, kernel_rows * steps, design.lanes).transpose(0, 2, 1, 3)
+    wanted = np.full((blocks, 1, design.cols), blocks * cols)
+    wanted[:, 0, :cols] = np.arange(blocks * cols).reshape(blocks, cols)
+    return join(param_words(operator.channels, wanted, design), weight_words(words, design))
+
+
+def _depthwise(operator: Operator, geometry: Geometry, tile: Tile, design: DesignPoint) -> dict[str, int]:
+    """Fields that all depthwise ways share: element (r, c) has channel r * tile.cols + c."""
     count = operator.weights.shape[-1]
-    rows, cols = design.depthwise_rows, design.depthwise_cols
-    blocks, in_last = _split(count, design.depthwise_channels)
+    rows, cols = tile.rows, tile.cols
+    blocks, in_last = _split(count, rows * cols)
     tail_rows, tail_cols = _split(in_last, cols)
-    command = {
-        **_common(operator, geometry), "depthwise": 1, "maximum": int(operator.maximum), "segment_bytes": count,
+    return {
+        **_common(operator, geometry, tile), "depthwise": 1, "maximum": int(operator.maximum), "segment_bytes": count,
         "segment_steps": 1, "tail_steps": 1, "tail_lanes": design.lanes - 1,
-        "block_bytes": design.depthwise_channels, "tail_rows": tail_rows,
+        "block_bytes": rows * cols, "tail_rows": tail_rows, "distance": cols,
         "blocks": blocks, "tail_cols": tail_cols, "out_row_bytes": cols, "out_group_bytes": geometry.pixel_pitch,
-        "out_block_bytes": design.depthwise_channels,
+        "out_block_bytes": rows * cols,
     }
-    wanted = np.full((blocks, rows, design.cols), blocks * design.depthwise_channels)
-    wanted[:, :, :cols] = np.arange(blocks * design.depthwise_channels).reshape(blocks, rows, cols)
-    return command, param_words(operator.channels, wanted, design)
 
 
-def _per_element(operator: Operator, design: DesignPoint) -> np.ndarray:
+def _depthwise_params(operator: Operator, design: DesignPoint, tile: Tile) -> np.ndarray:
+    channels = tile.rows * tile.cols
+    blocks = -(-operator.weights.shape[-1] // channels)
+    wanted = np.full((blocks, tile.rows, design.cols), blocks * channels)
+    wanted[:, :, :tile.cols] = np.arange(blocks * channels).reshape(blocks, tile.rows, tile.cols)
+    return param_words(operator.channels, wanted, design)
+
+
+def _per_element(operator: Operator, tile: Tile) -> np.ndarray:
     """Weights (blocks, KH, KW, rows, cols) of a depthwise operator, zero beyond the last channel."""
     kernel_rows, kernel_cols, count = operator.weights.shape
-    blocks = -(-count // design.depthwise_channels)
-    padded = np.zeros((kernel_rows, kernel_cols, blocks * design.depthwise_channels), np.int8)
+    channels = tile.rows * tile.cols
+    blocks = -(-count // channels)
+    padded = np.zeros((kernel_rows, kernel_cols, blocks * channels), np.int8)
     padded[:, :, :count] = operator.weights
-    shape = (kernel_rows, kernel_cols, blocks, design.depthwise_rows, design.depthwise_cols)
-    return padded.reshape(shape).transpose(2, 0, 1, 3, 4)
+    return padded.reshape(kernel_rows, kernel_cols, blocks, tile.rows, tile.cols).transpose(2, 0, 1, 3, 4)
 
 
-def _tap_by_tap(operator: Operator, geometry: Geometry, design: DesignPoint) -> Iterator[Lowered]:
+def _tap_by_tap(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Lowered]:
     """One multiply-accumulate per element and cycle, for every kernel."""
-    command, params = _depthwise(operator, geometry, design)
-    kernel_rows, kernel_cols, _ = operator.weights.shape
+    command = _depthwise(operator, geometry, tile, design)
+    kernel_cols = operator.weights.shape[1]
     out_height, out_width, _ = geometry.out_shape
     linear = geometry.row_pitch == out_width * geometry.pixel_pitch
     bands = 1 if linear else out_height
     groups = out_height * out_width // bands
     command |= {"segments": kernel_cols, "groups": groups, "bands": bands,
                 "out_band_bytes": geometry.row_pitch - (groups - 1) * geometry.pixel_pitch if bands > 1 else 0}
-    weights = _per_element(operator, design)
-    blocks, taps = len(weights), kernel_rows * kernel_cols
-    words = np.zeros((blocks, taps, design.cols, design.lanes), np.int8)
+    uniform = (operator.weights == operator.weights[:1, :1]).all()      # a pool
+    command |= {"uniform": int(uniform)}
+    yield Lowered(command=command, pack=partial(_tap_words, operator, design, tile, bool(uniform)))
+
+
+def _tap_words(operator: Operator, design: DesignPoint, tile: Tile, uniform: bool) -> np.ndarray:
+    weights = _per_element(operator, tile)
+    blocks, kernel_rows, kernel_cols = weights.shape[:3]
+    words = np.zeros((blocks, kernel_rows * kernel_cols, design.cols, design.lanes), np.int8)
     # element (r, c) takes lane r of column c's slice
-    words[:, :, :design.depthwise_cols, :design.depthwise_rows] = weights.reshape(
-        blocks, taps, design.depthwise_rows, design.depthwise_cols).transpose(0, 1, 3, 2)
-    if (words == words[:, :1]).all():      # a pool
-        command, words = command | {"uniform": 1}, words[:, :1]
-    yield Lowered(command=command, words=join(params, weight_words(words, design)))
+    words[:, :, :tile.cols, :tile.rows] = weights.reshape(
+        blocks, kernel_rows * kernel_cols, tile.rows, tile.cols).transpose(0, 1, 3, 2)
+    if uniform:
+        words = words[:, :1]
+    return join(_depthwise_params(operator, design, tile), weight_words(words, design))
 
 
-def _by_columns(operator: Operator, geometry: Geometry, design: DesignPoint) -> Iterator[Lowered]:
+def _by_columns(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Lowered]:
     """A kernel row per element and cycle: elements keep their weights, and the columns they have seen."""
     kernel_rows, kernel_cols, count = operator.weights.shape
     stride = geometry.stride[1]
@@ -286,17 +343,21 @@ def _by_columns(operator: Operator, geometry: Geometry, design: DesignPoint) -> 
         return      # elements of different channels that share a multiplier share its lanes
     if design.weight_bits == 1 and kernel_cols < design.depthwise_taps:
         return      # columns before the kernel's would count: no weight is 0
-    command, params = _depthwise(operator, geometry, design)
+    command = _depthwise(operator, geometry, tile, design)
     out_height, out_width, _ = geometry.out_shape
-    rows, cols = design.depthwise_rows, design.depthwise_cols
     command |= {
-        "window": 1, "local": 1, "local_words": rows * kernel_rows, "first_segments": kernel_cols, "segments": stride,
+        "window": 1, "local": 1, "local_words": tile.rows * kernel_rows, "first_segments": kernel_cols, "segments": stride,
         "groups": out_width, "bands": out_height, "out_width": 1,
         "out_band_bytes": geometry.row_pitch - (out_width - 1) * geometry.pixel_pitch,
     }
-    weights = _per_element(operator, design)
-    words = np.zeros((len(weights), rows, kernel_rows, design.cols, design.lanes), np.int8)
+    yield Lowered(command=command, pack=partial(_column_words, operator, design, tile))
+
+
+def _column_words(operator: Operator, design: DesignPoint, tile: Tile) -> np.ndarray:
+    weights = _per_element(operator, tile)
+    blocks, kernel_rows, kernel_cols = weights.shape[:3]
+    words = np.zeros((blocks, tile.rows, kernel_rows, design.cols, design.lanes), np.int8)
     # lane n multiplies the column that came n columns ago
-    words[:, :, :, :cols, :kernel_cols] = weights[:, :, ::-1].transpose(0, 3, 1, 4, 2)
-    kept = words.reshape(len(weights), rows * kernel_rows, design.cols, design.lanes)
-    yield Lowered(command=command, words=join(params, weight_words(kept, design)))
+    words[:, :, :, :tile.cols, :kernel_cols] = weights[:, :, ::-1].transpose(0, 3, 1, 4, 2)
+    kept = words.reshape(blocks, tile.rows * kernel_rows, design.cols, design.lanes)
+    return join(_depthwise_params(operator, design, tile), weight_words(kept, design))

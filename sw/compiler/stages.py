@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
+from hw.spec.timing import drain_cycles
 from sw.compiler.channels import add_words, join
 from sw.compiler.cycles import port_cycles
 from sw.compiler.errors import CompileError
@@ -94,13 +96,20 @@ def _lower(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Place
 
 def _completed(lowered: Lowered, add: tuple[np.ndarray, Mapping[str, int]] | None, design: DesignPoint) -> Lowered:
     """With the residual add, and all fields named."""
+    pack = lowered.pack
     command = {"add": 0, "window": 0, "broadcast": 0, "depthwise": 0, "local_words": 0, "local": 0, "port_cycles": 0,
-               "maximum": 0, "uniform": 0, **lowered.command}
-    words = lowered.words
+               "distance": 0,               "maximum": 0, "uniform": 0, **lowered.command}
     if add is not None:
-        words, command = join(add[0], words), {**command, **add[1]}
+        command |= add[1]
+        pack = partial(_joined, add[0], lowered)
+    command["spacing"] = drain_cycles(design, depthwise=bool(command["depthwise"]), add=bool(command["add"]),
+                                      rows=command["tile_rows"], cols=command["tile_cols"])
     command["port_cycles"] = port_cycles(design, command)
-    return replace(lowered, command=command, words=words)
+    return replace(lowered, command=command, pack=pack)
+
+
+def _joined(parameters: np.ndarray, lowered: Lowered) -> np.ndarray:
+    return join(parameters, lowered.words)
 
 
 def _pieces(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[tuple[Operator, Geometry]]:

@@ -169,9 +169,8 @@ class _Layer:
         if within.max() >= design.fetch_bytes:
             raise ProgramError(f"takes activation {within.max()} of a fetched word, which has {design.fetch_bytes}; "
                                f"compile the model again")
-        pitch = command["step_x_bytes"] * (design.rows if command["broadcast"] else 1)
         oy, ox = np.divmod(position, command["out_width"])
-        along = ox * pitch + block * command["block_bytes"] + offset
+        along = ox * command["step_x_bytes"] + block * command["block_bytes"] + offset
         first = command["in_start"] + oy * command["step_y_bytes"] + row * command["in_row_bytes"] + along
         y = command["first_y"] + oy * command["stride_y"] + row
         x = command["first_x_bytes"] + along + within
@@ -193,7 +192,7 @@ class _Layer:
     def _convolution(self, words: Words, block: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Sums (tile, row, column) of a block, and parameters of its columns."""
         design, command = self.design, self.command
-        rows, lanes = design.rows, design.lanes
+        rows, lanes = command["tile_rows"], design.lanes
         segments, broadcast = command["segments"], command["broadcast"]
         last = [1 if broadcast else command["tail_steps"]]
         per_segment = [1 if broadcast else command["segment_steps"]] * (segments - 1) + last
@@ -209,19 +208,21 @@ class _Layer:
         tile = np.arange(self.tiles).reshape(-1, 1, 1, 1)
         row = np.arange(rows).reshape(1, -1, 1, 1)
         within = step * lanes + np.arange(lanes)
-        within = within + row * command["step_x_bytes"] if broadcast else within[None, None]
+        within = within + row * command["distance"] if broadcast else within[None, None]
         acts = self._fetch(block, tile if broadcast else tile * rows + row, ky, segment * command["segment_bytes"],
                            within)
         if design.weight_bits == 1:
             tail = (segment == segments - 1) & (step == last[0] - 1) & (np.arange(lanes) > command["tail_lanes"])
             acts = np.where(tail, np.int8(0), acts)
-        flat = weights.transpose(0, 2, 1).reshape(-1, design.cols)
-        return matmul(acts.reshape(self.tiles, rows, -1), flat, self.dropped), params
+        cols = command["tile_cols"]
+        flat = weights[:, :cols].transpose(0, 2, 1).reshape(-1, cols)
+        return (matmul(acts.reshape(self.tiles, rows, -1), flat, self.dropped),
+                {name: values[:cols] for name, values in params.items()})
 
     def _depthwise(self, words: Words, block: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Sums or maxima (tile, row, column) of a block, and parameters (row, column)."""
-        design, command = self.design, self.command
-        rows, cols = design.depthwise_rows, design.depthwise_cols
+        command = self.command
+        rows, cols = command["tile_rows"], command["tile_cols"]
         sets = [words.params() for _ in range(rows)]
         params = {name: np.stack([one[name][:cols] for one in sets]) for name in sets[0]}
         acts, weights = (self._columns if command["window"] else self._taps)(words, block)
@@ -235,16 +236,20 @@ class _Layer:
     def _taps(self, words: Words, block: int) -> tuple[np.ndarray, np.ndarray]:
         """Activations (tile, tap, row, column, 1) and weights (tap, row, column, 1) of single taps."""
         design, command = self.design, self.command
-        rows, cols = design.depthwise_rows, design.depthwise_cols
+        rows, cols = command["tile_rows"], command["tile_cols"]
         ky, kx = (part.reshape(1, -1, 1, 1) for part in np.indices((command["kernel_rows"], command["segments"])))
         taps = ky.size
         kept = words.weights(1 if command["uniform"] else taps)[:, :cols, :rows].transpose(0, 2, 1)
         acts = self._fetch(block, np.arange(self.tiles).reshape(-1, 1, 1, 1), ky, kx * command["segment_bytes"],
-                           np.arange(rows * cols).reshape(1, 1, rows, cols))
+                           self._channels(rows, cols).reshape(1, 1, rows, cols))
         if design.weight_bits == 1:
             tail = (kx == command["segments"] - 1) & (np.arange(cols) > command["tail_lanes"])
             acts = np.where(tail, np.int8(0), acts)
         return acts[..., None], np.broadcast_to(kept, (taps, rows, cols))[..., None]
+
+    def _channels(self, rows: int, cols: int) -> np.ndarray:
+        """Where in a fetched word each element of a depthwise tile has its channel."""
+        return np.arange(rows)[:, None] * self.command["distance"] + np.arange(cols)
 
     def _columns(self, words: Words, block: int) -> tuple[np.ndarray, np.ndarray]:
         """Activations (tile, kernel row, row, column, lane) and weights (kernel row, row, column, lane).
@@ -252,7 +257,7 @@ class _Layer:
         Lane n has the column that came n columns before, none before the band's first.
         """
         design, command = self.design, self.command
-        rows, cols, height = design.depthwise_rows, design.depthwise_cols, command["kernel_rows"]
+        rows, cols, height = command["tile_rows"], command["tile_cols"], command["kernel_rows"]
         if command["local_words"] != rows * height:
             raise ProgramError(f"local_words={command['local_words']}: the rows of elements take {rows * height}; "
                                f"compile the model again")
@@ -262,7 +267,7 @@ class _Layer:
         lane = np.arange(design.lanes)
         column = newest.reshape(-1, 1, 1, 1, 1) - lane
         acts = self._fetch(block, band.reshape(-1, 1, 1, 1, 1), np.arange(height).reshape(1, -1, 1, 1, 1),
-                           column * command["segment_bytes"], np.arange(rows * cols).reshape(1, 1, rows, cols, 1))
+                           column * command["segment_bytes"], self._channels(rows, cols).reshape(1, 1, rows, cols, 1))
         acts = np.where((column >= 0) & (lane < design.depthwise_taps), acts, np.int8(0))
         return acts, weights[:, :, :cols].transpose(1, 0, 2, 3)
 
