@@ -10,9 +10,11 @@ from hw.formal import ProofError, prove
 from hw.gateware.cfu import CFU_CAPACITY, CFU_LATENCY, CfuUnit
 from hw.gateware.contract import CfuBusContract, LatencyContract, StreamContract
 from hw.gateware.requantizer import Requantizer
-from hw.spec.timing import REQUANTIZE_LATENCY
+from hw.spec.timing import requantizer_latency
 
 pytestmark = pytest.mark.formal
+
+LATENCY = requantizer_latency(cycles=1, dsps=4)
 
 
 def cfu_under_contract(dut):
@@ -150,7 +152,7 @@ def test_an_assumed_contract_binds_the_environment(tmp_path):
         prove(*stream_under_contract(Wire()), tmp_path / "free")
 
 
-def requantizer_under_contract(*, latency=REQUANTIZE_LATENCY, low_limit=None):
+def requantizer_under_contract(*, latency=LATENCY, low_limit=None):
     """In, out and the clamp; the limits are constant, as the requantizer asks, and low is not above high."""
     m, dut = Module(), Requantizer(acc_bits=16)
     m.submodules.dut = dut
@@ -173,7 +175,7 @@ def test_a_requantizer_keeps_its_latency_and_its_limits(tmp_path):
 
 def test_a_requantizer_of_another_latency_is_found(tmp_path):
     with pytest.raises(ProofError, match="top.latency: an output without its input, or the reverse"):
-        prove(*requantizer_under_contract(latency=REQUANTIZE_LATENCY - 1), tmp_path)
+        prove(*requantizer_under_contract(latency=LATENCY - 1), tmp_path)
 
 
 def test_a_requantizer_beyond_its_limits_is_found(tmp_path):

@@ -1,0 +1,75 @@
+"""The MLPerf Tiny networks on the RTL: outputs equal TFLite's, tensors golden's, cycles and counters the model's."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cosim.engine import build_engine, run_engine
+from hw.spec.presets import PRESETS
+from sw.compiler import CompileError, compile_graph
+from sw.frontend.tflite import load_tflite
+from sw.golden import finish, run
+from tests.support.engines import predicted_counters
+
+MODELS = Path(__file__).parents[3] / "shared" / "data" / "mlperf_tiny"
+CASES = {"up5k": ("kws", "ic"), "ecp5-25": ("kws", "ic"), "ecp5-45": ("kws", "ic", "vww"),
+         "ecp5-85": ("kws", "ic", "vww", "ad")}
+ALL = [(design, model) for design, models in CASES.items() for model in models]
+pytestmark = [pytest.mark.sim,
+              pytest.mark.skipif(not MODELS.is_dir(), reason=f"{MODELS.name} is not beside the checkout: {MODELS}")]
+
+
+@cache
+def network(model):
+    return load_tflite(MODELS / f"{model}.tflite")
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory):
+    """A simulator for each preset, built once."""
+    return cache(lambda design: build_engine(PRESETS[design], tmp_path_factory.mktemp(design)))
+
+
+def check_vectors(simulator, design, model):
+    graph, vectors = network(model), np.load(MODELS / f"{model}_vectors.npz")
+    program = compile_graph(graph, PRESETS[design])
+    inputs = vectors["inputs"].reshape(-1, *graph.input.shape)
+    got = run_engine(simulator(design), program.image, inputs)
+    outputs = finish(graph, got.outputs.reshape(len(inputs), *graph.types()[graph.engine_layers].shape))
+    assert np.array_equal(outputs.reshape(len(inputs), -1), vectors["outputs"].reshape(len(inputs), -1))
+    assert set(got.cycles.tolist()) == {program.cycles}
+    assert (got.counters == predicted_counters(program)).all()
+    assert len(inputs) >= 30
+
+
+def test_keyword_spotting(simulator):
+    check_vectors(simulator, "ecp5-45", "kws")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design, model", ALL)
+def test_every_input(simulator, design, model):
+    check_vectors(simulator, design, model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design, model", ALL)
+def test_every_tensor(simulator, design, model):
+    graph = network(model)
+    program = compile_graph(graph, PRESETS[design])
+    first = np.load(MODELS / f"{model}_vectors.npz")["inputs"].reshape(-1, *graph.input.shape)[:1]
+    tensors, seen = run(graph, first, PRESETS[design]), []
+    for number, layer in enumerate(program.layers, 1):
+        if layer.tensor is not None:
+            got = run_engine(simulator(design), program.prefix(number).image, first).outputs
+            assert np.array_equal(got, tensors[layer.tensor].reshape(1, -1)), layer.name
+            seen.append(layer.tensor)
+    assert seen[-1] == graph.engine_layers and len(seen) >= len(program.layers) // 2
+
+
+@pytest.mark.parametrize("design, model", [("up5k", "vww"), ("up5k", "ad"), ("ecp5-25", "ad")])
+def test_what_a_preset_is_too_small_for(design, model):
+    with pytest.raises(CompileError, match="raise|narrow"):
+        compile_graph(network(model), PRESETS[design])

@@ -1,0 +1,107 @@
+import random
+
+import pytest
+
+from hw.gateware.store import Store
+from hw.spec.design import DesignPoint
+from hw.spec.timing import WRITE_LATENCY, drain_turns
+from tests.support.simulate import simulate
+
+DESIGNS = {
+    "two requantizers": DesignPoint(rows=2, cols=4, lanes=4, requantizers=2),
+    "all columns": DesignPoint(rows=4, cols=4, lanes=2, requantizers=4),
+    "one": DesignPoint(rows=1, cols=2, lanes=4, requantizers=1),
+}
+
+
+def turns(design, command):
+    """Of each turn: address, which of its outputs are stored, whether it ends an array row."""
+    depthwise, add = command["depthwise"], command["add"]
+    mode = drain_turns(design, depthwise=bool(depthwise), add=bool(add))
+    width = design.depthwise_cols if depthwise else design.cols
+    for block in range(command["blocks"]):
+        tile = command["out_base"] + block * command["out_block_bytes"]
+        for _ in range(command["bands"]):
+            for group in range(command["groups"]):
+                for row in range(mode.rows):
+                    last = (block == command["blocks"] - 1) if depthwise else (group == command["groups"] - 1)
+                    exists = not last or row < command["tail_rows"]
+                    short = block == command["blocks"] - 1 and (not depthwise or row == command["tail_rows"] - 1)
+                    for column in range(0, width, mode.columns):
+                        limit = command["tail_cols"] if short else width
+                        stored = [exists and column + n < limit and (n == 0 or not add)
+                                  for n in range(design.requantizers)]
+                        yield (tile + row * command["out_row_bytes"] + column, stored,
+                               column + mode.columns >= width)
+                tile += command["out_band_bytes" if group == command["groups"] - 1 else "out_group_bytes"]
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("depthwise", [0, 1])
+@pytest.mark.parametrize("add", [0, 1])
+@pytest.mark.parametrize("name", DESIGNS)
+def test_every_output_goes_to_its_place(name, add, depthwise):
+    design = DESIGNS[name]
+    unit, rng = Store(design), random.Random(f"{name}{add}{depthwise}")
+    rows = design.depthwise_rows if depthwise else design.rows
+    cols = design.depthwise_cols if depthwise else design.cols
+
+    async def bench(ctx):
+        ctx.set(unit.stored, 1)
+        for _ in range(4):
+            command = {"depthwise": depthwise, "add": add, "groups": rng.randint(1, 4), "bands": rng.randint(1, 3),
+                       "blocks": rng.randint(1, 3), "tail_rows": rng.randint(1, rows),
+                       "tail_cols": rng.randint(1, cols), "out_base": rng.randrange(1000),
+                       "out_row_bytes": rng.randint(1, 99),
+                       "out_group_bytes": rng.randint(1, 999), "out_band_bytes": rng.randint(1, 9999),
+                       "out_block_bytes": rng.randint(1, 99)}
+            ctx.set(unit.command, command)
+            ctx.set(unit.begin, 1)
+            await ctx.tick()
+            ctx.set(unit.begin, 0)
+            for address, stored, ends in turns(design, command):
+                for _ in range(rng.randint(0, 2)):
+                    assert not ctx.get(unit.write.valid) and not ctx.get(unit.done)
+                    await ctx.tick()
+                outputs = [rng.randrange(256) for _ in range(design.requantizers)]
+                ctx.set(unit.valid, 1)
+                ctx.set(unit.outputs, outputs)
+                mask = sum(keep << n for n, keep in enumerate(stored))
+                assert ctx.get(unit.write.valid) and ctx.get(unit.write.p.mask) == mask, command
+                assert not mask or ctx.get(unit.write.p.address) == address, command
+                assert [ctx.get(unit.write.p.data[n]) for n in range(design.requantizers)] == outputs
+                assert ctx.get(unit.write_last) == ends
+                await ctx.tick()
+                ctx.set(unit.valid, 0)
+            for _ in range(WRITE_LATENCY - 2):
+                assert not ctx.get(unit.done)
+                await ctx.tick()
+            assert ctx.get(unit.done)
+            await ctx.tick()
+            assert not ctx.get(unit.done)
+
+    simulate(unit, bench)
+
+
+@pytest.mark.sim
+def test_the_end_waits_for_the_last_write():
+    design = DESIGNS["one"]
+    unit = Store(design)
+
+    async def bench(ctx):
+        ctx.set(unit.command, {"groups": 1, "bands": 1, "blocks": 1, "tail_rows": 1, "tail_cols": 2})
+        ctx.set(unit.begin, 1)
+        await ctx.tick()
+        ctx.set(unit.begin, 0)
+        ctx.set(unit.valid, 1)
+        await ctx.tick().repeat(2)
+        ctx.set(unit.valid, 0)
+        for _ in range(9):
+            assert not ctx.get(unit.done)
+            await ctx.tick()
+        ctx.set(unit.stored, 1)
+        assert ctx.get(unit.done)
+        await ctx.tick()
+        assert not ctx.get(unit.done)
+
+    simulate(unit, bench)
