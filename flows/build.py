@@ -60,8 +60,7 @@ def image_listing(program: Program) -> dict[str, Any]:
         "image_bytes": len(program.image), "predicted_cycles": program.cycles,
         "input": asdict(program.input), "output": asdict(program.output),
         "layers": [{"name": layer.name, "op": layer.op, "macs": layer.macs, "cycles": layer.cycles,
-                    "output": asdict(program.tensors[index + 1]), "command": dict(layer.command)}
-                   for index, layer in enumerate(program.layers)]}
+                    "output": asdict(layer.output), "command": dict(layer.command)} for layer in program.layers]}
 
 
 def build_to(model_name: str, design_name: str, board_name: str | None, *, clock_mhz: float, out: Path,
