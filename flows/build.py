@@ -8,7 +8,7 @@ from typing import Any
 from boards import Board, find_board
 from flows.console import Display
 from flows.files import to_json, write_json, write_whole
-from flows.implement import BITSTREAM, FIRMWARE, Implementation, implement, make_bitstream
+from flows.implement import BITSTREAM, FIRMWARE, Implementation, check_resident, implement, make_bitstream
 from flows.models import load_model
 from flows.store import open_store
 from flows.synth import NETLIST_TOOLS, ROUTE_TOOLS
@@ -24,6 +24,8 @@ __all__ = ["RECORD", "build_to", "emit_to", "flash_from", "image_listing"]
 
 RECORD = "build.json"
 IMAGE = "model.bin"
+ENGINE_NOTES = {"ecp5": "the engine: Wishbone in, no vendor primitives",
+                "ice40": "the engine: Wishbone in, with the iCE40's SB_... cells"}
 FLASH_TIMEOUT_S = 600
 
 
@@ -39,10 +41,13 @@ def emit_to(model_name: str, design_name: str, out: Path) -> dict[str, Any]:
     model = load_model(model_name, weight_bits=design.weight_bits)
     program = compile_graph(model.graph, design)
     contents: dict[str, tuple[str | bytes, str]] = {
-        "heddle_engine.v": (engine_verilog(design), "the engine: Wishbone in, no vendor primitives"),
+        "heddle_engine.v": (engine_verilog(design), ENGINE_NOTES[design.family]),
         "Cfu.v": (cfu_verilog(), "the custom instructions, for LiteX's CFU port"),
         "heddle_config.h": (c_header(design=design), "C header: registers, windows, limits"),
-        IMAGE: (program.image, "program and weights, for the start of the weight window"),
+        IMAGE: (program.image, "program and weights: " + (
+            f"the first {len(program.image) - program.streamed_bytes} bytes for the start of the weight window, the "
+            "rest for the memory that weights stream from" if program.streamed_bytes
+            else "for the start of the weight window")),
         "program.json": (to_json(image_listing(program)), "the program for people: commands, tensors, cycles"),
         "design.toml": (to_toml(design), "the design point"),
         "model.npz": (model.content(), "the integer graph"),
@@ -58,9 +63,11 @@ def image_listing(program: Program) -> dict[str, Any]:
     return {
         "network": program.graph.name, "design": program.design.label, "fingerprint": program.design.fingerprint,
         "image_bytes": len(program.image), "predicted_cycles": program.cycles,
+        "streamed_bytes": program.streamed_bytes, "stream_address": program.stream_address,
         "input": asdict(program.input), "output": asdict(program.output),
         "layers": [{"name": layer.name, "op": layer.op, "macs": layer.macs, "cycles": layer.cycles,
-                    "output": asdict(layer.output), "command": dict(layer.command)} for layer in program.layers]}
+                    "output": asdict(layer.output), "command": dict(layer.command)}
+                   for layer in program.layers]}
 
 
 def build_to(model_name: str, design_name: str, board_name: str | None, *, clock_mhz: float, out: Path,
@@ -72,12 +79,13 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
     Raises
     ------
     HeddleError
-        If something is unknown, does not fit, or a tool fails.
+        If something is unknown, does not fit, streams weights, or a tool fails.
     """
     design = load_design(design_name)
     board = find_board(board_name or design.board)
     model = load_model(model_name, weight_bits=design.weight_bits)
     program = compile_graph(model.graph, design)
+    check_resident(program)
     store = open_store()
     with display.bar(f"building for {board.name}") as bar:
         made = implement(store, design, board, clock_mhz, say=lambda text: bar.hear("", text))

@@ -1,4 +1,4 @@
-"""``python -m flows.calibrate``: fits the resource model to synthesized and routed designs; half an hour of two cores.
+"""``python -m flows.calibrate``: fits the resource model to synthesized and routed designs; an hour of a core.
 
 Every design below is synthesized alone and packed; its LUTs and flip-flops are the samples. Those of ``ROUTED`` are
 also routed as whole SoCs, which gives the cost of the rest of the SoC and the clock period. The weights minimize the
@@ -42,11 +42,38 @@ _TABLE = (
     (1, 8, 4, "trunc", 2, 1, 2, 8), (4, 4, 4, "dsp", 8, 1, 64, 64), (4, 4, 4, "lut", 4, 4, 16, 32),
     (2, 2, 8, "lut", 8, 2, 8, 16), (8, 2, 2, "dsp", 4, 1, 2, 16), (4, 8, 4, "dsp", 8, 4, 64, 128),
 )
-SAMPLES = tuple(DesignPoint(rows=rows, cols=cols, lanes=lanes, multiplier=multiplier, weight_bits=bits,
-                            requantizers=units, act_bytes=act << 10, weight_bytes=weights << 10)
-                for rows, cols, lanes, multiplier, bits, units, act, weights in _TABLE)
+#: What only some designs have; each of these at least twice, so that one can be left out.
+_OTHERS: tuple[tuple[tuple[int, int, int, str, int, int, int, int], dict[str, Any]], ...] = (
+    ((2, 4, 4, "lut", 8, 2, 32, 40), {"depthwise_taps": 4, "stream_bytes": 2}),
+    ((4, 4, 4, "lut", 8, 4, 64, 112), {"depthwise_taps": 4, "stream_bytes": 2}),
+    ((1, 4, 4, "dsp", 8, 1, 8, 16), {"depthwise_taps": 4}),
+    ((2, 4, 4, "dsp", 8, 2, 8, 16), {"depthwise_taps": 2, "requantizer_dsps": 2}),
+    ((4, 8, 4, "dsp", 8, 8, 64, 128), {"depthwise_taps": 4, "requantizer_dsps": 2, "stream_bytes": 2}),
+    ((1, 4, 4, "lut", 4, 1, 4, 8), {"requantizer_dsps": 0}), ((2, 2, 4, "dsp", 8, 2, 4, 8), {"requantizer_dsps": 0}),
+    ((1, 4, 4, "dsp", 8, 1, 4, 8), {"requantizer_cycles": 2, "requantizer_dsps": 2}),
+    ((2, 4, 4, "lut", 4, 4, 8, 8), {"requantizer_cycles": 2, "requantizer_dsps": 2}),
+    ((1, 4, 4, "lut", 8, 2, 4, 8), {"requantizer_cycles": 2, "requantizer_dsps": 0}),
+    ((2, 4, 4, "dsp", 8, 1, 8, 8), {"requantizer_cycles": 2, "requantizer_dsps": 0}),
+    ((1, 4, 4, "dsp", 8, 1, 4, 8), {"requantizer_cycles": 4, "requantizer_dsps": 2}),
+    ((2, 4, 4, "lut", 4, 2, 8, 8), {"requantizer_cycles": 4, "requantizer_dsps": 2}),
+    ((1, 2, 4, "dsp", 8, 1, 4, 8), {"requantizer_cycles": 4, "requantizer_dsps": 0}),
+    ((2, 4, 4, "dsp", 8, 4, 8, 8), {"requantizer_cycles": 4, "requantizer_dsps": 0}),
+    ((2, 4, 4, "packed", 4, 2, 8, 8), {}), ((1, 8, 4, "packed", 4, 1, 4, 8), {"stream_bytes": 4}),
+    ((2, 4, 8, "lut", 1, 2, 8, 4), {}), ((1, 8, 8, "lut", 1, 1, 4, 4), {}),
+    ((2, 4, 4, "ternary", 2, 2, 8, 4), {}), ((1, 8, 4, "ternary", 2, 1, 4, 4), {}),
+    ((2, 4, 4, "lut", 4, 2, 8, 8), {"act_bits": 4}), ((2, 4, 4, "dsp", 8, 1, 8, 16), {"dataflow": "weight"}),
+)
+
+
+def _sample(row: tuple[int, int, int, str, int, int, int, int], **others: Any) -> DesignPoint:
+    rows, cols, lanes, multiplier, bits, units, act, weights = row
+    return DesignPoint(rows=rows, cols=cols, lanes=lanes, multiplier=multiplier, weight_bits=bits,
+                       requantizers=units, act_bytes=act << 10, weight_bytes=weights << 10, **others)
+
+
+SAMPLES = (*(_sample(row) for row in _TABLE), *(_sample(row, **others) for row, others in _OTHERS))
 #: (index of the sample, board)
-ROUTED = ((0, "ulx3s-25"), (4, "ulx3s-25"), (8, "ulx3s-25"), (16, "ulx3s-85"))
+ROUTED = ((0, "ulx3s-25"), (4, "ulx3s-25"), (8, "ulx3s-25"), (16, "ulx3s-85"), (26, "ulx3s-25"))
 
 Terms = Mapping[str, float]
 
@@ -123,8 +150,9 @@ def calibrate(store: Store, say: Callable[[str], None]) -> dict[str, Any]:
         "soc": soc, **{kind: _modelled([shape[kind] for shape in shapes], [sample[kind] for sample in used])
                        for kind in ("lut", "ff")},
         "period_ns": _modelled(periods, [1000 / made.fmax_mhz for made in routed]),
-        "samples": [{"design": design.label, "act_bytes": design.act_bytes, "weight_bytes": design.weight_bytes,
-                     **sample} for design, sample in zip(SAMPLES, used, strict=True)],
+        "samples": [{"design": design.label, "fingerprint": design.fingerprint, "act_bytes": design.act_bytes,
+                     "weight_bytes": design.weight_bytes, **sample}
+                    for design, sample in zip(SAMPLES, used, strict=True)],
         "routed": [{"design": SAMPLES[number].label, "board": board, "fmax_mhz": round(made.fmax_mhz, 2),
                     **made.resources} for made, (number, board) in zip(routed, ROUTED, strict=True)],
     }

@@ -5,7 +5,7 @@ from typing import Any
 from boards import Board, find_board
 from flows.energy import energy_j
 from flows.models import load_model
-from flows.resources import estimate_resources
+from flows.resources import CALIBRATED_FAMILY, estimate_resources
 from flows.space import load_space
 from hw.spec.presets import load_design
 from sw.compiler import Program, compile_graph
@@ -24,7 +24,8 @@ def estimate_program(program: Program, board: Board, clock_mhz: float) -> dict[s
 
 
 def estimate_model(name: str, design_name: str, board_name: str | None = None) -> dict[str, Any]:
-    """The document of ``heddle estimate``.
+    """The document of ``heddle estimate``. Of a family without a resource model there are cycles, at the clock of the
+    board's oscillator, and None for the rest.
 
     Raises
     ------
@@ -34,12 +35,16 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
     design = load_design(design_name)
     board = find_board(board_name or design.board)
     program = compile_graph(load_model(name, weight_bits=design.weight_bits).graph, design)
-    metrics = estimate_program(program, board, load_space().hardware.clock_mhz)
-    used = {kind: metrics[kind] for kind in COUNTED}
+    if calibrated := board.family == CALIBRATED_FAMILY:
+        metrics = estimate_program(program, board, load_space().hardware.clock_mhz)
+    else:
+        metrics = {"clock_mhz": board.clock_in_mhz, "latency_s": program.cycles / (board.clock_in_mhz * 1e6)}
+    used: dict[str, Any] = {kind: metrics.get(kind) for kind in COUNTED}
     return {
         "model": name, "design": design_name, "board": board.name, "cycles": program.cycles, "macs": program.macs,
         "utilization": program.utilization,
         "layers": [{"name": layer.name, "op": layer.op, "macs": layer.macs, "cycles": layer.cycles}
                    for layer in program.layers],
-        "resources": {**used, "spram": 0}, "fmax_mhz": metrics["fmax_mhz"], "clock_mhz": metrics["clock_mhz"],
-        "latency_s": metrics["latency_s"], "energy_j": metrics["energy_j"], "fits": not board.shortfalls(used)}
+        "resources": {**used, "spram": 0 if calibrated else None}, "fmax_mhz": metrics.get("fmax_mhz"),
+        "clock_mhz": metrics["clock_mhz"], "latency_s": metrics["latency_s"], "energy_j": metrics.get("energy_j"),
+        "fits": not board.shortfalls(used) if calibrated else None}

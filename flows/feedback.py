@@ -36,6 +36,7 @@ def reference_design(space: Space, multiplier: str, weight_bits: int) -> DesignP
     rows, cols, lanes = max(space.hardware.geometries, key=lambda item: item[0] * item[1] * item[2])
     return DesignPoint(rows=rows, cols=cols, lanes=lanes, weight_bits=weight_bits, multiplier=multiplier,
                        requantizers=max(count for count in (1, *space.hardware.requantizers) if count <= cols),
+                       depthwise_taps=max(taps for taps in (1, *space.hardware.depthwise_taps) if taps <= lanes),
                        board=space.hardware.boards[0])
 
 

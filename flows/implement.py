@@ -16,11 +16,14 @@ from flows.store import Store, sources
 from flows.synth import NETLIST_TOOLS, ROUTE_TOOLS, Netlist, Routed, bitstream, route, synthesize
 from hw.soc import SocFiles, generate, load_soc
 from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError
 from hw.tools import versions
 from sw.compiler import Program
 from sw.firmware import build as build_firmware
+from sw.firmware.protocol import NO_MEMORY
 
-__all__ = ["BITSTREAM", "FIRMWARE", "SEEDS", "Implementation", "firmware", "implement", "make_bitstream"]
+__all__ = ["BITSTREAM", "FIRMWARE", "SEEDS", "Implementation", "check_resident", "firmware", "implement",
+           "make_bitstream"]
 
 BITSTREAM, FIRMWARE = "heddle.bit", "firmware.bin"
 SEEDS = (1, 2, 3, 4, 5)          # of the placer, tried in this order
@@ -48,6 +51,13 @@ def firmware(store: Store) -> Path:
     """The firmware, the same for every design."""
     key = {"sources": sources("sw.firmware", "hw.spec"), "tools": versions("riscv64-unknown-elf-gcc")}
     return store.get("firmware", key, lambda folder: build_firmware(folder)) / FIRMWARE
+
+
+def check_resident(program: Program) -> None:
+    """Raises HeddleError if weights stream from a memory outside: the SoC has none for them yet."""
+    if program.streamed_bytes and program.design.memory != "spram":
+        raise HeddleError(f"{program.graph.name}: {program.streamed_bytes} bytes of its weights stream on this design; "
+                          f"{NO_MEMORY}")
 
 
 def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float, *, seeds: Iterable[int] = SEEDS,
@@ -139,5 +149,3 @@ def _digest(path: Path) -> str:
 
 def _digests(paths: Iterable[Path]) -> Mapping[str, str]:
     return {path.name: _digest(path) for path in paths}
-
-

@@ -120,8 +120,8 @@ def _long_entry(point: Point) -> dict[str, Any]:
     """What the report shows beyond :func:`_entry`."""
     design, graph = point.program.design, point.program.graph
     layers = []
-    for index, layer in enumerate(point.measured.get("layers", ())):
-        roof = roofline(graph, index, design)
+    for plan, layer in zip(point.program.layers, point.measured.get("layers", ()), strict=False):
+        roof = roofline(plan, design)
         layers.append({**layer, "roof": roof.cycles, "bound": roof.bound})
     return {**_entry(point), "label": f"{graph.name} {design.label}", "macs_per_cycle": design.macs_per_cycle,
             "budget": find_board(design.board).budget, "layers": layers, "seed": point.measured.get("seed"),

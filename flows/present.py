@@ -28,10 +28,13 @@ def show_estimate(document: Document, display: Display) -> None:
               for layer in document["layers"]]
     display.line(f"{document['model']} on {document['design']}")
     display.table("", ("layer", "op", "MAC", "cycles"), layers)
-    used = ", ".join(f"{number(value)} {name}" for name, value in document["resources"].items() if value)
     display.line(f"{number(document['cycles'])} cycles, {document['utilization']:.0%} of the multipliers busy; "
                  f"{1e6 * document['latency_s']:,.1f} µs at {document['clock_mhz']:g} MHz "
-                 f"(Fmax about {document['fmax_mhz']:.0f} MHz)")
+                 f"(Fmax about {number(document['fmax_mhz'], '.0f')} MHz)")
+    if document["fits"] is None:
+        display.line(f"no resource model for {document['board']}; synthesize, as `heddle bench --section fabric` does")
+        return
+    used = ", ".join(f"{number(value)} {name}" for name, value in document["resources"].items() if value)
     display.line(f"about {used} on {document['board']}: {'fits' if document['fits'] else 'does not fit'}")
     if document["energy_j"] is not None:
         display.line(f"about {1e6 * document['energy_j']:.2f} µJ for an inference")

@@ -15,16 +15,17 @@ from typing import Any
 
 from boards import Board
 from hw.spec.commands import LAYER_LOG_ENTRIES
-from hw.spec.design import DesignPoint
+from hw.spec.design import PARAM_BITS, DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.registers import LOG_WORDS
 
-__all__ = ["COEFFICIENTS", "Resources", "engine_bram", "engine_dsp", "estimate_resources", "features",
-           "load_model", "memory_cells", "period_terms"]
+__all__ = ["CALIBRATED_FAMILY", "COEFFICIENTS", "Resources", "engine_bram", "engine_dsp", "estimate_resources",
+           "features", "load_model", "memory_cells", "period_terms"]
 
+CALIBRATED_FAMILY = "ecp5"
 COEFFICIENTS = Path(__file__).with_name("resources.json")
-REQUANTIZER_DSP = 4            # one 32 x 32 bit product of 18 x 18 bit blocks
-LAYER_LOG = (32, LAYER_LOG_ENTRIES)
+LAYER_LOG = (32, LOG_WORDS * LAYER_LOG_ENTRIES)
 LUT_RAM = (4, 16)              # width in bits and words of one cell
 MOST_LUT_RAM_CELLS = 16        # a memory of more goes to block RAMs
 #: A block RAM's shapes: width in bits, words.
@@ -55,7 +56,7 @@ def estimate_resources(design: DesignPoint, board: Board) -> Resources:
     >>> estimate_resources(DesignPoint(multiplier="dsp"), BOARDS["ulx3s-85"]).dsp - engine_dsp(DesignPoint())
     8
     """
-    if board.family != "ecp5":
+    if board.family != CALIBRATED_FAMILY:
         raise HeddleError(f"board {board.name!r}: resources are calibrated for the ECP5 only")
     model = load_model()
     soc, terms = model["soc"], features(design)
@@ -80,7 +81,7 @@ def engine_dsp(design: DesignPoint) -> int:
     """Multiplier blocks of the engine: those that form its products, if they are to be used, and the requantizers'."""
     kind = MULTIPLIERS[design.multiplier]
     products = design.macs_per_cycle // (kind.ways * kind.pairs) if kind.uses_dsp else 0
-    return products + REQUANTIZER_DSP * design.requantizers
+    return products + design.requantizer_dsps * design.requantizers
 
 
 def memory_cells(width: int, depth: int) -> tuple[int, int]:
@@ -96,11 +97,18 @@ def memory_cells(width: int, depth: int) -> tuple[int, int]:
 
 
 def _engine_memories(design: DesignPoint) -> tuple[int, int]:
-    """(block RAMs, LUT RAM cells): byte-wide activation banks, 32-bit weight banks, the layer log."""
+    """(block RAMs, LUT RAM cells): a bank for each fetched activation, 32-bit weight banks, the layer log."""
     port = design.weight_port_bits
-    memories = ((design.fetch_bytes, memory_cells(8, design.act_bytes // design.fetch_bytes)),
+    memories = ((design.fetch_bytes, memory_cells(design.act_bits, design.act_bytes // design.fetch_bytes)),
                 (port // 32, memory_cells(32, design.weight_bytes * 8 // port)), (1, memory_cells(*LAYER_LOG)))
     return sum(count * cells[0] for count, cells in memories), sum(count * cells[1] for count, cells in memories)
+
+
+def _local_bits(design: DesignPoint) -> int:
+    """Width of all the LUT RAMs in the elements: columns of a depthwise kernel, and weights that stay."""
+    history = design.depthwise_channels * (design.depthwise_taps - 1) * design.act_bits
+    keeping = design.rows * design.cols if design.dataflow == "weight" else design.depthwise_channels
+    return history + keeping * design.lanes * design.weight_bits if design.has_local_memory else 0
 
 
 def engine_bram(design: DesignPoint) -> int:
@@ -111,31 +119,34 @@ def engine_bram(design: DesignPoint) -> int:
 def features(design: DesignPoint) -> dict[str, dict[str, float]]:
     """What the LUTs and flip-flops of an engine are made of: term -> size, to be weighted."""
     rows, cols, lanes, bits = design.rows, design.cols, design.lanes, design.weight_bits
-    elements, fetch, units = rows * cols, design.fetch_bytes, design.requantizers
+    elements, fetch, act_bits = rows * cols, design.fetch_bytes, design.act_bits
+    requantizers = {f"requantizer_{design.requantizer_cycles}_{design.requantizer_dsps}": float(design.requantizers)}
+    stream = {"stream": 1.0, "stream_bits": 8.0 * design.stream_port_bytes} if design.stream_port_bytes else {}
+    local = {"local_bits": float(_local_bits(design))} if design.has_local_memory else {}
     fetch_log, bank_bits = log2(fetch), log2(design.act_bytes / fetch)
     weight_banks, edge = design.weight_port_bits // 32, cols * (cols - 1) / 2
     lut = {
         "constant": 1.0,
-        _product_name(design): float(design.macs_per_cycle),
+        _product_name(design): design.macs_per_cycle * act_bits / 8,
         "accumulator_bits": float(elements * design.acc_bits),
         "adder_bits": float(elements * (lanes - 1) * design.product_bits),
         "depthwise_bits": float(design.depthwise_channels * (design.product_bits + bits)),
-        "row_word_bits": 8.0 * rows * fetch,
-        "rotator_bits": 8.0 * fetch * fetch_log,
+        "row_word_bits": float(act_bits * rows * fetch),
+        "rotator_bits": act_bits * fetch * fetch_log,
         "bank_address_bits": fetch * bank_bits,
-        "parameter_bits": 72.0 * cols,
-        "requantizers": float(units),
+        "parameter_bits": float(PARAM_BITS * cols),
         "weight_banks": float(weight_banks),
+        **requantizers, **stream, **local,
         "lut_ram_cells": float(_engine_memories(design)[1]),
     }
     ff = {
         "constant": 1.0,
-        "element_bits": float(elements * (lanes * (8 + bits) + lanes * (8 + bits) + design.product_bits
+        "element_bits": float(elements * (lanes * (act_bits + bits) + lanes * (act_bits + bits) + design.product_bits
                                           + 2 * design.acc_bits)),
         "skew_bits": edge * lanes * bits,
-        "row_word_bits": 8.0 * rows * (fetch - lanes),
+        "row_word_bits": float(act_bits * rows * (fetch - lanes)),
         "parameter_bits": float(cols * lanes * bits * design.param_words),
-        "requantizers": float(units),
+        **requantizers, **stream, **({"local_steps": float(elements * lanes * (act_bits + bits))} if local else {}),
         "bank_bits": fetch * (18 + 2 * bank_bits),
         "weight_banks": float(weight_banks),
     }
@@ -145,8 +156,9 @@ def features(design: DesignPoint) -> dict[str, dict[str, float]]:
 def _product_name(design: DesignPoint) -> str:
     kind = MULTIPLIERS[design.multiplier]
     if kind.uses_dsp:
-        return "product_dsp"
-    return f"product_{'lut' if kind.exact(design.weight_bits) else kind.name}_{design.weight_bits}"
+        return f"product_{kind.name}"
+    plain = kind.magnitude is None and kind.exact(design.weight_bits)
+    return f"product_{'lut' if plain else kind.name}_{design.weight_bits}"
 
 
 def period_terms(design: DesignPoint) -> dict[str, float]:

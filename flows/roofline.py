@@ -1,11 +1,13 @@
 """The least cycles that a layer could take on a design: what each of its limits alone would allow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hw.spec.design import DesignPoint
-from sw.graph.graph import Graph
+from hw.spec.timing import drain_turns
+from sw.compiler import LayerPlan
 
-__all__ = ["Roof", "roofline"]
+__all__ = ["Roof", "roofline", "written"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,22 +15,45 @@ class Roof:
     """Lower bound of one layer's cycles and the limit that sets it."""
 
     cycles: int
-    bound: str      # multipliers, requantizers, weights or activations
+    bound: str      # multipliers, requantizers, weights, stream or activations
 
 
-def roofline(graph: Graph, index: int, design: DesignPoint) -> Roof:
-    """Roof of layer ``index``.
+def roofline(plan: LayerPlan, design: DesignPoint) -> Roof:
+    """Roof of one LAYER command of a program for ``design``.
 
-    ``multipliers``: every multiplier busy in every cycle; ``requantizers``: every requantizer gives an output in every
-    cycle; ``weights`` and ``activations``: every byte read once from its scratchpad, through the whole port.
+    ``multipliers``: every multiplier busy in every cycle; ``requantizers``: every requantizer busy in every cycle;
+    ``weights`` and ``activations``: everything read once from its scratchpad, through the whole port, on a single-port
+    memory also written; ``stream``: the weights that stream, as fast as their memory gives them.
     """
-    layer = graph.layers[index]
+    command = plan.command
+    outputs = written(command, design)
+    depthwise, add = bool(command["depthwise"]), bool(command["add"])
+    turns = drain_turns(design, depthwise=depthwise, add=add)
+    stores = outputs if design.memory == "spram" else 0
+    streamed = plan.weight_words * design.weight_word_bits if command["stream"] else 0
     limits = {
-        "multipliers": (graph.taps(index), design.macs_per_cycle),
-        "requantizers": (layer.output.size, design.requantizers),
-        "weights": (layer.weights.size * layer.weight_bits, design.weight_word_bits),
-        "activations": (sum(kind.size for kind in graph.taken(index)), design.fetch_bytes),
+        "multipliers": (plan.macs, design.macs_per_cycle),
+        "requantizers": (outputs * turns.cycles, turns.columns),
+        "weights": (plan.weight_words, 1),
+        "stream": (streamed, max(1, 8 * design.stream_port_bytes)),
+        "activations": (_taken(plan, outputs) + outputs * add + stores, design.fetch_bytes),
     }
     cycles = {name: -(-work // rate) for name, (work, rate) in limits.items()}
     bound = max(cycles, key=cycles.__getitem__)
     return Roof(cycles=cycles[bound], bound=bound)
+
+
+def written(command: Mapping[str, int], design: DesignPoint) -> int:
+    """Outputs of one LAYER command."""
+    if command["depthwise"]:
+        pixels = command["bands"] * command["groups"]
+        last = (command["tail_rows"] - 1) * design.depthwise_cols + command["tail_cols"]
+        return pixels * ((command["blocks"] - 1) * design.depthwise_channels + last)
+    pixels = command["bands"] * ((command["groups"] - 1) * design.rows + command["tail_rows"])
+    return pixels * ((command["blocks"] - 1) * design.cols + command["tail_cols"])
+
+
+def _taken(plan: LayerPlan, outputs: int) -> int:
+    """Activations that must be read at least: all, but for what strides leave out."""
+    whole = plan.command["in_height"] * plan.command["in_row_bytes"]
+    return min(whole, max(plan.macs, outputs)) if plan.command["depthwise"] or not plan.macs else min(whole, plan.macs)

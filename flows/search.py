@@ -163,6 +163,8 @@ def _suggest(trial: Any, space: Space) -> Candidate:
         **dict(zip(GEOMETRY, map(int, geometry.split("x")), strict=True)),
         multiplier=trial.suggest_categorical("multiplier", chips.multipliers),
         requantizers=trial.suggest_categorical("requantizers", chips.requantizers),
+        requantizer_dsps=trial.suggest_categorical("requantizer_dsps", chips.requantizer_dsps),
+        depthwise_taps=trial.suggest_categorical("depthwise_taps", chips.depthwise_taps),
         board=trial.suggest_categorical("board", chips.boards))
 
 

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from hw.spec.design import WEIGHT_BITS, DesignPoint
+from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
 
@@ -15,6 +15,7 @@ __all__ = ["DEFAULT_SPACE", "Candidate", "Space", "load_space"]
 
 DEFAULT_SPACE = Path(__file__).with_name("space.toml")
 LARGEST = {"act_bytes": 131072, "weight_bytes": 524288}  # memories before a program has shown what it needs
+TRAINED_BITS = (8, 4, 2)
 KINDS = {int: "a whole number", float: "a number", str: 'text in "quotes"'}
 
 
@@ -30,20 +31,24 @@ class Candidate:
     lanes: int
     multiplier: str
     requantizers: int
+    requantizer_dsps: int = 4
+    depthwise_taps: int = 1
     board: str
 
     @property
     def id(self) -> str:
         """Readable and unique in a space; a folder name."""
+        dsps = "" if self.requantizer_dsps == 4 else f"d{self.requantizer_dsps}"
         return (f"{self.network}-{self.width:g}-w{self.weight_bits}-{self.rows}x{self.cols}x{self.lanes}"
-                f"-{self.multiplier}-r{self.requantizers}-{self.board}")
+                f"-{self.multiplier}-r{self.requantizers}{dsps}-t{self.depthwise_taps}-{self.board}")
 
     def design(self, *, act_bytes: int = LARGEST["act_bytes"],
                weight_bytes: int = LARGEST["weight_bytes"]) -> DesignPoint:
         """Raises SpecError where the combination cannot be built."""
         return DesignPoint(rows=self.rows, cols=self.cols, lanes=self.lanes, weight_bits=self.weight_bits,
-                           multiplier=self.multiplier, requantizers=self.requantizers, board=self.board,
-                           act_bytes=act_bytes, weight_bytes=weight_bytes)
+                           multiplier=self.multiplier, requantizers=self.requantizers,
+                           requantizer_dsps=self.requantizer_dsps, depthwise_taps=self.depthwise_taps,
+                           board=self.board, act_bytes=act_bytes, weight_bytes=weight_bytes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,8 @@ class Hardware:
     geometries: tuple[tuple[int, ...], ...] = ((1, 2, 4), (1, 4, 4), (2, 4, 4), (4, 2, 4), (1, 8, 4))
     multipliers: tuple[str, ...] = ("dsp", "lut", "trunc")
     requantizers: tuple[int, ...] = (1, 2, 4)
+    requantizer_dsps: tuple[int, ...] = (4,)
+    depthwise_taps: tuple[int, ...] = (1, 4)
     boards: tuple[str, ...] = ("ulx3s-25", "ulx3s-85")
     clock_mhz: float = 50.0
 
@@ -114,12 +121,13 @@ class Space:
     def candidates(self) -> Iterator[Candidate]:
         """Every point that can be built, each once, in a fixed order."""
         nets, chips = self.networks, self.hardware
-        for name, width, bits, (rows, cols, lanes), multiplier, requantizers, board in product(
+        for name, width, bits, (rows, cols, lanes), multiplier, requantizers, dsps, taps, board in product(
                 nets.names, nets.widths, nets.weight_bits, chips.geometries, chips.multipliers, chips.requantizers,
-                chips.boards):
-            if requantizers <= cols and buildable(candidate := Candidate(
+                chips.requantizer_dsps, chips.depthwise_taps, chips.boards):
+            if buildable(candidate := Candidate(
                     network=name, width=width, weight_bits=bits, rows=rows, cols=cols, lanes=lanes,
-                    multiplier=multiplier, requantizers=requantizers, board=board)):
+                    multiplier=multiplier, requantizers=requantizers, requantizer_dsps=dsps, depthwise_taps=taps,
+                    board=board)):
                 yield candidate
 
     def record(self) -> dict[str, Any]:
@@ -198,7 +206,7 @@ def _problems(space: Space) -> Iterator[str]:
             if isinstance(value, tuple) and len(set(value)) != len(value):
                 yield f"[{section.name}] {item.name}: an entry is there twice; keep one"
     for bits in (*nets.weight_bits, space.feedback.weight_bits):
-        if bits not in WEIGHT_BITS:
+        if bits not in TRAINED_BITS:
             yield f"weight_bits = {bits}: choose from 8, 4 and 2"
     for width in (*nets.widths, space.feedback.width):
         if not 0.1 <= width <= 16:
@@ -206,6 +214,11 @@ def _problems(space: Space) -> Iterator[str]:
     for kind in chips.multipliers:
         if kind not in MULTIPLIERS:
             yield f"[hardware] multipliers: {kind!r} is not one of {', '.join(MULTIPLIERS)}"
+    for name, choices in (("requantizers", (1, 2, 4, 8, 16)), ("requantizer_dsps", (4, 2, 0)),
+                          ("depthwise_taps", (1, 2, 4, 8, 16))):
+        for value in getattr(chips, name):
+            if value not in choices:
+                yield f"[hardware] {name} = {value}: choose from {', '.join(map(str, choices))}"
     for geometry in chips.geometries:
         yield from _geometry_problems(geometry, min(nets.weight_bits))
     if not 5 <= chips.clock_mhz <= 200:
@@ -219,7 +232,8 @@ def _problems(space: Space) -> Iterator[str]:
     if not 0 <= space.measure.min_accuracy <= 1:
         yield f"[measure] min_accuracy = {space.measure.min_accuracy:g}: an accuracy is from 0 to 1"
     if next(space.candidates(), None) is None:
-        yield "no combination can be built: every requantizers is above cols; add requantizers = [1]"
+        yield ("no combination can be built: every requantizers is above cols, or every depthwise_taps above lanes; "
+               "add requantizers = [1] and depthwise_taps = [1]")
 
 
 def _geometry_problems(geometry: tuple[int, ...], weight_bits: int) -> Iterator[str]:

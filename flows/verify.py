@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from boards import Board, find_board
+from flows.implement import check_resident
 from flows.rungs import Observed, Rung, stored_engine, stored_soc
 from flows.store import Store, open_store
 from flows.vectors import choose_inputs, read_vectors, vectors_beside
@@ -116,6 +117,8 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray,
     if trace and level == "array":
         raise HeddleError("level 'array': writes no waves; trace the level engine")
     program = program or compile_graph(graph, design)
+    if level == "soc" and rung is None:
+        check_resident(program)
     tensors = run(graph, inputs, design)
     names = {"model": model or graph.name, "design": design_name or design.label, "board": board.name}
     if level == "array":

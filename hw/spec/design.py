@@ -6,6 +6,7 @@ from json import dumps
 
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS, check_kind
+from hw.spec.requant import check_variant
 
 __all__ = ["LOCAL_WORDS", "DesignPoint"]
 
@@ -79,6 +80,7 @@ class DesignPoint:
                               ("requantizer_cycles", (1, 2, 4)), ("requantizer_dsps", (4, 2, 0))):
             if getattr(self, name) not in choices:
                 raise SpecError(f"{name}={getattr(self, name)!r}: choose {', '.join(map(repr, choices))}")
+        check_variant(cycles=self.requantizer_cycles, dsps=self.requantizer_dsps)
         if self.multiplier not in MULTIPLIERS:
             raise SpecError(f"multiplier={self.multiplier!r}: choose {' or '.join(MULTIPLIERS)}")
         check_kind(MULTIPLIERS[self.multiplier], weight_bits=self.weight_bits, act_bits=self.act_bits,

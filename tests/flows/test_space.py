@@ -15,6 +15,8 @@ def test_default_space_is_as_large_as_promised():
     assert len(space.hardware.geometries) >= 4
     assert max(item.rows * item.cols * item.lanes for item in found) == 32
     assert all(item.requantizers <= item.cols for item in found)
+    assert {item.depthwise_taps for item in found} == {1, 4}
+    assert all(item.design().depthwise_taps == item.depthwise_taps for item in found)
 
 
 @pytest.mark.parametrize("text, says", [
@@ -34,6 +36,9 @@ def test_default_space_is_as_large_as_promised():
     ('[hardware]\nmultipliers = ["booth"]\n', r"multipliers: 'booth' is not one of dsp, lut, trunc"),
     ("[hardware]\nclock_mhz = 1000\n", r"clock_mhz = 1000: choose 5 to 200"),
     ("[hardware]\nrequantizers = [16]\n", r"no combination can be built"),
+    ("[hardware]\ndepthwise_taps = [8]\n", r"no combination can be built: .* every depthwise_taps above lanes"),
+    ("[hardware]\ndepthwise_taps = [3]\n", r"\[hardware\] depthwise_taps = 3: choose from 1, 2, 4, 8, 16"),
+    ("[hardware]\nrequantizer_dsps = [3]\n", r"\[hardware\] requantizer_dsps = 3: choose from 4, 2, 0"),
     ("[measure]\nmin_accuracy = 97\n", r"min_accuracy = 97: an accuracy is from 0 to 1"),
 ])
 def test_a_wrong_file_says_what_where_and_the_way_out(tmp_path, text, says):
