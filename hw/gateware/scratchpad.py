@@ -106,7 +106,6 @@ class ActivationScratchpad(wiring.Component):
         return offset, [Mux(offset > bank, following, word) for bank in range(width)]
 
     def _read(self, m, ports):
-        width = self.design.fetch_bytes
         address = Mux(self.bus_read, self.bus_address, self.fetch.address)
         offset, addresses = self._split(address)
         for stage in range(READ_LATENCY - 1):

@@ -365,7 +365,7 @@ class Sequencer(wiring.Component):
         counters = {name: Signal(32, name=f"count_{name}") for name in COUNTERS}
         with m.If(state == State.LOG):
             m.d.sync += logged.eq(logged + 1)
-            for number, (name, value) in enumerate(counters.items()):
+            for number, value in enumerate(counters.values()):
                 with m.If(logged == number):
                     m.d.comb += self.log_data.eq(value)
                     m.d.sync += value.eq(0)

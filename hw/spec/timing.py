@@ -138,7 +138,7 @@ class AddPasses:
     residual: int    # the other operand is scaled
     operand: int     # the convolution's own output is scaled
     final: int       # the sum is scaled
-    lanes: tuple[int, int, int, int]    # requantizer of each pass: convolution, residual, operand, final
+    lanes: tuple[int, ...]    # requantizer of each pass: convolution, residual, operand, final
 
 
 def add_passes(design: DesignPoint) -> AddPasses:
