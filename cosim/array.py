@@ -140,16 +140,15 @@ class _Feeder:
     def layer(self, command: Mapping[str, int], words: Words, memory: np.ndarray) -> None:
         """Feed one LAYER, that reads ``words`` and ``memory``."""
         design, self.command, self.memory = self.design, command, memory
-        distance = design.depthwise_cols if command["depthwise"] else command["step_x_bytes"]
         self.constants = (sum(command[name] << bit for bit, name in enumerate(MODES)),
                           command["depthwise"] | command["broadcast"],
-                          distance % (1 << design.lanes.bit_length()), command["tail_lanes"])
+                          command["distance"], command["tail_lanes"])
         for _ in range(2):
             self._idle()
         steps = [list(self._tile(first)) for first in (True, False)]
         counted = sum(step.step != 0 for step in steps[1])
         for block in range(command["blocks"]):
-            for _ in range(command["add"] + (design.depthwise_rows if command["depthwise"] else 1)):
+            for _ in range(command["add"] + (command["tile_rows"] if command["depthwise"] else 1)):
                 words.params()
             count = command["local_words"] if command["local"] else 1 if command["uniform"] else counted
             weights = np.packbits(words.take(count), axis=1, bitorder="little")
@@ -169,7 +168,7 @@ class _Feeder:
 
     def _tile(self, first: bool) -> Iterator[_Cycle]:
         """A tile, its band's first one or not."""
-        command, rows = self.command, self.design.rows
+        command, rows = self.command, self.command["tile_rows"]
         height, width = command["kernel_rows"], command["segments"]
         if command["window"]:
             columns = command["first_segments"] if first else width
@@ -194,7 +193,7 @@ class _Feeder:
 
     def _run(self, cycles: Sequence[_Cycle], weights: np.ndarray, block: int, tile: int) -> None:
         """Feed one tile, with random pauses between its segments."""
-        command, rows = self.command, self.design.rows
+        command, rows = self.command, self.command["tile_rows"]
         band, group = divmod(tile, command["groups"])
         before = 0      # columns of the band that came with earlier tiles
         if command["window"] and group:
@@ -214,7 +213,7 @@ class _Feeder:
         """The word of ``fetch_bytes`` that the activation scratchpad gives for one segment."""
         command = self.command
         oy, ox = divmod(position, command["out_width"])
-        along = (ox * command["step_x_bytes"] * (self.design.rows if command["broadcast"] else 1)
+        along = (ox * command["step_x_bytes"]
                  + block * command["block_bytes"] + offset + np.arange(self.design.fetch_bytes))
         y, x = command["first_y"] + oy * command["stride_y"] + ky, command["first_x_bytes"] + along
         address = command["in_start"] + oy * command["step_y_bytes"] + ky * command["in_row_bytes"] + along
@@ -233,9 +232,9 @@ class _Feeder:
 
     def _elements(self, block: int, group: int) -> Iterator[tuple[int, int]]:
         """Those of a tile that have an output."""
-        design, command = self.design, self.command
+        command = self.command
         last_block, depthwise = block == command["blocks"] - 1, command["depthwise"]
-        rows, cols = (design.depthwise_rows, design.depthwise_cols) if depthwise else (design.rows, design.cols)
+        rows, cols = command["tile_rows"], command["tile_cols"]
         if last_block if depthwise else group == command["groups"] - 1:
             rows = command["tail_rows"]
         for r in range(rows):

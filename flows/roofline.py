@@ -26,7 +26,7 @@ def roofline(plan: LayerPlan, design: DesignPoint) -> Roof:
     memory also written; ``stream``: the weights that stream, as fast as their memory gives them.
     """
     command = plan.command
-    outputs = written(command, design)
+    outputs = written(command)
     depthwise, add = bool(command["depthwise"]), bool(command["add"])
     turns = drain_turns(design, depthwise=depthwise, add=add)
     stores = outputs if design.memory == "spram" else 0
@@ -43,14 +43,14 @@ def roofline(plan: LayerPlan, design: DesignPoint) -> Roof:
     return Roof(cycles=cycles[bound], bound=bound)
 
 
-def written(command: Mapping[str, int], design: DesignPoint) -> int:
+def written(command: Mapping[str, int]) -> int:
     """Outputs of one LAYER command."""
     if command["depthwise"]:
         pixels = command["bands"] * command["groups"]
-        last = (command["tail_rows"] - 1) * design.depthwise_cols + command["tail_cols"]
-        return pixels * ((command["blocks"] - 1) * design.depthwise_channels + last)
-    pixels = command["bands"] * ((command["groups"] - 1) * design.rows + command["tail_rows"])
-    return pixels * ((command["blocks"] - 1) * design.cols + command["tail_cols"])
+        last = (command["tail_rows"] - 1) * command["tile_cols"] + command["tail_cols"]
+        return pixels * ((command["blocks"] - 1) * command["tile_rows"] * command["tile_cols"] + last)
+    pixels = command["bands"] * ((command["groups"] - 1) * command["tile_rows"] + command["tail_rows"])
+    return pixels * ((command["blocks"] - 1) * command["tile_cols"] + command["tail_cols"])
 
 
 def _taken(plan: LayerPlan, outputs: int) -> int:

@@ -116,7 +116,8 @@ def drain_cycles(design: DesignPoint, *, depthwise: bool, add: bool = False, row
     late = _late_cycles(design, mode)
     kept = 0
     if add:
-        last_taken = tile_start_cycles(design, mode) + add_slot_cycles(design) + add_passes(design).residual + mode.total
+        last_taken = (tile_start_cycles(design, mode) + add_slot_cycles(design) + add_passes(design).residual
+                      + mode.total)
         kept = -(-(last_taken + 1 - READ_LATENCY) // (RESIDUAL_TILES - 1))
     return max(mode.total, kept, *(late + read - there + 1 for there, read in _reads(design, mode)))
 

@@ -140,8 +140,8 @@ def _as_convolution(weights: np.ndarray, channels: int) -> np.ndarray:
     return whole
 
 
-def lower(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[Lowered]:
-    """Every way to run ``operator``; at least one.
+def lower(operator: Operator, geometry: Geometry, design: DesignPoint, *, most_cols: int) -> list[Lowered]:
+    """Every way to run ``operator`` on at most so many columns; at least one.
 
     Raises
     ------
@@ -149,7 +149,8 @@ def lower(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[L
         If there is none; the message says which limit the simplest one exceeds.
     """
     ways = [_tap_by_tap, _by_columns] if operator.depthwise else [_row_by_row, _broadcast]
-    tiles = _depthwise_tiles(operator, design) if operator.depthwise else _tiles(operator, geometry, design)
+    tiles = (_depthwise_tiles(operator, design) if operator.depthwise
+             else _tiles(operator, geometry, design, most_cols))
     found = [lowered for way in ways for tile in tiles for lowered in way(operator, geometry, design, tile)]
     exceeded = [exceeded_field(lowered.command) for lowered in found]
     fitting = [lowered for lowered, name in zip(found, exceeded, strict=True) if name is None]
@@ -159,18 +160,18 @@ def lower(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[L
 
 
 def _parts(most: int, *even: int) -> list[int]:
-    """Sizes that are worth trying, the largest one first: halves, and what splits ``even`` evenly."""
+    """Sizes that are worth trying, the largest one first: halves, and what splits ``even`` in as many parts, evenly."""
     halves = [most >> bit for bit in range(most.bit_length())]
-    return sorted({*halves, *(-(-total // -(-total // most)) for total in even)}, reverse=True)
+    return sorted({*halves, *(-(-total // -(-total // half)) for total in even for half in halves)}, reverse=True)
 
 
-def _tiles(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[Tile]:
+def _tiles(operator: Operator, geometry: Geometry, design: DesignPoint, most_cols: int) -> list[Tile]:
     """The whole array first. On a single-port memory only that: its writes are timed for it."""
     height, width, outputs = geometry.out_shape
     if design.memory == "spram":
         return [Tile(rows=design.rows, cols=design.cols)]
     return [Tile(rows=rows, cols=cols) for rows in _parts(design.rows, width, height * width)
-            for cols in _parts(design.cols, outputs)]
+            for cols in _parts(min(most_cols, design.cols), outputs)]
 
 
 def _depthwise_tiles(operator: Operator, design: DesignPoint) -> list[Tile]:
@@ -346,8 +347,8 @@ def _by_columns(operator: Operator, geometry: Geometry, design: DesignPoint, til
     command = _depthwise(operator, geometry, tile, design)
     out_height, out_width, _ = geometry.out_shape
     command |= {
-        "window": 1, "local": 1, "local_words": tile.rows * kernel_rows, "first_segments": kernel_cols, "segments": stride,
-        "groups": out_width, "bands": out_height, "out_width": 1,
+        "window": 1, "local": 1, "local_words": tile.rows * kernel_rows, "first_segments": kernel_cols,
+        "segments": stride, "groups": out_width, "bands": out_height, "out_width": 1,
         "out_band_bytes": geometry.row_pitch - (out_width - 1) * geometry.pixel_pitch,
     }
     yield Lowered(command=command, pack=partial(_column_words, operator, design, tile))

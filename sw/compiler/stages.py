@@ -90,7 +90,9 @@ def _lower(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Place
         first, second = (types[tensor].zero_point for tensor in graph.inputs_of(stage.add))
         add = (add_words(layer_add, (first, second), stage.swapped, design),
                {"add": 1, "add_zero": given.zero_point, "add_min": layer_add.act_min, "add_max": layer_add.act_max})
-    return [[_completed(lowered, add, design) for lowered in lower(operator, piece, design)]
+    # what is added comes in one fetch
+    most_cols = design.cols if add is None else design.fetch_bytes
+    return [[_completed(lowered, add, design) for lowered in lower(operator, piece, design, most_cols=most_cols)]
             for operator, piece in _pieces(operator, geometry, design)]
 
 

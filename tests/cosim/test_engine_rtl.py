@@ -6,7 +6,7 @@ import pytest
 from cosim.engine import build_engine, build_engine_bench, run_engine_bench
 from cosim.process import SimulationError
 from hw.spec.design import DesignPoint
-from hw.spec.timing import drain_cycles, element_latency, requantize_latency
+from hw.spec.timing import element_latency, requantize_latency
 from sw.golden import run
 from tests.support.engines import check_exact, check_outputs, random_programs
 
@@ -48,13 +48,13 @@ def less(function):
 FAULTS = {
     "sums are read a cycle early": ("hw.gateware.drain.element_latency", less(element_latency)),
     "a requantizer answers a cycle late": ("hw.gateware.drain.requantize_latency", less(requantize_latency)),
-    "tiles are too close": ("hw.gateware.sequencer.drain_cycles", less(drain_cycles)),
+    "sums wait too short for their turn": ("hw.gateware.drain.drain_lag_cycles", lambda design, **turns: 0),
     "parameters are kept for one block": ("hw.gateware.params.SETS", 1),
     "operands of one tile wait for the add": ("hw.gateware.residual.RESIDUAL_TILES", 1),
     "a write is believed done a cycle early": ("hw.gateware.store.WRITE_LATENCY", 1),
     "the log takes a cycle more": ("hw.gateware.sequencer.LOG_CYCLES", 6),
 }
-QUICK = "tiles are too close"
+QUICK = "sums are read a cycle early"
 
 
 @pytest.mark.parametrize("fault", [pytest.param(name, marks=() if name == QUICK else pytest.mark.slow)

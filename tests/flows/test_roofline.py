@@ -32,7 +32,7 @@ def test_the_roof_is_below_what_the_engine_takes(design, seed):
     for graph in [even_net(rng)] if design.memory == "spram" else [random_graph(rng), random_residual(rng)]:
         plans = compile_graph(graph, design).layers
         assert all(0 < roofline(plan, design).cycles <= plan.cycles for plan in plans)
-        assert sum(written(plan.command, design) for plan in plans) \
+        assert sum(written(plan.command) for plan in plans) \
             == sum(plan.output.size for plan in plans if plan.tensor is not None)
 
 

@@ -17,8 +17,8 @@ DESIGNS = {
 def turns(design, command):
     """Of each turn: address, which of its outputs are stored, whether it ends an array row."""
     depthwise, add = command["depthwise"], command["add"]
-    mode = drain_turns(design, depthwise=bool(depthwise), add=bool(add))
-    width = design.depthwise_cols if depthwise else design.cols
+    width = command["tile_cols"]
+    mode = drain_turns(design, depthwise=bool(depthwise), add=bool(add), rows=command["tile_rows"], cols=width)
     for block in range(command["blocks"]):
         tile = command["out_base"] + block * command["out_block_bytes"]
         for _ in range(command["bands"]):
@@ -43,14 +43,15 @@ def turns(design, command):
 def test_every_output_goes_to_its_place(name, add, depthwise):
     design = DESIGNS[name]
     unit, rng = Store(design), random.Random(f"{name}{add}{depthwise}")
-    rows = design.depthwise_rows if depthwise else design.rows
-    cols = design.depthwise_cols if depthwise else design.cols
 
     async def bench(ctx):
         ctx.set(unit.stored, 1)
-        for _ in range(4):
-            command = {"depthwise": depthwise, "add": add, "groups": rng.randint(1, 4), "bands": rng.randint(1, 3),
-                       "blocks": rng.randint(1, 3), "tail_rows": rng.randint(1, rows),
+        for _ in range(6):
+            rows = rng.randint(1, design.depthwise_rows if depthwise else design.rows)
+            cols = rng.randint(1, design.depthwise_cols if depthwise else design.cols)
+            command = {"tile_rows": rows, "tile_cols": cols, "depthwise": depthwise, "add": add,
+                       "groups": rng.randint(1, 4), "bands": rng.randint(1, 3), "blocks": rng.randint(1, 3),
+                       "tail_rows": rng.randint(1, rows),
                        "tail_cols": rng.randint(1, cols), "out_base": rng.randrange(1000),
                        "out_row_bytes": rng.randint(1, 99),
                        "out_group_bytes": rng.randint(1, 999), "out_band_bytes": rng.randint(1, 9999),
@@ -89,7 +90,8 @@ def test_the_end_waits_for_the_last_write():
     unit = Store(design)
 
     async def bench(ctx):
-        ctx.set(unit.command, {"groups": 1, "bands": 1, "blocks": 1, "tail_rows": 1, "tail_cols": 2})
+        ctx.set(unit.command, {"groups": 1, "bands": 1, "blocks": 1, "tail_rows": 1, "tail_cols": 2, "tile_rows": 1,
+                               "tile_cols": 2})
         ctx.set(unit.begin, 1)
         await ctx.tick()
         ctx.set(unit.begin, 0)

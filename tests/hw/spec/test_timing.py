@@ -42,12 +42,17 @@ DESIGNS = [*designs(), *PRESETS.values()]
 MODES = list(product((False, True), (False, True)))
 
 
-def reads(design, depthwise, add):
+def tiles(design, depthwise):
+    """Rows and columns of some tiles; 0: all."""
+    return [(0, 0), (1, 1), (1, 0), (0, 1), (0, max(1, (design.depthwise_cols if depthwise else design.cols) - 1))]
+
+
+def reads(design, depthwise, add, rows=0, cols=0):
     """Of each element: when its sum is there and when it is read, in cycles behind element 0's sum."""
-    mode = drain_turns(design, depthwise=depthwise, add=add)
-    lag, ways = drain_lag_cycles(design), MULTIPLIERS[design.multiplier].ways
+    mode = drain_turns(design, depthwise=depthwise, add=add, rows=rows, cols=cols)
+    lag, ways = drain_lag_cycles(design, turns=mode.turns, add=add), MULTIPLIERS[design.multiplier].ways
     for row in range(mode.rows):
-        for column in range(design.depthwise_cols if depthwise else design.cols):
+        for column in range(mode.width):
             turn, lane = divmod(column, mode.columns)
             yield row + column // ways, lag + (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane)
 
@@ -56,11 +61,12 @@ def reads(design, depthwise, add):
 def test_sums_are_read_between_their_arrival_and_the_next_ones(depthwise, add):
     for design in DESIGNS:
         late = add_slot_cycles(design) - 1 if add else 0     # that a tile's drain may begin later
-        distance = drain_cycles(design, depthwise=depthwise, add=add)
-        for there, read in reads(design, depthwise, add):
-            assert there <= read, design
-            assert read + late < there + distance, design
-        assert distance >= drain_turns(design, depthwise=depthwise, add=add).total
+        for rows, cols in tiles(design, depthwise):
+            distance = drain_cycles(design, depthwise=depthwise, add=add, rows=rows, cols=cols)
+            for there, read in reads(design, depthwise, add, rows, cols):
+                assert there <= read, design
+                assert read + late < there + distance, design
+            assert distance >= drain_turns(design, depthwise=depthwise, add=add, rows=rows, cols=cols).total
 
 
 def test_some_element_is_read_at_once():
@@ -85,12 +91,13 @@ def test_passes_of_a_residual_add_never_meet():
 @pytest.mark.parametrize("depthwise", [False, True])
 def test_residual_operands_are_kept_until_they_are_taken(depthwise):
     for design in DESIGNS:
-        distance = drain_cycles(design, depthwise=depthwise, add=True)
-        # a tile as short as its distance to the next: from the arrival of its first word to the last take
-        total = drain_turns(design, depthwise=depthwise, add=True).total
-        last_take = (distance + 1 + tile_start_cycles(design) + add_slot_cycles(design) - 1
-                     + add_passes(design).residual + total - 1 - READ_LATENCY)
-        assert last_take < RESIDUAL_TILES * distance, design
+        for rows, cols in tiles(design, depthwise):
+            tile = {"depthwise": depthwise, "add": True, "rows": rows, "cols": cols}
+            distance, mode = drain_cycles(design, **tile), drain_turns(design, **tile)
+            # a tile as short as its distance to the next: from the arrival of its first word to the last take
+            last_take = (distance + 1 + tile_start_cycles(design, mode) + add_slot_cycles(design) - 1
+                         + add_passes(design).residual + mode.total - 1 - READ_LATENCY)
+            assert last_take < RESIDUAL_TILES * distance, design
 
 
 def test_only_a_single_port_settles():

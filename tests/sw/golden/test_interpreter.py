@@ -53,7 +53,7 @@ def common(graph, design, words):
         "in_height": height, "in_row_bytes": width * channels, "out_width": one.output.shape[1],
         "step_x_bytes": one.stride[1] * channels, "step_y_bytes": one.stride[0] * width * channels,
         "stride_y": one.stride[0], "first_x_bytes": -left * channels, "first_y": -top,
-        "tail_lanes": design.lanes - 1, "weight_base": words}
+        "tail_lanes": design.lanes - 1, "weight_base": words, "spacing": 1}
 
 
 def conv_program(graph, design, base):
@@ -75,7 +75,8 @@ def conv_program(graph, design, base):
     pixels = one.output.shape[0] * one.output.shape[1]
     command = common(graph, design, base) | {
         "segments": -(-steps // design.rows), "tail_steps": (steps - 1) % design.rows + 1,
-        "segment_steps": design.rows, "segment_bytes": design.fetch_bytes, "groups": -(-pixels // design.rows),
+        "segment_steps": design.rows, "segment_bytes": design.fetch_bytes, "tile_rows": design.rows,
+        "tile_cols": design.cols, "groups": -(-pixels // design.rows),
         "tail_rows": (pixels - 1) % design.rows + 1, "blocks": -(-outputs // design.cols),
         "tail_cols": (outputs - 1) % design.cols + 1, "out_row_bytes": outputs,
         "out_group_bytes": design.rows * outputs, "out_block_bytes": design.cols}
@@ -101,6 +102,7 @@ def depthwise_program(graph, design, base):
     last = channels - (blocks - 1) * size
     command = common(graph, design, base) | {
         "depthwise": 1, "segments": kernel_x, "segment_bytes": channels, "tail_steps": 1, "segment_steps": 1,
+        "tile_rows": design.depthwise_rows, "tile_cols": cols, "distance": cols,
         "block_bytes": size, "groups": one.output.shape[0] * one.output.shape[1], "blocks": blocks,
         "tail_rows": -(-last // cols), "tail_cols": (last - 1) % cols + 1, "out_row_bytes": cols,
         "out_group_bytes": channels, "out_block_bytes": size}

@@ -1,0 +1,95 @@
+"""More hardware never costs cycles: where the whole of it would, the compiler uses a part.
+
+What remains is the pipeline's fill, once per layer: elements with memories take a cycle more, and a requantizer works
+behind the first one as its column does.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hw.spec.design import DesignPoint
+from hw.spec.errors import SpecError
+from hw.spec.timing import add_slot_cycles
+from sw.compiler import CompileError, compile_graph
+from sw.graph.graph import Graph, TensorType
+from tests.support.layers import random_layer, random_residual, same_padding
+
+MORE = ("rows", "cols", "lanes", "requantizers", "depthwise_taps", "weight_bytes", "stream_bytes")
+
+
+def random_network(rng):
+    """A layer of any kind, or a residual block."""
+    op = str(rng.choice(["conv", "conv", "depthwise", "dense", "maxpool", "add"]))
+    if op == "add":
+        return random_residual(rng)
+    height, width = (int(size) for size in rng.integers(1, 28, 2))
+    channels = int(rng.choice([1, 2, 3, 4, 8, 12, 16, 17, 24, 32]))
+    kind = TensorType(shape=(height, width, channels), scale=0.05, zero_point=3)
+    kernel = (int(rng.integers(1, min(height, 4) + 1)), int(rng.integers(1, min(width, 4) + 1)))
+    stride = tuple(int(step) for step in rng.integers(1, 3, 2))
+    padding = same_padding(kind.shape, kernel, stride) if op in ("conv", "depthwise") else (0, 0, 0, 0)
+    layer = random_layer(rng, op, kind, outputs=int(rng.integers(1, 40)), kernel=kernel, stride=stride, padding=padding)
+    return Graph(name=op, input=kind, layers=(layer,))
+
+
+def random_design(rng, *, streams):
+    rows, cols, lanes = (1 << int(n) for n in rng.integers(0, 4, 3))
+    requantizers = 1 << int(rng.integers(min(1, cols // 2), cols.bit_length()))
+    return DesignPoint(rows=rows, cols=cols, lanes=lanes, requantizers=requantizers,
+                       depthwise_taps=1 << int(rng.integers(0, lanes.bit_length())), act_bytes=131072,
+                       weight_bytes=int(rng.choice([4096, 8192, 16384])) if streams else 524288,
+                       stream_bytes=2 if streams else 0)
+
+
+def pairs(seed, count):
+    """Networks, designs that run them, and what is doubled in each."""
+    rng = np.random.default_rng(seed)
+    while count:
+        graph = random_network(rng)
+        try:
+            streams = bool(rng.integers(2))
+            design = random_design(rng, streams=streams)
+            few = compile_graph(graph, design)
+        except (SpecError, CompileError):
+            continue
+        count -= 1
+        for name in MORE:
+            if getattr(design, name) == 0:
+                continue
+            try:
+                more = compile_graph(graph, replace(design, **{name: 2 * getattr(design, name)}))
+            except (SpecError, CompileError):
+                continue
+            yield name, few, more
+
+
+def fill(few, more):
+    """Cycles by which the pipeline of the design with more is longer; adds wait for their slot behind it."""
+    deeper = few.design.has_local_memory != more.design.has_local_memory
+    wider = more.design.requantizers - few.design.requantizers
+    if not deeper and not wider:
+        return 0
+    return sum(wider + deeper + (add_slot_cycles(few.design) if layer.command["add"] else 0) for layer in few.layers)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_more_never_costs_cycles(seed):
+    seen = set()
+    for name, few, more in pairs(seed, 25):
+        # weights in words twice as wide stream through the same ring in fewer, larger blocks
+        if more.streamed_bytes and name in ("cols", "lanes"):
+            continue
+        assert more.cycles <= few.cycles + fill(few, more), (name, few.design, few.graph)
+        seen.add(name)
+    assert seen >= set(MORE)
+
+
+def test_a_small_layer_uses_a_part_of_a_large_array():
+    """Four channels of a depthwise layer on an array for 64: the requantizers see only what is there."""
+    kind = TensorType(shape=(18, 21, 4), scale=0.05, zero_point=3)
+    graph = Graph(name="small", input=kind, layers=(
+        random_layer(np.random.default_rng(1), "maxpool", kind, kernel=(1, 1)),))
+    command = compile_graph(graph, DesignPoint(rows=8, cols=8, lanes=8, act_bytes=8192)).layers[0].command
+    assert command["tile_rows"] * command["tile_cols"] == 4 == command["spacing"]
