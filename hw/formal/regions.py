@@ -1,16 +1,19 @@
 """Where a LAYER may read: the bytes of its input tensor."""
 
-from amaranth import Assert, Module, Mux, Signal, Value, signed
+from collections.abc import Mapping
+
+from amaranth import Assert, Const, Module, Mux, Signal, Value, signed
 from amaranth.hdl import Assume
 from amaranth.lib import wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In
 
 from hw.gateware.command import COMMAND
+from hw.gateware.sequencer import Sequencer
 from hw.gateware.walker import Pixel, Taps, WindowWalker
-from hw.spec.commands import COUNTS
+from hw.spec.commands import COMMAND_BITS, COUNTS, encode
 
-__all__ = ["FetchContract", "PixelContract", "TapContract"]
+__all__ = ["FetchContract", "PixelContract", "RunContract", "TapContract"]
 
 LARGEST_X = 1 << 16      # places in a row, and rows, that stay clear of their registers' ends
 LARGEST_Y = 1 << 14
@@ -176,3 +179,48 @@ class FetchContract(wiring.Component):
             m.d.comb += Assert((here >= self.tensor) & (here < self.tensor + self.height * row),
                                "a fetch outside the input")
         return m
+
+
+class RunContract(wiring.Component):
+    """The sequencer reads nothing outside the regions of one given LAYER, however it is paused.
+
+    - A fetch's bytes that are not replaced are the input's; what outputs are added to lies where they go.
+    - Words of parameters and weights are the layer's.
+
+    Parameters
+    ----------
+    unit : Sequencer
+        Only observed; one command fills a weight word, and every word that it reads is this one.
+    command : Mapping[str, int]
+        Its fields.
+    source, output : range
+        Bytes of the input and of the output.
+    words : int
+        Weight words of the layer.
+    """
+
+    def __init__(self, unit: Sequencer, command: Mapping[str, int], *, source: range, output: range, words: int):
+        self._unit, self._command, self._words = unit, command, words
+        self._source, self._output = source, output
+        super().__init__({})
+
+    def elaborate(self, platform: object) -> Module:
+        m, unit, command = Module(), self._unit, self._command
+        m.d.comb += unit.weights.eq(Const(encode(command), COMMAND_BITS))
+        fetch, token = unit.fetch, unit.step.token
+        for lane in range(unit.design.fetch_bytes):
+            kept = fetch.row_valid & (fetch.x + lane >= 0) & (fetch.x + lane < command["in_row_bytes"])
+            with m.If(unit.fetch_valid & ~fetch.raw & kept):
+                m.d.comb += Assert(_within((fetch.address + lane)[:24], self._source), "a fetch outside the input")
+        with m.If(unit.fetch_valid & fetch.raw):
+            m.d.comb += Assert(_within(fetch.address, self._output), "an operand outside the output")
+        reads = unit.param.valid | token.load | (token.valid & (not command["local"]))
+        first = command["weight_base"]
+        with m.If(reads):
+            m.d.comb += Assert(_within(unit.weight_address, range(first, first + self._words)),
+                               "a word outside the layer's weights")
+        return m
+
+
+def _within(value: Value, region: range) -> Value:
+    return (value >= region.start) & (value < region.stop)

@@ -41,10 +41,10 @@ class Weights(WeightScratchpad):
         super().__init__(design)
         self.stores = [Signal(_Store, name=f"store{bank}") for bank in range(design.weight_port_bits // 32)]
 
-    def _write(self, m, writer, bank, bank_bits):
-        super()._write(m, writer, bank, bank_bits)
-        store = self.stores[bank]
-        m.d.comb += [store.enable.eq(writer.en), store.address.eq(writer.addr), store.value.eq(writer.data)]
+    def _write(self, m, bank, bank_bits):
+        write, store = super()._write(m, bank, bank_bits), self.stores[bank]
+        m.d.comb += [store.enable.eq(write.valid), store.address.eq(write.line), store.value.eq(write.data)]
+        return write
 
 
 def _constant(m: Module, address: Value, inside: Value) -> None:

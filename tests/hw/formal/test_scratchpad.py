@@ -91,10 +91,11 @@ def test_a_planted_fault_is_found(spoil, message, tmp_path):
 class Late(Weights):
     """The bus overwrites what the stream writes in the same cycle."""
 
-    def _write(self, m, writer, bank, bank_bits):
-        super()._write(m, writer, bank, bank_bits)
+    def _write(self, m, bank, bank_bits):
+        write = super()._write(m, bank, bank_bits)
         with m.If(self.bus_write.valid):
-            m.d.comb += writer.data.eq(self.bus_write.p.data)
+            m.d.comb += write.data.eq(self.bus_write.p.data)
+        return write
 
 
 def test_a_weight_that_the_bus_overwrites_is_found(tmp_path):
