@@ -15,7 +15,6 @@ from cosim.bench import build_bench, run_bench
 from hw.emit.verilog import array_verilog
 from hw.gateware.array import Step
 from hw.spec.design import LOCAL_WORDS, DesignPoint
-from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.timing import element_latency
 from sw.compiler import LayerPlan, Program
 from sw.golden import layers
@@ -134,7 +133,7 @@ class _Feeder:
 
     def __init__(self, design: DesignPoint, stimulus: _Stimulus, pauses: np.random.Generator | None):
         self.design, self.stimulus, self.pauses = design, stimulus, pauses
-        self.ways = MULTIPLIERS[design.multiplier].ways
+        self.ways = design.ways
         self.latency = element_latency(design)
 
     def layer(self, command: Mapping[str, int], words: Words, memory: np.ndarray) -> None:

@@ -42,6 +42,8 @@ class Drain(wiring.Component):
         them are at least ``hw.spec.timing.drain_cycles`` apart.
     totals : In
         Of the array.
+    shift : Out(1)
+        Compact design: the sum in place 0 of ``totals`` is taken, and the next one wanted there.
     param, weights : In
         Weight words with parameters; a set comes before the first ``last`` of its block.
     residual, residual_row, word : In
@@ -59,7 +61,7 @@ class Drain(wiring.Component):
         super().__init__({
             "command": In(COMMAND), "begin": In(1), "last": In(1), "odd": In(2),
             "totals": In(data.ArrayLayout(signed(design.acc_bits), design.rows * design.cols)),
-            "param": In(ParamWord), "weights": In(design.weight_word_bits),
+            "shift": Out(1), "param": In(ParamWord), "weights": In(design.weight_word_bits),
             "residual": In(1), "residual_row": In(4),
             "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
             "write": Out(stream.Signature(write_layout(design), always_ready=True)), "write_last": Out(1),
@@ -114,7 +116,7 @@ class Drain(wiring.Component):
             out = Signal(design.act_bits, name=f"out{q}_0")
             m.d.comb += out.eq(unit.out.payload)
             m.d.comb += store.outputs[q].eq(self._later(m, out, spread - skew, f"out{q}_"))
-        m.d.comb += store.valid.eq(ages[through + spread] & ~command.add)
+        m.d.comb += [store.valid.eq(ages[through + spread] & ~command.add), self.shift.eq(ages[1])]
         with m.If(command.add):
             self._add(m, ages, passes, through, units, params, store)
         return m
@@ -122,6 +124,8 @@ class Drain(wiring.Component):
     def _chosen(self, m, q, place):
         """The sum that requantizer ``q`` takes, a cycle after its ``place``."""
         design = self.design
+        if design.compact:
+            return self.totals[0]
         per_row = design.cols // design.requantizers
         mine = Array(self.totals[r * design.cols + t * design.requantizers + q]
                      for r in range(design.rows) for t in range(per_row))
@@ -207,8 +211,10 @@ class Drain(wiring.Component):
             m.d.sync += first.eq(lanes[1].scaled)
         with m.If(ages[passes.operand + through]):
             m.d.sync += total.eq(first + lanes[2].scaled)
-        held_own, held_total = Signal(signed(8)), Signal(signed(32))
-        m.d.sync += [held_own.eq(own), held_total.eq(total)]
+        held_own, held_total = own, total
+        if not design.compact:
+            held_own, held_total = Signal(signed(8)), Signal(signed(32))
+            m.d.sync += [held_own.eq(own), held_total.eq(total)]
 
         for lane in range(design.requantizers):     # the first pass is in lane 0 only
             if lane:

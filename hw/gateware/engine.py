@@ -102,7 +102,7 @@ class Engine(wiring.Component):
             drain.command.eq(command), drain.begin.eq(sequencer.begin), drain.totals.eq(array.totals),
             drain.last.eq(step.token.valid & step.token.last), drain.odd.eq(step.odd), drain.param.eq(param),
             drain.residual.eq(step.residual), drain.residual_row.eq(step.token.row), drain.word.eq(acts.word),
-            drain.weights.eq(weights.weights), sequencer.drained.eq(drain.done),
+            array.shift.eq(drain.shift), drain.weights.eq(weights.weights), sequencer.drained.eq(drain.done),
         ]
         wiring.connect(m, drain.write, acts.write)
         stream_base = self._bus(m, sequencer, acts, weights)

@@ -165,6 +165,17 @@ class DesignPoint:
         return self.depthwise_taps > 1 or self.dataflow == "weight"
 
     @property
+    def compact(self) -> bool:
+        """Built for size: one array row whose columns work in the same cycle, and one requantizer."""
+        return (self.memory == "spram" and self.rows == 1 and self.requantizers == 1 and self.weight_bits > 1
+                and self.record_per_word and not self.has_local_memory)
+
+    @property
+    def ways(self) -> int:
+        """Neighbouring columns in one processing element."""
+        return self.cols if self.compact else MULTIPLIERS[self.multiplier].ways
+
+    @property
     def depthwise_rows(self) -> int:
         return min(self.rows, self.lanes)
 

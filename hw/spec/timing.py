@@ -9,7 +9,6 @@ from itertools import product
 
 from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
-from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "WRITE_LATENCY", "AddPasses",
            "DrainTurns", "add_passes", "add_slot_cycles", "command_words", "drain_cycles", "drain_lag_cycles",
@@ -72,7 +71,7 @@ def drain_turns(design: DesignPoint, *, depthwise: bool, add: bool = False) -> D
 
 def lane_skew(design: DesignPoint, lane: int) -> int:
     """Cycles by which requantizer ``lane`` works behind the first: as its column of the array does."""
-    return lane // MULTIPLIERS[design.multiplier].ways
+    return lane // design.ways
 
 
 def _reads(design: DesignPoint, mode: DrainTurns) -> Iterator[tuple[int, int]]:
@@ -80,8 +79,9 @@ def _reads(design: DesignPoint, mode: DrainTurns) -> Iterator[tuple[int, int]]:
     width = min(mode.turns * mode.columns, design.depthwise_cols if mode.depthwise else design.cols)
     for row, column in product(range(mode.rows), range(width)):
         turn, lane = divmod(column, mode.columns)
-        yield (row + column // MULTIPLIERS[design.multiplier].ways,
-               (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane))
+        yield (row + column // design.ways,
+               (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane)
+               + (DRAIN_SELECT_LATENCY if design.compact else 0))
 
 
 def drain_lag_cycles(design: DesignPoint) -> int:

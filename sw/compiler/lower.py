@@ -268,9 +268,12 @@ def _tap_by_tap(operator: Operator, geometry: Geometry, design: DesignPoint) -> 
     weights = _per_element(operator, design)
     blocks, taps = len(weights), kernel_rows * kernel_cols
     words = np.zeros((blocks, taps, design.cols, design.lanes), np.int8)
-    # element (r, c) takes lane r of column c's slice
-    words[:, :, :design.depthwise_cols, :design.depthwise_rows] = weights.reshape(
-        blocks, taps, design.depthwise_rows, design.depthwise_cols).transpose(0, 1, 3, 2)
+    if design.compact:      # activation lane c goes to all columns
+        for col in range(design.depthwise_cols):
+            words[:, :, col, col] = weights.reshape(blocks, taps, -1)[:, :, col]
+    else:                   # element (r, c) takes lane r of column c's slice
+        words[:, :, :design.depthwise_cols, :design.depthwise_rows] = weights.reshape(
+            blocks, taps, design.depthwise_rows, design.depthwise_cols).transpose(0, 1, 3, 2)
     if (words == words[:, :1]).all():      # a pool
         command, words = command | {"uniform": 1}, words[:, :1]
     yield Lowered(command=command, words=join(params, weight_words(words, design)))
