@@ -9,7 +9,7 @@ from hw.gateware.params import ChannelMemory, ParamWord
 from hw.gateware.requantizer import Requantizer
 from hw.gateware.residual import ResidualBuffer
 from hw.gateware.scratchpad import write_layout
-from hw.gateware.store import Store
+from hw.gateware.store import Store, Tile, TileStore
 from hw.spec.design import DesignPoint
 from hw.spec.requant import ADD_LEFT_SHIFT
 from hw.spec.timing import (
@@ -48,6 +48,8 @@ class Drain(wiring.Component):
         Weight words with parameters; a set comes before the first ``last`` of its block.
     residual, residual_row, word : In
         A fetched word holds what the outputs of an array row are added to; before the ``last`` of their tile.
+    tile, tile_valid : In
+        Compact design: of the sequencer.
     write, write_last : Out
         Outputs, for the activation scratchpad; the last ones of an array row.
     stored : In(1)
@@ -62,7 +64,7 @@ class Drain(wiring.Component):
             "command": In(COMMAND), "begin": In(1), "last": In(1), "odd": In(2),
             "totals": In(data.ArrayLayout(signed(design.acc_bits), design.rows * design.cols)),
             "shift": Out(1), "param": In(ParamWord), "weights": In(design.weight_word_bits),
-            "residual": In(1), "residual_row": In(4),
+            "tile": In(Tile), "tile_valid": In(1), "residual": In(1), "residual_row": In(4),
             "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
             "write": Out(stream.Signature(write_layout(design), always_ready=True)), "write_last": Out(1),
             "stored": In(1, init=1), "done": Out(1),
@@ -72,12 +74,14 @@ class Drain(wiring.Component):
         m = Module()
         design, command = self.design, self.command
         m.submodules.params = params = ChannelMemory(design)
-        m.submodules.store = store = Store(design)
+        m.submodules.store = store = (TileStore if design.compact else Store)(design)
         m.d.comb += [params.param.eq(self.param), params.weights.eq(self.weights), store.command.eq(command),
                      store.begin.eq(self.begin), store.stored.eq(self.stored), self.done.eq(store.done),
                      self.write_last.eq(store.write_last)]
         wiring.connect(m, wiring.flipped(self.write), store.write)
 
+        if design.compact:
+            m.d.comb += [store.tile.eq(self.tile), store.tile_valid.eq(self.tile_valid)]
         start = Signal(data.StructLayout({"valid": 1, "odd": 2}), name="start0")
         m.d.comb += [start.valid.eq(self.last), start.odd.eq(self.odd)]
         start = self._later(m, start, element_latency(design) + drain_lag_cycles(design) - 1, "start")

@@ -102,7 +102,8 @@ class Engine(wiring.Component):
             drain.command.eq(command), drain.begin.eq(sequencer.begin), drain.totals.eq(array.totals),
             drain.last.eq(step.token.valid & step.token.last), drain.odd.eq(step.odd), drain.param.eq(param),
             drain.residual.eq(step.residual), drain.residual_row.eq(step.token.row), drain.word.eq(acts.word),
-            array.shift.eq(drain.shift), drain.weights.eq(weights.weights), sequencer.drained.eq(drain.done),
+            array.shift.eq(drain.shift), drain.tile.eq(sequencer.tile), drain.tile_valid.eq(sequencer.tile_valid),
+            drain.weights.eq(weights.weights), sequencer.drained.eq(drain.done),
         ]
         wiring.connect(m, drain.write, acts.write)
         stream_base = self._bus(m, sequencer, acts, weights)
@@ -125,7 +126,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             loader.start.eq(start), loader.stop.eq(~sequencer.busy), loader.base.eq(base),
             loader.ring_base.eq(ring.ring_base), loader.ring_bytes.eq(ring.ring_bytes),
-            loader.stream_bytes.eq(ring.stream_bytes), loader.need.eq(sequencer.command.block_words),
+            loader.stream_bytes.eq(sequencer.stream_command.stream_bytes), loader.need.eq(sequencer.command.block_words),
             loader.release.eq(sequencer.stream_release), sequencer.stream_ready.eq(loader.ready),
             sequencer.ring_first.eq(loader.first_word), sequencer.ring_end.eq(loader.end_word),
         ]
@@ -199,7 +200,7 @@ class Engine(wiring.Component):
         """Control and status; returns the value of the addressed register."""
         bus = self.bus
         ticket, done = self.ticket, self.done
-        cycles, program, stream = Signal(32), Signal(24), Signal(32)
+        cycles, program, stream = Signal(32), Signal.like(sequencer.program), Signal(32)
         number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
         was_busy = Signal()
         m.d.sync += was_busy.eq(sequencer.busy)

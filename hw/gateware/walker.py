@@ -66,7 +66,7 @@ class Taps(wiring.Component):
     first, last : Out(1)
         Of the tile's segments.
     row_ends, next_row_ends : Out(1)
-        The segment is the last of its kernel row; the one that ``advance`` goes to is.
+        The segment is the last of its kernel row; the one that ``advance`` goes to is (not with ``small`` counters).
     multiplies : Out(1)
         The segment completes pixels (``window``: it is of the last column).
     begins_sum : Out(1)
@@ -75,7 +75,8 @@ class Taps(wiring.Component):
         From here on the rest is as long as a tile that is not its band's first.
     """
 
-    def __init__(self):
+    def __init__(self, *, small: bool = False):
+        self.small = small
         super().__init__({
             "command": In(COMMAND), "begin": In(1), "advance": In(1), "ends_band": In(1), "first_tile": In(1),
             "address": Out(24), "x": Out(signed(18)), "y": Out(8), "first": Out(1), "last": Out(1),
@@ -86,8 +87,8 @@ class Taps(wiring.Component):
         m = Module()
         command = self.command
         window = command.window
-        m.submodules.inner = inner = LoopCounter(8)
-        m.submodules.outer = outer = LoopCounter(8)
+        m.submodules.inner = inner = LoopCounter(8, small=self.small)
+        m.submodules.outer = outer = LoopCounter(8, small=self.small)
         columns = Mux(self.begin | self.ends_band, command.first_segments, command.segments)
         m.d.comb += [
             inner.total.eq(Mux(window, command.kernel_rows, command.segments)),
