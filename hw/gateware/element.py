@@ -102,7 +102,7 @@ class ProcessingElement(wiring.Component):
             # a maximum is of single products, and keeps or replaces
             above = token.first | (dot[:product_bits].as_signed() > acc[:product_bits].as_signed())
             with m.If(token.valid & (~self.modes.maximum | above)):
-                m.d.sync += acc.eq(Mux(token.first | self.modes.maximum, 0, acc) + dot)
+                m.d.sync += acc.eq(Mux(token.first | self.modes.maximum, dot, acc + dot))
             totals.append(acc)
         for way, acc in enumerate(totals):
             with m.If(finished.valid & finished.last):

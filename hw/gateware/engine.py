@@ -1,6 +1,6 @@
 """The engine: scratchpads, array, drain and sequencer behind one Wishbone region (map: ``hw.spec.registers``)."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import enum, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -200,7 +200,8 @@ class Engine(wiring.Component):
         """Control and status; returns the value of the addressed register."""
         bus = self.bus
         ticket, done = self.ticket, self.done
-        cycles, program, stream = Signal(32), Signal.like(sequencer.program), Signal(32)
+        cycles, program, stream = Signal(32), Signal.like(sequencer.program), Signal(
+            self.design.act_bytes.bit_length() if self.design.memory == "spram" else 32)
         number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
         was_busy = Signal()
         m.d.sync += was_busy.eq(sequencer.busy)
@@ -223,13 +224,9 @@ class Engine(wiring.Component):
         value = Signal(32)
         readable = {"ID": self.design.fingerprint, "VERSION": VERSION, "TICKET": ticket, "DONE": done,
                     "CYCLES": cycles, "PROGRAM": program, "PC": sequencer.pc, "STREAM": stream}
-        with m.Switch(bus.adr[:6]):
-            for name, content in readable.items():
-                with m.Case(number[name]):
-                    m.d.comb += value.eq(content)
-            with m.Case(number["STATUS"]):
-                m.d.comb += [value[0].eq(sequencer.busy), value[8:16].eq(sequencer.error),
-                             value[16:].eq(sequencer.layer)]
+        readable["STATUS"] = Cat(sequencer.busy, Const(0, 7), sequencer.error, sequencer.layer)
+        places = {number[name]: content for name, content in readable.items()}
+        m.d.comb += value.eq(Array(places.get(place, 0) for place in range(16))[bus.adr[:4]])
         return value, stream
 
     def _layer_log(self, m, sequencer, address):

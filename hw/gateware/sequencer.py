@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import Step
 from hw.gateware.command import COMMAND, STREAM, field_bits
+from hw.gateware.counters import CounterMemory
 from hw.gateware.loop import LoopCounter
 from hw.gateware.params import ParamWord
 from hw.gateware.scratchpad import Fetch, weight_address_bits
@@ -219,7 +220,9 @@ class Sequencer(wiring.Component):
                 m.d.sync += [block.eq(block + 1), state.eq(Mux(last_block, State.DRAIN, State.BLOCK)),
                              block_address.eq(block_address + command.block_bytes),
                              block_x.eq(block_x + command.block_bytes),
-                             residual_block.eq(next_residual), residual_tile.eq(next_residual)]
+                             residual_block.eq(next_residual)]
+                if not design.compact:
+                    m.d.sync += residual_tile.eq(next_residual)
 
         with m.If(reads_weights):
             m.d.sync += pointer.eq(next_pointer)
@@ -252,9 +255,9 @@ class Sequencer(wiring.Component):
                 if not design.compact:
                     m.d.sync += block_address.eq(command.in_start)
                 m.d.sync += [block.eq(0), count.eq(0), param_row.eq(0), block_x.eq(command.first_x_bytes),
-                             residual_tile.eq(command.out_base)]
+                             ]
                 if not design.compact:
-                    m.d.sync += residual_block.eq(command.out_base)
+                    m.d.sync += [residual_tile.eq(command.out_base), residual_block.eq(command.out_base)]
                 with m.If(command.opcode == OPCODES["LAYER"]):
                     m.d.sync += pointer.eq(command.weight_base)
                     if design.stream_port_bytes:
@@ -265,6 +268,8 @@ class Sequencer(wiring.Component):
                         m.d.sync += ring_pointer.eq(self._ring_words(self.stream_command.ring_base))
             with m.Case(State.BLOCK):
                 m.d.sync += [count.eq(0), param_row.eq(0)]
+                if design.compact:
+                    m.d.sync += residual_tile.eq(residual_block)
                 with m.If(~settled):
                     m.d.sync += settle_left.eq(settle_left - 1)
                 ready = settled & ~self.paused & (
@@ -397,6 +402,21 @@ class Sequencer(wiring.Component):
 
     def _count(self, m, state):
         """Count each cycle of a layer once; while they are logged the counters rest, then they start from zero."""
+        if self.design.compact:
+            m.submodules.counters = counters = CounterMemory()
+            m.d.comb += [counters.clear.eq(state == State.IDLE), counters.log.eq(state == State.LOG),
+                         self.log_write.eq(counters.write), self.log_data.eq(counters.data)]
+            for number, name in enumerate(COUNTERS):
+                with m.Switch(state):
+                    with m.Case(*(one for one, counter in COUNTED.items() if counter == name)):
+                        m.d.comb += counters.which.eq(number)
+            with m.If(self.paused):
+                m.d.comb += counters.which.eq(list(COUNTERS).index("memory"))
+            layer = Signal.like(self.layer)      # of the log, which comes after it
+            with m.If(state == State.LOG):
+                m.d.sync += layer.eq(self.layer)
+            m.d.comb += self.log_address.eq(Cat(counters.place, layer[:13]))
+            return
         logged = Signal(range(LOG_CYCLES + 1))
         counters = {name: Signal(32, name=f"count_{name}") for name in COUNTERS}
         with m.If(state == State.LOG):

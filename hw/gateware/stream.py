@@ -78,7 +78,8 @@ class WeightStream(wiring.Component):
         self.room, self.level = Signal(units), Signal(units)
         self.due, self.drop = Signal(range(CHUNK_BYTES // design.stream_port_bytes + 1)), Signal()
         #: What is left to ask for, in writes; no request since ``start``; beats in the word to come; its place.
-        self.left = Signal(32 - _log2(write_bytes(design)))
+        longest = design.act_bytes if design.memory == "spram" else (1 << 32) - 1     # stream, bytes
+        self.left = Signal(longest.bit_length() - _log2(write_bytes(design)))
         self.first, self.part = Signal(), Signal(1)
         self.place = Signal(range(design.weight_bytes // write_bytes(design)))
 
