@@ -207,14 +207,19 @@ class Drain(wiring.Component):
                      params.add_residual.eq(ages[passes.residual]), params.add_operand.eq(ages[passes.operand]),
                      params.add_final.eq(ages[passes.final])]
 
-        own, first, total = Signal(signed(8)), Signal(signed(32)), Signal(signed(32))
+        own, total = Signal(signed(8)), Signal(signed(32))
         lanes = [units[lane] for lane in passes.lanes]
         with m.If(ages[through]):
             m.d.sync += own.eq(lanes[0].out.payload)
-        with m.If(ages[passes.residual + through]):
-            m.d.sync += first.eq(lanes[1].scaled)
-        with m.If(ages[passes.operand + through]):
-            m.d.sync += total.eq(first + lanes[2].scaled)
+        if design.compact:      # the sum before was used by then
+            with m.If(ages[passes.residual + through] | ages[passes.operand + through]):
+                m.d.sync += total.eq(Mux(ages[passes.residual + through], lanes[1].scaled, total + lanes[2].scaled))
+        else:
+            first = Signal(signed(32))
+            with m.If(ages[passes.residual + through]):
+                m.d.sync += first.eq(lanes[1].scaled)
+            with m.If(ages[passes.operand + through]):
+                m.d.sync += total.eq(first + lanes[2].scaled)
         held_own, held_total = own, total
         if not design.compact:
             held_own, held_total = Signal(signed(8)), Signal(signed(32))

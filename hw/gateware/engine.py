@@ -141,7 +141,8 @@ class Engine(wiring.Component):
         m.submodules.source = source = SpramSource(design)
         wiring.connect(m, loader.request, source.request)
         wiring.connect(m, source.data, loader.data)
-        m.d.comb += [loader.enable.eq(sequencer.stream_wait), source.enable.eq(sequencer.stream_wait & acts.load_ready),
+        m.d.comb += [source.start.eq(start), source.base.eq(base), loader.enable.eq(sequencer.stream_wait),
+                     source.enable.eq(sequencer.stream_wait & acts.load_ready),
                      acts.load_read.eq(source.read), acts.load_address.eq(source.address),
                      source.word.eq(acts.load_data)]
 

@@ -89,7 +89,7 @@ class Sequencer(wiring.Component):
     def __init__(self, design: DesignPoint):
         self.design = design
         #: The command as it is in memory. In a compact design some fields are in use after that.
-        self.held = Signal(COMMAND)
+        self.held = Signal(COMMAND, reset_less=design.compact)
         word = self._word = unsigned(weight_address_bits(design))
         super().__init__({
             "start": In(1), "program": In(word), "busy": Out(1), "error": Out(8), "pc": Out(word), "layer": Out(16),
@@ -237,8 +237,9 @@ class Sequencer(wiring.Component):
         self._count(m, state)
         with m.Switch(state):
             with m.Case(State.IDLE):
+                m.d.sync += pointer.eq(self.program)
                 with m.If(self.start):
-                    m.d.sync += [pointer.eq(self.program), self.layer.eq(0), self.error.eq(0)]
+                    m.d.sync += [self.layer.eq(0), self.error.eq(0)]
                     self._next_command(m, state, count)
             with m.Case(State.FETCH):
                 m.d.sync += [count.eq(count + 1), pointer.eq(pointer + 1), command_pointer.eq(pointer + 1)]
@@ -258,11 +259,9 @@ class Sequencer(wiring.Component):
                              ]
                 if not design.compact:
                     m.d.sync += [residual_tile.eq(command.out_base), residual_block.eq(command.out_base)]
-                with m.If(command.opcode == OPCODES["LAYER"]):
-                    m.d.sync += pointer.eq(command.weight_base)
-                    if design.stream_port_bytes:
-                        with m.If(command.stream):
-                            m.d.sync += pointer.eq(ring_pointer)
+                with m.If(command.opcode[0] if design.compact else command.opcode == OPCODES["LAYER"]):
+                    m.d.sync += pointer.eq(Mux(command.stream, ring_pointer, command.weight_base)
+                                           if design.stream_port_bytes else command.weight_base)
                 if design.stream_port_bytes:
                     with m.If(self.stream_start):
                         m.d.sync += ring_pointer.eq(self._ring_words(self.stream_command.ring_base))
@@ -327,16 +326,18 @@ class Sequencer(wiring.Component):
                 with m.If(self.drained):
                     m.d.sync += [state.eq(State.LOG), count.eq(0)]
             with m.Case(State.LOG):
-                m.d.sync += count.eq(count + 1)
+                m.d.sync += [count.eq(count + 1), pointer.eq(command_pointer)]
                 with m.If(count == LOG_CYCLES - 1):
-                    m.d.sync += [self.layer.eq(self.layer + 1), pointer.eq(command_pointer)]
+                    m.d.sync += self.layer.eq(self.layer + 1)
                     self._next_command(m, state, count)
 
         if design.has_local_memory:
             m.d.sync += self.step.token.tap.eq(
                 Mux(state == State.LOCAL, local_tap, Mux(command.window, taps.y, kept_steps)))
         with m.If(state == State.RESIDUAL):
-            m.d.sync += [self.fetch.address.eq(residual_address), self.step.token.row.eq(count)]
+            m.d.sync += self.fetch.address.eq(residual_address)
+            if not design.compact:      # there is only row 0
+                m.d.sync += self.step.token.row.eq(count)
         m.d.sync += self.fetch.raw.eq(state == State.RESIDUAL)
         return m
 

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from hw.gateware.command import COMMAND
 from hw.gateware.loop import LoopCounter
 from hw.gateware.scratchpad import write_layout
-from hw.spec.design import DesignPoint
+from hw.spec.design import SPRAM_ROW_BYTES, DesignPoint
 from hw.spec.timing import WRITE_LATENCY, drain_turns
 
 __all__ = ["Store", "Tile", "TileStore"]
@@ -148,12 +148,15 @@ class TileStore(wiring.Component):
         tile = reader.data
         width = Mux(command.depthwise, design.depthwise_cols, design.cols)
         column = Signal(range(design.cols))
+        place_bits = (SPRAM_ROW_BYTES - 1).bit_length()
         last_turn = Signal()
         m.d.comb += [
             last_turn.eq(column == width - 1), writer.en.eq(self.tile_valid),
             writer.data.address.eq(self.tile.address), writer.data.last_block.eq(self.tile.last_block),
             writer.data.ends.eq(self.tile.ends),
-            self.write.valid.eq(self.valid), self.write.p.address.eq((tile.address + column)[:bits]),
+            # the memory looks at the upper bits only with the first one of a row
+            self.write.valid.eq(self.valid),
+            self.write.p.address.eq(Cat((tile.address[:place_bits] + column)[:place_bits], tile.address[place_bits:])),
             self.write.p.data.eq(self.outputs),
             self.write.p.mask.eq(~tile.last_block | (column < command.tail_cols)), self.write_last.eq(last_turn),
         ]

@@ -166,6 +166,9 @@ class SpramSource(wiring.Component):
     Members
     -------
     request, data : the other ends of the loader's
+        Every request begins where the one before ended.
+    start, base : In
+        The loader's; its next request begins at ``base``.
     enable : In(1)
         The SPRAM's port is free in this cycle.
     read, address : Out(1), Out(24)
@@ -178,7 +181,7 @@ class SpramSource(wiring.Component):
         port_bits = 8 * design.stream_port_bytes
         self.step_bytes = design.stream_port_bytes
         super().__init__({
-            "request": In(stream.Signature(Request)), "enable": In(1),
+            "request": In(stream.Signature(Request)), "enable": In(1), "start": In(1), "base": In(32),
             "read": Out(1), "address": Out(24), "word": In(port_bits),
             "data": Out(stream.Signature(port_bits, always_ready=True)),
         })
@@ -187,11 +190,15 @@ class SpramSource(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        first, accepted = Signal(), Signal()
         m.d.comb += [self.request.ready.eq(self.left == 0), self.read.eq(self.enable & (self.left != 0)),
                      self.data.valid.eq(self.coming[-1]), self.data.payload.eq(self.word)]
-        m.d.sync += self.coming.eq(Cat(self.read, self.coming))
+        m.d.sync += [self.coming.eq(Cat(self.read, self.coming)), first.eq(self.start | (first & ~accepted))]
         with m.If(self.read):
             m.d.sync += [self.left.eq(self.left - 1), self.address.eq(self.address + self.step_bytes)]
-        with m.If(self.request.valid & self.request.ready):
-            m.d.sync += [self.left.eq(self.request.p.beats), self.address.eq(self.request.p.address)]
+        m.d.comb += accepted.eq(self.request.valid & self.request.ready)
+        with m.If(accepted):
+            m.d.sync += self.left.eq(self.request.p.beats)
+            with m.If(first):      # requests follow each other
+                m.d.sync += self.address.eq(self.base)
         return m

@@ -8,7 +8,7 @@ from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS, check_kind
 from hw.spec.requant import check_variant
 
-__all__ = ["LOCAL_WORDS", "DesignPoint"]
+__all__ = ["LOCAL_WORDS", "SPRAM_ROW_BYTES", "DesignPoint"]
 
 WEIGHT_BITS = (8, 4, 2, 1)       # 1: binary, a set bit is -1
 ACT_BITS = (8, 4)
