@@ -104,6 +104,8 @@ class SystolicArray(wiring.Component):
         bits = design.act_bits
         lanes_bits = design.lanes * bits
         word = self.word.as_value()
+        if design.compact and design.fetch_steps == 2:      # the word stays
+            return Mux(step.fresh, word[:lanes_bits], word[lanes_bits:])
         mine = word[:lanes_bits]
         if r:
             mine = Signal(lanes_bits, name=f"mine{r}")

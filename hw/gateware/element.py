@@ -94,13 +94,13 @@ class ProcessingElement(wiring.Component):
             m.d.sync += tokens[-1].eq(tokens[-2])
         token, finished = tokens[2], tokens[3]
         acts, totals = [self.acts[lane] for lane in range(self.design.lanes)], []
-        product_bits = self.design.act_bits + self.design.weight_bits
+        # a maximum is of single products with one power of two, that of all pools
+        whole = slice(self.design.weight_bits - 2, self.design.weight_bits - 2 + self.design.act_bits)
         for way in range(self.ways):
             row = products(m, self.design.multiplier, acts, [[self.weights[way][lane] for lane in range(len(acts))]],
                            f"product{way}", registers=True)[0]
             dot, acc = balanced_sum(m, row, f"sum{way}_"), Signal(signed(self.design.acc_bits), name=f"acc{way}")
-            # a maximum is of single products, and keeps or replaces
-            above = token.first | (dot[:product_bits].as_signed() > acc[:product_bits].as_signed())
+            above = token.first | (dot[whole].as_signed() > acc[whole].as_signed())
             with m.If(token.valid & (~self.modes.maximum | above)):
                 m.d.sync += acc.eq(Mux(token.first | self.modes.maximum, dot, acc + dot))
             totals.append(acc)

@@ -86,9 +86,11 @@ class Engine(wiring.Component):
 
         # what was issued with a fetch meets its data behind the scratchpads
         step, param = sequencer.step, sequencer.param
+        before = step
         for stage in range(READ_LATENCY):
             later_step, later_param = Signal.like(step, name=f"step{stage}"), Signal.like(param, name=f"param{stage}")
             m.d.sync += [later_step.eq(step), later_param.eq(param)]
+            before = step
             step, param = later_step, later_param
         modes = array.modes
         m.d.comb += [
@@ -108,7 +110,9 @@ class Engine(wiring.Component):
         wiring.connect(m, drain.write, acts.write)
         stream_base = self._bus(m, sequencer, acts, weights)
         if design.memory == "spram":
-            m.d.comb += [acts.fetch_valid.eq(sequencer.fetch_valid), acts.write_last.eq(drain.write_last),
+            m.d.comb += [acts.fetch_valid.eq(sequencer.fetch_valid),
+                         # the steps after the first one of a fetch
+                         acts.hold.eq(before.token.valid & ~before.fresh if design.compact else 0), acts.write_last.eq(drain.write_last),
                          drain.stored.eq(acts.idle)]
         if design.stream_port_bytes:
             self._stream(m, sequencer, acts, weights, stream_base)

@@ -95,6 +95,8 @@ class SpramScratchpad(wiring.Component):
         ``address`` must be even. Looked at where ``fetch_valid`` is high.
     row_bytes, zero : In
         Constant from a fetch to its ``word``.
+    hold : In(1)
+        ``word``, ``load_data`` and ``bus_data`` stay as they are in the next cycle.
     word : Out
         The fetched bytes; those outside the row are ``zero``.
     write, write_last : In
@@ -119,7 +121,7 @@ class SpramScratchpad(wiring.Component):
         self.stored, self.waiting, self.store = Signal(Row, reset_less=True), Signal(), Signal()
         super().__init__({
             "fetch": In(Fetch), "fetch_valid": In(1), "row_bytes": In(16), "zero": In(signed(8)),
-            "word": Out(data.ArrayLayout(signed(8), BYTES)),
+            "hold": In(1), "word": Out(data.ArrayLayout(signed(8), BYTES)),
             "write": In(stream.Signature(write_layout(design), always_ready=True)), "write_last": In(1),
             "idle": Out(1),
             "load_read": In(1), "load_address": In(24), "load_ready": Out(1), "load_data": Out(64),
@@ -214,7 +216,9 @@ class SpramScratchpad(wiring.Component):
                 with m.Else():
                     m.d.sync += steps.word_select(byte, 8).eq(half.word_select(byte & 1, 8) ^ zero)
         lower, upper = steps[:4 * BYTES], steps[4 * BYTES:]
-        word = _delayed(m, Mux(offset3, Cat(upper, lower), steps) ^ after.replicate(BYTES), 1, "word")
+        word = Signal(8 * BYTES, reset_less=True)
+        with m.If(~self.hold):
+            m.d.sync += word.eq(Mux(offset3, Cat(upper, lower), steps) ^ after.replicate(BYTES))
         m.d.comb += [self.word.as_value().eq(word), self.load_data.eq(word), self.bus_data.eq(word)]
 
     def _outside(self, m, fetched):

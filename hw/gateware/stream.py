@@ -46,7 +46,8 @@ class WeightStream(wiring.Component):
     request : Out(stream)
         Keeps the stream contract even over ``start`` and ``stop``.
     data : In(stream)
-        The beats of the accepted requests in order, least significant byte first, with any pauses; always taken.
+        The beats of the accepted requests in order, least significant byte first, with any pauses; always taken. From
+        the SPRAM a beat's payload comes one cycle later.
     write : Out(stream)
         For the weight scratchpad, in the cycle after the last beat of the word.
     need, ready : In(12), Out(1)
@@ -140,7 +141,9 @@ class WeightStream(wiring.Component):
         whole, port = write_bytes(self.design), self.design.stream_port_bytes
         complete = Signal()
         m.d.comb += complete.eq(self.data.valid)
-        if whole == port:
+        if self.design.memory == "spram":
+            m.d.comb += self.write.p.data.eq(self.data.payload)
+        elif whole == port:
             m.d.sync += self.write.p.data.eq(self.data.payload)
         else:
             with m.If(self.data.valid):
@@ -161,7 +164,7 @@ class SpramSource(wiring.Component):
     """Serves the loader's requests from the SPRAM that holds the activations: one read per cycle with ``enable``.
 
     A request accepted in cycle a is read from cycle a + 1 on; a read's beat comes ``SPRAM_LATENCY_CYCLES`` cycles
-    later, whatever ``enable`` is then.
+    later, and its payload in the cycle after, whatever ``enable`` is then.
 
     Members
     -------
@@ -174,7 +177,7 @@ class SpramSource(wiring.Component):
     read, address : Out(1), Out(24)
         Reads the word of 8 bytes at this byte address; only in cycles with ``enable``.
     word : In(64)
-        What was read ``SPRAM_LATENCY_CYCLES`` cycles ago.
+        What was read ``SPRAM_LATENCY_CYCLES + 1`` cycles ago.
     """
 
     def __init__(self, design: DesignPoint):

@@ -13,7 +13,7 @@ __all__ = ["CHUNK_BYTES", "MEMORY_LATENCY_CYCLES", "SPRAM_LATENCY_CYCLES", "chec
 
 CHUNK_BYTES = 512            # most that one request asks for
 MEMORY_LATENCY_CYCLES = 16   # memory outside: accepted request to first beat
-SPRAM_LATENCY_CYCLES = 4     # SPRAM: read to word
+SPRAM_LATENCY_CYCLES = 3     # SPRAM: read to the cycle before the word
 
 
 def check_streams(design: DesignPoint) -> None:

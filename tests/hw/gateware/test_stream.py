@@ -140,4 +140,4 @@ def test_the_ring_in_weight_words():
 
 
 def test_the_source_knows_the_latency_of_the_spram():
-    assert SPRAM_LATENCY_CYCLES == SPRAM_READ_LATENCY
+    assert SPRAM_LATENCY_CYCLES == SPRAM_READ_LATENCY - 1
