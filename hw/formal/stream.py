@@ -161,6 +161,8 @@ class RingContract(wiring.Component):
             "the level": _times(dut.level, unit) == self.stored,
             "what is held": self.held == coming + self.unwritten + self.stored,
             "the rest": _times(dut.left, whole) + offered == self.rest,
+            "the next request": (dut.due != 0) | (dut.left_chunk == Mux(dut.left >= CHUNK_BYTES // whole,
+                                                                        CHUNK_BYTES // whole, dut.left)),
             "writes": self.unwritten == Mux(dut.write.valid, whole, 0) + Mux(dut.part & ~self.stale, port, 0),
             "stops": self.running | (self.held == 0) & (self.rest == 0) & ((dut.due == 0) | self.stale),
             "the first request": ~self.running | dut.first | (following[:32] == (self.address + offered)[:32]),

@@ -1,7 +1,7 @@
 """The way out of the array: finished sums are requantized and stored while the next tile is computed."""
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.command import COMMAND

@@ -142,8 +142,8 @@ class ProcessingElement(wiring.Component):
         token = Signal(Token, name="token_held")
         m.d.sync += token.eq(arrived)
         later_acts = [Signal(signed(design.act_bits), name=f"act{lane}") for lane in range(design.lanes)]
-        later_weights = [[Signal(signed(design.weight_bits), name=f"weight{way}_{lane}") for lane in range(design.lanes)]
-                         for way in range(self.ways)]
+        later_weights = [[Signal(signed(design.weight_bits), name=f"weight{way}_{lane}")
+                          for lane in range(design.lanes)] for way in range(self.ways)]
         old = self._history(m, acts[0]) if design.depthwise_taps > 1 and self._depthwise else []
         kept = self._kept(m) if design.dataflow == "weight" or self._depthwise else None
         for lane, later in enumerate(later_acts):

@@ -6,14 +6,13 @@ from amaranth.lib.wiring import In, Out
 
 from hw.gateware.element import LUT_RAM
 from hw.spec.design import DesignPoint
+from hw.spec.timing import RESIDUAL_TILES
 
 __all__ = ["ResidualBuffer"]
 
-TILES = 4   # kept; a tile's words come before its steps, and are used after them
-
 
 class ResidualBuffer(wiring.Component):
-    """A word for each array row of the last four tiles.
+    """A word for each array row of the last four tiles; a tile's words come before its steps and are used after them.
 
     Members
     -------
@@ -42,10 +41,10 @@ class ResidualBuffer(wiring.Component):
         kept = design.cols * design.act_bits
         block = design.memory == "spram"
         m.submodules.words = storage = memory.Memory(
-            shape=kept, depth=TILES << rows_bits, init=[],
+            shape=kept, depth=RESIDUAL_TILES << rows_bits, init=[],
             attrs={"ram_style": "block", "no_rw_check": 1} if block else LUT_RAM)
         writer, reader = storage.write_port(), storage.read_port()
-        arriving, taken = Signal(range(TILES)), Signal(range(TILES))
+        arriving, taken = Signal(range(RESIDUAL_TILES)), Signal(range(RESIDUAL_TILES))
         row, column = Signal(range(max(2, design.rows))), Signal(range(max(2, design.cols)))
         last_row = Mux(self.depthwise, design.depthwise_rows - 1, design.rows - 1)
         last_column = Mux(self.depthwise, design.depthwise_cols - 1, design.cols - 1)

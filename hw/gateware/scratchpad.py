@@ -3,7 +3,7 @@
 The latencies in the docstrings are those of ``hw.spec.timing``.
 """
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,7 @@ __all__ = ["BLOCK_RAM", "ActivationScratchpad", "BusWrite", "Fetch", "WeightScra
            "weight_address_bits", "write_layout"]
 
 BUS_BYTES = 4
+REGION_BITS = 11     # words of a weight bank behind one output register, so that none has to cross the device
 
 #: Nobody uses what a read gives while its address is written, so synthesis need not build logic that defines it.
 BLOCK_RAM = {"no_rw_check": 1}
@@ -111,7 +112,6 @@ class ActivationScratchpad(wiring.Component):
         return offset, [Mux(offset > bank, following, word) for bank in range(width)]
 
     def _read(self, m, ports):
-        width = self.design.fetch_bytes
         address = Mux(self.bus_read, self.bus_address, self.fetch.address)
         offset, addresses = self._split(address)
         for stage in range(READ_LATENCY - 1):
@@ -198,32 +198,43 @@ class WeightScratchpad(wiring.Component):
             line = _registered(m, line, f"line{stage}")
         for stage in range(READ_LATENCY - min(1, behind)):
             part, lane = _registered(m, part, f"part{stage}"), _registered(m, lane, f"lane{stage}")
+        region = _registered(m, line[REGION_BITS:], "region2")
+        if behind:
+            region = _registered(m, region, "region3")
         words = []
         for bank in range(banks):
             init = [int.from_bytes(self.init[4 * n:4 * n + 4], "little")
                     for n in range(bank, -(-len(self.init) // 4), banks)]
-            m.submodules[f"bank{bank}"] = storage = memory.Memory(
-                shape=32, depth=depth, init=init, attrs=BLOCK_RAM)
-            writer, reader = storage.write_port(), storage.read_port()
-            m.d.comb += reader.addr.eq(line)
-            self._write(m, writer, bank, bank_bits)
-            words.append(_registered(m, reader.data, f"word{bank}") if behind else reader.data)
-        port = Cat(*words)
+            write = self._write(m, bank, bank_bits)
+            regions = []
+            for number, first in enumerate(range(0, depth, 1 << REGION_BITS)):
+                size = min(depth - first, 1 << REGION_BITS)
+                m.submodules[f"bank{bank}_{number}"] = storage = memory.Memory(
+                    shape=32, depth=size, init=init[first:first + size], attrs=BLOCK_RAM)
+                writer, reader = storage.write_port(), storage.read_port()
+                m.d.comb += [reader.addr.eq(line), writer.addr.eq(write.line), writer.data.eq(write.data),
+                             writer.en.eq(write.valid & (write.line >> REGION_BITS == number))]
+                regions.append(_registered(m, reader.data, f"word{bank}_{number}") if behind else reader.data)
+            words.append(Array(regions)[region] if len(regions) > 1 else regions[0])
+        port = Signal(design.weight_port_bits)
+        m.d.comb += port.eq(Cat(*words))
         domain = m.d.sync if behind else m.d.comb
         domain += [self.weights.eq(port.word_select(part, design.weight_word_bits)),
                    self.bus_data.eq(port.word_select(lane, 32))]
         m.d.comb += self.bus_write.ready.eq(~self.stream_write.valid)
         return m
 
-    def _write(self, m, writer, bank, bank_bits):
-        """The stream's words may span some neighbouring banks."""
+    def _write(self, m, bank, bank_bits):
+        """What is written to a bank; the stream's words may span some neighbouring ones."""
         bus, streamed = self.bus_write, self.stream_write
-        m.d.comb += [writer.data.eq(bus.p.data), writer.addr.eq(bus.p.address >> 2 + bank_bits),
-                     writer.en.eq(bus.valid & (bus.p.address[2:2 + bank_bits] == bank))]
+        write = Signal(data.StructLayout({"valid": 1, "line": 24, "data": 32}), name=f"write{bank}")
+        m.d.comb += [write.data.eq(bus.p.data), write.line.eq(bus.p.address >> 2 + bank_bits),
+                     write.valid.eq(bus.valid & (bus.p.address[2:2 + bank_bits] == bank))]
         span = len(streamed.p.data) // 32
         if self.design.stream_port_bytes:
             with m.If(streamed.valid):
                 place = streamed.p.address[2:2 + bank_bits]
-                m.d.comb += [writer.data.eq(streamed.p.data.word_select(bank % span, 32)),
-                             writer.addr.eq(streamed.p.address >> 2 + bank_bits),
-                             writer.en.eq(place >> (span - 1).bit_length() == bank // span)]
+                m.d.comb += [write.data.eq(streamed.p.data.word_select(bank % span, 32)),
+                             write.line.eq(streamed.p.address >> 2 + bank_bits),
+                             write.valid.eq(place >> (span - 1).bit_length() == bank // span)]
+        return write

@@ -120,7 +120,8 @@ class Sequencer(wiring.Component):
                      self.stream_wait.eq((state == State.BLOCK) & command.stream & settled)]
 
         phase, param_row, block = Signal(range(max(2, design.fetch_steps))), Signal(4), Signal(2)
-        loops = {name: LoopCounter(command[f"{name}s"].shape().width, small=design.compact) for name in ("group", "band", "block")}
+        loops = {name: LoopCounter(command[f"{name}s"].shape().width, small=design.compact)
+                 for name in ("group", "band", "block")}
         for name, loop in loops.items():
             m.submodules[f"{name}s"] = loop
             m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(self.begin)]
@@ -422,7 +423,7 @@ class Sequencer(wiring.Component):
         counters = {name: Signal(32, name=f"count_{name}") for name in COUNTERS}
         with m.If(state == State.LOG):
             m.d.sync += logged.eq(logged + 1)
-            for number, (name, value) in enumerate(counters.items()):
+            for number, value in enumerate(counters.values()):
                 with m.If(logged == number):
                     m.d.comb += self.log_data.eq(value)
                     m.d.sync += value.eq(0)

@@ -1,6 +1,6 @@
 """The loader: keeps a ring in the weight scratchpad filled with weights from a memory outside."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -81,6 +81,8 @@ class WeightStream(wiring.Component):
         #: What is left to ask for, in writes; no request since ``start``; beats in the word to come; its place.
         longest = design.act_bytes if design.memory == "spram" else (1 << 32) - 1     # stream, bytes
         self.left = Signal(longest.bit_length() - _log2(write_bytes(design)))
+        #: What of it fits into a request; follows by a cycle, in which no request is decided on.
+        self.left_chunk = Signal(range(CHUNK_BYTES // write_bytes(design) + 1))
         self.first, self.part = Signal(), Signal(1)
         self.place = Signal(range(design.weight_bytes // write_bytes(design)))
 
@@ -101,10 +103,18 @@ class WeightStream(wiring.Component):
         ]
         m.d.sync += [self.room.eq(self.room + freed - (asked << in_write)), self.left.eq(self.left - asked),
                      self.level.eq(self.level + (written << in_write) - freed)]
+        whole_chunk = CHUNK_BYTES // whole
+
+        def chunk_of(left: Value) -> Value:
+            return Mux(left >= whole_chunk, whole_chunk, left[:len(self.left_chunk)])
+
+        m.d.sync += self.left_chunk.eq(chunk_of(self.left))
         with m.If(self.stop):
-            m.d.sync += [self.left.eq(0), self.level.eq(0)]
+            m.d.sync += [self.left.eq(0), self.left_chunk.eq(0), self.level.eq(0)]
         with m.If(self.start):
-            m.d.sync += [self.left.eq(self.stream_bytes >> _log2(whole)), self.first.eq(1), self.level.eq(0),
+            m.d.sync += [self.left.eq(self.stream_bytes >> _log2(whole)),
+                         self.left_chunk.eq(chunk_of(self.stream_bytes >> _log2(whole))),
+                         self.first.eq(1), self.level.eq(0),
                          self.room.eq(self.ring_bytes >> _log2(self.unit_bytes)),
                          self.place.eq(self.ring_base >> _log2(whole))]
         return m
@@ -113,10 +123,9 @@ class WeightStream(wiring.Component):
         """Request what there is room for; returns its size in writes, 0 for none in this cycle."""
         whole, port = write_bytes(self.design), self.design.stream_port_bytes
         chunk = CHUNK_BYTES // whole
-        room, left, size = Signal(range(chunk + 1)), Signal(range(chunk + 1)), Signal(range(chunk + 1))
+        room, left, size = Signal(range(chunk + 1)), self.left_chunk, Signal(range(chunk + 1))
         free = self.room >> _log2(whole // self.unit_bytes)
-        m.d.comb += [room.eq(Mux(free >= chunk, chunk, free)),
-                     left.eq(Mux(self.left >= chunk, chunk, self.left))]
+        m.d.comb += room.eq(Mux(free >= chunk, chunk, free))
         with m.If((self.due == 0) & self.enable & ~self.start & ~self.stop):
             m.d.comb += size.eq(Mux(room < left, room, left))
         offered = self.request.p

@@ -29,11 +29,12 @@ class WindowWalker(wiring.Component):
         self.rows = rows
         super().__init__({"command": In(COMMAND), "block_address": In(24), "block_x": In(signed(18)),
                           "begin": In(1), "advance": In(1), "pixel": Out(Pixel)})
+        self.row_address = Signal(24)      # of the first pixel of the row
 
     def elaborate(self, platform):
         m = Module()
         command, pixel = self.command, self.pixel
-        ox, row_address, step = Signal(12), Signal(24), Signal(20)
+        ox, row_address, step = Signal(12), self.row_address, Signal(20)
         m.d.comb += step.eq(Mux(command.broadcast, command.step_x_bytes << (self.rows - 1).bit_length(),
                                 command.step_x_bytes))
         with m.If(self.advance):
@@ -76,19 +77,21 @@ class Taps(wiring.Component):
     """
 
     def __init__(self, *, small: bool = False):
-        self.small = small
         super().__init__({
             "command": In(COMMAND), "begin": In(1), "advance": In(1), "ends_band": In(1), "first_tile": In(1),
             "address": Out(24), "x": Out(signed(18)), "y": Out(8), "first": Out(1), "last": Out(1),
             "row_ends": Out(1), "next_row_ends": Out(1), "multiplies": Out(1), "begins_sum": Out(1),
             "spacing": Out(1)})
+        #: Loops over segments and kernel rows, the other way round with ``window``; where the outer one's pass began.
+        self.inner, self.outer = (LoopCounter(8, small=small) for _ in range(2))
+        self.start = Signal(24)
 
     def elaborate(self, platform):
         m = Module()
         command = self.command
         window = command.window
-        m.submodules.inner = inner = LoopCounter(8, small=self.small)
-        m.submodules.outer = outer = LoopCounter(8, small=self.small)
+        m.submodules.inner = inner = self.inner
+        m.submodules.outer = outer = self.outer
         columns = Mux(self.begin | self.ends_band, command.first_segments, command.segments)
         m.d.comb += [
             inner.total.eq(Mux(window, command.kernel_rows, command.segments)),
@@ -101,7 +104,7 @@ class Taps(wiring.Component):
             self.multiplies.eq(~window | outer.last), self.begins_sum.eq(inner.first & (window | outer.first)),
             self.spacing.eq(~window | ~self.first_tile | (outer.left < command.segments)),
         ]
-        stride, across, start = Signal(24), Signal(24), Signal(24)
+        stride, across, start = Signal(24), Signal(24), self.start
         m.d.comb += [stride.eq(Mux(window, command.in_row_bytes, command.segment_bytes)),
                      across.eq(start + Mux(window, command.segment_bytes, command.in_row_bytes))]
         restarts = outer.last & (~window | self.ends_band)

@@ -104,6 +104,9 @@ class DesignPoint:
         if self.memory == "spram" and (self.rows * self.lanes > SPRAM_BYTES or self.act_bits != 8):
             raise SpecError(f"memory='spram': its port is {SPRAM_BYTES} bytes wide; choose rows*lanes of at most "
                             f"{SPRAM_BYTES} and act_bits=8")
+        if self.memory == "spram" and self.rows > 1:
+            raise SpecError(f"memory='spram', rows={self.rows}: the port has time for the outputs of one row per tile; "
+                            f"lower rows to 1 and raise lanes")
         if self.memory == "spram" and self.cols > SPRAM_ROW_BYTES:
             raise SpecError(f"memory='spram', cols={self.cols}: the outputs of an array row are stored with one access "
                             f"of {SPRAM_ROW_BYTES} bytes; lower cols to {SPRAM_ROW_BYTES}")
@@ -146,8 +149,8 @@ class DesignPoint:
 
     @property
     def weight_port_bits(self) -> int:
-        """Width of the weight scratchpad, bits; at least one bus word."""
-        return max(32, self.weight_word_bits)
+        """Width of the weight scratchpad, bits; at least one bus word and what streams in a cycle."""
+        return max(32, self.weight_word_bits, 8 * self.stream_port_bytes)
 
     @property
     def record_per_word(self) -> bool:

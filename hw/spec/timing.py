@@ -10,16 +10,17 @@ from itertools import product
 from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
 
-__all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "WRITE_LATENCY", "AddPasses",
-           "DrainTurns", "add_passes", "add_slot_cycles", "command_words", "drain_cycles", "drain_lag_cycles",
-           "drain_turns", "element_latency", "lane_skew",
-           "last_output_cycles", "requantize_latency", "requantizer_latency", "settle_cycles", "tile_start_cycles"]
+__all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "RESIDUAL_TILES",
+           "WRITE_LATENCY", "AddPasses", "DrainTurns", "add_passes", "add_slot_cycles", "command_words",
+           "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency", "lane_skew", "last_output_cycles",
+           "requantize_latency", "requantizer_latency", "settle_cycles", "tile_start_cycles"]
 
 READ_LATENCY = 4          # scratchpad: request to word
 DRAIN_SELECT_LATENCY = 1  # finished sum to requantizer
 WRITE_LATENCY = 2         # output byte to the first read that sees it
 SPRAM_WRITE_CYCLES = 2    # that a row of outputs takes longer to the single-port memory
 LOG_CYCLES = 5            # counters of a layer to the layer log
+RESIDUAL_TILES = 4        # whose operands of a residual add are kept
 ADD_PASSES = 4            # times that a residual add uses a requantizer, its convolution included
 
 
@@ -91,10 +92,17 @@ def drain_lag_cycles(design: DesignPoint) -> int:
 
 
 def drain_cycles(design: DesignPoint, *, depthwise: bool, add: bool = False) -> int:
-    """Shortest distance of two tiles: the requantizers are done, and no sum is replaced before it was read."""
+    """Shortest distance of two tiles: the requantizers are done, and no sum is replaced before it was read.
+
+    Nor is what a residual add adds to: its words are kept for ``RESIDUAL_TILES`` tiles, from a tile's beginning.
+    """
     mode = drain_turns(design, depthwise=depthwise, add=add)
     late = drain_lag_cycles(design) + (add_slot_cycles(design) - 1 if add else 0)
-    return max(mode.total, *(late + read - there + 1 for there, read in _reads(design, mode)))
+    kept = 0
+    if add:
+        last_taken = tile_start_cycles(design) + add_slot_cycles(design) + add_passes(design).residual + mode.total
+        kept = -(-(last_taken + 1 - READ_LATENCY) // (RESIDUAL_TILES - 1))
+    return max(mode.total, kept, *(late + read - there + 1 for there, read in _reads(design, mode)))
 
 
 def add_slot_cycles(design: DesignPoint) -> int:
@@ -114,7 +122,7 @@ class AddPasses:
     residual: int    # the other operand is scaled
     operand: int     # the convolution's own output is scaled
     final: int       # the sum is scaled
-    lanes: tuple[int, int, int, int]    # requantizer of each pass: convolution, residual, operand, final
+    lanes: tuple[int, ...]    # requantizer of each pass: convolution, residual, operand, final
 
 
 def add_passes(design: DesignPoint) -> AddPasses:

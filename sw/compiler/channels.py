@@ -140,6 +140,9 @@ def add_words(layer: Layer, zeros: tuple[int, int], swapped: bool, design: Desig
     """
     if design.cols < 3:
         raise SpecError(f"residual add: needs cols of 4 or more, cols={design.cols}; raise cols")
+    if design.cols > design.fetch_bytes:
+        raise SpecError(f"residual add: what cols={design.cols} outputs are added to comes in one fetch of "
+                        f"rows*lanes = {design.fetch_bytes} activations; raise rows or lanes, or lower cols")
     other = 0 if swapped else 1
     order = [other, 1 - other, 2]
     biases = [-zeros[other] << ADD_LEFT_SHIFT, -zeros[1 - other] << ADD_LEFT_SHIFT, 0]

@@ -126,7 +126,7 @@ def _even_reads(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Mapping[
         return placements
     source, layer = placements[0], graph.layers[first.layer]
     channels = graph.input.shape[2]
-    odd = (layer.padding[0] * graph.input.shape[1] + layer.padding[1]) * channels % 2
+    odd = layer.padding[1] * channels % 2
     moved = Placement(address=source.address + 1, size=source.size)
     alone = sum(0 in (stage.source, stage.residual) for stage in plan.stages) == 1 and first.rows is None
     if not odd or not alone or moved.overlaps(placements[first.output]) or first.residual is not None:

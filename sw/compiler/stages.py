@@ -139,7 +139,7 @@ def _every_other_column(geometry: Geometry, column: int) -> Geometry:
 
 
 def _even(operator: Operator, geometry: Geometry, design: DesignPoint) -> tuple[Operator, Geometry]:
-    if geometry.first_tap % 2 == 0:
+    if (geometry.address + geometry.first_x) % 2 == 0:     # of the rows that are there
         return operator, geometry
     if design.weight_bits == 1:
         raise SpecError("memory='spram': reads at even addresses; a kernel row that begins at an odd one needs a "

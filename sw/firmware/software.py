@@ -11,6 +11,7 @@ from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header
 from hw.spec.soc import MemoryMap, Region
 from sw.firmware.build import SOURCES, compile_sources
 from sw.graph.graph import Graph, Layer, TensorType
+from sw.graph.layer import POOLS
 
 __all__ = ["SOFTWARE_MEMORY", "build_software", "model_source"]
 
@@ -81,14 +82,10 @@ def model_source(graph: Graph) -> str:
 
 def _unsupported(graph: Graph, index: int) -> str:
     """What of a layer the C code cannot do; empty where nothing is."""
-    layer, taken = graph.layers[index], graph.taken(index)[0]
-    if layer.op in ("add", "maxpool"):
+    if graph.layers[index].op == "add":
         return "the software has no such operator; verify this network on the engine"
     if graph.inputs_of(index) != (index,):
         return f"reads tensor {graph.inputs_of(index)[0]}; the software runs chains, each layer reading the one before"
-    if layer.op == "depthwise" and layer.output.shape[2] != taken.shape[2]:
-        return (f"{layer.output.shape[2] // taken.shape[2]} outputs per channel; the software has one, so write the "
-                f"layer as a convolution")
     return ""
 
 
@@ -101,7 +98,7 @@ def _patch_bytes(layer: Layer, taken: TensorType) -> int:
 
 def _arrays(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
     """Weights, and the parameters of each output channel."""
-    if layer.op == "avgpool":
+    if layer.op in POOLS:
         return
     weights = layer.weights.astype(np.int64)
     per_channel = weights.sum(axis=(0, 1)) if layer.op == "depthwise" else weights.reshape(len(weights), -1).sum(axis=1)
@@ -117,10 +114,10 @@ def _arrays(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
 
 
 def _record(index: int, layer: Layer, taken: TensorType) -> str:
-    dense, pool = layer.op == "dense", layer.op == "avgpool"
+    dense, pool = layer.op == "dense", layer.op in POOLS
     height, width, channels = (1, 1, taken.size) if dense else taken.shape
     fields = {
-        "op": {"depthwise": "HEDDLE_DEPTHWISE", "avgpool": "HEDDLE_AVGPOOL"}.get(layer.op, "HEDDLE_CONV"),
+        "op": "HEDDLE_CONV" if dense else f"HEDDLE_{layer.op.upper()}",
         "kernel_y": layer.kernel[0], "kernel_x": layer.kernel[1], "stride_y": layer.stride[0],
         "stride_x": layer.stride[1], "pad_top": layer.padding[0], "pad_left": layer.padding[1], "in_height": height,
         "in_width": width, "in_channels": channels, "out_height": layer.output.shape[0],

@@ -50,7 +50,7 @@ FAULTS = {
     "a requantizer answers a cycle late": ("hw.gateware.drain.requantize_latency", less(requantize_latency)),
     "tiles are too close": ("hw.gateware.sequencer.drain_cycles", less(drain_cycles)),
     "parameters are kept for one block": ("hw.gateware.params.SETS", 1),
-    "operands of one tile wait for the add": ("hw.gateware.residual.TILES", 1),
+    "operands of one tile wait for the add": ("hw.gateware.residual.RESIDUAL_TILES", 1),
     "a write is believed done a cycle early": ("hw.gateware.store.WRITE_LATENCY", 1),
     "the log takes a cycle more": ("hw.gateware.sequencer.LOG_CYCLES", 6),
 }

@@ -9,7 +9,8 @@ from hw.soc import NO_ENGINE
 from hw.spec.design import DesignPoint
 from sw.firmware import SOFTWARE_MEMORY, DeviceError, build_software
 from sw.golden import run
-from tests.support.layers import random_graph, random_inputs
+from sw.graph.graph import Graph, TensorType
+from tests.support.layers import random_graph, random_inputs, random_layer
 
 pytestmark = pytest.mark.soc
 
@@ -41,6 +42,19 @@ def test_both_equal_golden(soc, tmp_path, seed, weight_bits):
     assert plain.engine_cycles.tolist() == [0, 0]
     assert (plain.layer_cycles.sum(axis=1) < plain.cycles).all()
     assert simd.cycles.sum() < plain.cycles.sum()
+
+
+def test_padded_maxima_and_several_outputs_per_channel(soc, tmp_path):
+    rng = np.random.default_rng(3)
+    kind = TensorType(shape=(5, 4, 3), scale=0.1, zero_point=-7)
+    depthwise = random_layer(rng, "depthwise", kind, depth_multiplier=3, padding=(1, 1, 1, 1), name="depthwise")
+    pool = random_layer(rng, "maxpool", depthwise.output, kernel=(2, 3), stride=(2, 1), padding=(1, 1, 0, 1),
+                        name="pool")
+    graph = Graph(name="maxima", input=kind, layers=(depthwise, pool))
+    data = random_inputs(rng, graph, 4)
+    for simd in (False, True):
+        got = run_software(soc, graph, data, tmp_path / str(simd), simd=simd)
+        assert np.array_equal(got.outputs, run(graph, data)[-1].reshape(4, -1))
 
 
 def test_a_network_that_takes_too_long_is_an_error(soc, tmp_path):

@@ -4,7 +4,7 @@
 
 #include "heddle_config.h"
 
-enum { HEDDLE_CONV, HEDDLE_DEPTHWISE, HEDDLE_AVGPOOL }; /* dense is a convolution of one pixel */
+enum { HEDDLE_CONV, HEDDLE_DEPTHWISE, HEDDLE_AVGPOOL, HEDDLE_MAXPOOL }; /* dense is a convolution of one pixel */
 
 typedef struct {
     uint8_t op, kernel_y, kernel_x, stride_y, stride_x;

@@ -71,23 +71,27 @@ static void conv_pixel(const heddle_layer *layer, const int8_t *in, int8_t *out,
 
 static void channel_pixel(const heddle_layer *layer, const int8_t *in, int8_t *out, int y, int x)
 {
-    const int channels = layer->in_channels;
-    for (int channel = 0; channel < channels; channel++) {
+    const int channels = layer->in_channels, outputs = layer->out_channels, each = outputs / channels;
+    for (int channel = 0, taken = 0, left = each; channel < outputs; channel++) {
         const int8_t *weight = (const int8_t *)layer->weights + channel;
-        int32_t sum = 0;
+        int32_t sum = 0, most = -128;
         for (int ky = 0; ky < layer->kernel_y; ky++)
-            for (int kx = 0; kx < layer->kernel_x; kx++, weight += channels) {
+            for (int kx = 0; kx < layer->kernel_x; kx++, weight += outputs) {
                 int row = y * layer->stride_y - layer->pad_top + ky;
                 int column = x * layer->stride_x - layer->pad_left + kx;
                 int inside = row >= 0 && row < layer->in_height && column >= 0 && column < layer->in_width;
-                int32_t act = inside ? in[(row * layer->in_width + column) * channels + channel] : layer->in_zero;
-                sum += layer->op == HEDDLE_AVGPOOL ? act : act * *weight;
+                int32_t act = inside ? in[(row * layer->in_width + column) * channels + taken] : layer->in_zero;
+                sum += layer->op == HEDDLE_DEPTHWISE ? act * *weight : act;
+                most = inside && act > most ? act : most;
             }
+        if (!--left)
+            taken++, left = each;
         if (layer->op == HEDDLE_AVGPOOL) {
             int32_t count = layer->kernel_y * layer->kernel_x;
             out[channel] = (int8_t)clamp(layer, (sum > 0 ? sum + count / 2 : sum - count / 2) / count);
         } else
-            out[channel] = requantize(layer, (uint32_t)channel, sum);
+            out[channel] = layer->op == HEDDLE_MAXPOOL ? (int8_t)clamp(layer, most)
+                                                       : requantize(layer, (uint32_t)channel, sum);
     }
 }
 

@@ -9,7 +9,7 @@ from hw.gateware.spram import SpramScratchpad
 from hw.spec.design import DesignPoint
 
 pytestmark = pytest.mark.formal
-DESIGN = DesignPoint(rows=1, cols=4, lanes=4, requantizers=1, requantizer_cycles=2, memory="spram",
+DESIGN = DesignPoint(rows=1, cols=4, lanes=4, requantizers=1, requantizer_cycles=2, requantizer_dsps=0, memory="spram",
                      act_bytes=131072, weight_bytes=4096)
 
 

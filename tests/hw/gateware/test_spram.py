@@ -9,7 +9,7 @@ from hw.gateware.spram import SPRAM_READ_LATENCY, SpramScratchpad
 from hw.spec.design import DesignPoint
 from tests.support.simulate import simulate
 
-DESIGN = DesignPoint(rows=1, cols=4, lanes=4, requantizers=1, requantizer_cycles=2, memory="spram",
+DESIGN = DesignPoint(rows=1, cols=4, lanes=4, requantizers=1, requantizer_cycles=2, requantizer_dsps=0, memory="spram",
                      act_bytes=131072, weight_bytes=4096)
 SPAN = 64                 # bytes that the accesses of a test are spread over, so that they meet
 ZERO, ROW_BYTES = -9, 24
