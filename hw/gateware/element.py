@@ -48,8 +48,8 @@ class ProcessingElement(wiring.Component):
     sums replace them.
 
     In a compact design way ``w``'s weights serve a depthwise layer as they are, zero but for lane ``w``, and ``shift``
-    moves the finished sums one way down. Else in depthwise mode way ``w`` multiplies activation lane ``col + w`` by weight lane ``row``; an element beyond
-    the design's depthwise rows or columns then gives nothing of use.
+    moves the finished sums one way down. Else in depthwise mode way ``w`` multiplies activation lane ``col + w`` by
+    weight lane ``row``; an element beyond the design's depthwise rows or columns then gives nothing of use.
     """
 
     def __init__(self, design: DesignPoint, row: int, col: int):

@@ -112,7 +112,8 @@ class Engine(wiring.Component):
         if design.memory == "spram":
             m.d.comb += [acts.fetch_valid.eq(sequencer.fetch_valid),
                          # the steps after the first one of a fetch
-                         acts.hold.eq(before.token.valid & ~before.fresh if design.compact else 0), acts.write_last.eq(drain.write_last),
+                         acts.hold.eq(before.token.valid & ~before.fresh if design.compact else 0),
+                         acts.write_last.eq(drain.write_last),
                          drain.stored.eq(acts.idle)]
         if design.stream_port_bytes:
             self._stream(m, sequencer, acts, weights, stream_base)
@@ -130,7 +131,8 @@ class Engine(wiring.Component):
         m.d.comb += [
             loader.start.eq(start), loader.stop.eq(~sequencer.busy), loader.base.eq(base),
             loader.ring_base.eq(ring.ring_base), loader.ring_bytes.eq(ring.ring_bytes),
-            loader.stream_bytes.eq(sequencer.stream_command.stream_bytes), loader.need.eq(sequencer.command.block_words),
+            loader.stream_bytes.eq(sequencer.stream_command.stream_bytes),
+            loader.need.eq(sequencer.command.block_words),
             loader.release.eq(sequencer.stream_release), sequencer.stream_ready.eq(loader.ready),
             sequencer.ring_first.eq(loader.first_word), sequencer.ring_end.eq(loader.end_word),
         ]

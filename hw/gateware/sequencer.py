@@ -96,7 +96,8 @@ class Sequencer(wiring.Component):
             "log_write": Out(1), "log_address": Out((LAYER_LOG_ENTRIES * 8 - 1).bit_length()), "log_data": Out(32),
             "pause": In(1), "paused": Out(1), "command": Out(COMMAND), "begin": Out(1), "drained": In(1),
             "weights": In(design.weight_word_bits), "fetch": Out(Fetch), "fetch_valid": Out(1),
-            "weight_address": Out(word), "tile": Out(Tile), "tile_valid": Out(1), "step": Out(Step), "param": Out(ParamWord),
+            "weight_address": Out(word), "tile": Out(Tile), "tile_valid": Out(1),
+            "step": Out(Step), "param": Out(ParamWord),
             "stream_start": Out(1), "stream_command": Out(STREAM), "stream_wait": Out(1), "stream_ready": In(1),
             "stream_release": Out(1), "ring_first": In(word), "ring_end": In(word),
         })
