@@ -6,7 +6,6 @@ import pytest
 
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
-from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.presets import PRESETS
 from hw.spec.requant import VARIANTS
 from hw.spec.timing import (
@@ -45,7 +44,7 @@ MODES = list(product((False, True), (False, True)))
 def reads(design, depthwise, add):
     """Of each element: when its sum is there and when it is read, in cycles behind element 0's sum."""
     mode = drain_turns(design, depthwise=depthwise, add=add)
-    lag, ways = drain_lag_cycles(design), MULTIPLIERS[design.multiplier].ways
+    lag, ways = drain_lag_cycles(design) + (DRAIN_SELECT_LATENCY if design.compact else 0), design.ways
     for row in range(mode.rows):
         for column in range(design.depthwise_cols if depthwise else design.cols):
             turn, lane = divmod(column, mode.columns)
