@@ -13,7 +13,8 @@ class LoopCounter(wiring.Component):
     Members
     -------
     total : In(bits)
-        Passes of the loop that begins with ``restart``, or with ``advance`` in the last pass; not 0.
+        Passes of the loop that begins with ``restart``, or with ``advance`` in the last pass; not 0. Of a ``small``
+        counter it is constant from ``restart`` on.
     restart : In(1)
         The first pass begins in the next cycle.
     advance : In(1)

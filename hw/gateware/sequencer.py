@@ -406,19 +406,19 @@ class Sequencer(wiring.Component):
     def _count(self, m, state):
         """Count each cycle of a layer once; while they are logged the counters rest, then they start from zero."""
         if self.design.compact:
-            m.submodules.counters = counters = CounterMemory()
-            m.d.comb += [counters.clear.eq(state == State.IDLE), counters.log.eq(state == State.LOG),
-                         self.log_write.eq(counters.write), self.log_data.eq(counters.data)]
+            m.submodules.counters = stored = CounterMemory()
+            m.d.comb += [stored.clear.eq(state == State.IDLE), stored.log.eq(state == State.LOG),
+                         self.log_write.eq(stored.write), self.log_data.eq(stored.data)]
             for number, name in enumerate(COUNTERS):
                 with m.Switch(state):
                     with m.Case(*(one for one, counter in COUNTED.items() if counter == name)):
-                        m.d.comb += counters.which.eq(number)
+                        m.d.comb += stored.which.eq(number)
             with m.If(self.paused):
-                m.d.comb += counters.which.eq(list(COUNTERS).index("memory"))
+                m.d.comb += stored.which.eq(list(COUNTERS).index("memory"))
             layer = Signal.like(self.layer)      # of the log, which comes after it
             with m.If(state == State.LOG):
                 m.d.sync += layer.eq(self.layer)
-            m.d.comb += self.log_address.eq(Cat(counters.place, layer[:13]))
+            m.d.comb += self.log_address.eq(Cat(stored.place, layer[:13]))
             return
         logged = Signal(range(LOG_CYCLES + 1))
         counters = {name: Signal(32, name=f"count_{name}") for name in COUNTERS}

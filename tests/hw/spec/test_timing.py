@@ -44,13 +44,11 @@ MODES = list(product((False, True), (False, True)))
 def reads(design, depthwise, add):
     """Of each element: when its sum is there and when it is read, in cycles behind element 0's sum."""
     mode = drain_turns(design, depthwise=depthwise, add=add)
-    lag, ways = drain_lag_cycles(design), design.ways
+    lag, ways = drain_lag_cycles(design) + (DRAIN_SELECT_LATENCY if design.compact else 0), design.ways
     for row in range(mode.rows):
         for column in range(design.depthwise_cols if depthwise else design.cols):
             turn, lane = divmod(column, mode.columns)
-            read = lag + (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane)
-            # a compact design has no register between sum and requantizer
-            yield row + column // ways, read + (DRAIN_SELECT_LATENCY if design.compact else 0)
+            yield row + column // ways, lag + (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane)
 
 
 @pytest.mark.parametrize("depthwise, add", MODES)
