@@ -89,17 +89,19 @@ class ProcessingElement(wiring.Component):
     def _all_columns(self, m):
         """No neighbours; operands and products are registered, where there are multiplier blocks inside them."""
         tokens = [self.token]
-        for stage in range(3):
+        for stage in range(4):
             tokens.append(Signal(Token, name=f"token{stage + 1}"))
             m.d.sync += tokens[-1].eq(tokens[-2])
-        token, finished = tokens[2], tokens[3]
+        token, finished = tokens[3], tokens[4]
         acts, totals = [self.acts[lane] for lane in range(self.design.lanes)], []
         # a maximum is of single products with one power of two, that of all pools
         whole = slice(self.design.weight_bits - 2, self.design.weight_bits - 2 + self.design.act_bits)
         for way in range(self.ways):
             row = products(m, self.design.multiplier, acts, [[self.weights[way][lane] for lane in range(len(acts))]],
                            f"product{way}", registers=True)[0]
-            dot, acc = balanced_sum(m, row, f"sum{way}_"), Signal(signed(self.design.acc_bits), name=f"acc{way}")
+            dot = Signal(signed(self.design.product_bits), name=f"dot{way}", reset_less=True)
+            acc = Signal(signed(self.design.acc_bits), name=f"acc{way}")
+            m.d.sync += dot.eq(balanced_sum(m, row, f"sum{way}_"))
             above = token.first | (dot[whole].as_signed() > acc[whole].as_signed())
             with m.If(token.valid & (~self.modes.maximum | above)):
                 m.d.sync += acc.eq(Mux(token.first | self.modes.maximum, dot, acc + dot))

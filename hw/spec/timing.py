@@ -35,8 +35,9 @@ def requantize_latency(design: DesignPoint) -> int:
 
 
 def element_latency(design: DesignPoint) -> int:
-    """Processing element: last operands to finished sum; memories inside it take a cycle."""
-    return 5 if design.has_local_memory else 4
+    """Processing element: last operands to finished sum; memories inside it take a cycle,
+    and so do multiplier blocks with registers of their own."""
+    return 5 if design.has_local_memory or design.compact else 4
 
 
 def command_words(design: DesignPoint) -> int:
