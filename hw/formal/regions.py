@@ -184,7 +184,9 @@ class FetchContract(wiring.Component):
 class RunContract(wiring.Component):
     """The sequencer reads nothing outside the regions of one given LAYER, however it is paused.
 
-    - A fetch's bytes that are not replaced are the input's; what outputs are added to lies where they go.
+    - A fetch's bytes that are not replaced are the input's.
+    - What outputs are added to lies where they go; array rows beyond the last pixel fetch what lies behind, and
+      nothing becomes of it.
     - Words of parameters and weights are the layer's.
 
     Parameters
@@ -194,7 +196,7 @@ class RunContract(wiring.Component):
     command : Mapping[str, int]
         Its fields.
     source, output : range
-        Bytes of the input and of the output.
+        Bytes of the input; of the output, with those of array rows beyond the last pixel.
     words : int
         Weight words of the layer.
     """
