@@ -198,19 +198,20 @@ class SpramSource(wiring.Component):
             "data": Out(stream.Signature(port_bits, always_ready=True)),
         })
         self.left = Signal(range(CHUNK_BYTES // self.step_bytes + 1))     # reads to come
+        self.first = Signal()      # no request since ``start``
         self.coming = Signal(SPRAM_LATENCY_CYCLES)                              # reads under way, the oldest last
 
     def elaborate(self, platform):
         m = Module()
-        first, accepted = Signal(), Signal()
+        accepted = Signal()
         m.d.comb += [self.request.ready.eq(self.left == 0), self.read.eq(self.enable & (self.left != 0)),
                      self.data.valid.eq(self.coming[-1]), self.data.payload.eq(self.word)]
-        m.d.sync += [self.coming.eq(Cat(self.read, self.coming)), first.eq(self.start | (first & ~accepted))]
+        m.d.sync += [self.coming.eq(Cat(self.read, self.coming)), self.first.eq(self.start | (self.first & ~accepted))]
         with m.If(self.read):
             m.d.sync += [self.left.eq(self.left - 1), self.address.eq(self.address + self.step_bytes)]
         m.d.comb += accepted.eq(self.request.valid & self.request.ready)
         with m.If(accepted):
             m.d.sync += self.left.eq(self.request.p.beats)
-            with m.If(first):      # requests follow each other
+            with m.If(self.first):      # requests follow each other
                 m.d.sync += self.address.eq(self.base)
         return m
