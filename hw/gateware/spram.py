@@ -12,9 +12,8 @@ from hw.gateware.ice40 import Cells
 from hw.gateware.scratchpad import BusWrite, Fetch, write_layout
 from hw.spec.design import DesignPoint
 
-__all__ = ["SPRAM_READ_LATENCY", "SinglePort16k", "SpramScratchpad"]
+__all__ = ["SinglePort16k", "SpramScratchpad"]
 
-SPRAM_READ_LATENCY = 4    # cycles: address register, memory, two steps of rotation
 BANKS = 4
 WORD_BITS = 14            # of a memory's address
 BYTES = 2 * BANKS
@@ -80,7 +79,7 @@ class SpramScratchpad(wiring.Component):
     """128 KB of activations, and of weights that stream from here, behind one port of 8 bytes.
 
     The port serves one request per cycle: ``fetch`` whenever ``fetch_valid`` says so, else the oldest row that waits
-    to be stored, else ``load``, else the bus. Reads give their data ``SPRAM_READ_LATENCY`` cycles after the cycle in
+    to be stored, else ``load``, else the bus. Reads give their data ``READ_LATENCY`` cycles after the cycle in
     which they had the port, and see everything that had the port before them.
 
     The writes up to and including the one with ``write_last`` are a row: at most ``cols`` neighbouring bytes, from the
