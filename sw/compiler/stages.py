@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hw.spec.commands import COMMAND_FIELDS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from sw.compiler.channels import add_words, join
@@ -94,8 +95,7 @@ def _lower(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Place
 
 def _completed(lowered: Lowered, add: tuple[np.ndarray, Mapping[str, int]] | None, design: DesignPoint) -> Lowered:
     """With the residual add, and all fields named."""
-    command = {"add": 0, "window": 0, "broadcast": 0, "depthwise": 0, "local_words": 0, "local": 0, "port_cycles": 0,
-               "maximum": 0, "uniform": 0, **lowered.command}
+    command = {**dict.fromkeys(COMMAND_FIELDS, 0), **lowered.command}
     words = lowered.words
     if add is not None:
         words, command = join(add[0], words), {**command, **add[1]}
