@@ -1,12 +1,13 @@
-"""The commands as gateware layouts, made from ``hw.spec.commands``."""
+"""The commands as gateware layouts, made from ``hw.spec.commands``, and how one is gathered."""
 
-from amaranth import signed, unsigned
+from amaranth import Module, Signal, Value, signed, unsigned
 from amaranth.lib import data
 
 from hw.spec.commands import COMMAND_BITS, COMMAND_FIELDS, STREAM_FIELDS
 from hw.spec.design import DesignPoint
+from hw.spec.timing import READ_LATENCY, command_words
 
-__all__ = ["COMMAND", "STREAM", "field_bits"]
+__all__ = ["COMMAND", "STREAM", "field_bits", "gather"]
 
 
 def _layout(fields):
@@ -34,3 +35,40 @@ def field_bits(design: DesignPoint) -> dict[str, int]:
         bits |= {"tail_lanes": 0, "tail_steps": 2, "segment_steps": 2} if design.fetch_steps < 4 else {}
         bits |= dict.fromkeys(("in_start", "out_base", "step_y_bytes", "out_group_bytes", "out_band_bytes"), address)
     return {name: min(width, COMMAND_FIELDS[name][0]) for name, width in bits.items()}
+
+
+def gather(m: Module, design: DesignPoint, held: data.View, *, reads: Value, begin: Value, weights: Value) -> Value:
+    """Puts the words of a command in their places in ``held`` as they arrive, and adds up its checksum.
+
+    Parameters
+    ----------
+    held
+        Register of ``COMMAND``.
+    reads, begin
+        A word of a command is issued to be read; the first one.
+    weights
+        The word that was issued ``1 + READ_LATENCY`` cycles ago.
+
+    Returns
+    -------
+    Value
+        Once all words are there: whether the checksum is wrong.
+    """
+    width, words = design.weight_word_bits, command_words(design)
+    coming = reads
+    for stage in range(1 + READ_LATENCY):
+        later = Signal(name=f"coming{stage + 1}")
+        m.d.sync += later.eq(coming)
+        coming = later
+    place, folded = Signal(range(max(2, words))), Signal(16)
+    for_checksum = weights[:16]
+    for part in range(1, width // 16):
+        for_checksum = for_checksum ^ weights[16 * part:16 * part + 16]
+    with m.If(coming):
+        m.d.sync += [place.eq(place + 1 if words > 1 else 0), folded.eq(folded ^ for_checksum)]
+        for word in range(words):
+            with m.If(place == word):
+                m.d.sync += held.as_value()[word * width:(word + 1) * width].eq(weights)
+    with m.If(reads & begin):
+        m.d.sync += [folded.eq(0), place.eq(0)]
+    return folded != 0

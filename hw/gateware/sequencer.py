@@ -5,8 +5,8 @@ from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import Step
-from hw.gateware.command import COMMAND, STREAM, field_bits
-from hw.gateware.counters import CounterMemory
+from hw.gateware.command import COMMAND, STREAM, field_bits, gather
+from hw.gateware.counters import CounterMemory, CounterRegisters
 from hw.gateware.loop import LoopCounter
 from hw.gateware.params import ParamWord
 from hw.gateware.scratchpad import Fetch, weight_address_bits
@@ -114,7 +114,11 @@ class Sequencer(wiring.Component):
             with m.If(command.stream & (pointer + 1 == self.ring_end)):
                 m.d.comb += next_pointer.eq(self.ring_first)
         count = Signal(range(max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES) + 1))
-        damaged = self._gather_command(m, state, count)
+        damaged = gather(m, design, self.held, reads=state == State.FETCH, begin=count == 0, weights=self.weights)
+        m.d.comb += self.stream_command.as_value().eq(self.held.as_value())
+        for name, bits in field_bits(design).items():
+            field = self.held[name]
+            m.d.comb += command[name].eq(field if bits == len(field) else field[:bits])
         settled, settle_left = Signal(), Signal(8)
         m.d.comb += settled.eq(settle_left == 0)
         m.d.comb += [self.busy.eq(state != State.IDLE),
@@ -350,34 +354,6 @@ class Sequencer(wiring.Component):
     def _next_command(self, m, state, count):
         m.d.sync += [state.eq(State.FETCH), count.eq(0)]
 
-    def _gather_command(self, m, state, count):
-        """Put the words of a command in its register as they arrive; returns whether its checksum is wrong."""
-        width = self.design.weight_word_bits
-        words = command_words(self.design)
-        coming = state == State.FETCH
-        for stage in range(1 + READ_LATENCY):
-            later = Signal(name=f"coming{stage + 1}")
-            m.d.sync += later.eq(coming)
-            coming = later
-        place, folded = Signal(range(max(2, words))), Signal(16)
-        value = self.weights
-        for_checksum = value[:16]
-        for part in range(1, width // 16):
-            for_checksum = for_checksum ^ value[16 * part:16 * part + 16]
-        held = self.held.as_value()
-        with m.If(coming):
-            m.d.sync += [place.eq(place + 1 if words > 1 else 0), folded.eq(folded ^ for_checksum)]
-            for word in range(words):
-                with m.If(place == word):
-                    m.d.sync += held[word * width:(word + 1) * width].eq(value)
-        with m.If((state == State.FETCH) & (count == 0)):
-            m.d.sync += [folded.eq(0), place.eq(0)]
-        m.d.comb += self.stream_command.as_value().eq(held)
-        for name, bits in field_bits(self.design).items():
-            field = self.held[name]
-            m.d.comb += self.command[name].eq(field if bits == len(field) else field[:bits])
-        return folded != 0
-
     def _decode(self, m, state, count, damaged):
         command = self.command
         empty = Cat(self.held[name] == 0 for name in COUNTS).any()
@@ -405,43 +381,16 @@ class Sequencer(wiring.Component):
 
     def _count(self, m, state):
         """Count each cycle of a layer once; while they are logged the counters rest, then they start from zero."""
-        if self.design.compact:
-            m.submodules.counters = stored = CounterMemory()
-            m.d.comb += [stored.clear.eq(state == State.IDLE), stored.log.eq(state == State.LOG),
-                         self.log_write.eq(stored.write), self.log_data.eq(stored.data)]
-            for number, name in enumerate(COUNTERS):
-                with m.Switch(state):
-                    with m.Case(*(one for one, counter in COUNTED.items() if counter == name)):
-                        m.d.comb += stored.which.eq(number)
-            with m.If(self.paused):
-                m.d.comb += stored.which.eq(list(COUNTERS).index("memory"))
-            layer = Signal.like(self.layer)      # of the log, which comes after it
-            with m.If(state == State.LOG):
-                m.d.sync += layer.eq(self.layer)
-            m.d.comb += self.log_address.eq(Cat(stored.place, layer[:13]))
-            return
-        logged = Signal(range(LOG_CYCLES + 1))
-        counters = {name: Signal(32, name=f"count_{name}") for name in COUNTERS}
-        with m.If(state == State.LOG):
-            m.d.sync += logged.eq(logged + 1)
-            for number, value in enumerate(counters.values()):
-                with m.If(logged == number):
-                    m.d.comb += self.log_data.eq(value)
-                    m.d.sync += value.eq(0)
-        with m.Else():
-            m.d.sync += logged.eq(0)
-            with m.If(state == State.IDLE):
-                m.d.sync += [value.eq(0) for value in counters.values()]
-            with m.Elif(self.paused):
-                m.d.sync += counters["memory"].eq(counters["memory"] + 1)
-            with m.Else():
-                for name, value in counters.items():
-                    mine = Signal(name=f"is_{name}")
-                    with m.Switch(state):
-                        with m.Case(*(one for one, counter in COUNTED.items() if counter == name)):
-                            m.d.comb += mine.eq(1)
-                    m.d.sync += value.eq(value + mine)
-        m.d.comb += [self.log_write.eq(state == State.LOG), self.log_address.eq(Cat(logged, self.layer[:13]))]
+        m.submodules.counters = counters = CounterMemory() if self.design.compact else CounterRegisters()
+        m.d.comb += [counters.clear.eq(state == State.IDLE), counters.log.eq(state == State.LOG),
+                     counters.layer.eq(self.layer), self.log_write.eq(counters.write),
+                     self.log_address.eq(counters.address), self.log_data.eq(counters.data)]
+        for number, name in enumerate(COUNTERS):
+            with m.Switch(state):
+                with m.Case(*(one for one, counter in COUNTED.items() if counter == name)):
+                    m.d.comb += counters.which.eq(number)
+        with m.If(self.paused):
+            m.d.comb += counters.which.eq(list(COUNTERS).index("memory"))
 
     def _issue(self, m, state, issues, phase, last_phase, steps, single, taps, walker, loops):
         """One fetch and one step; returns whether this cycle reads a word of weights."""
