@@ -81,6 +81,8 @@ class WeightStream(wiring.Component):
         #: What is left to ask for, in writes; no request since ``start``; beats in the word to come; its place.
         longest = design.act_bytes if design.memory == "spram" else (1 << 32) - 1     # stream, bytes
         self.left = Signal(longest.bit_length() - _log2(write_bytes(design)))
+        #: Size of the latest request, for a cycle; until then ``left`` and ``room`` do not know of it.
+        self.asked = Signal(range(CHUNK_BYTES // write_bytes(design) + 1))
         #: What of it fits into a request; follows by a cycle, in which no request is decided on.
         self.left_chunk = Signal(range(CHUNK_BYTES // write_bytes(design) + 1))
         self.first, self.part = Signal(), Signal(1)
@@ -101,7 +103,8 @@ class WeightStream(wiring.Component):
             self.first_word.eq(self.ring_base >> _log2(word_bytes(self.design))),
             self.end_word.eq((self.ring_base + self.ring_bytes) >> _log2(word_bytes(self.design))),
         ]
-        m.d.sync += [self.room.eq(self.room + freed - (asked << in_write)), self.left.eq(self.left - asked),
+        m.d.sync += [self.asked.eq(asked), self.left.eq(self.left - self.asked),
+                     self.room.eq(self.room + freed - (self.asked << in_write)),
                      self.level.eq(self.level + (written << in_write) - freed)]
         whole_chunk = CHUNK_BYTES // whole
 

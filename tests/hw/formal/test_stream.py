@@ -40,7 +40,7 @@ def marked_under_contract(dut):
 
 def test_the_loader_keeps_its_account(tmp_path):
     """By k-induction, for every length of time, every ring, stream, content and behaviour of the memory."""
-    assert prove(*marked_under_contract(WeightStream(NARROW)), tmp_path, depth=2).assertions == 30
+    assert prove(*marked_under_contract(WeightStream(NARROW)), tmp_path, depth=2).assertions == 31
 
 
 @pytest.mark.slow
