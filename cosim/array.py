@@ -15,7 +15,6 @@ from cosim.bench import build_bench, run_bench
 from hw.emit.verilog import array_verilog
 from hw.gateware.array import Step
 from hw.spec.design import LOCAL_WORDS, DesignPoint
-from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.timing import element_latency
 from sw.compiler import LayerPlan, Program
 from sw.golden import layers
@@ -134,7 +133,7 @@ class _Feeder:
 
     def __init__(self, design: DesignPoint, stimulus: _Stimulus, pauses: np.random.Generator | None):
         self.design, self.stimulus, self.pauses = design, stimulus, pauses
-        self.ways = MULTIPLIERS[design.multiplier].ways
+        self.ways = design.ways
         self.latency = element_latency(design)
 
     def layer(self, command: Mapping[str, int], words: Words, memory: np.ndarray) -> None:
@@ -202,9 +201,11 @@ class _Feeder:
             if cycle.begins:
                 self._pause()
             position = tile if command["depthwise"] | command["broadcast"] else tile * rows + cycle.row
-            word = self._noise() if cycle.row >= rows else self._fetch(
-                block, band if command["window"] else position, cycle.ky,
-                cycle.offset + before * command["segment_bytes"])
+            if cycle.row < rows:
+                self.fetched = self._fetch(block, band if command["window"] else position, cycle.ky,
+                                           cycle.offset + before * command["segment_bytes"])
+            # a word stays at the single-port memory until the next fetch, and compact designs rely on it
+            word = self.fetched if cycle.row < rows or self.design.compact else self._noise()
             if cycle.last:
                 self._expect(block, band, group)
             self._add(cycle.step, weights[min(cycle.kept, len(weights) - 1)], word)
@@ -226,7 +227,7 @@ class _Feeder:
         start = (command["out_base"] + block * command["out_block_bytes"] + group * command["out_group_bytes"]
                  + band * ((command["groups"] - 1) * command["out_group_bytes"] + command["out_band_bytes"]))
         for r, c in self._elements(block, group):
-            cycle = len(self.stimulus.step) + r + c // self.ways + self.latency
+            cycle = len(self.stimulus.step) + r + c // design.ways + self.latency
             address = start + r * command["out_row_bytes"] + c
             self.stimulus.seen.append((cycle, r * design.cols + c, address))
 

@@ -4,15 +4,25 @@
 // iCE40 UltraPlus multiplier (Lattice TN1295), as two combinational signed 8 x 8 bit products.
 module SB_MAC16 #(
     parameter MODE_8x8 = 1'b0, A_SIGNED = 1'b0, B_SIGNED = 1'b0,
-    parameter TOPOUTPUT_SELECT = 2'b00, BOTOUTPUT_SELECT = 2'b00
+    parameter TOPOUTPUT_SELECT = 2'b00, BOTOUTPUT_SELECT = 2'b00,
+    parameter A_REG = 1'b0, B_REG = 1'b0, TOP_8x8_MULT_REG = 1'b0, BOT_8x8_MULT_REG = 1'b0
 ) (
+    input CLK, CE,
     input [15:0] A, B,
     output [31:0] O
 );
-    wire signed [7:0] a1 = A[15:8], a0 = A[7:0], b1 = B[15:8], b0 = B[7:0];
+    reg [15:0] a, b;
+    reg [31:0] o;
+    wire signed [7:0] a1 = A_REG ? a[15:8] : A[15:8], a0 = A_REG ? a[7:0] : A[7:0];
+    wire signed [7:0] b1 = A_REG ? b[15:8] : B[15:8], b0 = A_REG ? b[7:0] : B[7:0];
     wire signed [15:0] top = a1 * b1, bottom = a0 * b0;
-    assign O = {top, bottom};
-    initial if (!(MODE_8x8 && A_SIGNED && B_SIGNED && TOPOUTPUT_SELECT == 2 && BOTOUTPUT_SELECT == 2)) begin
+    always @(posedge CLK) if (CE) begin
+        a <= A;
+        b <= B;
+        o <= {top, bottom};
+    end
+    assign O = A_REG ? o : {top, bottom};
+    initial if (!(A_REG == B_REG && A_REG == TOP_8x8_MULT_REG && A_REG == BOT_8x8_MULT_REG && MODE_8x8 && A_SIGNED && B_SIGNED && TOPOUTPUT_SELECT == 2 && BOTOUTPUT_SELECT == 2)) begin
         $display("SB_MAC16: this mode has no model");
         $fatal;
     end

@@ -12,16 +12,15 @@ from flows.implement import check_resident
 from flows.rungs import Observed, Rung, stored_engine, stored_soc
 from flows.store import Store, open_store
 from flows.vectors import choose_inputs, read_vectors, vectors_beside
-from hw.spec.commands import COMMAND_BITS, COUNTERS, OPCODES, encode
+from hw.spec.commands import COUNTERS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
-from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
 from hw.spec.presets import load_design
 from sw.compiler import Program, compile_graph
 from sw.golden import finish, run
 from sw.graph.graph import Graph
 
-__all__ = ["LEVELS", "LayerReport", "Mismatch", "VerifyReport", "differences", "read_vectors", "stopped", "verify",
+__all__ = ["LEVELS", "LayerReport", "Mismatch", "VerifyReport", "differences", "read_vectors", "verify",
            "verify_model"]
 
 LEVELS = ("array", "engine", "soc", "netlist", "board")
@@ -180,7 +179,7 @@ class _Check:
         one = slice(found.input, found.input + 1)
         traffic = TRAFFIC_SEED if "traffic" in found.what else 0
         for layers in self._inner_layers():
-            got = self._run(stopped(self.program, layers), self.inputs[one], traffic).outputs
+            got = self._run(self.program.prefix(layers).image, self.inputs[one], traffic).outputs
             _, earlier = self._compare(layers, one, got, found.what)
             if earlier:
                 return Mismatch(**{**vars(earlier), "input": found.input})
@@ -190,7 +189,7 @@ class _Check:
         """Every tensor before the last, of as many inputs as time allows."""
         few = slice(self._few())
         for layers in self._inner_layers():
-            got = self._run(stopped(self.program, layers), self.inputs[few]).outputs
+            got = self._run(self.program.prefix(layers).image, self.inputs[few]).outputs
             count, found = self._compare(layers, few, got, "value")
             self.mismatches += count
             self.first = self.first or found
@@ -232,26 +231,9 @@ class _Check:
         if self.first:
             index = self.first.input
             names = [plan.name for plan in self.program.layers]
-            image = stopped(self.program, names.index(self.first.layer) + 1) if self.first.layer in names else image
+            image = self.program.prefix(names.index(self.first.layer) + 1).image if self.first.layer in names else image
         file.parent.mkdir(parents=True, exist_ok=True)
         self.rung.trace(image, self.inputs[index:index + 1], file)
-
-
-def stopped(program: Program, layers: int) -> bytes:
-    """The program's own model image, made to end after ``layers`` layers and to give the tensor there."""
-    if layers == len(program.layers):
-        return program.image
-    header, body = unpack_header(program.image), bytearray(program.image[HEADER_BYTES:])
-    size = COMMAND_BITS // 8
-    at = header["program"] * program.design.weight_word_bits // 8 - HEADER_BYTES
-    for left in [*range(layers - 1, -1, -1), None]:
-        while left is not None and body[at + 1] & 15 != OPCODES["LAYER"]:
-            at += size
-        at += size if left is not None else 0
-    body[at:at + size] = encode({"opcode": OPCODES["END"]}).to_bytes(size, "little")
-    output = program.layers[layers - 1].output
-    changes = {"layers": layers, "output_address": output.address, "output_bytes": output.size}
-    return pack_header({**header, **changes}, bytes(body)) + bytes(body)
 
 
 def _verify_array(program: Program, tensors: Sequence[np.ndarray], store: Store,

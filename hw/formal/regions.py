@@ -184,7 +184,9 @@ class FetchContract(wiring.Component):
 class RunContract(wiring.Component):
     """The sequencer reads nothing outside the regions of one given LAYER, however it is paused.
 
-    - A fetch's bytes that are not replaced are the input's; what outputs are added to lies where they go.
+    - A fetch's bytes that are not replaced are the input's.
+    - What outputs are added to lies where they go; array rows beyond the last pixel fetch what lies behind, and
+      nothing becomes of it.
     - Words of parameters and weights are the layer's.
 
     Parameters
@@ -194,7 +196,7 @@ class RunContract(wiring.Component):
     command : Mapping[str, int]
         Its fields.
     source, output : range
-        Bytes of the input and of the output.
+        Bytes of the input; of the output, with those of array rows beyond the last pixel.
     words : int
         Weight words of the layer.
     """
@@ -208,16 +210,17 @@ class RunContract(wiring.Component):
         m, unit, command = Module(), self._unit, self._command
         m.d.comb += unit.weights.eq(Const(encode(command), COMMAND_BITS))
         fetch, token = unit.fetch, unit.step.token
+        # At the clock edge: before it, the simulator has not yet settled what belongs together.
         for lane in range(unit.design.fetch_bytes):
             kept = fetch.row_valid & (fetch.x + lane >= 0) & (fetch.x + lane < command["in_row_bytes"])
             with m.If(unit.fetch_valid & ~fetch.raw & kept):
-                m.d.comb += Assert(_within((fetch.address + lane)[:24], self._source), "a fetch outside the input")
+                m.d.sync += Assert(_within((fetch.address + lane)[:24], self._source), "a fetch outside the input")
         with m.If(unit.fetch_valid & fetch.raw):
-            m.d.comb += Assert(_within(fetch.address, self._output), "an operand outside the output")
+            m.d.sync += Assert(_within(fetch.address, self._output), "an operand outside the output")
         reads = unit.param.valid | token.load | (token.valid & (not command["local"]))
         first = command["weight_base"]
         with m.If(reads):
-            m.d.comb += Assert(_within(unit.weight_address, range(first, first + self._words)),
+            m.d.sync += Assert(_within(unit.weight_address, range(first, first + self._words)),
                                "a word outside the layer's weights")
         return m
 

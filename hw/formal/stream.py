@@ -160,8 +160,11 @@ class RingContract(wiring.Component):
             "dropped beats": Mux(dut.due == 0, ~self.stale | dut.drop, dut.drop == self.stale),
             "the level": _times(dut.level, unit) == self.stored,
             "what is held": self.held == coming + self.unwritten + self.stored,
-            "the rest": _times(dut.left, whole) + offered == self.rest,
-            "the next request": (dut.due != 0) | (dut.left_chunk == Mux(dut.left >= CHUNK_BYTES // whole,
+            "the rest": _times(dut.left, whole) + offered == self.rest + _times(dut.asked, whole),
+            "a request": (dut.asked == 0) | dut.request.valid & (self.owed == 0) & (dut.due != 0) & (
+                offered == _times(dut.asked, whole)) & (dut.asked <= dut.left) & (
+                _times(dut.asked, whole) <= _times(dut.room, unit)),
+            "the next request": (dut.due != 0) | (dut.asked == 0) & (dut.left_chunk == Mux(dut.left >= CHUNK_BYTES // whole,
                                                                         CHUNK_BYTES // whole, dut.left)),
             "writes": self.unwritten == Mux(dut.write.valid, whole, 0) + Mux(dut.part & ~self.stale, port, 0),
             "stops": self.running | (self.held == 0) & (self.rest == 0) & ((dut.due == 0) | self.stale),
@@ -170,7 +173,7 @@ class RingContract(wiring.Component):
             self._check(m, fact, f"lost count of {name}")
         with m.If(self.running & ~dut.start):     # what the loader is told may change with a start
             for name, fact in {
-                "room": _times(dut.room, unit) + self.held + offered == dut.ring_bytes,
+                "room": _times(dut.room, unit) + self.held + offered == dut.ring_bytes + _times(dut.asked, whole),
                 "the place": (_times(dut.place, whole) == dut.ring_base + self.lap) & (self.lap < dut.ring_bytes),
                 "addresses": ~dut.first | (offered == 0) & (self.address == dut.base),
             }.items():

@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 
 from hw.gateware.element import Modes, ProcessingElement, Token, operands
 from hw.spec.design import DesignPoint
-from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["Step", "SystolicArray"]
 
@@ -49,6 +48,8 @@ class SystolicArray(wiring.Component):
         ``cols`` slices of ``lanes`` weights, for the step of the same cycle.
     word : In
         ``fetch_bytes`` activations.
+    shift : In(1)
+        Only in a compact design: ``totals`` move down by one place, unless finished sums replace them.
     totals : Out
         Element ``(r, c)`` at ``r * cols + c``; element ``(r, c)``'s sum is complete ``r + c // ways +
         hw.spec.timing.element_latency`` cycles after its last step was on ``step`` and stays until the next one.
@@ -61,13 +62,14 @@ class SystolicArray(wiring.Component):
             "step": In(Step),
             "weights": In(data.ArrayLayout(operands(design, design.weight_bits), design.cols)),
             "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
+            "shift": In(1),
             "totals": Out(data.ArrayLayout(signed(design.acc_bits), design.rows * design.cols)),
         })
 
     def elaborate(self, platform):
         m = Module()
         rows, cols = self.design.rows, self.design.cols
-        ways = MULTIPLIERS[self.design.multiplier].ways
+        ways = self.design.ways
         elements = [[ProcessingElement(self.design, r, c) for c in range(0, cols, ways)] for r in range(rows)]
         step, modes = self.step, Signal(RowModes, name="modes0")
         m.d.comb += [modes.elements.eq(self.modes), modes.single.eq(self.single), modes.distance.eq(self.distance),
@@ -81,7 +83,7 @@ class SystolicArray(wiring.Component):
                 m.d.comb += [
                     element.modes.eq(left.modes_right if place else modes.elements),
                     element.token.eq(left.token_right if place else step.token),
-                    element.acts.eq(left.acts_right if place else acts),
+                    element.acts.eq(left.acts_right if place else acts), element.shift.eq(self.shift),
                 ]
                 for way in range(ways):
                     col = place * ways + way
@@ -102,6 +104,8 @@ class SystolicArray(wiring.Component):
         bits = design.act_bits
         lanes_bits = design.lanes * bits
         word = self.word.as_value()
+        if design.compact and design.fetch_steps == 2:      # the word stays
+            return Mux(step.fresh, word[:lanes_bits], word[lanes_bits:])
         mine = word[:lanes_bits]
         if r:
             mine = Signal(lanes_bits, name=f"mine{r}")

@@ -1,11 +1,14 @@
-"""The commands as gateware layouts, made from ``hw.spec.commands``."""
+"""The commands as gateware layouts, made from ``hw.spec.commands``, and how one is gathered."""
 
-from amaranth import signed, unsigned
+from amaranth import Array, Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Assign
 from amaranth.lib import data
 
 from hw.spec.commands import COMMAND_BITS, COMMAND_FIELDS, STREAM_FIELDS
+from hw.spec.design import DesignPoint
+from hw.spec.timing import READ_LATENCY, command_words, drain_cycles
 
-__all__ = ["COMMAND", "STREAM"]
+__all__ = ["COMMAND", "STREAM", "field_bits", "gather", "whole_tile"]
 
 
 def _layout(fields):
@@ -18,3 +21,68 @@ def _layout(fields):
 
 COMMAND = _layout(COMMAND_FIELDS)
 STREAM = _layout(STREAM_FIELDS)
+TILE_FIELDS = ("tile_rows", "tile_cols", "spacing", "distance")
+
+
+def field_bits(design: DesignPoint) -> dict[str, int]:
+    """Bits of each field of ``COMMAND`` that mean something on a compact design; the others there are zero.
+
+    It has one row and nothing in its elements, so that some fields have only one value that makes sense. Its tiles are
+    whole: :func:`whole_tile`.
+    """
+    bits = {name: width for name, (width, _) in COMMAND_FIELDS.items()}
+    if design.compact:
+        address = (design.act_bytes - 1).bit_length()
+        bits |= dict.fromkeys(("window", "broadcast", "local", "local_words", "tail_rows", "out_row_bytes",
+                               "first_segments", *TILE_FIELDS), 0)
+        bits |= {"tail_lanes": 0, "tail_steps": 2, "segment_steps": 2} if design.fetch_steps < 4 else {}
+        bits |= dict.fromkeys(("in_start", "out_base", "step_y_bytes", "out_group_bytes", "out_band_bytes"), address)
+    return {name: min(width, COMMAND_FIELDS[name][0]) for name, width in bits.items()}
+
+
+def whole_tile(design: DesignPoint, command: data.View) -> list[Assign]:
+    """Gives ``command`` the tile fields of a design that always uses all of its array, from the kind of layer."""
+    spacings = [drain_cycles(design, depthwise=depthwise, add=add) for depthwise in (False, True)
+                for add in (False, True)]
+    return [
+        command.tile_rows.eq(design.rows), command.distance.eq(design.depthwise_cols),
+        command.tile_cols.eq(Mux(command.depthwise, design.depthwise_cols, design.cols)),
+        command.spacing.eq(Array(spacings)[Cat(command.add, command.depthwise)]),
+    ]
+
+
+def gather(m: Module, design: DesignPoint, held: data.View, *, reads: Value, begin: Value, weights: Value) -> Value:
+    """Puts the words of a command in their places in ``held`` as they arrive, and adds up its checksum.
+
+    Parameters
+    ----------
+    held
+        Register of ``COMMAND``.
+    reads, begin
+        A word of a command is issued to be read; the first one.
+    weights
+        The word that was issued ``1 + READ_LATENCY`` cycles ago.
+
+    Returns
+    -------
+    Value
+        Once all words are there: whether the checksum is wrong.
+    """
+    width, words = design.weight_word_bits, command_words(design)
+    coming = reads
+    for stage in range(1 + READ_LATENCY):
+        later = Signal(name=f"coming{stage + 1}")
+        m.d.sync += later.eq(coming)
+        coming = later
+    place, folded = Signal(range(max(2, words))), Signal(16)
+    for_checksum = weights[:16]
+    for part in range(1, width // 16):
+        for_checksum = for_checksum ^ weights[16 * part:16 * part + 16]
+    with m.If(coming):
+        m.d.sync += [place.eq(place + 1 if words > 1 else 0), folded.eq(folded ^ for_checksum)]
+        for word in range(words):
+            with m.If(place == word):
+                m.d.sync += held.as_value()[word * width:(word + 1) * width].eq(weights)
+    with m.If(reads & begin):
+        m.d.sync += [folded.eq(0), place.eq(0)]
+    return folded != 0

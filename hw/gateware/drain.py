@@ -9,7 +9,7 @@ from hw.gateware.params import ChannelMemory, ParamWord
 from hw.gateware.requantizer import Requantizer
 from hw.gateware.residual import ResidualBuffer
 from hw.gateware.scratchpad import write_layout
-from hw.gateware.store import Store
+from hw.gateware.store import Store, Tile, TileStore
 from hw.spec.design import DesignPoint
 from hw.spec.requant import ADD_LEFT_SHIFT
 from hw.spec.timing import (
@@ -42,10 +42,14 @@ class Drain(wiring.Component):
         them are at least ``hw.spec.timing.drain_cycles`` apart.
     totals : In
         Of the array.
+    shift : Out(1)
+        Compact design: the sum in place 0 of ``totals`` is taken, and the next one wanted there.
     param, weights : In
         Weight words with parameters; a set comes before the first ``last`` of its block.
     residual, residual_row, word : In
         A fetched word holds what the outputs of an array row are added to; before the ``last`` of their tile.
+    tile, tile_valid : In
+        Compact design: of the sequencer.
     write, write_last : Out
         Outputs, for the activation scratchpad; the last ones of an array row.
     stored : In(1)
@@ -59,8 +63,8 @@ class Drain(wiring.Component):
         super().__init__({
             "command": In(COMMAND), "begin": In(1), "last": In(1), "odd": In(2),
             "totals": In(data.ArrayLayout(signed(design.acc_bits), design.rows * design.cols)),
-            "param": In(ParamWord), "weights": In(design.weight_word_bits),
-            "residual": In(1), "residual_row": In(4),
+            "shift": Out(1), "param": In(ParamWord), "weights": In(design.weight_word_bits),
+            "tile": In(Tile), "tile_valid": In(1), "residual": In(1), "residual_row": In(4),
             "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
             "write": Out(stream.Signature(write_layout(design), always_ready=True)), "write_last": Out(1),
             "stored": In(1, init=1), "done": Out(1),
@@ -70,15 +74,16 @@ class Drain(wiring.Component):
         m = Module()
         design, command = self.design, self.command
         m.submodules.params = params = ChannelMemory(design)
-        m.submodules.store = store = Store(design)
+        m.submodules.store = store = (TileStore if design.compact else Store)(design)
         m.d.comb += [params.param.eq(self.param), params.weights.eq(self.weights), store.command.eq(command),
                      store.begin.eq(self.begin), store.stored.eq(self.stored), self.done.eq(store.done),
                      self.write_last.eq(store.write_last)]
         wiring.connect(m, wiring.flipped(self.write), store.write)
 
+        if design.compact:
+            m.d.comb += [store.tile.eq(self.tile), store.tile_valid.eq(self.tile_valid)]
         start = Signal(data.StructLayout({"valid": 1, "odd": 2}), name="start0")
         m.d.comb += [start.valid.eq(self.last), start.odd.eq(self.odd)]
-        start = self._later(m, start, element_latency(design) - 1, "start")
         issue, row, turn, odd = self._turns(m, start)
 
         # what happened so many cycles after an output's first pass
@@ -114,7 +119,7 @@ class Drain(wiring.Component):
             out = Signal(design.act_bits, name=f"out{q}_0")
             m.d.comb += out.eq(unit.out.payload)
             m.d.comb += store.outputs[q].eq(self._later(m, out, spread - skew, f"out{q}_"))
-        m.d.comb += store.valid.eq(ages[through + spread] & ~command.add)
+        m.d.comb += [store.valid.eq(ages[through + spread] & ~command.add), self.shift.eq(ages[1])]
         with m.If(command.add):
             self._add(m, ages, passes, through, units, params, store)
         return m
@@ -122,6 +127,8 @@ class Drain(wiring.Component):
     def _chosen(self, m, q, place):
         """The sum that requantizer ``q`` takes, a cycle after its ``place``."""
         design = self.design
+        if design.compact:
+            return self.totals[0]
         per_row = design.cols // design.requantizers
         mine = Array(self.totals[r * design.cols + t * design.requantizers + q]
                      for r in range(design.rows) for t in range(per_row))
@@ -179,13 +186,15 @@ class Drain(wiring.Component):
         return issue, row, turn, odd
 
     def _lagged(self, m, start, final_turn):
-        """``start`` as much later as tiles of so many turns per row ask."""
+        """``start`` when element 0's sum is there, and as much later as tiles of so many turns per row ask."""
         design = self.design
         lags = [drain_lag_cycles(design, turns=turns) for turns in range(1, design.cols // design.requantizers + 1)]
-        lag = Signal(range(max(2, max(lags) + 1)))
-        m.d.sync += lag.eq(Mux(self.command.add, 0, Array(Const(one, lag.shape()) for one in lags)[final_turn]))
-        line = [start]
-        for stage in range(max(lags)):
+        lag_of_add = drain_lag_cycles(design, turns=1, add=True)
+        least = min(*lags, lag_of_add)
+        lag = Signal(range(max(2, max(lags) - least + 1)))
+        m.d.sync += lag.eq(Mux(self.command.add, lag_of_add - least, Array(one - least for one in lags)[final_turn]))
+        line = [self._later(m, start, element_latency(design) + least - 1, "start")]
+        for stage in range(max(lags) - least):
             line.append(self._later(m, line[-1], 1, f"lagging{stage}_"))
         chosen = Signal.like(start, name="lagged")
         m.d.comb += chosen.eq(Array(one.as_value() for one in line)[lag])
@@ -217,16 +226,23 @@ class Drain(wiring.Component):
                      params.add_residual.eq(ages[passes.residual]), params.add_operand.eq(ages[passes.operand]),
                      params.add_final.eq(ages[passes.final])]
 
-        own, first, total = Signal(signed(8)), Signal(signed(32)), Signal(signed(32))
+        own, total = Signal(signed(8)), Signal(signed(32))
         lanes = [units[lane] for lane in passes.lanes]
         with m.If(ages[through]):
             m.d.sync += own.eq(lanes[0].out.payload)
-        with m.If(ages[passes.residual + through]):
-            m.d.sync += first.eq(lanes[1].scaled)
-        with m.If(ages[passes.operand + through]):
-            m.d.sync += total.eq(first + lanes[2].scaled)
-        held_own, held_total = Signal(signed(8)), Signal(signed(32))
-        m.d.sync += [held_own.eq(own), held_total.eq(total)]
+        if design.compact:      # the sum before was used by then
+            with m.If(ages[passes.residual + through] | ages[passes.operand + through]):
+                m.d.sync += total.eq(Mux(ages[passes.residual + through], lanes[1].scaled, total + lanes[2].scaled))
+        else:
+            first = Signal(signed(32))
+            with m.If(ages[passes.residual + through]):
+                m.d.sync += first.eq(lanes[1].scaled)
+            with m.If(ages[passes.operand + through]):
+                m.d.sync += total.eq(first + lanes[2].scaled)
+        held_own, held_total = own, total
+        if not design.compact:
+            held_own, held_total = Signal(signed(8)), Signal(signed(32))
+            m.d.sync += [held_own.eq(own), held_total.eq(total)]
 
         for lane in range(design.requantizers):     # the first pass is in lane 0 only
             if lane:

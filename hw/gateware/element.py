@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out
 from hw.gateware.adders import balanced_sum
 from hw.gateware.multipliers import products
 from hw.spec.design import LOCAL_WORDS, DesignPoint
-from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["LUT_RAM", "Modes", "ProcessingElement", "Token", "operands"]
 
@@ -48,18 +47,19 @@ class ProcessingElement(wiring.Component):
     ``hw.spec.timing.element_latency`` cycles after the last token was at the inputs until the next finished
     sums replace them.
 
-    In depthwise mode way ``w`` multiplies activation lane ``col + w`` by weight lane ``row``; an element beyond
-    the design's depthwise rows or columns then gives nothing of use.
+    In a compact design way ``w``'s weights serve a depthwise layer as they are, zero but for lane ``w``, and ``shift``
+    moves the finished sums one way down. Else in depthwise mode way ``w`` multiplies activation lane ``col + w`` by
+    weight lane ``row``; an element beyond the design's depthwise rows or columns then gives nothing of use.
     """
 
     def __init__(self, design: DesignPoint, row: int, col: int):
         self.design, self.row, self.col = design, row, col
-        self.ways = MULTIPLIERS[design.multiplier].ways
+        self.ways = design.ways
         acts = operands(design, design.act_bits)
         weights = data.ArrayLayout(operands(design, design.weight_bits), self.ways)
         super().__init__({
             "modes": In(Modes),
-            "token": In(Token), "acts": In(acts), "weights": In(weights),
+            "token": In(Token), "acts": In(acts), "weights": In(weights), "shift": In(1),
             "modes_right": Out(Modes), "token_right": Out(Token), "acts_right": Out(acts), "weights_down": Out(weights),
             "totals": Out(data.ArrayLayout(signed(design.acc_bits), self.ways)),
         })
@@ -67,6 +67,9 @@ class ProcessingElement(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         design = self.design
+        if design.compact:
+            self._all_columns(m)
+            return m
         m.d.sync += [self.modes_right.eq(self.modes), self.token_right.eq(self.token),
                      self.acts_right.eq(self.acts), self.weights_down.eq(self.weights)]
         token, acts, weights = self.token_right, self._acts(), self._weights()
@@ -82,6 +85,32 @@ class ProcessingElement(wiring.Component):
             m.d.sync += dot.eq(balanced_sum(m, held, f"sum{way}_"))
             self._accumulate(m, way, summed, dot)
         return m
+
+    def _all_columns(self, m):
+        """No neighbours; operands and products are registered, where there are multiplier blocks inside them."""
+        tokens = [self.token]
+        for stage in range(4):
+            tokens.append(Signal(Token, name=f"token{stage + 1}"))
+            m.d.sync += tokens[-1].eq(tokens[-2])
+        token, finished = tokens[3], tokens[4]
+        acts, totals = [self.acts[lane] for lane in range(self.design.lanes)], []
+        # a maximum is of single products with one power of two, that of all pools
+        whole = slice(self.design.weight_bits - 2, self.design.weight_bits - 2 + self.design.act_bits)
+        for way in range(self.ways):
+            row = products(m, self.design.multiplier, acts, [[self.weights[way][lane] for lane in range(len(acts))]],
+                           f"product{way}", registers=True)[0]
+            dot = Signal(signed(self.design.product_bits), name=f"dot{way}", reset_less=True)
+            acc = Signal(signed(self.design.acc_bits), name=f"acc{way}")
+            m.d.sync += dot.eq(balanced_sum(m, row, f"sum{way}_"))
+            above = token.first | (dot[whole].as_signed() > acc[whole].as_signed())
+            with m.If(token.valid & (~self.modes.maximum | above)):
+                m.d.sync += acc.eq(Mux(token.first | self.modes.maximum, dot, acc + dot))
+            totals.append(acc)
+        for way, acc in enumerate(totals):
+            with m.If(finished.valid & finished.last):
+                m.d.sync += self.totals[way].eq(acc)
+            with m.Elif(self.shift):
+                m.d.sync += self.totals[way].eq(self.totals[(way + 1) % self.ways])
 
     @property
     def _depthwise(self):

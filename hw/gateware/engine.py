@@ -1,6 +1,6 @@
 """The engine: scratchpads, array, drain and sequencer behind one Wishbone region (map: ``hw.spec.registers``)."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import enum, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -86,9 +86,11 @@ class Engine(wiring.Component):
 
         # what was issued with a fetch meets its data behind the scratchpads
         step, param = sequencer.step, sequencer.param
+        before = step
         for stage in range(READ_LATENCY):
             later_step, later_param = Signal.like(step, name=f"step{stage}"), Signal.like(param, name=f"param{stage}")
             m.d.sync += [later_step.eq(step), later_param.eq(param)]
+            before = step
             step, param = later_step, later_param
         modes = array.modes
         m.d.comb += [
@@ -102,12 +104,16 @@ class Engine(wiring.Component):
             drain.command.eq(command), drain.begin.eq(sequencer.begin), drain.totals.eq(array.totals),
             drain.last.eq(step.token.valid & step.token.last), drain.odd.eq(step.odd), drain.param.eq(param),
             drain.residual.eq(step.residual), drain.residual_row.eq(step.token.row), drain.word.eq(acts.word),
+            array.shift.eq(drain.shift), drain.tile.eq(sequencer.tile), drain.tile_valid.eq(sequencer.tile_valid),
             drain.weights.eq(weights.weights), sequencer.drained.eq(drain.done),
         ]
         wiring.connect(m, drain.write, acts.write)
         stream_base = self._bus(m, sequencer, acts, weights)
         if design.memory == "spram":
-            m.d.comb += [acts.fetch_valid.eq(sequencer.fetch_valid), acts.write_last.eq(drain.write_last),
+            m.d.comb += [acts.fetch_valid.eq(sequencer.fetch_valid),
+                         # the steps after the first one of a fetch
+                         acts.hold.eq(before.token.valid & ~before.fresh if design.compact else 0),
+                         acts.write_last.eq(drain.write_last),
                          drain.stored.eq(acts.idle)]
         if design.stream_port_bytes:
             self._stream(m, sequencer, acts, weights, stream_base)
@@ -125,7 +131,8 @@ class Engine(wiring.Component):
         m.d.comb += [
             loader.start.eq(start), loader.stop.eq(~sequencer.busy), loader.base.eq(base),
             loader.ring_base.eq(ring.ring_base), loader.ring_bytes.eq(ring.ring_bytes),
-            loader.stream_bytes.eq(ring.stream_bytes), loader.need.eq(sequencer.command.block_words),
+            loader.stream_bytes.eq(sequencer.stream_command.stream_bytes),
+            loader.need.eq(sequencer.command.block_words),
             loader.release.eq(sequencer.stream_release), sequencer.stream_ready.eq(loader.ready),
             sequencer.ring_first.eq(loader.first_word), sequencer.ring_end.eq(loader.end_word),
         ]
@@ -140,7 +147,8 @@ class Engine(wiring.Component):
         m.submodules.source = source = SpramSource(design)
         wiring.connect(m, loader.request, source.request)
         wiring.connect(m, source.data, loader.data)
-        m.d.comb += [loader.enable.eq(sequencer.stream_wait), source.enable.eq(sequencer.stream_wait & acts.load_ready),
+        m.d.comb += [source.start.eq(start), source.base.eq(base), loader.enable.eq(sequencer.stream_wait),
+                     source.enable.eq(sequencer.stream_wait & acts.load_ready),
                      acts.load_read.eq(source.read), acts.load_address.eq(source.address),
                      source.word.eq(acts.load_data)]
 
@@ -199,7 +207,8 @@ class Engine(wiring.Component):
         """Control and status; returns the value of the addressed register."""
         bus = self.bus
         ticket, done = self.ticket, self.done
-        cycles, program, stream = Signal(32), Signal(24), Signal(32)
+        cycles, program, stream = Signal(32), Signal.like(sequencer.program), Signal(
+            self.design.act_bytes.bit_length() if self.design.memory == "spram" else 32)
         number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
         was_busy = Signal()
         m.d.sync += was_busy.eq(sequencer.busy)
@@ -222,13 +231,9 @@ class Engine(wiring.Component):
         value = Signal(32)
         readable = {"ID": self.design.fingerprint, "VERSION": VERSION, "TICKET": ticket, "DONE": done,
                     "CYCLES": cycles, "PROGRAM": program, "PC": sequencer.pc, "STREAM": stream}
-        with m.Switch(bus.adr[:6]):
-            for name, content in readable.items():
-                with m.Case(number[name]):
-                    m.d.comb += value.eq(content)
-            with m.Case(number["STATUS"]):
-                m.d.comb += [value[0].eq(sequencer.busy), value[8:16].eq(sequencer.error),
-                             value[16:].eq(sequencer.layer)]
+        readable["STATUS"] = Cat(sequencer.busy, Const(0, 7), sequencer.error, sequencer.layer)
+        places = {number[name]: content for name, content in readable.items()}
+        m.d.comb += value.eq(Array(places.get(place, 0) for place in range(16))[bus.adr[:4]])
         return value, stream
 
     def _layer_log(self, m, sequencer, address):

@@ -13,25 +13,30 @@ class LoopCounter(wiring.Component):
     Members
     -------
     total : In(bits)
-        Passes of the loop that begins with ``restart``, or with ``advance`` in the last pass; not 0.
+        Passes of the loop that begins with ``restart``, or with ``advance`` in the last pass; not 0. Of a ``small``
+        counter it is constant from ``restart`` on.
     restart : In(1)
         The first pass begins in the next cycle.
     advance : In(1)
         The next pass begins in the next cycle.
     first, last : Out(1)
-        Of the running pass; registers.
+        Of the running pass; registers, but for ``last`` of a ``small`` counter, which compares.
     next_last : Out(1)
-        Whether the pass that ``advance`` begins is a last one.
+        Whether the pass that ``advance`` begins is a last one; not of a ``small`` counter.
     left : Out(bits)
-        Passes behind the running one.
+        Passes behind the running one; not of a ``small`` counter.
     """
 
-    def __init__(self, bits: int):
+    def __init__(self, bits: int, *, small: bool = False):
+        self.small = small
         super().__init__({"total": In(bits), "restart": In(1), "advance": In(1), "first": Out(1), "last": Out(1),
                           "next_last": Out(1), "left": Out(bits)})
 
     def elaborate(self, platform):
         m = Module()
+        if self.small:
+            self._count_up(m)
+            return m
         single = Signal()
         m.d.comb += [single.eq(self.total == 1),
                      self.next_last.eq(Mux(self.last, single, self.left == 1))]
@@ -41,3 +46,13 @@ class LoopCounter(wiring.Component):
         with m.If(self.restart):
             m.d.sync += [self.first.eq(1), self.last.eq(single), self.left.eq(self.total - 1)]
         return m
+
+    def _count_up(self, m):
+        count = Signal.like(self.left, init=1)
+        m.d.comb += self.last.eq(count == self.total)
+        with m.If(self.advance):
+            m.d.sync += [self.first.eq(self.last), count.eq(count + 1)]
+        with m.If(self.restart | (self.advance & self.last)):
+            m.d.sync += count.eq(1)
+        with m.If(self.restart):
+            m.d.sync += self.first.eq(1)

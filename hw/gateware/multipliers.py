@@ -1,6 +1,7 @@
 """Multiplier kinds in gateware; the names and the golden products are those of ``hw.spec.multipliers``."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -95,13 +96,13 @@ def _packed(m: Module, kind: MultiplierKind, acts: Sequence[Value], weights: Seq
 
 
 def _mac16(m: Module, kind: MultiplierKind, acts: Sequence[Value], weights: Sequence[Sequence[Value]],
-           name: str) -> list[list[Value]]:
+           name: str, *, registers: bool = False) -> list[list[Value]]:
     """Neighbouring lanes in the two halves of a block; the last of an odd number has a block alone."""
     found = []
     for way, row in enumerate(weights):
         answers: list[Value] = []
         for lane in range(0, len(acts), 2):
-            block = m.submodules[f"{name}_{way}_{lane}mac16"] = Mac16()
+            block = m.submodules[f"{name}_{way}_{lane}mac16"] = Mac16(registers=registers)
             for half, (act, weight) in enumerate(zip(acts[lane:lane + 2], row[lane:lane + 2], strict=True)):
                 m.d.comb += [block.acts[half].eq(act), block.weights[half].eq(_signed(weight))]
                 answers.append(block.products[half][:len(act) + len(weight)].as_signed())
@@ -118,10 +119,18 @@ BUILDERS: dict[str, Builder] = {
     "mac16": _mac16,
     "ternary": _each(_ternary),
 }
+#: Kinds whose cells have registers for operands and products.
+REGISTERED: dict[str, Builder] = {"mac16": partial(_mac16, registers=True)}
+
+
+def _registered(m: Module, value: Value) -> Value:
+    later = Signal.like(value, reset_less=True)
+    m.d.sync += later.eq(value)
+    return later
 
 
 def products(m: Module, kind: str, acts: Sequence[Value], weights: Sequence[Sequence[Value]],
-             name: str = "product") -> list[list[Value]]:
+             name: str = "product", *, registers: bool = False) -> list[list[Value]]:
     """Combinational products of every way's weights with the same activations, by the multiplier ``kind``.
 
     Parameters
@@ -134,6 +143,9 @@ def products(m: Module, kind: str, acts: Sequence[Value], weights: Sequence[Sequ
         where it is clear. A weight that ``MultiplierKind.weights`` does not list may give anything.
     name
         Start of the names of signals and submodules in ``m``; unique within it.
+    registers
+        Operands and products are registered, so that products come two cycles later; inside of the multiplier blocks
+        that can.
 
     Returns
     -------
@@ -148,11 +160,17 @@ def products(m: Module, kind: str, acts: Sequence[Value], weights: Sequence[Sequ
     if len(weights) != spec.ways or any(len(row) != len(acts) for row in weights):
         raise ValueError(f"{kind}: takes {spec.ways} rows of {len(acts)} weights, got {[len(row) for row in weights]}")
     width = len(acts[0]) + len(weights[0][0])
-    answers = BUILDERS[kind](m, spec, acts, weights, name)
+    builder = BUILDERS[kind]
+    if registers and kind in REGISTERED:
+        builder = REGISTERED[kind]
+    elif registers:
+        acts, *weights = ([_registered(m, value) for value in row] for row in (acts, *weights))
+    answers = builder(m, spec, acts, weights, name)
     result = [[Signal(signed(width), name=f"{name}_{way}_{lane}") for lane in range(len(acts))]
               for way in range(spec.ways)]
-    m.d.comb += [ours.eq(theirs) for row, answer in zip(result, answers, strict=True)
-                 for ours, theirs in zip(row, answer, strict=True)]
+    domain = m.d.sync if registers and kind not in REGISTERED else m.d.comb
+    domain += [ours.eq(theirs) for row, answer in zip(result, answers, strict=True)
+               for ours, theirs in zip(row, answer, strict=True)]
     return [list(row) for row in result]
 
 

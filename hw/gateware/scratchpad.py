@@ -11,7 +11,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.timing import READ_LATENCY
 
 __all__ = ["BLOCK_RAM", "ActivationScratchpad", "BusWrite", "Fetch", "WeightScratchpad", "stream_layout",
-           "write_layout"]
+           "weight_address_bits", "write_layout"]
 
 BUS_BYTES = 4
 REGION_BITS = 11     # words of a weight bank behind one output register, so that none has to cross the device
@@ -39,6 +39,11 @@ def write_layout(design: DesignPoint) -> data.StructLayout:
     """Neighbouring outputs, one for each requantizer."""
     return data.StructLayout({"address": 24, "data": data.ArrayLayout(design.act_bits, design.requantizers),
                               "mask": design.requantizers})
+
+
+def weight_address_bits(design: DesignPoint) -> int:
+    """Of the address of a weight word, or of the one behind the last."""
+    return (8 * design.weight_bytes // design.weight_word_bits).bit_length()
 
 
 def stream_layout(design: DesignPoint) -> data.StructLayout:
@@ -170,7 +175,7 @@ class WeightScratchpad(wiring.Component):
     def __init__(self, design: DesignPoint, init: bytes = b""):
         self.design, self.init = design, init
         super().__init__({
-            "address": In(24), "weights": Out(design.weight_word_bits),
+            "address": In(weight_address_bits(design)), "weights": Out(design.weight_word_bits),
             "bus_read": In(1), "bus_address": In(24), "bus_data": Out(32),
             "bus_write": In(stream.Signature(BusWrite)),
             "stream_write": In(stream.Signature(stream_layout(design), always_ready=True)),
@@ -187,9 +192,15 @@ class WeightScratchpad(wiring.Component):
         line = Signal(24)
         m.d.sync += line.eq(Mux(self.bus_read, self.bus_address >> 2 + bank_bits, self.address >> part_bits))
         part, lane = self.address[:part_bits], self.bus_address[2:2 + bank_bits]
-        for stage in range(READ_LATENCY - 1):
+        # a compact design has no registers behind the memory, but in front of it, where there are fewer bits
+        behind = 0 if design.compact else 2
+        for stage in range(READ_LATENCY - 2 - behind):
+            line = _registered(m, line, f"line{stage}")
+        for stage in range(READ_LATENCY - min(1, behind)):
             part, lane = _registered(m, part, f"part{stage}"), _registered(m, lane, f"lane{stage}")
-        region = _registered(m, _registered(m, line[REGION_BITS:], "region2"), "region3")
+        region = _registered(m, line[REGION_BITS:], "region2")
+        if behind:
+            region = _registered(m, region, "region3")
         words = []
         for bank in range(banks):
             init = [int.from_bytes(self.init[4 * n:4 * n + 4], "little")
@@ -203,12 +214,13 @@ class WeightScratchpad(wiring.Component):
                 writer, reader = storage.write_port(), storage.read_port()
                 m.d.comb += [reader.addr.eq(line), writer.addr.eq(write.line), writer.data.eq(write.data),
                              writer.en.eq(write.valid & (write.line >> REGION_BITS == number))]
-                regions.append(_registered(m, reader.data, f"word{bank}_{number}"))
+                regions.append(_registered(m, reader.data, f"word{bank}_{number}") if behind else reader.data)
             words.append(Array(regions)[region] if len(regions) > 1 else regions[0])
         port = Signal(design.weight_port_bits)
         m.d.comb += port.eq(Cat(*words))
-        m.d.sync += [self.weights.eq(port.word_select(part, design.weight_word_bits)),
-                     self.bus_data.eq(port.word_select(lane, 32))]
+        domain = m.d.sync if behind else m.d.comb
+        domain += [self.weights.eq(port.word_select(part, design.weight_word_bits)),
+                   self.bus_data.eq(port.word_select(lane, 32))]
         m.d.comb += self.bus_write.ready.eq(~self.stream_write.valid)
         return m
 

@@ -1,14 +1,16 @@
 """The sequencer: fetches a program and issues, in every cycle, one activation fetch and one step."""
 
-from amaranth import Array, Cat, Module, Mux, Signal, Value, signed
+from amaranth import Array, Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import Step
-from hw.gateware.command import COMMAND, STREAM
+from hw.gateware.command import COMMAND, STREAM, field_bits, gather, whole_tile
+from hw.gateware.counters import CounterMemory, CounterRegisters
 from hw.gateware.loop import LoopCounter
 from hw.gateware.params import ParamWord
-from hw.gateware.scratchpad import Fetch
+from hw.gateware.scratchpad import Fetch, weight_address_bits
+from hw.gateware.store import Tile
 from hw.gateware.walker import Pixel, Taps, WindowWalker
 from hw.spec.commands import COUNTERS, COUNTS, ERRORS, LAYER_LOG_ENTRIES, MAGIC, OPCODES
 from hw.spec.design import DesignPoint
@@ -76,6 +78,8 @@ class Sequencer(wiring.Component):
         Read from ``weight_address``, ``READ_LATENCY`` cycles ago.
     fetch_valid : Out(1)
         The fetch reads the activation scratchpad.
+    tile, tile_valid : Out
+        With a tile's last step: where its outputs are stored.
     stream_start, stream_command, stream_wait, stream_ready, stream_release : Out, Out, Out, In, Out
         To and from the stream of weights: a STREAM command; the block's words are waited for, are there, are used.
     ring_first, ring_end : In
@@ -84,60 +88,83 @@ class Sequencer(wiring.Component):
 
     def __init__(self, design: DesignPoint):
         self.design = design
+        #: The command as it is in memory. In a compact design some fields are in use after that.
+        self.held = Signal(COMMAND, reset_less=design.compact)
+        word = self._word = unsigned(weight_address_bits(design))
         super().__init__({
-            "start": In(1), "program": In(24), "busy": Out(1), "error": Out(8), "pc": Out(24), "layer": Out(16),
+            "start": In(1), "program": In(word), "busy": Out(1), "error": Out(8), "pc": Out(word), "layer": Out(16),
             "log_write": Out(1), "log_address": Out((LAYER_LOG_ENTRIES * 8 - 1).bit_length()), "log_data": Out(32),
             "pause": In(1), "paused": Out(1), "command": Out(COMMAND), "begin": Out(1), "drained": In(1),
             "weights": In(design.weight_word_bits), "fetch": Out(Fetch), "fetch_valid": Out(1),
-            "weight_address": Out(24), "step": Out(Step), "param": Out(ParamWord),
+            "weight_address": Out(word), "tile": Out(Tile), "tile_valid": Out(1),
+            "step": Out(Step), "param": Out(ParamWord),
             "stream_start": Out(1), "stream_command": Out(STREAM), "stream_wait": Out(1), "stream_ready": In(1),
-            "stream_release": Out(1), "ring_first": In(24), "ring_end": In(24),
+            "stream_release": Out(1), "ring_first": In(word), "ring_end": In(word),
         })
 
     def elaborate(self, platform):
         m = Module()
         design, command = self.design, self.command
         state = Signal(State)
-        pointer, block_pointer = Signal(24), Signal(24)      # weight words
-        command_pointer, ring_pointer = Signal(24), Signal(24)
-        next_pointer = Signal(24)
+        pointer, block_pointer = Signal(self._word), Signal(self._word)
+        command_pointer, ring_pointer = Signal(self._word), Signal(self._word)
+        next_pointer = Signal(self._word)
         m.d.comb += next_pointer.eq(pointer + 1)
         if design.stream_port_bytes:
             with m.If(command.stream & (pointer + 1 == self.ring_end)):
                 m.d.comb += next_pointer.eq(self.ring_first)
         count = Signal(range(max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES) + 1))
-        damaged = self._gather_command(m, state, count)
+        damaged = gather(m, design, self.held, reads=state == State.FETCH, begin=count == 0, weights=self.weights)
+        m.d.comb += self.stream_command.as_value().eq(self.held.as_value())
+        for name, bits in field_bits(design).items():
+            field = self.held[name]
+            m.d.comb += command[name].eq(field if bits == len(field) else field[:bits])
+        if design.compact:
+            m.d.comb += whole_tile(design, command)
         settled, settle_left = Signal(), Signal(8)
         m.d.comb += settled.eq(settle_left == 0)
         m.d.comb += [self.busy.eq(state != State.IDLE),
                      self.stream_wait.eq((state == State.BLOCK) & command.stream & settled)]
 
         phase, param_row, block = Signal(range(max(2, design.fetch_steps))), Signal(4), Signal(2)
-        loops = {name: LoopCounter(command[f"{name}s"].shape().width) for name in ("group", "band", "block")}
-        m.submodules.phases = phases = LoopCounter(5)
+        loops = {name: LoopCounter(command[f"{name}s"].shape().width, small=design.compact)
+                 for name in ("group", "band", "block")}
         for name, loop in loops.items():
             m.submodules[f"{name}s"] = loop
             m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(self.begin)]
         local_left, local_tap, local_row = Signal(7), Signal(4), Signal(4)
         m.submodules.walker = walker = WindowWalker()
-        m.submodules.taps = taps = Taps()
+        m.submodules.taps = taps = Taps(small=design.compact)
         block_address, block_x = Signal(24), Signal(signed(18))
-        residual_address, residual_tile, residual_block = Signal(24), Signal(24), Signal(24)
+        residual_tile = Signal(24)
+        # one row's registers for the first block are of no use later
+        residual_address = residual_tile if design.compact else Signal(24)
+        residual_block = self.held.out_base if design.compact else Signal(24)
+        if design.compact:
+            block_address = self.held.in_start
         m.d.comb += [walker.command.eq(command), walker.block_address.eq(block_address),
                      walker.block_x.eq(block_x), taps.command.eq(command), taps.begin.eq(self.begin),
                      taps.first_tile.eq(loops["group"].first)]
 
         single = command.depthwise | command.broadcast
         steps = Mux(taps.row_ends, command.tail_steps, command.segment_steps)
-        last_phase, last_group, last_band, last_block = (
-            phases.last, loops["group"].last, loops["band"].last, loops["block"].last)
+        last_phase = Signal()
+        last_group, last_band, last_block = (
+            loops["group"].last, loops["band"].last, loops["block"].last)
         tile_ends, set_ends = Signal(), Signal()
         m.d.comb += [
-            phases.total.eq(Mux(single, 1, Mux(taps.next_row_ends, _at_least(command.tail_steps, command.tile_rows),
-                                               _at_least(command.segment_steps, command.tile_rows)))),
-            phases.restart.eq(self.begin), taps.ends_band.eq(last_group), tile_ends.eq(last_phase & taps.last),
+            taps.ends_band.eq(last_group), tile_ends.eq(last_phase & taps.last),
             set_ends.eq(count == design.param_words - 1),
         ]
+
+        if design.compact:
+            m.d.comb += last_phase.eq(single | (phase + 1 == steps))
+        else:
+            m.submodules.phases = phases = LoopCounter(5)
+            m.d.comb += [
+                phases.total.eq(Mux(single, 1, Mux(taps.next_row_ends, _at_least(command.tail_steps, command.tile_rows),
+                                                   _at_least(command.segment_steps, command.tile_rows)))),
+                phases.restart.eq(self.begin), last_phase.eq(phases.last)]
 
         # Cycles since the tile began; the next one may not begin before the drain is free for it. A pause before a
         # tile's last step brings that step closer to the next tile's, so pauses do not count.
@@ -158,7 +185,10 @@ class Sequencer(wiring.Component):
                 ((state == State.TILE) & (phase == 0)))),
             issues.eq((state == State.TILE) & ~self.paused),
         ]
-        reads_weights = self._issue(m, state, issues, phase, steps, single, taps, walker, loops)
+        reads_weights = self._issue(m, state, issues, phase, last_phase, steps, single, taps, walker, loops)
+        if design.compact:
+            m.d.comb += [self.tile_valid.eq(issues & tile_ends), self.tile.address.eq(residual_tile),
+                         self.tile.last_block.eq(last_block), self.tile.ends.eq(last_group & last_band & last_block)]
         m.d.sync += [self.weight_address.eq(pointer), self.begin.eq(0), self.step.odd.eq(block),
                      self.param.valid.eq((state == State.PARAMS) | (state == State.ADD)),
                      self.param.add.eq(state == State.ADD), self.param.index.eq(count),
@@ -168,7 +198,9 @@ class Sequencer(wiring.Component):
         kept_steps = Signal(4)      # local: number of the step in its tile
 
         def start_tile():
-            m.d.sync += [to_wait.eq(spacing), count.eq(0), kept_steps.eq(0), residual_address.eq(residual_tile)]
+            m.d.sync += [to_wait.eq(spacing), count.eq(0), kept_steps.eq(0)]
+            if not design.compact:
+                m.d.sync += residual_address.eq(residual_tile)
             with m.If(command.add):
                 m.d.sync += state.eq(State.RESIDUAL)
             with m.Else():
@@ -185,7 +217,8 @@ class Sequencer(wiring.Component):
             with m.If(~last_group | ~last_band):
                 m.d.sync += pointer.eq(block_pointer)
                 start_tile()
-                m.d.sync += residual_address.eq(following)
+                if not design.compact:
+                    m.d.sync += residual_address.eq(following)
             with m.Else():
                 m.d.comb += self.stream_release.eq(command.stream)
                 if design.memory == "spram":
@@ -195,21 +228,26 @@ class Sequencer(wiring.Component):
                 m.d.sync += [block.eq(block + 1), state.eq(Mux(last_block, State.DRAIN, State.BLOCK)),
                              block_address.eq(block_address + command.block_bytes),
                              block_x.eq(block_x + command.block_bytes),
-                             residual_block.eq(next_residual), residual_tile.eq(next_residual)]
+                             residual_block.eq(next_residual)]
+                if not design.compact:
+                    m.d.sync += residual_tile.eq(next_residual)
 
         with m.If(reads_weights):
             m.d.sync += pointer.eq(next_pointer)
         with m.If(issues):
             m.d.sync += phase.eq(Mux(last_phase, 0, phase + 1))
-            m.d.comb += [phases.advance.eq(1), taps.advance.eq(last_phase)]
+            m.d.comb += taps.advance.eq(last_phase)
+            if not design.compact:
+                m.d.comb += phases.advance.eq(1)
             with m.If(phase < steps):
                 m.d.sync += kept_steps.eq(kept_steps + 1)
 
         self._count(m, state)
         with m.Switch(state):
             with m.Case(State.IDLE):
+                m.d.sync += pointer.eq(self.program)
                 with m.If(self.start):
-                    m.d.sync += [pointer.eq(self.program), self.layer.eq(0), self.error.eq(0)]
+                    m.d.sync += [self.layer.eq(0), self.error.eq(0)]
                     self._next_command(m, state, count)
             with m.Case(State.FETCH):
                 m.d.sync += [count.eq(count + 1), pointer.eq(pointer + 1), command_pointer.eq(pointer + 1)]
@@ -223,19 +261,22 @@ class Sequencer(wiring.Component):
                     m.d.sync += state.eq(State.DECODE)
             with m.Case(State.DECODE):
                 self._decode(m, state, count, damaged)
-                m.d.sync += [block.eq(0), count.eq(0), param_row.eq(0),
-                             block_address.eq(command.in_start), block_x.eq(command.first_x_bytes),
-                             residual_tile.eq(command.out_base), residual_block.eq(command.out_base)]
-                with m.If(command.opcode == OPCODES["LAYER"]):
-                    m.d.sync += pointer.eq(command.weight_base)
-                    if design.stream_port_bytes:
-                        with m.If(command.stream):
-                            m.d.sync += pointer.eq(ring_pointer)
+                if not design.compact:
+                    m.d.sync += block_address.eq(command.in_start)
+                m.d.sync += [block.eq(0), count.eq(0), param_row.eq(0), block_x.eq(command.first_x_bytes),
+                             ]
+                if not design.compact:
+                    m.d.sync += [residual_tile.eq(command.out_base), residual_block.eq(command.out_base)]
+                with m.If(command.opcode[0] if design.compact else command.opcode == OPCODES["LAYER"]):
+                    m.d.sync += pointer.eq(Mux(command.stream, ring_pointer, command.weight_base)
+                                           if design.stream_port_bytes else command.weight_base)
                 if design.stream_port_bytes:
                     with m.If(self.stream_start):
                         m.d.sync += ring_pointer.eq(self._ring_words(self.stream_command.ring_base))
             with m.Case(State.BLOCK):
                 m.d.sync += [count.eq(0), param_row.eq(0)]
+                if design.compact:
+                    m.d.sync += residual_tile.eq(residual_block)
                 with m.If(~settled):
                     m.d.sync += settle_left.eq(settle_left - 1)
                 ready = settled & ~self.paused & (
@@ -268,7 +309,9 @@ class Sequencer(wiring.Component):
                 with m.If(local_left == 1):
                     start_tile()
             with m.Case(State.RESIDUAL):
-                m.d.sync += [count.eq(count + 1), residual_address.eq(residual_address + command.out_row_bytes)]
+                m.d.sync += count.eq(count + 1)
+                if not design.compact:
+                    m.d.sync += residual_address.eq(residual_address + command.out_row_bytes)
                 with m.If(count == last_row):
                     start_steps()
             with m.Case(State.PORT):
@@ -290,16 +333,18 @@ class Sequencer(wiring.Component):
                 with m.If(self.drained):
                     m.d.sync += [state.eq(State.LOG), count.eq(0)]
             with m.Case(State.LOG):
-                m.d.sync += count.eq(count + 1)
+                m.d.sync += [count.eq(count + 1), pointer.eq(command_pointer)]
                 with m.If(count == LOG_CYCLES - 1):
-                    m.d.sync += [self.layer.eq(self.layer + 1), pointer.eq(command_pointer)]
+                    m.d.sync += self.layer.eq(self.layer + 1)
                     self._next_command(m, state, count)
 
         if design.has_local_memory:
             m.d.sync += self.step.token.tap.eq(
                 Mux(state == State.LOCAL, local_tap, Mux(command.window, taps.y, kept_steps)))
         with m.If(state == State.RESIDUAL):
-            m.d.sync += [self.fetch.address.eq(residual_address), self.step.token.row.eq(count)]
+            m.d.sync += self.fetch.address.eq(residual_address)
+            if not design.compact:      # there is only row 0
+                m.d.sync += self.step.token.row.eq(count)
         m.d.sync += self.fetch.raw.eq(state == State.RESIDUAL)
         return m
 
@@ -310,33 +355,10 @@ class Sequencer(wiring.Component):
     def _next_command(self, m, state, count):
         m.d.sync += [state.eq(State.FETCH), count.eq(0)]
 
-    def _gather_command(self, m, state, count):
-        """Put the words of a command in its register as they arrive; returns whether its checksum is wrong."""
-        width = self.design.weight_word_bits
-        words = command_words(self.design)
-        coming = state == State.FETCH
-        for stage in range(1 + READ_LATENCY):
-            later = Signal(name=f"coming{stage + 1}")
-            m.d.sync += later.eq(coming)
-            coming = later
-        place, folded = Signal(range(max(2, words))), Signal(16)
-        value = self.weights
-        for_checksum = value[:16]
-        for part in range(1, width // 16):
-            for_checksum = for_checksum ^ value[16 * part:16 * part + 16]
-        with m.If(coming):
-            m.d.sync += [place.eq(place + 1 if words > 1 else 0), folded.eq(folded ^ for_checksum)]
-            for word in range(words):
-                with m.If(place == word):
-                    m.d.sync += self.command.as_value()[word * width:(word + 1) * width].eq(value)
-        with m.If((state == State.FETCH) & (count == 0)):
-            m.d.sync += [folded.eq(0), place.eq(0)]
-        m.d.comb += self.stream_command.as_value().eq(self.command.as_value())
-        return folded != 0
-
     def _decode(self, m, state, count, damaged):
         command = self.command
-        empty = Cat(command[name] == 0 for name in COUNTS).any()
+        used = field_bits(self.design)
+        empty = Cat(self.held[name] == 0 for name in COUNTS if used[name]).any()
 
         def stop(error):
             m.d.sync += [self.error.eq(ERRORS[error]), state.eq(State.IDLE)]
@@ -361,44 +383,35 @@ class Sequencer(wiring.Component):
 
     def _count(self, m, state):
         """Count each cycle of a layer once; while they are logged the counters rest, then they start from zero."""
-        logged = Signal(range(LOG_CYCLES + 1))
-        counters = {name: Signal(32, name=f"count_{name}") for name in COUNTERS}
-        with m.If(state == State.LOG):
-            m.d.sync += logged.eq(logged + 1)
-            for number, value in enumerate(counters.values()):
-                with m.If(logged == number):
-                    m.d.comb += self.log_data.eq(value)
-                    m.d.sync += value.eq(0)
-        with m.Else():
-            m.d.sync += logged.eq(0)
-            with m.If(state == State.IDLE):
-                m.d.sync += [value.eq(0) for value in counters.values()]
-            with m.Elif(self.paused):
-                m.d.sync += counters["memory"].eq(counters["memory"] + 1)
-            with m.Else():
-                for name, value in counters.items():
-                    mine = Signal(name=f"is_{name}")
-                    with m.Switch(state):
-                        with m.Case(*(one for one, counter in COUNTED.items() if counter == name)):
-                            m.d.comb += mine.eq(1)
-                    m.d.sync += value.eq(value + mine)
-        m.d.comb += [self.log_write.eq(state == State.LOG), self.log_address.eq(Cat(logged, self.layer[:13]))]
+        m.submodules.counters = counters = CounterMemory() if self.design.compact else CounterRegisters()
+        m.d.comb += [counters.clear.eq(state == State.IDLE), counters.log.eq(state == State.LOG),
+                     counters.layer.eq(self.layer), self.log_write.eq(counters.write),
+                     self.log_address.eq(counters.address), self.log_data.eq(counters.data)]
+        for number, name in enumerate(COUNTERS):
+            with m.Switch(state):
+                with m.Case(*(one for one, counter in COUNTED.items() if counter == name)):
+                    m.d.comb += counters.which.eq(number)
+        with m.If(self.paused):
+            m.d.comb += counters.which.eq(list(COUNTERS).index("memory"))
 
-    def _issue(self, m, state, issues, phase, steps, single, taps, walker, loops):
+    def _issue(self, m, state, issues, phase, last_phase, steps, single, taps, walker, loops):
         """One fetch and one step; returns whether this cycle reads a word of weights."""
         design, command = self.design, self.command
-        kept = Array(Signal(Pixel, name=f"pixel{r}") for r in range(design.rows))
         pixel = Signal(Pixel)
         fetches, advances = Signal(), Signal()
         row = phase[:max(1, (design.rows - 1).bit_length())]
-        m.d.comb += [
-            fetches.eq(single | (phase < command.tile_rows)),
-            advances.eq(taps.first & fetches & (~command.window | loops["group"].first)),
-            pixel.eq(Mux(advances, walker.pixel.as_value(), kept[row].as_value())),
-            walker.advance.eq(issues & advances),
-        ]
-        with m.If(issues & advances):
-            m.d.sync += kept[row].eq(walker.pixel)
+        m.d.comb += fetches.eq(single | (phase < command.tile_rows))
+        if design.compact:
+            m.d.comb += [pixel.eq(walker.pixel), walker.advance.eq(issues & taps.last & last_phase)]
+        else:
+            kept = Array(Signal(Pixel, name=f"pixel{r}") for r in range(design.rows))
+            m.d.comb += [
+                advances.eq(taps.first & fetches & (~command.window | loops["group"].first)),
+                pixel.eq(Mux(advances, walker.pixel.as_value(), kept[row].as_value())),
+                walker.advance.eq(issues & advances),
+            ]
+            with m.If(issues & advances):
+                m.d.sync += kept[row].eq(walker.pixel)
 
         y = Signal(signed(17))
         m.d.sync += [self.fetch.address.eq(pixel.address + taps.address), self.fetch.x.eq(pixel.x + taps.x),

@@ -12,9 +12,8 @@ from hw.gateware.ice40 import Cells
 from hw.gateware.scratchpad import BusWrite, Fetch, write_layout
 from hw.spec.design import DesignPoint
 
-__all__ = ["SPRAM_READ_LATENCY", "SinglePort16k", "SpramScratchpad"]
+__all__ = ["SinglePort16k", "SpramScratchpad"]
 
-SPRAM_READ_LATENCY = 4    # cycles: address register, memory, two steps of rotation
 BANKS = 4
 WORD_BITS = 14            # of a memory's address
 BYTES = 2 * BANKS
@@ -80,7 +79,7 @@ class SpramScratchpad(wiring.Component):
     """128 KB of activations, and of weights that stream from here, behind one port of 8 bytes.
 
     The port serves one request per cycle: ``fetch`` whenever ``fetch_valid`` says so, else the oldest row that waits
-    to be stored, else ``load``, else the bus. Reads give their data ``SPRAM_READ_LATENCY`` cycles after the cycle in
+    to be stored, else ``load``, else the bus. Reads give their data ``READ_LATENCY`` cycles after the cycle in
     which they had the port, and see everything that had the port before them.
 
     The writes up to and including the one with ``write_last`` are a row: at most ``cols`` neighbouring bytes, from the
@@ -95,6 +94,8 @@ class SpramScratchpad(wiring.Component):
         ``address`` must be even. Looked at where ``fetch_valid`` is high.
     row_bytes, zero : In
         Constant from a fetch to its ``word``.
+    hold : In(1)
+        ``word``, ``load_data`` and ``bus_data`` stay as they are in the next cycle.
     word : Out
         The fetched bytes; those outside the row are ``zero``.
     write, write_last : In
@@ -119,7 +120,7 @@ class SpramScratchpad(wiring.Component):
         self.stored, self.waiting, self.store = Signal(Row, reset_less=True), Signal(), Signal()
         super().__init__({
             "fetch": In(Fetch), "fetch_valid": In(1), "row_bytes": In(16), "zero": In(signed(8)),
-            "word": Out(data.ArrayLayout(signed(8), BYTES)),
+            "hold": In(1), "word": Out(data.ArrayLayout(signed(8), BYTES)),
             "write": In(stream.Signature(write_layout(design), always_ready=True)), "write_last": In(1),
             "idle": Out(1),
             "load_read": In(1), "load_address": In(24), "load_ready": Out(1), "load_data": Out(64),
@@ -214,7 +215,9 @@ class SpramScratchpad(wiring.Component):
                 with m.Else():
                     m.d.sync += steps.word_select(byte, 8).eq(half.word_select(byte & 1, 8) ^ zero)
         lower, upper = steps[:4 * BYTES], steps[4 * BYTES:]
-        word = _delayed(m, Mux(offset3, Cat(upper, lower), steps) ^ after.replicate(BYTES), 1, "word")
+        word = Signal(8 * BYTES, reset_less=True)
+        with m.If(~self.hold):
+            m.d.sync += word.eq(Mux(offset3, Cat(upper, lower), steps) ^ after.replicate(BYTES))
         m.d.comb += [self.word.as_value().eq(word), self.load_data.eq(word), self.bus_data.eq(word)]
 
     def _outside(self, m, fetched):

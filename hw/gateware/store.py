@@ -1,16 +1,27 @@
 """Addresses and masks of the outputs as they leave the requantizers."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.command import COMMAND
 from hw.gateware.loop import LoopCounter
 from hw.gateware.scratchpad import write_layout
-from hw.spec.design import DesignPoint
+from hw.spec.design import SPRAM_ROW_BYTES, DesignPoint
 from hw.spec.timing import WRITE_LATENCY
 
-__all__ = ["Store"]
+__all__ = ["Store", "Tile", "TileStore"]
+
+TILES = 8   # between the last step of a tile and the store of its last output, at most
+
+
+def _members(design):
+    return {
+        "command": In(COMMAND), "begin": In(1), "valid": In(1),
+        "outputs": In(data.ArrayLayout(design.act_bits, design.requantizers)),
+        "write": Out(stream.Signature(write_layout(design), always_ready=True)), "write_last": Out(1),
+        "stored": In(1), "done": Out(1),
+    }
 
 
 class Store(wiring.Component):
@@ -32,12 +43,7 @@ class Store(wiring.Component):
 
     def __init__(self, design: DesignPoint):
         self.design = design
-        super().__init__({
-            "command": In(COMMAND), "begin": In(1), "valid": In(1),
-            "outputs": In(data.ArrayLayout(design.act_bits, design.requantizers)),
-            "write": Out(stream.Signature(write_layout(design), always_ready=True)), "write_last": Out(1),
-            "stored": In(1), "done": Out(1),
-        })
+        super().__init__(_members(design))
 
     def elaborate(self, platform):
         m = Module()
@@ -93,13 +99,76 @@ class Store(wiring.Component):
                                                  for q in range(design.requantizers)), 0)),
             self.write_last.eq(last_turn),
         ]
-        ending = Signal(name="ending0")
-        m.d.comb += ending.eq(self.valid & last_turn & last_row & last_group & last_band & last_block)
-        for stage in range(WRITE_LATENCY - 1):
-            following = Signal(name=f"ending{stage + 1}")
-            m.d.sync += following.eq(ending)
-            ending = following
-        waiting = Signal()      # for a port that others use
-        m.d.comb += self.done.eq((ending | waiting) & self.stored)
-        m.d.sync += waiting.eq((ending | waiting) & ~self.stored)
+        _finish(m, self, self.valid & last_turn & last_row & last_group & last_band & last_block)
+        return m
+
+
+def _finish(m, store, ends):
+    """``done`` some cycles after the last output, when it can be read."""
+    ending = Signal(name="ending0")
+    m.d.comb += ending.eq(ends)
+    for stage in range(WRITE_LATENCY - 1):
+        following = Signal(name=f"ending{stage + 1}")
+        m.d.sync += following.eq(ending)
+        ending = following
+    waiting = Signal()      # for a port that others use
+    m.d.comb += store.done.eq((ending | waiting) & store.stored)
+    m.d.sync += waiting.eq((ending | waiting) & ~store.stored)
+
+
+class Tile(data.Struct):
+    """Where the outputs of a tile go."""
+
+    address: 24       # of the first one
+    last_block: 1
+    ends: 1           # the layer's last tile
+
+
+class TileStore(wiring.Component):
+    """The same for a compact design, whose sequencer knows where the tiles are stored.
+
+    Members
+    -------
+    tile, tile_valid : In
+        The next tile, in the cycle of its last step.
+    """
+
+    def __init__(self, design: DesignPoint):
+        self.design = design
+        super().__init__({**_members(design), "tile": In(Tile), "tile_valid": In(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        design, command = self.design, self.command
+        bits = (design.act_bytes - 1).bit_length()
+        kept = data.StructLayout({"address": bits, "last_block": 1, "ends": 1})
+        m.submodules.tiles = storage = memory.Memory(
+            shape=kept, depth=TILES, init=[], attrs={"ram_style": "block", "no_rw_check": 1})
+        writer, reader = storage.write_port(), storage.read_port()
+        tile = reader.data
+        column = Signal(range(design.cols))
+        place_bits = (SPRAM_ROW_BYTES - 1).bit_length()
+        last_turn = Signal()
+        m.d.comb += [
+            last_turn.eq(column == command.tile_cols - 1), writer.en.eq(self.tile_valid),
+            writer.data.address.eq(self.tile.address), writer.data.last_block.eq(self.tile.last_block),
+            writer.data.ends.eq(self.tile.ends),
+            # the memory looks at the upper bits only with the first one of a row
+            self.write.valid.eq(self.valid),
+            self.write.p.address.eq(Cat((tile.address[:place_bits] + column)[:place_bits], tile.address[place_bits:])),
+            self.write.p.data.eq(self.outputs),
+            self.write.p.mask.eq(~tile.last_block | (column < command.tail_cols)), self.write_last.eq(last_turn),
+        ]
+        place = Signal.like(writer.addr)
+        with m.If(self.tile_valid):
+            m.d.sync += place.eq(place + 1)
+        number = Signal.like(reader.addr)
+        m.d.comb += [reader.addr.eq(number), writer.addr.eq(place)]
+        with m.If(self.valid):
+            m.d.sync += column.eq(Mux(last_turn, 0, column + 1))
+            with m.If(last_turn):
+                m.d.sync += number.eq(number + 1)
+        with m.If(self.begin):
+            m.d.sync += [column.eq(0), number.eq(0), place.eq(0)]
+        _finish(m, self, self.valid & last_turn & tile.ends)
         return m

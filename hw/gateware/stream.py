@@ -46,7 +46,8 @@ class WeightStream(wiring.Component):
     request : Out(stream)
         Keeps the stream contract even over ``start`` and ``stop``.
     data : In(stream)
-        The beats of the accepted requests in order, least significant byte first, with any pauses; always taken.
+        The beats of the accepted requests in order, least significant byte first, with any pauses; always taken. From
+        the SPRAM a beat's payload comes one cycle later.
     write : Out(stream)
         For the weight scratchpad, in the cycle after the last beat of the word.
     need, ready : In(12), Out(1)
@@ -78,7 +79,10 @@ class WeightStream(wiring.Component):
         self.room, self.level = Signal(units), Signal(units)
         self.due, self.drop = Signal(range(CHUNK_BYTES // design.stream_port_bytes + 1)), Signal()
         #: What is left to ask for, in writes; no request since ``start``; beats in the word to come; its place.
-        self.left = Signal(32 - _log2(write_bytes(design)))
+        longest = design.act_bytes if design.memory == "spram" else (1 << 32) - 1     # stream, bytes
+        self.left = Signal(longest.bit_length() - _log2(write_bytes(design)))
+        #: Size of the latest request, for a cycle; until then ``left`` and ``room`` do not know of it.
+        self.asked = Signal(range(CHUNK_BYTES // write_bytes(design) + 1))
         #: What of it fits into a request; follows by a cycle, in which no request is decided on.
         self.left_chunk = Signal(range(CHUNK_BYTES // write_bytes(design) + 1))
         self.first, self.part = Signal(), Signal(1)
@@ -99,7 +103,8 @@ class WeightStream(wiring.Component):
             self.first_word.eq(self.ring_base >> _log2(word_bytes(self.design))),
             self.end_word.eq((self.ring_base + self.ring_bytes) >> _log2(word_bytes(self.design))),
         ]
-        m.d.sync += [self.room.eq(self.room + freed - (asked << in_write)), self.left.eq(self.left - asked),
+        m.d.sync += [self.asked.eq(asked), self.left.eq(self.left - self.asked),
+                     self.room.eq(self.room + freed - (self.asked << in_write)),
                      self.level.eq(self.level + (written << in_write) - freed)]
         whole_chunk = CHUNK_BYTES // whole
 
@@ -148,7 +153,9 @@ class WeightStream(wiring.Component):
         whole, port = write_bytes(self.design), self.design.stream_port_bytes
         complete = Signal()
         m.d.comb += complete.eq(self.data.valid)
-        if whole == port:
+        if self.design.memory == "spram":
+            m.d.comb += self.write.p.data.eq(self.data.payload)
+        elif whole == port:
             m.d.sync += self.write.p.data.eq(self.data.payload)
         else:
             with m.If(self.data.valid):
@@ -169,37 +176,45 @@ class SpramSource(wiring.Component):
     """Serves the loader's requests from the SPRAM that holds the activations: one read per cycle with ``enable``.
 
     A request accepted in cycle a is read from cycle a + 1 on; a read's beat comes ``SPRAM_LATENCY_CYCLES`` cycles
-    later, whatever ``enable`` is then.
+    later, and its payload in the cycle after, whatever ``enable`` is then.
 
     Members
     -------
     request, data : the other ends of the loader's
+        Every request begins where the one before ended.
+    start, base : In
+        The loader's; its next request begins at ``base``.
     enable : In(1)
         The SPRAM's port is free in this cycle.
     read, address : Out(1), Out(24)
         Reads the word of 8 bytes at this byte address; only in cycles with ``enable``.
     word : In(64)
-        What was read ``SPRAM_LATENCY_CYCLES`` cycles ago.
+        What was read ``SPRAM_LATENCY_CYCLES + 1`` cycles ago.
     """
 
     def __init__(self, design: DesignPoint):
         port_bits = 8 * design.stream_port_bytes
         self.step_bytes = design.stream_port_bytes
         super().__init__({
-            "request": In(stream.Signature(Request)), "enable": In(1),
+            "request": In(stream.Signature(Request)), "enable": In(1), "start": In(1), "base": In(32),
             "read": Out(1), "address": Out(24), "word": In(port_bits),
             "data": Out(stream.Signature(port_bits, always_ready=True)),
         })
         self.left = Signal(range(CHUNK_BYTES // self.step_bytes + 1))     # reads to come
+        self.first = Signal()      # no request since ``start``
         self.coming = Signal(SPRAM_LATENCY_CYCLES)                              # reads under way, the oldest last
 
     def elaborate(self, platform):
         m = Module()
+        accepted = Signal()
         m.d.comb += [self.request.ready.eq(self.left == 0), self.read.eq(self.enable & (self.left != 0)),
                      self.data.valid.eq(self.coming[-1]), self.data.payload.eq(self.word)]
-        m.d.sync += self.coming.eq(Cat(self.read, self.coming))
+        m.d.sync += [self.coming.eq(Cat(self.read, self.coming)), self.first.eq(self.start | (self.first & ~accepted))]
         with m.If(self.read):
             m.d.sync += [self.left.eq(self.left - 1), self.address.eq(self.address + self.step_bytes)]
-        with m.If(self.request.valid & self.request.ready):
-            m.d.sync += [self.left.eq(self.request.p.beats), self.address.eq(self.request.p.address)]
+        m.d.comb += accepted.eq(self.request.valid & self.request.ready)
+        with m.If(accepted):
+            m.d.sync += self.left.eq(self.request.p.beats)
+            with m.If(self.first):      # requests follow each other
+                m.d.sync += self.address.eq(self.base)
         return m

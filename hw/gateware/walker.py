@@ -64,7 +64,7 @@ class Taps(wiring.Component):
     first, last : Out(1)
         Of the tile's segments.
     row_ends, next_row_ends : Out(1)
-        The segment is the last of its kernel row; the one that ``advance`` goes to is.
+        The segment is the last of its kernel row; the one that ``advance`` goes to is (not with ``small`` counters).
     multiplies : Out(1)
         The segment completes pixels (``window``: it is of the last column).
     begins_sum : Out(1)
@@ -73,14 +73,15 @@ class Taps(wiring.Component):
         From here on the rest is as long as a tile that is not its band's first.
     """
 
-    def __init__(self):
+    def __init__(self, *, small: bool = False):
         super().__init__({
             "command": In(COMMAND), "begin": In(1), "advance": In(1), "ends_band": In(1), "first_tile": In(1),
             "address": Out(24), "x": Out(signed(18)), "y": Out(8), "first": Out(1), "last": Out(1),
             "row_ends": Out(1), "next_row_ends": Out(1), "multiplies": Out(1), "begins_sum": Out(1),
             "spacing": Out(1)})
         #: Loops over segments and kernel rows, the other way round with ``window``; where the outer one's pass began.
-        self.inner, self.outer, self.start = LoopCounter(8), LoopCounter(8), Signal(24)
+        self.inner, self.outer = (LoopCounter(8, small=small) for _ in range(2))
+        self.start = Signal(24)
 
     def elaborate(self, platform):
         m = Module()

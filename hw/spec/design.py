@@ -8,7 +8,7 @@ from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS, check_kind
 from hw.spec.requant import check_variant
 
-__all__ = ["LOCAL_WORDS", "DesignPoint"]
+__all__ = ["LOCAL_WORDS", "SPRAM_ROW_BYTES", "DesignPoint"]
 
 WEIGHT_BITS = (8, 4, 2, 1)       # 1: binary, a set bit is -1
 ACT_BITS = (8, 4)
@@ -166,6 +166,17 @@ class DesignPoint:
     def has_local_memory(self) -> bool:
         """Elements keep weights of their own."""
         return self.depthwise_taps > 1 or self.dataflow == "weight"
+
+    @property
+    def compact(self) -> bool:
+        """Built for size: one array row whose columns work in the same cycle, and one requantizer."""
+        return (self.memory == "spram" and self.rows == 1 and self.requantizers == 1 and self.weight_bits > 1
+                and self.record_per_word and not self.has_local_memory)
+
+    @property
+    def ways(self) -> int:
+        """Neighbouring columns in one processing element."""
+        return self.cols if self.compact else MULTIPLIERS[self.multiplier].ways
 
     @property
     def depthwise_rows(self) -> int:

@@ -7,13 +7,14 @@ What the gap between two requests costs is hidden wherever the loader is ahead o
 
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
+from hw.spec.timing import READ_LATENCY
 
 __all__ = ["CHUNK_BYTES", "MEMORY_LATENCY_CYCLES", "SPRAM_LATENCY_CYCLES", "check_streams", "latency_cycles",
            "word_bytes", "write_bytes"]
 
 CHUNK_BYTES = 512            # most that one request asks for
 MEMORY_LATENCY_CYCLES = 16   # memory outside: accepted request to first beat
-SPRAM_LATENCY_CYCLES = 4     # SPRAM: read to word
+SPRAM_LATENCY_CYCLES = READ_LATENCY - 1    # SPRAM: read to the cycle before the word
 
 
 def check_streams(design: DesignPoint) -> None:

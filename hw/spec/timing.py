@@ -10,7 +10,6 @@ from itertools import product
 
 from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
-from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "RESIDUAL_TILES",
            "WRITE_LATENCY", "AddPasses", "DrainTurns", "add_passes", "add_slot_cycles", "command_words",
@@ -37,8 +36,9 @@ def requantize_latency(design: DesignPoint) -> int:
 
 
 def element_latency(design: DesignPoint) -> int:
-    """Processing element: last operands to finished sum; memories inside it take a cycle."""
-    return 5 if design.has_local_memory else 4
+    """Processing element: last operands to finished sum; memories inside it take a cycle,
+    and so do multiplier blocks with registers of their own."""
+    return 5 if design.has_local_memory or design.compact else 4
 
 
 def command_words(design: DesignPoint) -> int:
@@ -79,15 +79,16 @@ def drain_turns(design: DesignPoint, *, depthwise: bool, add: bool = False, rows
 
 def lane_skew(design: DesignPoint, lane: int) -> int:
     """Cycles by which requantizer ``lane`` works behind the first: as its column of the array does."""
-    return lane // MULTIPLIERS[design.multiplier].ways
+    return lane // design.ways
 
 
 def _reads(design: DesignPoint, mode: DrainTurns) -> Iterator[tuple[int, int]]:
     """For each element, cycles after the first one's: when its sum is there, when it is read in a drain without lag."""
     for row, column in product(range(mode.rows), range(mode.width)):
         turn, lane = divmod(column, mode.columns)
-        yield (row + column // MULTIPLIERS[design.multiplier].ways,
-               (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane))
+        yield (row + column // design.ways,
+               (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane)
+               + (DRAIN_SELECT_LATENCY if design.compact else 0))
 
 
 @cache

@@ -7,7 +7,7 @@ from hw.spec.design import DesignPoint
 from sw.compiler.bands import MemoryPlan, fit_memory
 from sw.compiler.cycles import LayerCycles, layer_cycles, program_cycles, timeline
 from sw.compiler.errors import CompileError
-from sw.compiler.image import Commands, pack_image, place_weights
+from sw.compiler.image import Commands, end_image, pack_image, place_weights
 from sw.compiler.lower import Lowered
 from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
@@ -46,8 +46,8 @@ class Program:
     image: bytes                        # header and what lies in the weight scratchpad, then the stream
     input: Placement
     layers: tuple[LayerPlan, ...]
-    commands: Commands                  # what the image was packed from
-    stream_address: int                 # where the stream lies in the activation scratchpad (memory="spram")
+    streamed_bytes: int                 # weights that come from outside the weight scratchpad in every inference
+    stream_address: int                 # where these lie in the activation scratchpad (memory="spram")
 
     @property
     def output(self) -> Placement:
@@ -67,17 +67,11 @@ class Program:
         """Multiply-accumulates per cycle over the array's peak, 0 to 1."""
         return self.macs / (self.cycles * self.design.macs_per_cycle)
 
-    @property
-    def streamed_bytes(self) -> int:
-        """Weights that come from outside the weight scratchpad in every inference."""
-        return self.commands.stream_bytes
-
     def prefix(self, layers: int) -> "Program":
-        """The same program stopped after ``layers`` commands, so that the tensor it writes last is the output."""
-        commands = self.commands.prefix(layers)
-        image = pack_image(commands, self.design, source=self.input, output=self.layers[layers - 1].output,
-                           stream_address=self.stream_address)
-        return replace(self, image=image, layers=self.layers[:layers], commands=commands)
+        """The same program, with the same image but for its end: after ``layers`` LAYER commands."""
+        image = end_image(self.image, self.design, after=layers + bool(self.streamed_bytes),
+                          layers=layers, output=self.layers[layers - 1].output)
+        return replace(self, image=image, layers=self.layers[:layers])
 
 
 def compile_graph(graph: Graph, design: DesignPoint) -> Program:
@@ -108,8 +102,8 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
                                                strict=True))
     source = Placement(address=placements[0].address, size=graph.input.size)
     image = pack_image(commands, design, source=source, output=layers[-1].output, stream_address=stream_address)
-    return Program(graph=graph, design=design, image=image, input=source, layers=layers, commands=commands,
-                   stream_address=stream_address)
+    return Program(graph=graph, design=design, image=image, input=source, layers=layers,
+                   streamed_bytes=commands.stream_bytes, stream_address=stream_address)
 
 
 def _choose(name: str, works: Sequence[Work], design: DesignPoint) -> Commands:
@@ -137,7 +131,7 @@ def _choose(name: str, works: Sequence[Work], design: DesignPoint) -> Commands:
 def _preference(design: DesignPoint, lowered: Lowered) -> tuple[bool, int]:
     """Of two commands for the same, the smaller one: as the design's dataflow wants it, then the faster one."""
     moves_weights = design.dataflow == "weight" and not lowered.command["local"]
-    return moves_weights, layer_cycles(design, {"stream": 0, **lowered.command}).total
+    return moves_weights, layer_cycles(design, lowered.command).total
 
 
 def _even_reads(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Mapping[int, Placement]:

@@ -1,20 +1,20 @@
 """Where commands and weights lie: in the weight scratchpad, or in the memory that they stream from; the model image."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from hw.spec.commands import COMMAND_BITS, COMMAND_FIELDS, OPCODES, encode
 from hw.spec.design import DesignPoint
-from hw.spec.image import HEADER_BYTES, pack_header
+from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
 from sw.compiler.cycles import timeline
 from sw.compiler.errors import CompileError
 from sw.compiler.lower import Lowered
 from sw.compiler.proof import Placement
 from sw.compiler.stream import check_ring, smallest_ring, stream_length, word_bytes
 
-__all__ = ["Commands", "pack_image", "place_weights"]
+__all__ = ["Commands", "end_image", "pack_image", "place_weights"]
 
 MOST_BLOCK_WORDS = (1 << COMMAND_FIELDS["block_words"][0]) - 1     # of a block that streams
 
@@ -34,9 +34,6 @@ class Commands:
     @property
     def stream_bytes(self) -> int:
         return self.stream["stream_bytes"] if self.stream else 0
-
-    def prefix(self, layers: int) -> "Commands":
-        return replace(self, layers=self.layers[:layers], words=self.words[:layers])
 
 
 def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint, *, layers: Sequence[str]) -> Commands:
@@ -124,7 +121,7 @@ def _place(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignP
     for index, one in enumerate(lowered):
         placed = {"stream": 1, "block_words": one.words.shape[1]} if index in streamed else {"weight_base": base}
         base += 0 if index in streamed else _words(one)
-        layers.append({"stream": 0, **one.command, **placed})
+        layers.append({**one.command, **placed})
     return Commands(stream=stream, layers=tuple(layers),
                     words=tuple(one.words.reshape(-1, *one.words.shape[2:]) for one in lowered))
 
@@ -153,3 +150,13 @@ def pack_image(commands: Commands, design: DesignPoint, *, source: Placement, ou
         "output_address": output.address, "output_bytes": output.size, "stream_bytes": len(streamed),
         "stream_address": stream_address}, body + streamed)
     return header + body + streamed
+
+
+def end_image(image: bytes, design: DesignPoint, *, after: int, layers: int, output: Placement) -> bytes:
+    """``image`` with its END after ``after`` commands, ``layers`` of them LAYERs, and with another output."""
+    header, body = unpack_header(image), bytearray(image[HEADER_BYTES:])
+    size = COMMAND_BITS // 8
+    at = header["program"] * word_bytes(design) - HEADER_BYTES + after * size
+    body[at:at + size] = encode({"opcode": OPCODES["END"]}).to_bytes(size, "little")
+    changes = {"layers": layers, "output_address": output.address, "output_bytes": output.size}
+    return pack_header({**header, **changes}, bytes(body)) + bytes(body)

@@ -326,9 +326,12 @@ def _tap_words(operator: Operator, design: DesignPoint, tile: Tile, uniform: boo
     weights = _per_element(operator, tile)
     blocks, kernel_rows, kernel_cols = weights.shape[:3]
     words = np.zeros((blocks, kernel_rows * kernel_cols, design.cols, design.lanes), np.int8)
-    # element (r, c) takes lane r of column c's slice
-    words[:, :, :tile.cols, :tile.rows] = weights.reshape(
-        blocks, kernel_rows * kernel_cols, tile.rows, tile.cols).transpose(0, 1, 3, 2)
+    taps = weights.reshape(blocks, kernel_rows * kernel_cols, tile.rows, tile.cols)
+    if design.compact:      # activation lane c goes to all columns
+        for col in range(tile.cols):
+            words[:, :, col, col] = taps[:, :, 0, col]
+    else:                   # element (r, c) takes lane r of column c's slice
+        words[:, :, :tile.cols, :tile.rows] = taps.transpose(0, 1, 3, 2)
     if uniform:
         words = words[:, :1]
     return join(_depthwise_params(operator, design, tile), weight_words(words, design))

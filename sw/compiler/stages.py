@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from hw.spec.commands import COMMAND_FIELDS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.timing import drain_cycles
@@ -99,8 +100,7 @@ def _lower(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Place
 def _completed(lowered: Lowered, add: tuple[np.ndarray, Mapping[str, int]] | None, design: DesignPoint) -> Lowered:
     """With the residual add, and all fields named."""
     pack = lowered.pack
-    command = {"add": 0, "window": 0, "broadcast": 0, "depthwise": 0, "local_words": 0, "local": 0, "port_cycles": 0,
-               "distance": 0,               "maximum": 0, "uniform": 0, **lowered.command}
+    command = {**dict.fromkeys(COMMAND_FIELDS, 0), **lowered.command}
     if add is not None:
         command |= add[1]
         pack = partial(_joined, add[0], lowered)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import tflite
 
+from hw.spec.requant import ADD_LEFT_SHIFT
 from sw.golden.softmax import prepare_softmax
 from sw.graph.graph import Graph, GraphError, Layer, TensorType
-from sw.graph.layer import ADD_LEFT_SHIFT
 
 __all__ = ["load_tflite", "quantize_multiplier"]
 

@@ -239,7 +239,11 @@ class _Layer:
         rows, cols = command["tile_rows"], command["tile_cols"]
         ky, kx = (part.reshape(1, -1, 1, 1) for part in np.indices((command["kernel_rows"], command["segments"])))
         taps = ky.size
-        kept = words.weights(1 if command["uniform"] else taps)[:, :cols, :rows].transpose(0, 2, 1)
+        kept = words.weights(1 if command["uniform"] else taps)
+        if design.compact:      # zero but for column c's lane c
+            kept = kept[:, np.arange(cols), np.arange(cols)][:, None]
+        else:
+            kept = kept[:, :cols, :rows].transpose(0, 2, 1)
         acts = self._fetch(block, np.arange(self.tiles).reshape(-1, 1, 1, 1), ky, kx * command["segment_bytes"],
                            self._channels(rows, cols).reshape(1, 1, rows, cols))
         if design.weight_bits == 1:

@@ -6,9 +6,10 @@ import numpy as np
 
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.requant import ADD_LEFT_SHIFT
 from sw.golden.softmax import softmax
 from sw.graph.graph import Graph, GraphError, Layer, TensorType
-from sw.graph.layer import ADD_LEFT_SHIFT, WEIGHTED
+from sw.graph.layer import WEIGHTED
 
 __all__ = ["accumulate", "finish", "matmul", "requantize", "run", "run_layer"]
 

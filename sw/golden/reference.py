@@ -6,10 +6,10 @@ import numpy as np
 
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS, product
-from hw.spec.requant import doubling_high_multiply, requantize, rounding_shift
+from hw.spec.requant import ADD_LEFT_SHIFT, doubling_high_multiply, requantize, rounding_shift
 from sw.golden.softmax import softmax_row
 from sw.graph.graph import Graph, Layer, TensorType
-from sw.graph.layer import ADD_LEFT_SHIFT, POOLS
+from sw.graph.layer import POOLS
 
 __all__ = ["multiply", "reference_layer", "run_reference"]
 

@@ -6,11 +6,10 @@ import numpy as np
 
 from hw.spec.errors import HeddleError
 
-__all__ = ["ADD_LEFT_SHIFT", "POOLS", "WEIGHTED", "GraphError", "Layer", "TensorType"]
+__all__ = ["POOLS", "WEIGHTED", "GraphError", "Layer", "TensorType"]
 
 WEIGHTED = ("conv", "depthwise", "dense")   # operators with weights and a requantization per channel
 POOLS = ("avgpool", "maxpool")
-ADD_LEFT_SHIFT = 20                         # bits by which TFLite raises both operands of an add before it scales them
 
 
 class GraphError(HeddleError, ValueError):
@@ -66,8 +65,9 @@ class Layer:
     maxpool   ``(KH, KW, 0)``; padding never wins          none; types of input and output equal
     add       ``(0,)``                                     three each: first operand, second operand, output; the
                                                            bias is zero. TFLite's ADD: both operands less their
-                                                           zero points are shifted left by ``ADD_LEFT_SHIFT`` and
-                                                           scaled, their sum is scaled
+                                                           zero points are shifted left by
+                                                           ``hw.spec.requant.ADD_LEFT_SHIFT`` and scaled, their
+                                                           sum is scaled
     softmax   ``(0,)``                                     ``bias`` has none; one multiplier, and one *left* shift,
                                                            that scale differences to 26 fractional bits, as TFLite
                                                            prepares them; scale 1/256, zero point -128 out

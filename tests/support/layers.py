@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hw.spec.requant import ADD_LEFT_SHIFT
 from sw.graph.graph import Graph, Layer, TensorType
-from sw.graph.layer import ADD_LEFT_SHIFT, POOLS
+from sw.graph.layer import POOLS
 
 __all__ = ["OPERATORS", "random_add", "random_graph", "random_inputs", "random_layer", "random_residual",
            "same_padding"]

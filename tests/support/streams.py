@@ -56,7 +56,8 @@ class StreamBench:
             for mine, theirs in ((self.source.request, self.loader.request), (self.loader.data, self.source.data)):
                 top.d.comb += [mine.payload.eq(theirs.payload), mine.valid.eq(theirs.valid)]
             top.d.comb += [self.loader.request.ready.eq(self.source.request.ready),
-                           self.source.enable.eq(self.loader.enable)]
+                           self.source.enable.eq(self.loader.enable), self.source.start.eq(self.loader.start),
+                           self.source.base.eq(self.loader.base)]
         simulate(top, self._bench, contracts=[RingContract(self.loader)])
         return self.ready
 
@@ -94,7 +95,7 @@ class StreamBench:
         port = self.design.stream_port_bytes
         if self.source:
             if ctx.get(self.source.read):
-                self.beats[cycle + SPRAM_LATENCY_CYCLES] = self._at(ctx.get(self.source.address), port)
+                self.beats[cycle + SPRAM_LATENCY_CYCLES + 1] = self._at(ctx.get(self.source.address), port)
             ctx.set(self.source.word, self.beats.pop(cycle, 0))
             return
         request = self.loader.request

@@ -1,16 +1,25 @@
 """The sequencer fetches nothing outside its input tensor; planted faults are found.
 
-Proved by k-induction, for some lengths of the tensor's rows and every other field of the command.
+Proved by k-induction, for some lengths of the tensor's rows and every other field of the command. The whole sequencer
+is bounded: the first cycles of one layer, whatever pauses there are; ``test_sequencer`` simulates others.
 """
 
+import numpy as np
 import pytest
 from amaranth import Module
 
-from hw.formal import ProofError, prove
-from hw.formal.regions import FetchContract, PixelContract, TapContract
+from hw.formal import ProofError, prove, prove_bounded
+from hw.formal.regions import FetchContract, PixelContract, RunContract, TapContract
+from hw.gateware.sequencer import Sequencer
 from hw.gateware.walker import Taps, WindowWalker
+from hw.spec.design import DesignPoint
+from sw.compiler import compile_graph
+from sw.graph.graph import Graph, TensorType
+from tests.support.layers import random_layer
 
 pytestmark = pytest.mark.formal
+ROWS, CYCLES = 4, 16
+SMALL = DesignPoint(rows=2, cols=8, lanes=8, requantizers=8, act_bytes=1024, weight_bytes=4096)   # a command in a word
 ROW_BYTES = [16, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 128))]
 
 
@@ -46,6 +55,22 @@ def test_so_every_fetch_lies_in_the_input(row_bytes, tmp_path):
     inputs = [contract.height, contract.tensor, contract.pixel.as_value(), contract.tap_address, contract.tap_x,
               contract.tap_y, contract.place]
     assert prove(m, inputs, tmp_path, depth=1).assertions == 2
+
+
+@pytest.mark.slow
+def test_the_first_tile_of_a_layer_reads_its_regions(tmp_path):
+    """Parameters are read from cycle 10 on, activations and weights from cycle 12 on."""
+    kind = TensorType(shape=(2, 3, 3), scale=0.05, zero_point=3)
+    layer = random_layer(np.random.default_rng(0), "conv", kind, kernel=(2, 2), padding=(0, 0, 1, 1), outputs=9)
+    program = compile_graph(Graph(name="one", input=kind, layers=(layer,)).check(), SMALL)
+    plan, source = program.layers[0], program.input
+    m = Module()
+    m.submodules.dut = dut = Sequencer(SMALL)
+    m.submodules.contract = RunContract(
+        dut, plan.command, source=range(source.address, source.address + source.size),
+        output=range(plan.output.address, plan.output.address + plan.output.size), words=plan.weight_words)
+    proof = prove_bounded(m, [dut.start, dut.pause, dut.drained], tmp_path, cycles=CYCLES)
+    assert (proof.assertions, proof.cycles) == (SMALL.fetch_bytes + 2, CYCLES)
 
 
 class StraySteps(WindowWalker):

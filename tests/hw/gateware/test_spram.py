@@ -5,8 +5,9 @@ from collections import deque
 
 import pytest
 
-from hw.gateware.spram import SPRAM_READ_LATENCY, SpramScratchpad
+from hw.gateware.spram import SpramScratchpad
 from hw.spec.design import DesignPoint
+from hw.spec.timing import READ_LATENCY
 from tests.support.simulate import simulate
 
 DESIGN = DesignPoint(rows=1, cols=4, lanes=4, requantizers=1, requantizer_cycles=2, requantizer_dsps=0, memory="spram",
@@ -20,7 +21,7 @@ class Model:
 
     def __init__(self):
         self.content = {}
-        self.due = deque([None] * SPRAM_READ_LATENCY)
+        self.due = deque([None] * READ_LATENCY)
 
     def read(self, address, count):
         return [self.content.get((address + n) % 131072, 0) for n in range(count)]

@@ -2,10 +2,9 @@ import random
 
 import pytest
 
-from hw.gateware.spram import SPRAM_READ_LATENCY
 from hw.gateware.stream import WeightStream
 from hw.spec.design import DesignPoint
-from hw.spec.stream import CHUNK_BYTES, SPRAM_LATENCY_CYCLES, word_bytes
+from hw.spec.stream import CHUNK_BYTES, word_bytes
 from sw.compiler.stream import stream_length
 from tests.support.simulate import simulate
 from tests.support.streams import Block, StreamBench
@@ -137,7 +136,3 @@ def test_the_ring_in_weight_words():
         await ctx.tick()
 
     simulate(dut, bench)
-
-
-def test_the_source_knows_the_latency_of_the_spram():
-    assert SPRAM_LATENCY_CYCLES == SPRAM_READ_LATENCY

@@ -17,4 +17,4 @@ def test_a_design_without_a_stream_is_refused():
 
 def test_sizes_and_latencies():
     assert (word_bytes(SDRAM), write_bytes(SDRAM), latency_cycles(SDRAM)) == (16, 4, 16)
-    assert (word_bytes(SPRAM), write_bytes(SPRAM), latency_cycles(SPRAM)) == (16, 8, 5)
+    assert (word_bytes(SPRAM), write_bytes(SPRAM), latency_cycles(SPRAM)) == (16, 8, 4)

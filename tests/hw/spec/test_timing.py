@@ -6,7 +6,6 @@ import pytest
 
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
-from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.presets import PRESETS
 from hw.spec.requant import VARIANTS
 from hw.spec.timing import (
@@ -50,7 +49,8 @@ def tiles(design, depthwise):
 def reads(design, depthwise, add, rows=0, cols=0):
     """Of each element: when its sum is there and when it is read, in cycles behind element 0's sum."""
     mode = drain_turns(design, depthwise=depthwise, add=add, rows=rows, cols=cols)
-    lag, ways = drain_lag_cycles(design, turns=mode.turns, add=add), MULTIPLIERS[design.multiplier].ways
+    lag = drain_lag_cycles(design, turns=mode.turns, add=add) + (DRAIN_SELECT_LATENCY if design.compact else 0)
+    ways = design.ways
     for row in range(mode.rows):
         for column in range(mode.width):
             turn, lane = divmod(column, mode.columns)
