@@ -164,8 +164,8 @@ class RingContract(wiring.Component):
             "a request": (dut.asked == 0) | dut.request.valid & (self.owed == 0) & (dut.due != 0) & (
                 offered == _times(dut.asked, whole)) & (dut.asked <= dut.left) & (
                 _times(dut.asked, whole) <= _times(dut.room, unit)),
-            "the next request": (dut.due != 0) | (dut.asked == 0) & (dut.left_chunk == Mux(dut.left >= CHUNK_BYTES // whole,
-                                                                        CHUNK_BYTES // whole, dut.left)),
+            "the next request": (dut.due != 0) | (dut.asked == 0) & (
+                dut.left_chunk == Mux(dut.left >= CHUNK_BYTES // whole, CHUNK_BYTES // whole, dut.left)),
             "writes": self.unwritten == Mux(dut.write.valid, whole, 0) + Mux(dut.part & ~self.stale, port, 0),
             "stops": self.running | (self.held == 0) & (self.rest == 0) & ((dut.due == 0) | self.stale),
             "the first request": ~self.running | dut.first | (following[:32] == (self.address + offered)[:32]),

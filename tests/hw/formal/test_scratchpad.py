@@ -6,6 +6,7 @@ from amaranth import Module, Signal
 from hw.formal import ProofError, prove
 from hw.formal.scratchpad import ActivationContract, Activations, WeightContract, Weights
 from hw.spec.design import DesignPoint
+from tests.support.faulty import spoiled
 
 pytestmark = pytest.mark.formal
 DESIGN = DesignPoint(rows=2, cols=4, lanes=4, requantizers=2, act_bytes=1024, weight_bytes=1024, stream_bytes=4)
@@ -37,17 +38,8 @@ def test_no_weight_is_lost(tmp_path):
     assert (proof.assertions, proof.cycles) == (3, None)
 
 
-class Faulty(Activations):
-    """``spoil`` gets the module and the scratchpad."""
-
-    def __init__(self, spoil):
-        self.spoil = spoil
-        super().__init__(DESIGN)
-
-    def elaborate(self, platform):
-        m = super().elaborate(platform)
-        self.spoil(m, self)
-        return m
+class WithPorts(Activations):
+    """With the banks' write ports, for a fault to change."""
 
     def _write(self, m, ports):
         super()._write(m, ports)
@@ -85,7 +77,7 @@ def store_again(m, unit):
 ])
 def test_a_planted_fault_is_found(spoil, message, tmp_path):
     with pytest.raises(ProofError, match=rf"top.contract: .*({message}); trace in"):
-        prove(*activations(Faulty(spoil)), tmp_path, depth=3)
+        prove(*activations(spoiled(WithPorts, DESIGN, spoil=spoil)), tmp_path, depth=3)
 
 
 class Late(Weights):

@@ -7,6 +7,7 @@ from hw.formal import ProofError, prove
 from hw.formal.spram import SpramContract
 from hw.gateware.spram import SpramScratchpad
 from hw.spec.design import DesignPoint
+from tests.support.faulty import spoiled
 
 pytestmark = pytest.mark.formal
 DESIGN = DesignPoint(rows=1, cols=4, lanes=4, requantizers=1, requantizer_cycles=2, requantizer_dsps=0, memory="spram",
@@ -20,19 +21,6 @@ def under_contract(dut, *, period):
     return m, [dut.fetch.as_value(), dut.fetch_valid, dut.write.payload.as_value(), dut.write.valid, dut.write_last,
                dut.load_read, dut.load_address, dut.bus_read, dut.bus_address, dut.bus_write.valid,
                dut.bus_write.payload.as_value(), contract.address, contract.mark]
-
-
-class Faulty(SpramScratchpad):
-    """``spoil`` gets the module, whose signals it may assign anew, and the scratchpad."""
-
-    def __init__(self, spoil):
-        self.spoil = spoil
-        super().__init__(DESIGN)
-
-    def elaborate(self, platform):
-        m = super().elaborate(platform)
-        self.spoil(m, self)
-        return m
 
 
 def store_twice(m, unit):
@@ -80,4 +68,4 @@ def test_no_byte_is_lost_changed_or_stored_twice(period, depth, tmp_path):
 ])
 def test_a_planted_fault_is_found(spoil, message, tmp_path):
     with pytest.raises(ProofError, match=rf"top.contract: .*({message}).*; trace in"):
-        prove(*under_contract(Faulty(spoil), period=4), tmp_path)
+        prove(*under_contract(spoiled(SpramScratchpad, DESIGN, spoil=spoil), period=4), tmp_path)

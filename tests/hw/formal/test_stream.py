@@ -11,6 +11,7 @@ from hw.formal.stream import MarkedWrite, RingContract
 from hw.gateware.stream import SpramSource, WeightStream
 from hw.spec.design import DesignPoint
 from hw.spec.stream import CHUNK_BYTES
+from tests.support.faulty import spoiled
 
 pytestmark = pytest.mark.formal
 
@@ -47,19 +48,6 @@ def test_the_loader_keeps_its_account(tmp_path):
 @pytest.mark.parametrize("changes", [{"stream_bytes": 4}, {"weight_bits": 1, "multiplier": "lut"}])
 def test_other_widths_keep_their_account(changes, tmp_path):
     assert prove(*marked_under_contract(WeightStream(replace(NARROW, **changes))), tmp_path, depth=2).assertions >= 28
-
-
-class Faulty(WeightStream):
-    """The loader with some of its wires changed: the last word is ``spoil``'s."""
-
-    def __init__(self, spoil):
-        self.spoil = spoil
-        super().__init__(NARROW)
-
-    def elaborate(self, platform):
-        m = super().elaborate(platform)
-        self.spoil(m, self)
-        return m
 
 
 def withdraw(m, dut):
@@ -111,7 +99,7 @@ def write_on_after_a_stop(m, dut):
 ])
 def test_a_planted_fault_is_found(spoil, message, tmp_path):
     with pytest.raises(ProofError, match=message):
-        prove(*ring_under_contract(Faulty(spoil)), tmp_path, depth=2)
+        prove(*ring_under_contract(spoiled(WeightStream, NARROW, spoil=spoil)), tmp_path, depth=2)
 
 
 def swap_halves(m, dut):
@@ -121,7 +109,7 @@ def swap_halves(m, dut):
 
 def test_swapped_halves_are_found(tmp_path):
     with pytest.raises(ProofError, match="half a word lost|a word written that the memory does not hold"):
-        prove(*marked_under_contract(Faulty(swap_halves)), tmp_path, depth=2)
+        prove(*marked_under_contract(spoiled(WeightStream, NARROW, spoil=swap_halves)), tmp_path, depth=2)
 
 
 def source_under_contract(dut):
