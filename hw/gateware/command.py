@@ -1,7 +1,6 @@
 """The commands as gateware layouts, made from ``hw.spec.commands``, and how one is gathered."""
 
 from amaranth import Array, Cat, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.hdl import Assign
 from amaranth.lib import data
 
 from hw.spec.commands import COMMAND_BITS, COMMAND_FIELDS, STREAM_FIELDS
@@ -40,11 +39,11 @@ def field_bits(design: DesignPoint) -> dict[str, int]:
     return {name: min(width, COMMAND_FIELDS[name][0]) for name, width in bits.items()}
 
 
-def whole_tile(design: DesignPoint, command: data.View) -> list[Assign]:
+def whole_tile(m: Module, design: DesignPoint, command: data.View) -> None:
     """Gives ``command`` the tile fields of a design that always uses all of its array, from the kind of layer."""
     spacings = [drain_cycles(design, depthwise=depthwise, add=add) for depthwise in (False, True)
                 for add in (False, True)]
-    return [
+    m.d.comb += [
         command.tile_rows.eq(design.rows), command.distance.eq(design.depthwise_cols),
         command.tile_cols.eq(Mux(command.depthwise, design.depthwise_cols, design.cols)),
         command.spacing.eq(Array(spacings)[Cat(command.add, command.depthwise)]),

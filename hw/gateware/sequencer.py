@@ -120,7 +120,7 @@ class Sequencer(wiring.Component):
             field = self.held[name]
             m.d.comb += command[name].eq(field if bits == len(field) else field[:bits])
         if design.compact:
-            m.d.comb += whole_tile(design, command)
+            whole_tile(m, design, command)
         settled, settle_left = Signal(), Signal(8)
         m.d.comb += settled.eq(settle_left == 0)
         m.d.comb += [self.busy.eq(state != State.IDLE),
