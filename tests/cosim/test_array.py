@@ -14,9 +14,9 @@ from hw.spec.design import DesignPoint
 from hw.tools import ToolError
 from sw.compiler import compile_graph
 from sw.compiler.channels import pooling_scale
-from sw.compiler.image import pack_image
 from sw.golden import accumulate, run
 from sw.graph.graph import Graph, TensorType
+from tests.support.images import with_flipped_bit
 from tests.support.layers import random_add, random_graph, random_inputs, random_layer
 
 pytestmark = pytest.mark.sim
@@ -105,11 +105,9 @@ def test_every_kind_and_way(name, way, tmp_path_factory, monkeypatch):
 
 def test_a_wrong_weight_is_seen(array, graph):
     program = compile_graph(graph, DESIGN)
-    words = [layer.copy() for layer in program.commands.words]
-    words[1][-1, 0, 0] ^= 1
-    commands = replace(program.commands, words=tuple(words))
-    wrong = replace(program, commands=commands, image=pack_image(
-        commands, DESIGN, source=program.input, output=program.output))
+    layer = program.layers[1]
+    last_word = layer.command["weight_base"] + layer.weight_words - 1
+    wrong = replace(program, image=with_flipped_bit(program, weight_word=last_word, bit=0))
     assert differing(array, graph, DESIGN, wrong) == [graph.layers[1].name]
 
 

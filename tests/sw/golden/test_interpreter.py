@@ -1,4 +1,3 @@
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,9 +9,9 @@ from hw.spec.errors import SpecError
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header, unpack_header
 from sw import golden
 from sw.compiler import CompileError, compile_graph
-from sw.compiler.image import pack_image
 from sw.golden import ProgramError, interpret
 from sw.graph.graph import Graph
+from tests.support.images import with_changed_command, with_flipped_bit
 from tests.support.layers import random_graph, random_inputs, random_residual
 from tests.sw.golden.nets import inputs_of, kind, layer, weights_of
 
@@ -291,12 +290,9 @@ def test_every_way_to_run_a_layer(way, monkeypatch):
 
 def changed(program, change, way="opcode"):
     """The image with a change in the first LAYER command that has ``way``."""
-    layers = [dict(command) for command in program.commands.layers]
-    command = next(command for command in layers if command[way])
-    command |= change(command)
-    commands = replace(program.commands, layers=tuple(layers))
-    return pack_image(commands, program.design, source=program.input, output=program.output,
-                      stream_address=program.stream_address)
+    number, command = next((number, layer.command) for number, layer in enumerate(program.layers)
+                           if layer.command[way])
+    return with_changed_command(program, number + bool(program.streamed_bytes), **change(command))
 
 
 @pytest.mark.parametrize("way, change", [
@@ -342,9 +338,7 @@ def test_words_that_do_not_add_up_are_refused(name, change, error):
 
 def test_a_stream_that_ends_early_is_refused():
     _, program = compiled(KINDS["spram"], 3)
-    stream = program.commands.stream | {"stream_bytes": 16}
-    image = pack_image(replace(program.commands, stream=stream), program.design, source=program.input,
-                       output=program.output)
+    image = with_changed_command(program, 0, stream_bytes=16)
     with pytest.raises(ProgramError, match=r"waits for weight words \d+ to \d+ of a stream of 1; compile"):
         answered(program, np.zeros((1, *program.graph.input.shape), np.int8), image)
 
@@ -352,9 +346,6 @@ def test_a_stream_that_ends_early_is_refused():
 @pytest.mark.parametrize("bit", [8, 40, 100, 200, 330, 400, 500])
 def test_any_damaged_bit_of_a_command_is_refused(bit):
     _, program = compiled(KINDS["columns"], 1)
-    header, body = unpack_header(program.image), bytearray(program.image[HEADER_BYTES:])
-    at = header["program"] * program.design.weight_word_bits + bit - 8 * HEADER_BYTES
-    body[at // 8] ^= 1 << at % 8
-    image = pack_header(header, bytes(body)) + bytes(body)
+    image = with_flipped_bit(program, weight_word=unpack_header(program.image)["program"], bit=bit)
     with pytest.raises(ProgramError, match=r"command 0 at weight word \d+: damaged, its checksum is off by"):
         answered(program, np.zeros((1, *program.graph.input.shape), np.int8), image)
