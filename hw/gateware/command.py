@@ -1,7 +1,7 @@
 """The commands as gateware layouts, made from ``hw.spec.commands``, and how one is gathered."""
 
 from amaranth import Array, Cat, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data
+from amaranth.lib import data, memory
 
 from hw.spec.commands import COMMAND_BITS, COMMAND_FIELDS, STREAM_FIELDS
 from hw.spec.design import DesignPoint
@@ -20,6 +20,9 @@ def _layout(fields):
 
 COMMAND = _layout(COMMAND_FIELDS)
 STREAM = _layout(STREAM_FIELDS)
+#: Bits of a command that a compact design keeps in block RAM. They are there a cycle later than others, so not of the
+#: last word; and none of fields that are in use after that.
+IN_BLOCK_RAM = (256, 368)
 TILE_FIELDS = ("tile_rows", "tile_cols", "spacing", "distance")
 
 
@@ -50,7 +53,8 @@ def whole_tile(m: Module, design: DesignPoint, command: data.View) -> None:
     ]
 
 
-def gather(m: Module, design: DesignPoint, held: data.View, *, reads: Value, begin: Value, weights: Value) -> Value:
+def gather(m: Module, design: DesignPoint, held: data.View, *, reads: Value, begin: Value, weights: Value, layer: Value
+           ) -> tuple[data.View, Value]:
     """Puts the words of a command in their places in ``held`` as they arrive, and adds up its checksum.
 
     Parameters
@@ -59,13 +63,16 @@ def gather(m: Module, design: DesignPoint, held: data.View, *, reads: Value, beg
         Register of ``COMMAND``.
     reads, begin
         A word of a command is issued to be read; the first one.
+    layer
+        Number of the layer, constant from here to its end.
     weights
         The word that was issued ``1 + READ_LATENCY`` cycles ago.
 
     Returns
     -------
-    Value
-        Once all words are there: whether the checksum is wrong.
+    command, damaged
+        The command once all words are there, and whether its checksum is wrong. In a compact design a part of it is
+        not in ``held`` but in block RAM, whose output stays.
     """
     width, words = design.weight_word_bits, command_words(design)
     coming = reads
@@ -84,4 +91,15 @@ def gather(m: Module, design: DesignPoint, held: data.View, *, reads: Value, beg
                 m.d.sync += held.as_value()[word * width:(word + 1) * width].eq(weights)
     with m.If(reads & begin):
         m.d.sync += [folded.eq(0), place.eq(0)]
-    return folded != 0
+    if not design.compact:
+        return held, folded != 0
+    first, end = IN_BLOCK_RAM
+    m.submodules.command = storage = memory.Memory(
+        shape=end - first, depth=2, init=[], attrs={"ram_style": "block", "no_rw_check": 1})
+    writer, reader = storage.write_port(), storage.read_port()
+    word, bit = divmod(first, width)
+    m.d.comb += [writer.en.eq(coming & (place == word)), writer.data.eq(weights[bit:bit + end - first]),
+                 # a constant address would make registers of it
+                 reader.addr.eq(layer[0]), writer.addr.eq(layer[0])]
+    bits = held.as_value()
+    return data.View(COMMAND, Cat(bits[:first], reader.data, bits[end:])), folded != 0

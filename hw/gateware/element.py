@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.adders import balanced_sum
-from hw.gateware.multipliers import products
+from hw.gateware.multipliers import dot_product, products
 from hw.spec.design import LOCAL_WORDS, DesignPoint
 
 __all__ = ["LUT_RAM", "Modes", "ProcessingElement", "Token", "operands"]
@@ -87,7 +87,7 @@ class ProcessingElement(wiring.Component):
         return m
 
     def _all_columns(self, m):
-        """No neighbours; operands and products are registered, where there are multiplier blocks inside them."""
+        """No neighbours; operands, products and their sums are registered, inside of the multiplier blocks that can."""
         tokens = [self.token]
         for stage in range(4):
             tokens.append(Signal(Token, name=f"token{stage + 1}"))
@@ -97,11 +97,10 @@ class ProcessingElement(wiring.Component):
         # a maximum is of single products with one power of two, that of all pools
         whole = slice(self.design.weight_bits - 2, self.design.weight_bits - 2 + self.design.act_bits)
         for way in range(self.ways):
-            row = products(m, self.design.multiplier, acts, [[self.weights[way][lane] for lane in range(len(acts))]],
-                           f"product{way}", registers=True)[0]
-            dot = Signal(signed(self.design.product_bits), name=f"dot{way}", reset_less=True)
+            weights = [self.weights[way][lane] for lane in range(len(acts))]
+            dot = Signal(signed(self.design.product_bits), name=f"dot{way}")
             acc = Signal(signed(self.design.acc_bits), name=f"acc{way}")
-            m.d.sync += dot.eq(balanced_sum(m, row, f"sum{way}_"))
+            m.d.comb += dot.eq(dot_product(m, self.design.multiplier, acts, weights, f"product{way}"))
             above = token.first | (dot[whole].as_signed() > acc[whole].as_signed())
             with m.If(token.valid & (~self.modes.maximum | above)):
                 m.d.sync += acc.eq(Mux(token.first | self.modes.maximum, dot, acc + dot))

@@ -1,13 +1,14 @@
 """The engine: scratchpads, array, drain and sequencer behind one Wishbone region (map: ``hw.spec.registers``)."""
 
 from amaranth import Array, Cat, Const, Module, Mux, Signal
-from amaranth.lib import enum, memory, wiring
+from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import SystolicArray
 from hw.gateware.command import STREAM
 from hw.gateware.drain import Drain
-from hw.gateware.scratchpad import BLOCK_RAM, ActivationScratchpad, WeightScratchpad
+from hw.gateware.log import KEPT_REGISTERS, LayerLog
+from hw.gateware.scratchpad import ActivationScratchpad, WeightScratchpad
 from hw.gateware.sequencer import Sequencer
 from hw.gateware.spram import SpramScratchpad
 from hw.gateware.stream import SpramSource, WeightStream
@@ -58,8 +59,8 @@ class Engine(wiring.Component):
     Members
     -------
     bus : In(WISHBONE)
-        A register takes 2 cycles; a scratchpad write 2 or more, a read 6 or more, up to a segment longer while
-        the engine is busy. Reads of a scratchpad pause a running engine for a cycle each; writes do not.
+        A register takes 2 cycles, or 3 to read in a compact design; a scratchpad write 2 or more, a read 6 or more, up
+        to a segment longer while the engine is busy. Reads of a scratchpad pause a running engine for a cycle each; writes do not.
     irq : Out(1)
         High for one cycle when a run ends.
     memory : Out(memory_port)
@@ -177,17 +178,22 @@ class Engine(wiring.Component):
             m.d.sync += scratchpad.bus_read.eq(reads)
         m.d.comb += sequencer.pause.eq((state == BusState.SCRATCHPAD) & ~bus.we)
 
-        registers, stream_base = self._registers(m, sequencer, (state == BusState.IDLE) & bus.cyc & bus.stb & bus.we
-                                    & (offset < LAYER_LOG))
-        log = self._layer_log(m, sequencer, offset[2:2 + (LOG_WORDS * LAYER_LOG_ENTRIES - 1).bit_length()])
+        in_registers, accepts, log = offset < LAYER_LOG, Signal(), LayerLog(design)
+        m.submodules.layer_log = log
+        m.d.comb += [accepts.eq((state == BusState.IDLE) & bus.cyc & bus.stb & log.ready),
+                     log.write.eq(sequencer.log_write), log.write_address.eq(sequencer.log_address),
+                     log.write_data.eq(sequencer.log_data), log.address.eq(offset[2:])]
+        registers, stream_base = self._registers(m, sequencer, accepts & bus.we & in_registers, log)
+        kept = [REGISTERS[name][0] >> 2 for name in KEPT_REGISTERS] if design.compact else []
+        in_kept = in_registers & ~bus.we & Cat(bus.adr[:4] == number for number in kept).any()
         waited = Signal(range(READ_LATENCY + 1))
         m.d.comb += bus.ack.eq(state == BusState.DONE)
         with m.Switch(state):
             with m.Case(BusState.IDLE):
                 m.d.sync += [waited.eq(0), bus.dat_r.eq(registers)]
-                with m.If(bus.cyc & bus.stb):
+                with m.If(accepts):
                     m.d.sync += state.eq(Mux(in_acts | in_weights, BusState.SCRATCHPAD,
-                                             Mux(in_log, BusState.LOG, BusState.DONE)))
+                                             Mux(in_log | in_kept, BusState.LOG, BusState.DONE)))
             with m.Case(BusState.SCRATCHPAD):
                 with m.If(bus.we & Mux(in_acts, acts.bus_write.ready, weights.bus_write.ready)):
                     m.d.sync += state.eq(BusState.DONE)
@@ -198,17 +204,17 @@ class Engine(wiring.Component):
                 with m.If(waited == READ_LATENCY):
                     m.d.sync += state.eq(BusState.DONE)
             with m.Case(BusState.LOG):
-                m.d.sync += [bus.dat_r.eq(log), state.eq(BusState.DONE)]
+                m.d.sync += [bus.dat_r.eq(log.data), state.eq(BusState.DONE)]
             with m.Case(BusState.DONE):
                 m.d.sync += state.eq(BusState.IDLE)
         return stream_base
 
-    def _registers(self, m, sequencer, writes):
-        """Control and status; returns the value of the addressed register."""
-        bus = self.bus
+    def _registers(self, m, sequencer, writes, log):
+        """Control and status; returns the value of the addressed register and where the stream lies."""
+        bus, design = self.bus, self.design
         ticket, done = self.ticket, self.done
         cycles, program, stream = Signal(32), Signal.like(sequencer.program), Signal(
-            self.design.act_bytes.bit_length() if self.design.memory == "spram" else 32)
+            design.act_bytes.bit_length() if design.memory == "spram" else 32)
         number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
         was_busy = Signal()
         m.d.sync += was_busy.eq(sequencer.busy)
@@ -221,25 +227,22 @@ class Engine(wiring.Component):
             m.d.sync += [ticket.eq(bus.dat_w), cycles.eq(0)]
         with m.Elif(sequencer.busy):
             m.d.sync += cycles.eq(cycles + 1)
-        with m.If(self.irq):
-            m.d.sync += done.eq(ticket)
         with m.If(writes & (bus.adr == number["PROGRAM"])):
             m.d.sync += program.eq(bus.dat_w)
         with m.If(writes & (bus.adr == number["STREAM"])):
             m.d.sync += stream.eq(bus.dat_w)
 
-        value = Signal(32)
-        readable = {"ID": self.design.fingerprint, "VERSION": VERSION, "TICKET": ticket, "DONE": done,
-                    "CYCLES": cycles, "PROGRAM": program, "PC": sequencer.pc, "STREAM": stream}
-        readable["STATUS"] = Cat(sequencer.busy, Const(0, 7), sequencer.error, sequencer.layer)
-        places = {number[name]: content for name, content in readable.items()}
+        readable = {"STATUS": Cat(sequencer.busy, Const(0, 7), sequencer.error, sequencer.layer), "CYCLES": cycles,
+                    "PC": sequencer.pc}
+        if design.compact:
+            m.d.comb += [log.ends.eq(self.irq), log.ticket.eq(ticket), log.register.eq(bus.adr[:4]),
+                         log.register_data.eq(bus.dat_w), log.register_write.eq(sequencer.start | (writes & (
+                             (bus.adr == number["PROGRAM"]) | (bus.adr == number["STREAM"]))))]
+        else:
+            with m.If(self.irq):
+                m.d.sync += done.eq(ticket)
+            readable |= {"ID": design.fingerprint, "VERSION": VERSION, "TICKET": ticket, "DONE": done,
+                         "PROGRAM": program, "STREAM": stream}
+        value, places = Signal(32), {number[name]: content for name, content in readable.items()}
         m.d.comb += value.eq(Array(places.get(place, 0) for place in range(16))[bus.adr[:4]])
         return value, stream
-
-    def _layer_log(self, m, sequencer, address):
-        m.submodules.layer_log = log = memory.Memory(shape=32, depth=LOG_WORDS * LAYER_LOG_ENTRIES, init=[],
-                                                     attrs=BLOCK_RAM)
-        writer, reader = log.write_port(), log.read_port()
-        m.d.comb += [writer.addr.eq(sequencer.log_address), writer.data.eq(sequencer.log_data),
-                     writer.en.eq(sequencer.log_write), reader.addr.eq(address)]
-        return reader.data

@@ -1,7 +1,6 @@
 """Multiplier kinds in gateware; the names and the golden products are those of ``hw.spec.multipliers``."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -11,7 +10,7 @@ from hw.gateware.adders import balanced_sum
 from hw.gateware.ice40 import Mac16
 from hw.spec.multipliers import MULTIPLIERS, MultiplierKind
 
-__all__ = ["BUILDERS", "Multiplier", "Products", "multiply", "products"]
+__all__ = ["BUILDERS", "Multiplier", "Products", "dot_product", "multiply", "products"]
 
 LEAST_CARRY_BITS = 4    # up to here plain logic takes fewer LUTs than a carry chain
 #: (module, kind, activations by lane, weights by way and lane, name) -> products by way and lane
@@ -96,16 +95,16 @@ def _packed(m: Module, kind: MultiplierKind, acts: Sequence[Value], weights: Seq
 
 
 def _mac16(m: Module, kind: MultiplierKind, acts: Sequence[Value], weights: Sequence[Sequence[Value]],
-           name: str, *, registers: bool = False) -> list[list[Value]]:
+           name: str) -> list[list[Value]]:
     """Neighbouring lanes in the two halves of a block; the last of an odd number has a block alone."""
     found = []
     for way, row in enumerate(weights):
         answers: list[Value] = []
         for lane in range(0, len(acts), 2):
-            block = m.submodules[f"{name}_{way}_{lane}mac16"] = Mac16(registers=registers)
+            block = m.submodules[f"{name}_{way}_{lane}mac16"] = Mac16()
             for half, (act, weight) in enumerate(zip(acts[lane:lane + 2], row[lane:lane + 2], strict=True)):
                 m.d.comb += [block.acts[half].eq(act), block.weights[half].eq(_signed(weight))]
-                answers.append(block.products[half][:len(act) + len(weight)].as_signed())
+                answers.append(block.results[half][:len(act) + len(weight)].as_signed())
         found.append(answers)
     return found
 
@@ -119,18 +118,8 @@ BUILDERS: dict[str, Builder] = {
     "mac16": _mac16,
     "ternary": _each(_ternary),
 }
-#: Kinds whose cells have registers for operands and products.
-REGISTERED: dict[str, Builder] = {"mac16": partial(_mac16, registers=True)}
-
-
-def _registered(m: Module, value: Value) -> Value:
-    later = Signal.like(value, reset_less=True)
-    m.d.sync += later.eq(value)
-    return later
-
-
 def products(m: Module, kind: str, acts: Sequence[Value], weights: Sequence[Sequence[Value]],
-             name: str = "product", *, registers: bool = False) -> list[list[Value]]:
+             name: str = "product") -> list[list[Value]]:
     """Combinational products of every way's weights with the same activations, by the multiplier ``kind``.
 
     Parameters
@@ -143,9 +132,6 @@ def products(m: Module, kind: str, acts: Sequence[Value], weights: Sequence[Sequ
         where it is clear. A weight that ``MultiplierKind.weights`` does not list may give anything.
     name
         Start of the names of signals and submodules in ``m``; unique within it.
-    registers
-        Operands and products are registered, so that products come two cycles later; inside of the multiplier blocks
-        that can.
 
     Returns
     -------
@@ -160,18 +146,50 @@ def products(m: Module, kind: str, acts: Sequence[Value], weights: Sequence[Sequ
     if len(weights) != spec.ways or any(len(row) != len(acts) for row in weights):
         raise ValueError(f"{kind}: takes {spec.ways} rows of {len(acts)} weights, got {[len(row) for row in weights]}")
     width = len(acts[0]) + len(weights[0][0])
-    builder = BUILDERS[kind]
-    if registers and kind in REGISTERED:
-        builder = REGISTERED[kind]
-    elif registers:
-        acts, *weights = ([_registered(m, value) for value in row] for row in (acts, *weights))
-    answers = builder(m, spec, acts, weights, name)
+    answers = BUILDERS[kind](m, spec, acts, weights, name)
     result = [[Signal(signed(width), name=f"{name}_{way}_{lane}") for lane in range(len(acts))]
               for way in range(spec.ways)]
-    domain = m.d.sync if registers and kind not in REGISTERED else m.d.comb
-    domain += [ours.eq(theirs) for row, answer in zip(result, answers, strict=True)
-               for ours, theirs in zip(row, answer, strict=True)]
+    m.d.comb += [ours.eq(theirs) for row, answer in zip(result, answers, strict=True)
+                 for ours, theirs in zip(row, answer, strict=True)]
     return [list(row) for row in result]
+
+
+def dot_product(m: Module, kind: str, acts: Sequence[Value], weights: Sequence[Value], name: str) -> Value:
+    """The sum of the products of all lanes, three cycles later; for kinds of one way.
+
+    Parameters and errors are those of :func:`products`, with one weight per lane. Operands, products and sums are
+    registered, inside of the multiplier blocks where these can.
+    """
+    if kind == "mac16":
+        return _mac16_sum(m, acts, weights, name)
+    acts, weights = ([_registered(m, value) for value in values] for values in (acts, weights))
+    row = [_registered(m, value) for value in products(m, kind, acts, [weights], name)[0]]
+    return _registered(m, balanced_sum(m, row, f"{name}sum"))
+
+
+def _registered(m: Module, value: Value) -> Value:
+    later = Signal(value.shape(), reset_less=True)
+    m.d.sync += later.eq(value)
+    return later
+
+
+def _mac16_sum(m: Module, acts: Sequence[Value], weights: Sequence[Value], name: str) -> Value:
+    """Every other block adds what the one before has multiplied: with ``magnitude``, two products fit its 16 bits."""
+    sums: list[Value] = []
+    above: Mac16 | None = None
+    for lane in range(0, len(acts), 2):
+        block = m.submodules[f"{name}_{lane}mac16"] = Mac16(registers=True, adds=above is not None)
+        for half, (act, weight) in enumerate(zip(acts[lane:lane + 2], weights[lane:lane + 2], strict=True)):
+            m.d.comb += [block.acts[half].eq(act), block.weights[half].eq(_signed(weight))]
+        if above is None:
+            above = block
+            continue
+        m.d.comb += [mine.eq(theirs) for mine, theirs in zip(block.plus, above.results, strict=True)]
+        sums += block.results
+        above = None
+    if above is not None:
+        sums += [_registered(m, value) for value in above.results]
+    return balanced_sum(m, sums, f"{name}sum")
 
 
 def multiply(m: Module, kind: str, act: Value, weight: Value, name: str = "product") -> Value:

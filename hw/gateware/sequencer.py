@@ -114,10 +114,11 @@ class Sequencer(wiring.Component):
             with m.If(command.stream & (pointer + 1 == self.ring_end)):
                 m.d.comb += next_pointer.eq(self.ring_first)
         count = Signal(range(max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES) + 1))
-        damaged = gather(m, design, self.held, reads=state == State.FETCH, begin=count == 0, weights=self.weights)
-        m.d.comb += self.stream_command.as_value().eq(self.held.as_value())
+        self.gathered, damaged = gather(m, design, self.held, reads=state == State.FETCH, begin=count == 0,
+                                        weights=self.weights, layer=self.layer)
+        m.d.comb += self.stream_command.as_value().eq(self.gathered.as_value())
         for name, bits in field_bits(design).items():
-            field = self.held[name]
+            field = self.gathered[name]
             m.d.comb += command[name].eq(field if bits == len(field) else field[:bits])
         if design.compact:
             whole_tile(m, design, command)
@@ -358,7 +359,7 @@ class Sequencer(wiring.Component):
     def _decode(self, m, state, count, damaged):
         command = self.command
         used = field_bits(self.design)
-        empty = Cat(self.held[name] == 0 for name in COUNTS if used[name]).any()
+        empty = Cat(self.gathered[name] == 0 for name in COUNTS if used[name]).any()
 
         def stop(error):
             m.d.sync += [self.error.eq(ERRORS[error]), state.eq(State.IDLE)]

@@ -51,7 +51,7 @@ MULTIPLIERS: dict[str, MultiplierKind] = {kind.name: kind for kind in (
     MultiplierKind(name="lut", uses_dsp=False),
     MultiplierKind(name="trunc", uses_dsp=False, kept_below=2),
     MultiplierKind(name="packed", uses_dsp=True, ways=2, weight_bits=(4, 2, 1)),
-    MultiplierKind(name="mac16", uses_dsp=True, pairs=2, family="ice40"),
+    MultiplierKind(name="mac16", uses_dsp=True, pairs=2, magnitude=127, family="ice40"),
     MultiplierKind(name="ternary", uses_dsp=False, weight_bits=(2,), magnitude=1),
 )}
 

@@ -1,5 +1,6 @@
 """The bare array under cocotb: every accumulator of random layers, with and without pauses."""
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from cosim.process import SimulationError
 from hw.emit.verilog import array_verilog
 from hw.spec.design import DesignPoint
 from hw.tools import ToolError
+from hw.tools import run as run_tool
 from sw.compiler import compile_graph
 from sw.compiler.channels import pooling_scale
 from sw.golden import accumulate, run
@@ -117,6 +119,28 @@ def test_a_bench_that_cannot_work_is_one_line(array, graph):
     with pytest.raises(SimulationError, match=r"^bench cosim.array_bench: failed: drive: .*") as caught:
         run_array(array, program, tensors)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize("parameter", ["", "TOPADDSUB_UPPERINPUT", "BOTADDSUB_LOWERINPUT"])
+def test_multiplier_blocks_are_set_up_as_yosys_knows_them(parameter, tmp_path):
+    """Yosys's own model of the cell, which knows all of its modes, instead of ours; a wrong parameter is seen."""
+    design = DesignPoint(**{"lanes": 4, "weight_bytes": 16384, **KINDS["spram"]})
+    assert design.compact
+    text, changed = array_verilog(design), 0
+    if parameter:
+        text, changed = re.subn(rf"\.{parameter}\((\d)'h1\)", rf".{parameter}(\1'h0)", text)
+    assert changed == (design.cols if parameter else 0)
+    (tmp_path / "array.v").write_text(text)
+    (tmp_path / "run.ys").write_text("\n".join([
+        "read_verilog -sv array.v", "read_verilog -defer +/ice40/cells_sim.v", "hierarchy -top heddle_array", "proc",
+        "flatten", "clean", "write_verilog -noattr flat.v", ""]))
+    run_tool(["yosys", "run.ys"], cwd=tmp_path, timeout_s=300, log=tmp_path / "yosys.log")
+    flat = (tmp_path / "flat.v").read_text()
+    assert "SB_MAC16 #(" not in flat and "*" in flat
+    array = build_bench(flat, "heddle_array", tmp_path / "bench")
+    names = [layer.name for layer in EVEN.layers]
+    assert differing(array, EVEN, design, compile_graph(EVEN, design)) == (names if parameter else [])
 
 
 def test_broken_verilog_is_one_line(tmp_path):

@@ -1,11 +1,15 @@
 """Corner operands in Amaranth's simulator; every pair is run, as Verilog, by tests/cosim/test_conformance.py."""
 
+import numpy as np
 import pytest
-from amaranth import Signal, signed
+from amaranth import Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from hw.gateware.multipliers import BUILDERS, Multiplier, Products, products
+from hw.gateware.multipliers import BUILDERS, Multiplier, Products, dot_product, products
 from hw.spec.multipliers import MULTIPLIERS, product, weight_code
+from tests.support.simulate import simulate
 
 LANES = 3
 CASES = [(kind.name, weight_bits, act_bits) for kind in MULTIPLIERS.values()
@@ -63,6 +67,44 @@ def test_one_pair(name):
                 assert ctx.get(dut.product) == product(kind, act, weight, weight_bits=bits), f"{act} * {weight}"
 
     run(dut, bench)
+
+
+class DotProduct(wiring.Component):
+    def __init__(self, kind, weight_bits, act_bits, lanes):
+        self.kind = kind
+        super().__init__({"acts": In(signed(act_bits)).array(lanes), "weights": In(weight_bits).array(lanes),
+                          "total": Out(signed(32))})
+
+    def elaborate(self, platform):
+        m = Module()
+        weights = [weight.as_signed() if len(weight) > 1 else weight for weight in self.weights]
+        m.d.comb += self.total.eq(dot_product(m, self.kind, list(self.acts), weights, "dot"))
+        return m
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4, 6, 8])
+@pytest.mark.parametrize("name, weight_bits, act_bits", [case for case in CASES if MULTIPLIERS[case[0]].ways == 1])
+def test_dot_products_come_three_cycles_later(name, weight_bits, act_bits, lanes):
+    kind = MULTIPLIERS[name]
+    dut, weights = DotProduct(name, weight_bits, act_bits, lanes), kind.weights(weight_bits)
+    low, high = -1 << act_bits - 1, (1 << act_bits - 1) - 1
+    rng = np.random.default_rng(1)
+    rows = [([low] * lanes, [weights[0]] * lanes), ([low] * lanes, [weights[-1]] * lanes),
+            ([high] * lanes, [weights[0]] * lanes),
+            *((rng.integers(low, high + 1, lanes).tolist(), rng.choice(weights, lanes).tolist()) for _ in range(20))]
+
+    async def bench(ctx):
+        for number in range(len(rows) + 3):
+            if number >= 3:
+                want = sum(product(kind, act, weight, weight_bits=weight_bits)
+                           for act, weight in zip(*rows[number - 3], strict=True))
+                assert ctx.get(dut.total) == want, rows[number - 3]
+            for lane, (act, weight) in enumerate(zip(*rows[min(number, len(rows) - 1)], strict=True)):
+                ctx.set(dut.acts[lane], act)
+                ctx.set(dut.weights[lane], weight_code(weight, weight_bits))
+            await ctx.tick()
+
+    simulate(dut, bench)
 
 
 def test_wrong_number_of_weights_is_refused():

@@ -1,0 +1,79 @@
+"""The layer log: counters of the layers of the last run; in a compact design registers of the bus as well."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.gateware.scratchpad import BLOCK_RAM
+from hw.spec.commands import LAYER_LOG_ENTRIES
+from hw.spec.design import DesignPoint
+from hw.spec.registers import LAYER_LOG, LOG_WORDS, REGISTERS, VERSION
+
+__all__ = ["KEPT_REGISTERS", "LayerLog"]
+
+WORDS = LOG_WORDS * LAYER_LOG_ENTRIES
+#: In a compact design register ``n`` lies in the last word of entry ``n``, which has no counter.
+KEPT_REGISTERS = ("ID", "VERSION", "TICKET", "DONE", "PROGRAM", "STREAM")
+
+
+def _number(name):
+    return REGISTERS[name][0] >> 2
+
+
+def _place(register):
+    """Word of the log that holds a register."""
+    return LOG_WORDS * register + LOG_WORDS - 1
+
+
+class LayerLog(wiring.Component):
+    """A block RAM of ``LOG_WORDS`` for each layer.
+
+    Members
+    -------
+    write, write_address, write_data : In
+        A counter.
+    address, data : In, Out
+        Word from the beginning of the bus's region; its content a cycle later.
+    ready : Out(1)
+        In cycles without it no register is written.
+    register_write, register, register_data : In
+        Compact designs: a write to a register of ``KEPT_REGISTERS``.
+    ends, ticket : In
+        Compact designs: a run ends, and ``DONE`` becomes its ticket.
+    """
+
+    def __init__(self, design: DesignPoint):
+        self.design = design
+        super().__init__({
+            "write": In(1), "write_address": In(range(WORDS)), "write_data": In(32),
+            "address": In(range(LAYER_LOG // 2)), "data": Out(32), "ready": Out(1),
+            "register_write": In(1), "register": In(4), "register_data": In(32), "ends": In(1), "ticket": In(32),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        init = [0] * WORDS
+        if self.design.compact:
+            init[_place(_number("ID"))], init[_place(_number("VERSION"))] = self.design.fingerprint, VERSION
+        m.submodules.words = storage = memory.Memory(shape=32, depth=WORDS, init=init, attrs=BLOCK_RAM)
+        writer, reader = storage.write_port(), storage.read_port()
+        m.d.comb += [self.data.eq(reader.data), reader.addr.eq(self.address), self.ready.eq(1),
+                     writer.addr.eq(self.write_address), writer.data.eq(self.write_data), writer.en.eq(self.write)]
+        if self.design.compact:
+            self._registers(m, writer, reader)
+        return m
+
+    def _registers(self, m, writer, reader):
+        """They share the ports with the counters, and are cleared after a reset."""
+        clears = Signal(2, init=0b11)
+        m.d.sync += clears.eq(clears >> 1)
+        m.d.comb += self.ready.eq(~self.write & ~self.ends & (clears == 0))
+        with m.If(~self.address[-1]):
+            m.d.comb += reader.addr.eq(_place(self.address[:4]))
+        with m.If(~self.write):
+            m.d.comb += [
+                writer.en.eq(~self.ready | self.register_write),
+                writer.data.eq(Mux(self.register_write, self.register_data, Mux(self.ends, self.ticket, 0))),
+                writer.addr.eq(Mux(self.register_write, _place(self.register),
+                                   _place(Mux(clears[1], _number("TICKET"), _number("DONE"))))),
+            ]
