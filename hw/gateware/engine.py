@@ -60,7 +60,8 @@ class Engine(wiring.Component):
     -------
     bus : In(WISHBONE)
         A register takes 2 cycles, or 3 to read in a compact design; a scratchpad write 2 or more, a read 6 or more, up
-        to a segment longer while the engine is busy. Reads of a scratchpad pause a running engine for a cycle each; writes do not.
+        to a segment longer while the engine is busy. Reads of a scratchpad pause a running engine for a cycle each;
+        writes do not.
     irq : Out(1)
         High for one cycle when a run ends.
     memory : Out(memory_port)
@@ -188,9 +189,12 @@ class Engine(wiring.Component):
         in_kept = in_registers & ~bus.we & Cat(bus.adr[:4] == number for number in kept).any()
         waited = Signal(range(READ_LATENCY + 1))
         m.d.comb += bus.ack.eq(state == BusState.DONE)
+        # what is right in the last cycle before the answer
+        m.d.sync += bus.dat_r.eq(Mux(in_weights, weights.bus_data, Mux(in_acts, acts.bus_data, Mux(
+            in_log | in_kept, log.data, registers))))
         with m.Switch(state):
             with m.Case(BusState.IDLE):
-                m.d.sync += [waited.eq(0), bus.dat_r.eq(registers)]
+                m.d.sync += waited.eq(0)
                 with m.If(accepts):
                     m.d.sync += state.eq(Mux(in_acts | in_weights, BusState.SCRATCHPAD,
                                              Mux(in_log | in_kept, BusState.LOG, BusState.DONE)))
@@ -200,11 +204,11 @@ class Engine(wiring.Component):
                 with m.Elif(~bus.we & readable):
                     m.d.sync += state.eq(BusState.READ)
             with m.Case(BusState.READ):
-                m.d.sync += [waited.eq(waited + 1), bus.dat_r.eq(Mux(in_acts, acts.bus_data, weights.bus_data))]
+                m.d.sync += waited.eq(waited + 1)
                 with m.If(waited == READ_LATENCY):
                     m.d.sync += state.eq(BusState.DONE)
             with m.Case(BusState.LOG):
-                m.d.sync += [bus.dat_r.eq(log.data), state.eq(BusState.DONE)]
+                m.d.sync += state.eq(BusState.DONE)
             with m.Case(BusState.DONE):
                 m.d.sync += state.eq(BusState.IDLE)
         return stream_base

@@ -27,8 +27,8 @@ class Faulty(EngineBus):
         self.spoil = spoil
         super().__init__(DESIGN)
 
-    def _registers(self, m, sequencer, writes):
-        found = super()._registers(m, sequencer, writes)
+    def _registers(self, m, sequencer, writes, log):
+        found = super()._registers(m, sequencer, writes, log)
         self.spoil(m, self, sequencer, writes & (self.bus.adr == REGISTERS["TICKET"][0] >> 2))
         return found
 
