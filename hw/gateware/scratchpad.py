@@ -212,8 +212,11 @@ class WeightScratchpad(wiring.Component):
                 m.submodules[f"bank{bank}_{number}"] = storage = memory.Memory(
                     shape=32, depth=size, init=init[first:first + size], attrs=BLOCK_RAM)
                 writer, reader = storage.write_port(), storage.read_port()
-                m.d.comb += [reader.addr.eq(line), writer.addr.eq(write.line), writer.data.eq(write.data),
-                             writer.en.eq(write.valid & (write.line >> REGION_BITS == number))]
+                m.d.comb += reader.addr.eq(line)
+                # blocks of a bank lie all over the device
+                domain = m.d.sync if behind else m.d.comb
+                domain += [writer.addr.eq(write.line), writer.data.eq(write.data),
+                           writer.en.eq(write.valid & (write.line >> REGION_BITS == number))]
                 regions.append(_registered(m, reader.data, f"word{bank}_{number}") if behind else reader.data)
             words.append(Array(regions)[region] if len(regions) > 1 else regions[0])
         port = Signal(design.weight_port_bits)
