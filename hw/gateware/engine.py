@@ -239,7 +239,11 @@ class Engine(wiring.Component):
         readable = {"STATUS": Cat(sequencer.busy, Const(0, 7), sequencer.error, sequencer.layer), "CYCLES": cycles,
                     "PC": sequencer.pc}
         if design.compact:
-            m.d.comb += [log.ends.eq(self.irq), log.ticket.eq(ticket), log.register.eq(bus.adr[:4]),
+            # a cycle later, so that the bus need not wait for the sequencer; the ticket is the same then
+            m.d.sync += log.ends.eq(self.irq)
+            with m.If(was_busy):
+                m.d.comb += sequencer.start.eq(0)
+            m.d.comb += [log.ticket.eq(ticket), log.register.eq(bus.adr[:4]),
                          log.register_data.eq(bus.dat_w), log.register_write.eq(sequencer.start | (writes & (
                              (bus.adr == number["PROGRAM"]) | (bus.adr == number["STREAM"]))))]
         else:
