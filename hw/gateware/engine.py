@@ -221,10 +221,11 @@ class Engine(wiring.Component):
             design.act_bytes.bit_length() if design.memory == "spram" else 32)
         number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
         was_busy = Signal()
+        rests = ~was_busy & ~sequencer.busy if design.compact else ~sequencer.busy
         m.d.sync += was_busy.eq(sequencer.busy)
         m.d.comb += [
             sequencer.program.eq(program),
-            sequencer.start.eq(writes & (bus.adr == number["TICKET"]) & (bus.dat_w != ticket) & ~sequencer.busy),
+            sequencer.start.eq(writes & (bus.adr == number["TICKET"]) & (bus.dat_w != ticket) & rests),
             self.irq.eq(was_busy & ~sequencer.busy),
         ]
         with m.If(sequencer.start):
@@ -241,8 +242,6 @@ class Engine(wiring.Component):
         if design.compact:
             # a cycle later, so that the bus need not wait for the sequencer; the ticket is the same then
             m.d.sync += log.ends.eq(self.irq)
-            with m.If(was_busy):
-                m.d.comb += sequencer.start.eq(0)
             m.d.comb += [log.ticket.eq(ticket), log.register.eq(bus.adr[:4]),
                          log.register_data.eq(bus.dat_w), log.register_write.eq(sequencer.start | (writes & (
                              (bus.adr == number["PROGRAM"]) | (bus.adr == number["STREAM"]))))]
