@@ -48,29 +48,51 @@ def test_taps_have_the_address_of_their_place(row_bytes, tmp_path):
     assert prove(*taps(Taps(), row_bytes), tmp_path, depth=2).assertions == 5
 
 
+def fetches(row_bytes, *, size):
+    m = Module()
+    m.submodules.contract = contract = FetchContract(row_bytes=row_bytes, size=size)
+    return m, [contract.height, contract.tensor, contract.pixel.as_value(), contract.tap_address, contract.tap_x,
+               contract.tap_y, contract.place]
+
+
 @pytest.mark.parametrize("row_bytes", ROW_BYTES)
 def test_so_every_fetch_lies_in_the_input(row_bytes, tmp_path):
-    m = Module()
-    m.submodules.contract = contract = FetchContract(row_bytes=row_bytes, size=65536)
-    inputs = [contract.height, contract.tensor, contract.pixel.as_value(), contract.tap_address, contract.tap_x,
-              contract.tap_y, contract.place]
-    assert prove(m, inputs, tmp_path, depth=1).assertions == 2
+    assert prove(*fetches(row_bytes, size=65536), tmp_path, depth=1).assertions == 2
 
 
-@pytest.mark.slow
-def test_the_first_tile_of_a_layer_reads_its_regions(tmp_path):
-    """Parameters are read from cycle 10 on, activations and weights from cycle 12 on."""
+def test_a_scratchpad_beyond_the_addresses_is_found(tmp_path):
+    with pytest.raises(ProofError, match="top.contract: a fetch outside the input; trace in"):
+        prove(*fetches(16, size=1 << 25), tmp_path, depth=1)
+
+
+def one_layer(**changes):
+    """The sequencer with the program of one layer; regions as they are, or changed."""
     kind = TensorType(shape=(2, 3, 3), scale=0.05, zero_point=3)
     layer = random_layer(np.random.default_rng(0), "conv", kind, kernel=(2, 2), padding=(0, 0, 1, 1), outputs=9)
     program = compile_graph(Graph(name="one", input=kind, layers=(layer,)).check(), SMALL)
     plan, source = program.layers[0], program.input
     m = Module()
     m.submodules.dut = dut = Sequencer(SMALL)
-    m.submodules.contract = RunContract(
-        dut, plan.command, source=range(source.address, source.address + source.size),
-        output=range(plan.output.address, plan.output.address + plan.output.size), words=plan.weight_words)
-    proof = prove_bounded(m, [dut.start, dut.pause, dut.drained], tmp_path, cycles=CYCLES)
+    regions = {"source": range(source.address, source.address + source.size),
+               "output": range(plan.output.address, plan.output.address + plan.output.size),
+               "words": plan.weight_words} | changes
+    m.submodules.contract = RunContract(dut, plan.command, **regions)
+    return m, [dut.start, dut.pause, dut.drained]
+
+
+@pytest.mark.slow
+def test_the_first_tile_of_a_layer_reads_its_regions(tmp_path):
+    """Parameters are read from cycle 10 on, activations and weights from cycle 12 on."""
+    proof = prove_bounded(*one_layer(), tmp_path, cycles=CYCLES)
     assert (proof.assertions, proof.cycles) == (SMALL.fetch_bytes + 2, CYCLES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes, message", [
+    ({"source": range(1, 18)}, "a fetch outside the input"), ({"words": 1}, "a word outside the layer's weights")])
+def test_a_read_outside_a_region_is_found(changes, message, tmp_path):
+    with pytest.raises(ProofError, match=f"top.contract: {message}; trace in"):
+        prove_bounded(*one_layer(**changes), tmp_path, cycles=CYCLES)
 
 
 class StraySteps(WindowWalker):
