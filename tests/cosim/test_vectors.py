@@ -1,7 +1,6 @@
 """The MLPerf Tiny networks on the RTL: outputs equal TFLite's, tensors golden's, cycles and counters the model's."""
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,21 +8,14 @@ import pytest
 from cosim.engine import build_engine, run_engine
 from hw.spec.presets import PRESETS
 from sw.compiler import CompileError, compile_graph
-from sw.frontend.tflite import load_tflite
 from sw.golden import finish, run
 from tests.support.engines import predicted_counters
+from tests.support.mlperf import MLPERF, needs_mlperf, network
 
-MODELS = Path(__file__).parents[3] / "shared" / "data" / "mlperf_tiny"
 SIZES = {"kws": 12, "ic": 10, "vww": 4, "ad": 6}       # inputs in each file
 TOO_LARGE = [("up5k", "vww"), ("up5k", "ad")]
 ALL = [(design, model) for design in PRESETS for model in SIZES if (design, model) not in TOO_LARGE]
-pytestmark = [pytest.mark.sim,
-              pytest.mark.skipif(not MODELS.is_dir(), reason=f"{MODELS.name} is not beside the checkout: {MODELS}")]
-
-
-@cache
-def network(model):
-    return load_tflite(MODELS / f"{model}.tflite")
+pytestmark = [pytest.mark.sim, needs_mlperf]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +25,7 @@ def simulator(tmp_path_factory):
 
 
 def check_vectors(simulator, design, model):
-    graph, vectors = network(model), np.load(MODELS / f"{model}_vectors.npz")
+    graph, vectors = network(model), np.load(MLPERF / f"{model}_vectors.npz")
     program = compile_graph(graph, PRESETS[design])
     inputs = vectors["inputs"].reshape(-1, *graph.input.shape)
     got = run_engine(simulator(design), program.image, inputs)
@@ -59,7 +51,7 @@ def test_every_input(simulator, design, model):
 def test_every_tensor(simulator, design, model):
     graph = network(model)
     program = compile_graph(graph, PRESETS[design])
-    first = np.load(MODELS / f"{model}_vectors.npz")["inputs"].reshape(-1, *graph.input.shape)[:1]
+    first = np.load(MLPERF / f"{model}_vectors.npz")["inputs"].reshape(-1, *graph.input.shape)[:1]
     tensors, seen = run(graph, first, PRESETS[design]), []
     for number, layer in enumerate(program.layers, 1):
         if layer.tensor is not None:

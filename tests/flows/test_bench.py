@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,10 +22,10 @@ from sw.compiler import compile_graph
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
 from tests.support.layers import random_inputs, random_layer
+from tests.support.mlperf import MLPERF, needs_mlperf
 
 DESIGN = DesignPoint(rows=2, cols=2, lanes=2, act_bytes=4096, weight_bytes=8192)
 SMALL = replace(DESIGN, weight_bytes=1024)
-MLPERF = Path(__file__).parents[3] / "shared" / "data" / "mlperf_tiny"
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +174,7 @@ def test_a_missing_network_says_where_it_is_from(tmp_path, monkeypatch):
     assert find_networks(None) == find_networks(tmp_path) == tmp_path
 
 
-@pytest.mark.skipif(not MLPERF.is_dir(), reason="no folder shared/data/mlperf_tiny beside the checkout")
+@needs_mlperf
 def test_networks_beside_the_checkout_are_found(monkeypatch):
     monkeypatch.delenv("HEDDLE_MLPERF_TINY", raising=False)
     assert find_networks(None).samefile(MLPERF)

@@ -1,4 +1,3 @@
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,13 +6,11 @@ from sw.compiler.bands import Chain, band_stages, executed_macs, fit_memory
 from sw.compiler.errors import CompileError
 from sw.compiler.plan import areas, live_bytes, peak_bytes, plan_memory
 from sw.compiler.schedule import RowRange, schedule
-from sw.frontend import load_tflite
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
 from tests.support.layers import random_add, random_inputs, random_layer, same_padding
+from tests.support.mlperf import needs_mlperf, network
 from tests.support.stages import run_stages
-
-MODELS = Path(__file__).parents[4] / "shared" / "data" / "mlperf_tiny"
 
 
 def tall(rng, layers, ops=("conv", "depthwise", "maxpool", "avgpool")):
@@ -105,13 +102,12 @@ def test_what_a_band_reads_and_writes():
     assert executed_macs(stages, graph) == graph.macs(0) * 6 // 4 + graph.macs(1)
 
 
+@needs_mlperf
 @pytest.mark.parametrize("name, capacity, commands, macs", [
     ("vww", 65536, 29, 7_489_664), ("vww", 49152, 30, 7_489_664), ("vww", 32768, 39, 7_501_952),
     ("kws", 10240, 35, 2_656_768)])
 def test_networks_in_bands(name, capacity, commands, macs):
-    if not MODELS.is_dir():
-        pytest.skip(f"{MODELS} is not there")
-    graph = load_tflite(MODELS / f"{name}.tflite")
+    graph = network(name)
     plan = fit_memory(graph, capacity=capacity)
     assert peak_bytes(plan.placements) <= capacity
     assert len(plan.stages) <= commands

@@ -1,4 +1,3 @@
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,22 +5,19 @@ import pytest
 from sw.compiler.errors import CompileError
 from sw.compiler.plan import Area, Piece, Placement, areas, live_bytes, peak_bytes, place, plan_memory
 from sw.compiler.schedule import schedule
-from sw.frontend import load_tflite
 from tests.support.layers import random_residual
+from tests.support.mlperf import needs_mlperf, network
 from tests.support.stages import random_dag
-
-MODELS = Path(__file__).parents[4] / "shared" / "data" / "mlperf_tiny"
 
 
 def area(tensor, size, first, last):
     return Area(tensors=(tensor,), pieces=(Piece(offset=0, size=size, first=first, last=last),))
 
 
+@needs_mlperf
 @pytest.mark.parametrize("name, peak", [("kws", 16000), ("ic", 32768), ("vww", 55296), ("ad", 768)])
 def test_networks_take_no_more_than_their_largest_layer(name, peak):
-    if not MODELS.is_dir():
-        pytest.skip(f"{MODELS} is not there")
-    graph = load_tflite(MODELS / f"{name}.tflite")
+    graph = network(name)
     stages = schedule(graph)
     assert max(live_bytes(areas(stages, graph), len(stages))) == peak
     assert peak_bytes(plan_memory(stages, graph, capacity=peak)) == peak

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +13,7 @@ from sw.frontend import load_tflite
 from sw.frontend.tflite import quantize_multiplier
 from sw.golden import finish, run
 from sw.graph.graph import Graph, GraphError
-
-VECTORS = Path(__file__).parents[4] / "shared" / "data" / "mlperf_tiny"
-needs_vectors = pytest.mark.skipif(not VECTORS.is_dir(), reason="the MLPerf Tiny vectors are not beside the checkout")
-
+from tests.support.mlperf import MLPERF, needs_mlperf, network
 
 #: For each network: layers, the file's number of the first operator's output, multiply-accumulates.
 NETWORKS = {"kws": (12, 22, 2_656_768), "ic": (15, 22, 12_501_632), "vww": (30, 58, 7_489_664),
@@ -25,12 +21,12 @@ NETWORKS = {"kws": (12, 22, 2_656_768), "ic": (15, 22, 12_501_632), "vww": (30, 
 OVERWRITTEN = {"ic": {"t024", "t028", "t032"}}     # by the interpreter that made the vectors
 
 
-@needs_vectors
+@needs_mlperf
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_tensor_equals_the_reference_kernels(name):
-    graph = load_tflite(VECTORS / f"{name}.tflite")
+    graph = network(name)
     count, first, _ = NETWORKS[name]
-    stored = np.load(VECTORS / f"{name}_layers.npz")
+    stored = np.load(MLPERF / f"{name}_layers.npz")
     tensors = run(graph, stored["input"].reshape(1, *graph.input.shape))
     assert len(graph.layers) == count
     left_out = set()
@@ -43,48 +39,48 @@ def test_every_tensor_equals_the_reference_kernels(name):
     assert left_out == OVERWRITTEN.get(name, set())
 
 
-@needs_vectors
+@needs_mlperf
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_equal_the_reference_kernels(name):
-    graph, vectors = load_tflite(VECTORS / f"{name}.tflite"), np.load(VECTORS / f"{name}_vectors.npz")
+    graph, vectors = network(name), np.load(MLPERF / f"{name}_vectors.npz")
     tensors = run(graph, vectors["inputs"].reshape(-1, *graph.input.shape))
     wanted = vectors["outputs"].reshape(tensors[-1].shape)
     assert np.array_equal(tensors[-1], wanted)
     assert np.array_equal(finish(graph, tensors[graph.engine_layers]), wanted)
 
 
-@needs_vectors
+@needs_mlperf
 @pytest.mark.parametrize("name", NETWORKS)
 def test_macs_are_those_of_the_networks(name, tmp_path):
-    graph = load_tflite(VECTORS / f"{name}.tflite")
+    graph = network(name)
     assert sum(map(graph.macs, range(len(graph.layers)))) == NETWORKS[name][2]
     graph.save(tmp_path / "model.npz")
     assert Graph.load(tmp_path / "model.npz").types() == graph.types()
 
 
-@needs_vectors
+@needs_mlperf
 def test_a_residual_network_is_no_chain():
-    graph = load_tflite(VECTORS / "ic.tflite")
+    graph = network("ic")
     assert [graph.inputs_of(index) for index, layer in enumerate(graph.layers) if layer.op == "add"] == [
         (1, 3), (7, 6), (11, 10)]
     assert {layer.act_min for layer in graph.layers if layer.op == "add"} == {-128}
 
 
-@needs_vectors
+@needs_mlperf
 @pytest.mark.parametrize("name, macs", [("kws", 2_656_768), ("ad", 264_192)])
 def test_networks_compile_for_a_preset(name, macs):
-    graph = load_tflite(VECTORS / f"{name}.tflite")
+    graph = network(name)
     program = compile_graph(graph, replace(PRESETS["ecp5-85"], weight_bytes=524288))
     assert (program.macs, len(program.layers)) == (macs, graph.engine_layers)
 
 
-@needs_vectors
+@needs_mlperf
 @pytest.mark.parametrize("old, new, error", [
     ("AVERAGE_POOL_2D", "L2_POOL_2D", "operator 12 L2_POOL_2D: not supported; Heddle loads CONV_2D, DEPTHWISE_CONV_2D"),
     ("SOFTMAX", "LOGISTIC", "copy.tflite: operator 15 LOGISTIC: not supported"),
 ])
 def test_an_operator_that_heddle_lacks_is_named(tmp_path, old, new, error):
-    data = bytearray((VECTORS / "ic.tflite").read_bytes())
+    data = bytearray((MLPERF / "ic.tflite").read_bytes())
     model = tflite.Model.GetRootAsModel(data, 0)
     for code in map(model.OperatorCodes, range(model.OperatorCodesLength())):
         if tflite.opcode2name(max(code.BuiltinCode(), code.DeprecatedBuiltinCode())) == old:
@@ -96,9 +92,9 @@ def test_an_operator_that_heddle_lacks_is_named(tmp_path, old, new, error):
         load_tflite(tmp_path / "copy.tflite")
 
 
-@needs_vectors
+@needs_mlperf
 def test_a_broken_order_is_named(tmp_path):
-    data = bytearray((VECTORS / "ic.tflite").read_bytes())
+    data = bytearray((MLPERF / "ic.tflite").read_bytes())
     operators = tflite.Model.GetRootAsModel(data, 0).Subgraphs(0).Operators
     data[operators(3)._tab.Vector(operators(3)._tab.Offset(6))] = 30      # the first operand of the add
     (tmp_path / "copy.tflite").write_bytes(data)
