@@ -154,7 +154,6 @@ class Engine(wiring.Component):
                      acts.load_read.eq(source.read), acts.load_address.eq(source.address),
                      source.word.eq(acts.load_data)]
 
-
     def _bus(self, m, sequencer, acts, weights):
         bus, state, design = self.bus, self.bus_state, self.design
         offset = Signal(ADDRESS_BITS + 2)
