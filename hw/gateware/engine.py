@@ -59,9 +59,9 @@ class Engine(wiring.Component):
     Members
     -------
     bus : In(WISHBONE)
-        A register takes 2 cycles, or 3 to read in a compact design; a scratchpad write 2 or more, a read 6 or more, up
-        to a segment longer while the engine is busy. Reads of a scratchpad pause a running engine for a cycle each;
-        writes do not.
+        A register takes 2 cycles, the layer log 4 (in a compact design it takes 3, and so does a register that is read);
+        a scratchpad write 2 or more, a read 6 or more, up to a segment longer while the engine is busy. Reads of a
+        scratchpad pause a running engine for a cycle each; writes do not.
     irq : Out(1)
         High for one cycle when a run ends.
     memory : Out(memory_port)
@@ -207,7 +207,9 @@ class Engine(wiring.Component):
                 with m.If(waited == READ_LATENCY):
                     m.d.sync += state.eq(BusState.DONE)
             with m.Case(BusState.LOG):
-                m.d.sync += state.eq(BusState.DONE)
+                m.d.sync += waited.eq(waited + 1)
+                with m.If(waited == log.latency - 1):
+                    m.d.sync += state.eq(BusState.DONE)
             with m.Case(BusState.DONE):
                 m.d.sync += state.eq(BusState.IDLE)
         return stream_base

@@ -33,7 +33,7 @@ class LayerLog(wiring.Component):
     write, write_address, write_data : In
         A counter.
     address, data : In, Out
-        Word from the beginning of the bus's region; its content a cycle later.
+        Word from the beginning of the bus's region; its content ``latency`` cycles later.
     ready : Out(1)
         In cycles without it no register is written.
     register_write, register, register_data : In
@@ -44,6 +44,8 @@ class LayerLog(wiring.Component):
 
     def __init__(self, design: DesignPoint):
         self.design = design
+        #: The block RAM may be far away from the bus; a compact design saves the registers.
+        self.latency = 1 if design.compact else 2
         super().__init__({
             "write": In(1), "write_address": In(range(WORDS)), "write_data": In(32),
             "address": In(range(LAYER_LOG // 2)), "data": Out(32), "ready": Out(1),
@@ -57,7 +59,9 @@ class LayerLog(wiring.Component):
             init[_place(_number("ID"))], init[_place(_number("VERSION"))] = self.design.fingerprint, VERSION
         m.submodules.words = storage = memory.Memory(shape=32, depth=WORDS, init=init, attrs=BLOCK_RAM)
         writer, reader = storage.write_port(), storage.read_port()
-        m.d.comb += [self.data.eq(reader.data), reader.addr.eq(self.address), self.ready.eq(1),
+        domain = m.d.comb if self.design.compact else m.d.sync
+        domain += self.data.eq(reader.data)
+        m.d.comb += [reader.addr.eq(self.address), self.ready.eq(1),
                      writer.addr.eq(self.write_address), writer.data.eq(self.write_data), writer.en.eq(self.write)]
         if self.design.compact:
             self._registers(m, writer, reader)

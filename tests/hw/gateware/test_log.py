@@ -15,7 +15,8 @@ WORD = {name: offset // 4 for name, (offset, _) in REGISTERS.items()}
 
 async def read(ctx, dut, word):
     ctx.set(dut.address, word)
-    await ctx.tick()
+    for _ in range(dut.latency):
+        await ctx.tick()
     return ctx.get(dut.data)
 
 
