@@ -59,8 +59,8 @@ class Engine(wiring.Component):
     Members
     -------
     bus : In(WISHBONE)
-        A register takes 2 cycles and the layer log 4; in a compact design the log takes 3, and so does a register that is
-        read. A scratchpad write takes 2 or more, a read 6 or more, up to a segment longer while the engine is busy.
+        A register takes 2 cycles and the layer log 4; in a compact design the log takes 3, and so does reading a
+        register. A scratchpad write takes 2 or more, a read 6 or more, up to a segment longer while the engine is busy.
         Reads of a scratchpad pause a running engine for a cycle each; writes do not.
     irq : Out(1)
         High for one cycle when a run ends.
