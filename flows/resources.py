@@ -124,7 +124,9 @@ def features(design: DesignPoint) -> dict[str, dict[str, float]]:
     stream = {"stream": 1.0, "stream_bits": 8.0 * design.stream_port_bytes} if design.stream_port_bytes else {}
     local = {"local_bits": float(_local_bits(design))} if design.has_local_memory else {}
     fetch_log, bank_bits = log2(fetch), log2(design.act_bytes / fetch)
-    weight_banks, edge = design.weight_port_bits // 32, cols * (cols - 1) / 2
+    weight_banks, ways = design.weight_port_bits // 32, design.ways
+    gathering = 0 if design.record_per_word else cols       # columns that gather their parameters
+    places = cols // ways       # elements in a row that each have activations of their own
     lut = {
         "constant": 1.0,
         _product_name(design): design.macs_per_cycle * act_bits / 8,
@@ -134,18 +136,18 @@ def features(design: DesignPoint) -> dict[str, dict[str, float]]:
         "row_word_bits": float(act_bits * rows * fetch),
         "rotator_bits": act_bits * fetch * fetch_log,
         "bank_address_bits": fetch * bank_bits,
-        "parameter_bits": float(PARAM_BITS * cols),
+        "parameter_bits": float(PARAM_BITS * gathering),
         "weight_banks": float(weight_banks),
         **requantizers, **stream, **local,
         "lut_ram_cells": float(_engine_memories(design)[1]),
     }
     ff = {
         "constant": 1.0,
-        "element_bits": float(elements * (lanes * (act_bits + bits) + lanes * (act_bits + bits) + design.product_bits
+        "element_bits": float(elements * (2 * lanes * (act_bits / ways + bits) + design.product_bits
                                           + 2 * design.acc_bits)),
-        "skew_bits": edge * lanes * bits,
+        "skew_bits": places * (places - 1) / 2 * ways * lanes * bits,
         "row_word_bits": float(act_bits * rows * (fetch - lanes)),
-        "parameter_bits": float(cols * lanes * bits * design.param_words),
+        "parameter_bits": float(gathering * lanes * bits * design.param_words),
         **requantizers, **stream, **({"local_steps": float(elements * lanes * (act_bits + bits))} if local else {}),
         "bank_bits": fetch * (18 + 2 * bank_bits),
         "weight_banks": float(weight_banks),
