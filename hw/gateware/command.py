@@ -20,8 +20,8 @@ def _layout(fields):
 
 COMMAND = _layout(COMMAND_FIELDS)
 STREAM = _layout(STREAM_FIELDS)
-#: Bits of a command that a compact design keeps in block RAM. They are there a cycle later than others, so not of the
-#: last word; and none of fields that are in use after that.
+#: Bits of a command that a compact design keeps in block RAM: none of fields that are in use after that. They are there
+#: a cycle later than others, so where they are in a command's last word it keeps all in registers.
 IN_BLOCK_RAM = (256, 368)
 TILE_FIELDS = ("tile_rows", "tile_cols", "spacing", "distance")
 
@@ -72,7 +72,7 @@ def gather(m: Module, design: DesignPoint, held: data.View, *, reads: Value, beg
     -------
     command, damaged
         The command once all words are there, and whether its checksum is wrong. In a compact design a part of it is
-        not in ``held`` but in block RAM, whose output stays.
+        perhaps not in ``held`` but in block RAM, whose output stays.
     """
     width, words = design.weight_word_bits, command_words(design)
     coming = reads
@@ -91,9 +91,9 @@ def gather(m: Module, design: DesignPoint, held: data.View, *, reads: Value, beg
                 m.d.sync += held.as_value()[word * width:(word + 1) * width].eq(weights)
     with m.If(reads & begin):
         m.d.sync += [folded.eq(0), place.eq(0)]
-    if not design.compact:
-        return held, folded != 0
     first, end = IN_BLOCK_RAM
+    if not design.compact or (end - 1) // width == words - 1:
+        return held, folded != 0
     m.submodules.command = storage = memory.Memory(
         shape=end - first, depth=2, init=[], attrs={"ram_style": "block", "no_rw_check": 1})
     writer, reader = storage.write_port(), storage.read_port()

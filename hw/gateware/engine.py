@@ -59,6 +59,7 @@ class Engine(wiring.Component):
     Members
     -------
     bus : In(WISHBONE)
+        In a compact design a ticket that is written in the very cycle after a run's last one is not taken.
         A register takes 2 cycles and the layer log 4; in a compact design the log takes 3, and so does reading a
         register. A scratchpad write takes 2 or more, a read 6 or more, up to a segment longer while the engine is busy.
         Reads of a scratchpad pause a running engine for a cycle each; writes do not.

@@ -69,8 +69,9 @@ class LayerLog(wiring.Component):
 
     def _registers(self, m, writer, reader):
         """They share the ports with the counters, and are cleared after a reset."""
-        clears = Signal(2, init=0b11)
-        m.d.sync += clears.eq(clears >> 1)
+        clears = Signal(4, init=_number("TICKET"))      # the next register to be cleared; they follow the constants
+        with m.If(clears != 0):
+            m.d.sync += clears.eq(clears + 1)
         m.d.comb += self.ready.eq(~self.write & ~self.ends & (clears == 0))
         with m.If(~self.address[-1]):
             m.d.comb += reader.addr.eq(_place(self.address[:4]))
@@ -78,6 +79,6 @@ class LayerLog(wiring.Component):
             m.d.comb += [
                 writer.en.eq(~self.ready | self.register_write),
                 writer.data.eq(Mux(self.register_write, self.register_data, Mux(self.ends, self.ticket, 0))),
-                writer.addr.eq(Mux(self.register_write, _place(self.register),
-                                   _place(Mux(clears[1], _number("TICKET"), _number("DONE"))))),
+                writer.addr.eq(_place(Mux(self.register_write, self.register,
+                                          Mux(clears != 0, clears, _number("DONE"))))),
             ]

@@ -264,8 +264,7 @@ class Sequencer(wiring.Component):
                 self._decode(m, state, count, damaged)
                 if not design.compact:
                     m.d.sync += block_address.eq(command.in_start)
-                m.d.sync += [block.eq(0), count.eq(0), param_row.eq(0), block_x.eq(command.first_x_bytes),
-                             ]
+                m.d.sync += [block.eq(0), count.eq(0), param_row.eq(0), block_x.eq(command.first_x_bytes)]
                 if not design.compact:
                     m.d.sync += [residual_tile.eq(command.out_base), residual_block.eq(command.out_base)]
                 with m.If(command.opcode[0] if design.compact else command.opcode == OPCODES["LAYER"]):

@@ -169,8 +169,9 @@ class DesignPoint:
 
     @property
     def compact(self) -> bool:
-        """Built for size: one array row whose columns work in the same cycle, and one requantizer."""
-        return (self.memory == "spram" and self.rows == 1 and self.requantizers == 1 and self.weight_bits > 1
+        """Built for size: one array row whose columns work in the same cycle, and one requantizer, of some cycles."""
+        return (self.memory == "spram" and self.rows == 1 and self.requantizers == 1 and self.requantizer_cycles > 1
+                and self.weight_bits > 1 and MULTIPLIERS[self.multiplier].ways == 1
                 and self.record_per_word and not self.has_local_memory)
 
     @property

@@ -134,6 +134,9 @@ def _pieces(operator: Operator, geometry: Geometry, design: DesignPoint) -> list
     if geometry.pixel_pitch % 2 and geometry.out_shape[:2] != (1, 1) or operator.depthwise and channels % 2:
         raise SpecError(f"memory='spram': reads at even addresses, and a pixel has {channels} activations in and "
                         f"{geometry.pixel_pitch} out; choose even numbers of channels")
+    if operator.depthwise and design.depthwise_channels % 2:
+        raise SpecError("memory='spram': reads at even addresses, and a block of a depthwise layer has "
+                        f"{design.depthwise_channels} channels; raise cols and lanes to 2 or more")
     parts = [geometry]
     if geometry.stride[1] * channels % 2 and geometry.out_shape[1] > 1:
         parts = [_every_other_column(geometry, column) for column in (0, 1)]

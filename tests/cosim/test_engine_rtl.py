@@ -1,18 +1,25 @@
 """The engine's RTL against golden and the cycle model: bus traffic, a stalling bus, and faults that must be noticed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cosim.engine import build_engine, build_engine_bench, run_engine_bench
+from cosim.engine import build_engine, build_engine_bench, run_engine, run_engine_bench
 from cosim.process import SimulationError
 from hw.spec.design import DesignPoint
-from hw.spec.timing import element_latency, requantize_latency
+from hw.spec.image import unpack_header
+from hw.spec.timing import command_words, element_latency, requantize_latency
 from sw.golden import run
 from tests.support.engines import check_exact, check_outputs, random_programs
+from tests.support.images import with_changed_command, with_flipped_bit
 
 pytestmark = pytest.mark.sim
 
 DESIGN = DesignPoint(rows=2, cols=4, lanes=2, multiplier="trunc", act_bytes=4096, weight_bytes=16384)
+SPRAM = DesignPoint(rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2, requantizer_dsps=0,
+                    memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv")
+WIDE_SPRAM = replace(SPRAM, lanes=8)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +45,28 @@ def test_under_cocotb_on_a_stalling_bus(tmp_path):
     for seed, (program, inputs) in enumerate(random_programs(DESIGN, 3, seed=3)):
         got = run_engine_bench(tmp_path, program.image, inputs, seed=seed)
         assert np.array_equal(got, run(program.graph, inputs, DESIGN)[-1].reshape(3, -1))
+
+
+@pytest.mark.parametrize("design", [DESIGN, SPRAM, WIDE_SPRAM])
+def test_a_command_that_is_wrong_stops_the_engine(design, tmp_path):
+    """With an error and its place, also on designs that keep a part of the command elsewhere; then it runs again."""
+    simulator = build_engine(design, tmp_path)
+    program, inputs = next((program, inputs) for program, inputs in random_programs(design, 20, seed=5)
+                           if len(program.layers) > 1)
+    start = unpack_header(program.image)["program"]
+    last = len(program.layers) - 1 + bool(program.streamed_bytes)
+    words = command_words(design)
+    damaged = {f"BAD_CHECKSUM {bit}": with_flipped_bit(program, weight_word=start + last * words, bit=bit)
+               for bit in (40, 130, 260, 300, 365, 500)}
+    wrong = {"BAD_MAGIC": with_flipped_bit(program, weight_word=start + last * words, bit=3),
+             "BAD_OPCODE": with_changed_command(program, last, opcode=7),
+             **{f"ZERO_COUNT {name}": with_changed_command(program, last, **{name: 0})
+                for name in ("groups", "out_width", "kernel_rows")}, **damaged}
+    for error, image in wrong.items():
+        with pytest.raises(SimulationError, match=rf"error {error.split()[0]}, layer {len(program.layers) - 1}\), "
+                                                  rf"PC {start + last * words:#x}"):
+            run_engine(simulator, image, inputs)
+    check_exact(simulator, program, inputs)
 
 
 def less(function):

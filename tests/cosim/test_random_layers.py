@@ -21,8 +21,12 @@ DESIGNS = {
                           requantizer_cycles=2, requantizer_dsps=0, **SMALL),
     "spram": DesignPoint(rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2, requantizer_dsps=0,
                          memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv"),
+    "wide spram": DesignPoint(rows=1, cols=4, lanes=8, multiplier="mac16", requantizer_cycles=2, requantizer_dsps=0,
+                              memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv"),
 }
 MORE = {
+    "quick spram": DesignPoint(rows=1, cols=4, lanes=4, memory="spram", act_bytes=131072, weight_bytes=4096,
+                               cpu="serv"),
     "one requantizer": DesignPoint(rows=2, cols=4, lanes=4, requantizers=1, **SMALL),
     "eight columns": DesignPoint(rows=4, cols=8, lanes=4, requantizers=8, requantizer_dsps=2, depthwise_taps=4,
                                  **SMALL),

@@ -59,8 +59,8 @@ def test_registers_are_kept():
     written = {"TICKET": 0x12345678, "PROGRAM": 4, "STREAM": 0x1F000}
 
     async def bench(ctx):
-        assert await until_ready(ctx, dut) == 2
-        for name in ("TICKET", "DONE"):
+        assert await until_ready(ctx, dut) == 16 - WORD["TICKET"]
+        for name in ("TICKET", "DONE", "PROGRAM", "STREAM"):
             assert await read(ctx, dut, WORD[name]) == 0
         for name, value in written.items():
             assert ctx.get(dut.ready)
