@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from hw.spec.design import DesignPoint
 from sw.compiler.bands import MemoryPlan, fit_memory
-from sw.compiler.cycles import LayerCycles, layer_cycles, program_cycles, timeline
+from sw.compiler.cycles import LayerCycles, layer_cycles, layer_words, program_cycles, timeline
 from sw.compiler.errors import CompileError
-from sw.compiler.image import Commands, end_image, pack_image, place_weights
+from sw.compiler.image import Commands, end_image, pack_image, place_weights, resident_bytes
 from sw.compiler.lower import Lowered
 from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
@@ -107,25 +107,47 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
 
 
 def _choose(name: str, works: Sequence[Work], design: DesignPoint) -> Commands:
-    """The fastest command for each work; where they do not all stay in the scratchpad, perhaps more compact ones."""
+    """The fastest command for each work; where they do not all stay in the scratchpad, perhaps some of fewer words."""
     names = [work.name for work in works]
+    ladders = [_ladder(work, design) for work in works]
+    fastest, fewest = ([ladder[end] for ladder in ladders] for end in (0, -1))
+    found, refused = [], None
+    for chosen in (fastest, _fitting_rungs(ladders, design), fewest):
+        try:
+            commands = place_weights(name, chosen, design, layers=names)
+        except CompileError as error:
+            refused = error
+            continue
+        if not commands.stream_bytes or design.memory == "spram":
+            return commands
+        found.append(commands)
+    if refused is not None and not found:
+        raise refused
+    return min(found, key=lambda commands: sum(terms.total for terms in timeline(design, commands.all)))
 
-    def place(compact: bool) -> Commands:
-        chosen = []
-        for work in works:
-            fewest = min(lowered.command["blocks"] for lowered in work.choices)
-            choices = [lowered for lowered in work.choices if not compact or lowered.command["blocks"] == fewest]
-            chosen.append(min(choices, key=lambda lowered: _preference(design, lowered)))
-        return place_weights(name, chosen, design, layers=names)
 
-    try:
-        fast = place(compact=False)
-    except CompileError:
-        return place(compact=True)
-    if not fast.stream_bytes or design.memory == "spram":
-        return fast
-    return min(fast, place(compact=True), key=lambda commands: sum(
-        terms.total for terms in timeline(design, commands.all)))
+def _ladder(work: Work, design: DesignPoint) -> list[Lowered]:
+    """The best command for a work, then those of fewer and fewer words."""
+    rungs: list[Lowered] = []
+    for lowered in sorted(work.choices, key=lambda lowered: _preference(design, lowered)):
+        if not rungs or layer_words(design, lowered.command) < layer_words(design, rungs[-1].command):
+            rungs.append(lowered)
+    return rungs
+
+
+def _fitting_rungs(ladders: Sequence[Sequence[Lowered]], design: DesignPoint) -> list[Lowered]:
+    """One of each, so that all fit the scratchpad if they can: down where a word saved costs the fewest cycles."""
+    def costs(lowered: Lowered) -> tuple[int, int]:
+        return layer_words(design, lowered.command), layer_cycles(design, lowered.command).total
+
+    left = [[(lowered, *costs(lowered)) for lowered in ladder] for ladder in ladders]
+    while resident_bytes(sum(ladder[0][1] for ladder in left), len(left), design) > design.weight_bytes:
+        steps = [((ladder[1][2] - ladder[0][2]) / (ladder[0][1] - ladder[1][1]), index)
+                 for index, ladder in enumerate(left) if len(ladder) > 1]
+        if not steps:
+            break
+        del left[min(steps)[1]][0]
+    return [ladder[0][0] for ladder in left]
 
 
 def _preference(design: DesignPoint, lowered: Lowered) -> tuple[bool, int]:

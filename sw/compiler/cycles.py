@@ -17,8 +17,8 @@ from hw.spec.timing import (
 )
 from sw.compiler.stream import StreamTimeline
 
-__all__ = ["LayerCycles", "Tiles", "command_cycles", "layer_cycles", "port_cycles", "program_cycles", "tiles_of",
-           "timeline"]
+__all__ = ["LayerCycles", "Tiles", "command_cycles", "layer_cycles", "layer_words", "port_cycles", "program_cycles",
+           "tiles_of", "timeline"]
 
 
 ROW_CYCLES = 9     # see port_cycles
@@ -94,6 +94,21 @@ def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles
         requantize=blocks * per_block - last_wait,
         drain=last_output_cycles(design, depthwise=depthwise, add=add, rows=command["tile_rows"],
                                  cols=command["tile_cols"]) - tiles.idle)
+
+
+def layer_words(design: DesignPoint, command: Mapping[str, int]) -> int:
+    """Weight words of a LAYER: parameters, and weights."""
+    sets = (command["tile_rows"] if command["depthwise"] else 1) + command["add"]
+    if command["local"]:
+        weights = command["local_words"]
+    elif command["uniform"]:
+        weights = 1
+    elif command["depthwise"] or command["broadcast"]:
+        weights = command["kernel_rows"] * command["segments"]
+    else:
+        steps = (command["segments"] - 1) * command["segment_steps"] + command["tail_steps"]
+        weights = command["kernel_rows"] * steps
+    return command["blocks"] * (sets * design.param_words + weights)
 
 
 def port_cycles(design: DesignPoint, command: Mapping[str, int]) -> int:

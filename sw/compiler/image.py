@@ -14,7 +14,7 @@ from sw.compiler.lower import Lowered
 from sw.compiler.proof import Placement
 from sw.compiler.stream import check_ring, smallest_ring, stream_length, word_bytes
 
-__all__ = ["Commands", "end_image", "pack_image", "place_weights"]
+__all__ = ["Commands", "end_image", "pack_image", "place_weights", "resident_bytes"]
 
 MOST_BLOCK_WORDS = (1 << COMMAND_FIELDS["block_words"][0]) - 1     # of a block that streams
 
@@ -93,9 +93,13 @@ def _words(lowered: Lowered) -> int:
 
 
 def _resident_bytes(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint) -> int:
-    commands = len(lowered) + 1 + bool(streamed)
     words = sum(_words(one) for index, one in enumerate(lowered) if index not in streamed)
-    return -(-(HEADER_BYTES + commands * COMMAND_BITS // 8 + words * word_bytes(design)) // 4) * 4
+    return resident_bytes(words, len(lowered) + bool(streamed), design)
+
+
+def resident_bytes(words: int, commands: int, design: DesignPoint) -> int:
+    """What ``words`` of parameters and weights and so many commands, ``END`` aside, take in the weight scratchpad."""
+    return -(-(HEADER_BYTES + (commands + 1) * COMMAND_BITS // 8 + words * word_bytes(design)) // 4) * 4
 
 
 def _place(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint) -> Commands | None:

@@ -7,6 +7,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.presets import PRESETS
 from sw.compiler import CompileError, compile_graph
+from sw.compiler.cycles import layer_words
 from sw.golden import interpret, run
 from sw.graph.graph import Graph, TensorType
 from tests.support.layers import OPERATORS, random_graph, random_inputs, random_layer, random_residual
@@ -78,6 +79,8 @@ def test_every_way_to_run_a_layer_computes_the_same(design, monkeypatch):
             except CompileError as error:
                 assert "memory='spram': reads at even addresses" in str(error)
                 continue
+            for layer in program.layers:
+                assert layer.weight_words == layer_words(design, layer.command)
             seen |= {name for layer in program.layers for name in ("add", "window", "broadcast", "local", "maximum",
                                                                    "uniform", "stream") if layer.command[name]}
     assert seen >= {"add", "maximum", "uniform"}

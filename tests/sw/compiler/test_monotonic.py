@@ -1,7 +1,10 @@
 """More hardware never costs cycles: where the whole of it would, the compiler uses a part.
 
-What remains is the pipeline's fill, once per layer: elements with memories take a cycle more, and a requantizer works
-behind the first one as its column does.
+What remains is the pipeline's fill, once per layer: a requantizer works behind the first one as its column does.
+
+Left out: weight words twice as wide that stream through a ring of the same size; the single-port memory, whose tiles
+are whole; ``depthwise_taps``, whose memories make all elements a cycle slower, for which a residual add may pay more
+often.
 """
 
 from dataclasses import replace
@@ -16,7 +19,7 @@ from sw.compiler import CompileError, compile_graph
 from sw.graph.graph import Graph, TensorType
 from tests.support.layers import random_layer, random_residual, same_padding
 
-MORE = ("rows", "cols", "lanes", "requantizers", "depthwise_taps", "weight_bytes", "stream_bytes")
+MORE = ("rows", "cols", "lanes", "requantizers", "act_bytes", "weight_bytes", "stream_bytes")
 
 
 def random_network(rng):
@@ -38,7 +41,8 @@ def random_design(rng, *, streams):
     rows, cols, lanes = (1 << int(n) for n in rng.integers(0, 4, 3))
     requantizers = 1 << int(rng.integers(min(1, cols // 2), cols.bit_length()))
     return DesignPoint(rows=rows, cols=cols, lanes=lanes, requantizers=requantizers,
-                       depthwise_taps=1 << int(rng.integers(0, lanes.bit_length())), act_bytes=131072,
+                       depthwise_taps=1 << int(rng.integers(0, lanes.bit_length())),
+                       act_bytes=int(rng.choice([4096, 65536])),
                        weight_bytes=int(rng.choice([4096, 8192, 16384])) if streams else 524288,
                        stream_bytes=2 if streams else 0)
 
@@ -67,18 +71,16 @@ def pairs(seed, count):
 
 def fill(few, more):
     """Cycles by which the pipeline of the design with more is longer; adds wait for their slot behind it."""
-    deeper = few.design.has_local_memory != more.design.has_local_memory
     wider = more.design.requantizers - few.design.requantizers
-    if not deeper and not wider:
+    if not wider:
         return 0
-    return sum(wider + deeper + (add_slot_cycles(few.design) if layer.command["add"] else 0) for layer in few.layers)
+    return sum(wider + (add_slot_cycles(few.design) if layer.command["add"] else 0) for layer in few.layers)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(12))
 def test_more_never_costs_cycles(seed):
     seen = set()
-    for name, few, more in pairs(seed, 25):
-        # weights in words twice as wide stream through the same ring in fewer, larger blocks
+    for name, few, more in pairs(seed, 80):
         if more.streamed_bytes and name in ("cols", "lanes"):
             continue
         assert more.cycles <= few.cycles + fill(few, more), (name, few.design, few.graph)
