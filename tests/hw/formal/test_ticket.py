@@ -12,6 +12,10 @@ pytestmark = pytest.mark.formal
 DESIGN = DesignPoint(rows=1, cols=1, lanes=4, weight_bits=8, act_bytes=1024, weight_bytes=1024)
 
 
+COMPACT = DesignPoint(rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2, requantizer_dsps=0,
+                      memory="spram", act_bytes=131072, weight_bytes=4096)
+
+
 def under_contract(dut):
     m = Module()
     m.submodules.dut = dut
@@ -23,9 +27,9 @@ def under_contract(dut):
 class Faulty(EngineBus):
     """``spoil`` gets the module, whose signals it may assign anew, the unit and the sequencer's side."""
 
-    def __init__(self, spoil):
+    def __init__(self, spoil, design=DESIGN):
         self.spoil = spoil
-        super().__init__(DESIGN)
+        super().__init__(design)
 
     def _registers(self, m, sequencer, writes, log):
         found = super()._registers(m, sequencer, writes, log)
@@ -71,6 +75,11 @@ def test_a_repeated_start_changes_nothing(tmp_path):
     assert prove(*under_contract(EngineBus(DESIGN)), tmp_path, depth=4).assertions == 12
 
 
+def test_nor_does_it_in_a_compact_design(tmp_path):
+    assert COMPACT.compact
+    assert prove(*under_contract(EngineBus(COMPACT)), tmp_path, depth=4).assertions == 9
+
+
 @pytest.mark.parametrize("spoil, message", [
     (start_whatever_the_ticket, "a repeated ticket started again|a write started twice"),
     (start_while_busy, "a start while the engine runs"),
@@ -83,3 +92,10 @@ def test_a_repeated_start_changes_nothing(tmp_path):
 def test_a_planted_fault_is_found(spoil, message, tmp_path):
     with pytest.raises(ProofError, match=rf"top.contract: .*({message}).*; trace in"):
         prove(*under_contract(Faulty(spoil)), tmp_path, depth=6)
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (start_while_busy, "a start while the engine runs"), (never_start, "a new ticket was not taken")])
+def test_a_planted_fault_in_a_compact_design_is_found(spoil, message, tmp_path):
+    with pytest.raises(ProofError, match=rf"top.contract: .*({message}).*; trace in"):
+        prove(*under_contract(Faulty(spoil, COMPACT)), tmp_path, depth=6)
