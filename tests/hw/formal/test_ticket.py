@@ -27,9 +27,9 @@ def under_contract(dut):
 class Faulty(EngineBus):
     """``spoil`` gets the module, whose signals it may assign anew, the unit and the sequencer's side."""
 
-    def __init__(self, spoil, design=DESIGN):
+    def __init__(self, spoil):
         self.spoil = spoil
-        super().__init__(design)
+        super().__init__(DESIGN)
 
     def _registers(self, m, sequencer, writes, log):
         found = super()._registers(m, sequencer, writes, log)
@@ -92,10 +92,3 @@ def test_nor_does_it_in_a_compact_design(tmp_path):
 def test_a_planted_fault_is_found(spoil, message, tmp_path):
     with pytest.raises(ProofError, match=rf"top.contract: .*({message}).*; trace in"):
         prove(*under_contract(Faulty(spoil)), tmp_path, depth=6)
-
-
-@pytest.mark.parametrize("spoil, message", [
-    (start_while_busy, "a start while the engine runs"), (never_start, "a new ticket was not taken")])
-def test_a_planted_fault_in_a_compact_design_is_found(spoil, message, tmp_path):
-    with pytest.raises(ProofError, match=rf"top.contract: .*({message}).*; trace in"):
-        prove(*under_contract(Faulty(spoil, COMPACT)), tmp_path, depth=6)
