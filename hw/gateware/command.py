@@ -3,6 +3,7 @@
 from amaranth import Array, Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory
 
+from hw.gateware.memories import BLOCK_RAM
 from hw.spec.commands import COMMAND_BITS, COMMAND_FIELDS, STREAM_FIELDS
 from hw.spec.design import DesignPoint
 from hw.spec.timing import READ_LATENCY, command_words, drain_cycles
@@ -95,7 +96,7 @@ def gather(m: Module, design: DesignPoint, held: data.View, *, reads: Value, beg
     if not design.compact or (end - 1) // width == words - 1:
         return held, folded != 0
     m.submodules.command = storage = memory.Memory(
-        shape=end - first, depth=2, init=[], attrs={"ram_style": "block", "no_rw_check": 1})
+        shape=end - first, depth=2, init=[], attrs=BLOCK_RAM)
     writer, reader = storage.write_port(), storage.read_port()
     word, bit = divmod(first, width)
     m.d.comb += [writer.en.eq(coming & (place == word)), writer.data.eq(weights[bit:bit + end - first]),

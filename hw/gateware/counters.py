@@ -4,6 +4,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.gateware.memories import BLOCK_RAM
 from hw.spec.commands import COUNTERS, LAYER_LOG_ENTRIES
 from hw.spec.registers import LOG_WORDS
 
@@ -64,7 +65,7 @@ class CounterMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.values = storage = memory.Memory(
-            shape=32, depth=8, init=[], attrs={"ram_style": "block", "no_rw_check": 1})
+            shape=32, depth=8, init=[], attrs=BLOCK_RAM)
         writer, reader = storage.write_port(), storage.read_port()
         started = Signal(len(COUNTERS))        # counters that are not zero
         layer = Signal.like(self.layer)        # of the log, which comes after it

@@ -5,13 +5,11 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.adders import balanced_sum
+from hw.gateware.memories import LUT_RAM
 from hw.gateware.multipliers import dot_product, products
 from hw.spec.design import LOCAL_WORDS, DesignPoint
 
-__all__ = ["LUT_RAM", "Modes", "ProcessingElement", "Token", "operands"]
-
-#: A few words, read without a clock.
-LUT_RAM = {"ram_style": "distributed", "no_rw_check": 1}
+__all__ = ["Modes", "ProcessingElement", "Token", "operands"]
 
 
 class Token(data.Struct):

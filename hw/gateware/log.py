@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.scratchpad import BLOCK_RAM
+from hw.gateware.memories import RAM
 from hw.spec.commands import LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
 from hw.spec.registers import LAYER_LOG, LOG_WORDS, REGISTERS, VERSION
@@ -57,7 +57,7 @@ class LayerLog(wiring.Component):
         init = [0] * WORDS
         if self.design.compact:
             init[_place(_number("ID"))], init[_place(_number("VERSION"))] = self.design.fingerprint, VERSION
-        m.submodules.words = storage = memory.Memory(shape=32, depth=WORDS, init=init, attrs=BLOCK_RAM)
+        m.submodules.words = storage = memory.Memory(shape=32, depth=WORDS, init=init, attrs=RAM)
         writer, reader = storage.write_port(), storage.read_port()
         domain = m.d.comb if self.design.compact else m.d.sync
         domain += self.data.eq(reader.data)

@@ -101,12 +101,18 @@ def _mac16(m: Module, kind: MultiplierKind, acts: Sequence[Value], weights: Sequ
     for way, row in enumerate(weights):
         answers: list[Value] = []
         for lane in range(0, len(acts), 2):
-            block = m.submodules[f"{name}_{way}_{lane}mac16"] = Mac16()
-            for half, (act, weight) in enumerate(zip(acts[lane:lane + 2], row[lane:lane + 2], strict=True)):
-                m.d.comb += [block.acts[half].eq(act), block.weights[half].eq(_signed(weight))]
-                answers.append(block.results[half][:len(act) + len(weight)].as_signed())
-        found.append(answers)
+            block = Mac16()
+            _placed(m, block, acts, row, lane, f"{name}_{way}")
+            answers += (result[:len(acts[0]) + len(row[0])].as_signed() for result in block.results)
+        found.append(answers[:len(acts)])
     return found
+
+
+def _placed(m: Module, block: Mac16, acts: Sequence[Value], weights: Sequence[Value], lane: int, name: str) -> None:
+    """Let ``block`` multiply ``lane`` and the next one, if there is one."""
+    m.submodules[f"{name}_{lane}mac16"] = block
+    for half, (act, weight) in enumerate(zip(acts[lane:lane + 2], weights[lane:lane + 2], strict=True)):
+        m.d.comb += [block.acts[half].eq(act), block.weights[half].eq(_signed(weight))]
 
 
 #: A new kind is one entry here and one in hw.spec.
@@ -118,6 +124,8 @@ BUILDERS: dict[str, Builder] = {
     "mac16": _mac16,
     "ternary": _each(_ternary),
 }
+
+
 def products(m: Module, kind: str, acts: Sequence[Value], weights: Sequence[Sequence[Value]],
              name: str = "product") -> list[list[Value]]:
     """Combinational products of every way's weights with the same activations, by the multiplier ``kind``.
@@ -160,8 +168,8 @@ def dot_product(m: Module, kind: str, acts: Sequence[Value], weights: Sequence[V
     Parameters and errors are those of :func:`products`, with one weight per lane. Operands, products and sums are
     registered, inside of the multiplier blocks where these can.
     """
-    if kind == "mac16":
-        return _mac16_sum(m, acts, weights, name)
+    if kind in SUMS:
+        return SUMS[kind](m, acts, weights, name)
     acts, weights = ([_registered(m, value) for value in values] for values in (acts, weights))
     row = [_registered(m, value) for value in products(m, kind, acts, [weights], name)[0]]
     return _registered(m, balanced_sum(m, row, f"{name}sum"))
@@ -178,9 +186,8 @@ def _mac16_sum(m: Module, acts: Sequence[Value], weights: Sequence[Value], name:
     sums: list[Value] = []
     above: Mac16 | None = None
     for lane in range(0, len(acts), 2):
-        block = m.submodules[f"{name}_{lane}mac16"] = Mac16(registers=True, adds=above is not None)
-        for half, (act, weight) in enumerate(zip(acts[lane:lane + 2], weights[lane:lane + 2], strict=True)):
-            m.d.comb += [block.acts[half].eq(act), block.weights[half].eq(_signed(weight))]
+        block = Mac16(registers=True, adds=above is not None)
+        _placed(m, block, acts, weights, lane, name)
         if above is None:
             above = block
             continue
@@ -190,6 +197,10 @@ def _mac16_sum(m: Module, acts: Sequence[Value], weights: Sequence[Value], name:
     if above is not None:
         sums += [_registered(m, value) for value in above.results]
     return balanced_sum(m, sums, f"{name}sum")
+
+
+#: Kinds whose blocks have registers and adders of their own: ``dot_product`` of each.
+SUMS: dict[str, Callable[[Module, Sequence[Value], Sequence[Value], str], Value]] = {"mac16": _mac16_sum}
 
 
 def multiply(m: Module, kind: str, act: Value, weight: Value, name: str = "product") -> Value:

@@ -4,7 +4,7 @@ from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.element import LUT_RAM
+from hw.gateware.memories import BLOCK_RAM, LUT_RAM
 from hw.gateware.requantizer import ChannelParams
 from hw.spec.design import PARAM_BITS, DesignPoint
 
@@ -63,9 +63,8 @@ class ChannelMemory(wiring.Component):
         bits = self._row_bits
         columns = (design.cols - 1).bit_length()
         records = SETS << bits + columns
-        block = {} if design.memory == "bram" else {"ram_style": "block", "no_rw_check": 1}
         m.submodules.records = storage = memory.Memory(
-            shape=PARAM_BITS, depth=records + SETS, init=[], attrs=block or LUT_RAM)
+            shape=PARAM_BITS, depth=records + SETS, init=[], attrs=LUT_RAM if design.memory == "bram" else BLOCK_RAM)
         writer, reader = storage.write_port(), storage.read_port()
 
         def place(column, row, odd):

@@ -4,7 +4,7 @@ from amaranth import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.element import LUT_RAM
+from hw.gateware.memories import BLOCK_RAM, LUT_RAM
 from hw.spec.design import DesignPoint
 from hw.spec.timing import RESIDUAL_TILES
 
@@ -42,7 +42,7 @@ class ResidualBuffer(wiring.Component):
         block = design.memory == "spram"
         m.submodules.words = storage = memory.Memory(
             shape=kept, depth=RESIDUAL_TILES << rows_bits, init=[],
-            attrs={"ram_style": "block", "no_rw_check": 1} if block else LUT_RAM)
+            attrs=BLOCK_RAM if block else LUT_RAM)
         writer, reader = storage.write_port(), storage.read_port()
         arriving, taken = Signal(range(RESIDUAL_TILES)), Signal(range(RESIDUAL_TILES))
         row, column = Signal(range(max(2, design.rows))), Signal(range(max(2, design.cols)))

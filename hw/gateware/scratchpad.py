@@ -7,17 +7,15 @@ from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.gateware.memories import RAM
 from hw.spec.design import DesignPoint
 from hw.spec.timing import READ_LATENCY
 
-__all__ = ["BLOCK_RAM", "ActivationScratchpad", "BusWrite", "Fetch", "WeightScratchpad", "stream_layout",
+__all__ = ["ActivationScratchpad", "BusWrite", "Fetch", "WeightScratchpad", "stream_layout",
            "weight_address_bits", "write_layout"]
 
 BUS_BYTES = 4
 REGION_BITS = 11     # words of a weight bank behind one output register, so that none has to cross the device
-
-#: Nobody uses what a read gives while its address is written, so synthesis need not build logic that defines it.
-BLOCK_RAM = {"no_rw_check": 1}
 
 
 class Fetch(data.Struct):
@@ -96,7 +94,7 @@ class ActivationScratchpad(wiring.Component):
         readers, writers = [], []
         for bank in range(width):
             m.submodules[f"bank{bank}"] = storage = memory.Memory(
-                shape=self.design.act_bits, depth=depth, init=[], attrs=BLOCK_RAM)
+                shape=self.design.act_bits, depth=depth, init=[], attrs=RAM)
             writers.append(storage.write_port())
             readers.append(storage.read_port())
         self._read(m, readers)
@@ -210,7 +208,7 @@ class WeightScratchpad(wiring.Component):
             for number, first in enumerate(range(0, depth, 1 << REGION_BITS)):
                 size = min(depth - first, 1 << REGION_BITS)
                 m.submodules[f"bank{bank}_{number}"] = storage = memory.Memory(
-                    shape=32, depth=size, init=init[first:first + size], attrs=BLOCK_RAM)
+                    shape=32, depth=size, init=init[first:first + size], attrs=RAM)
                 writer, reader = storage.write_port(), storage.read_port()
                 m.d.comb += reader.addr.eq(line)
                 # blocks of a bank lie all over the device

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.gateware.command import COMMAND
 from hw.gateware.loop import LoopCounter
+from hw.gateware.memories import BLOCK_RAM
 from hw.gateware.scratchpad import write_layout
 from hw.spec.design import SPRAM_ROW_BYTES, DesignPoint
 from hw.spec.timing import WRITE_LATENCY
@@ -143,7 +144,7 @@ class TileStore(wiring.Component):
         bits = (design.act_bytes - 1).bit_length()
         kept = data.StructLayout({"address": bits, "last_block": 1, "ends": 1})
         m.submodules.tiles = storage = memory.Memory(
-            shape=kept, depth=TILES, init=[], attrs={"ram_style": "block", "no_rw_check": 1})
+            shape=kept, depth=TILES, init=[], attrs=BLOCK_RAM)
         writer, reader = storage.write_port(), storage.read_port()
         tile = reader.data
         column = Signal(range(design.cols))
