@@ -42,7 +42,8 @@ class Enclosed(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.inner = self.inner
-        given, taken = Signal(len(self._inputs), reset_less=True), Signal(len(self._outputs), reset_less=True)
+        given = Signal(len(self._inputs), reset_less=True)
+        taken = Signal(len(self._outputs), reset_less=True)
         m.d.comb += [self._inputs.eq(given), self.serial_out.eq(taken[0])]
         m.d.sync += given.eq(Cat(self.serial_in, given))
         with m.If(self.load):

@@ -20,7 +20,8 @@ LARGEST_Y = 1 << 14
 
 
 def _constant(m: Module, value: Value) -> None:
-    before, started = Signal(len(value)), Signal()
+    before = Signal(len(value))
+    started = Signal()
     m.d.sync += [before.eq(value), started.eq(1)]
     m.d.comb += Assume(~started | (before == value))
 
@@ -74,7 +75,9 @@ class PixelContract(wiring.Component):
         _constant(m, command.as_value())
         _constant(m, self.tensor)
         _tensor(m, command, self.tensor, self._row_bytes)
-        begun, block_x, place = Signal(), Signal.like(unit.block_x), Signal(24)
+        begun = Signal()
+        block_x = Signal.like(unit.block_x)
+        place = Signal(24)
         with m.If(unit.begin):
             m.d.sync += [begun.eq(1), block_x.eq(unit.block_x)]
         down = Signal(24)
@@ -115,7 +118,9 @@ class TapContract(wiring.Component):
         m, unit, command = Module(), self._unit, self.command
         _constant(m, command.as_value())
         m.d.comb += unit.command.eq(command)
-        begun, along, down = Signal(), Signal(24), Signal(24)
+        begun = Signal()
+        along = Signal(24)
+        down = Signal(24)
         with m.If(unit.begin):
             m.d.sync += begun.eq(1)
         m.d.comb += [along.eq(unit.x), down.eq(unit.y * self._row_bytes)]
@@ -165,7 +170,10 @@ class FetchContract(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, row, pixel = Module(), self._row_bytes, self.pixel
-        pixel_address, tap_address, address, wanted = Signal(24), Signal(24), Signal(24), Signal(24)
+        pixel_address = Signal(24)
+        tap_address = Signal(24)
+        address = Signal(24)
+        wanted = Signal(24)
         y, x = pixel.y + self.tap_y, pixel.x + self.tap_x
         m.d.comb += [pixel_address.eq(self.tensor + pixel.y * row + pixel.x),
                      tap_address.eq(self.tap_y * row + self.tap_x), address.eq(pixel.address + self.tap_address),

@@ -49,7 +49,8 @@ class Weights(WeightScratchpad):
 
 def _constant(m: Module, address: Value, inside: Value) -> None:
     """The followed place stays the same, and exists."""
-    before, started = Signal.like(address), Signal()
+    before = Signal.like(address)
+    started = Signal()
     m.d.sync += [before.eq(address), started.eq(1)]
     m.d.comb += [Assume(inside), Assume(~started | (before == address))]
 
@@ -101,7 +102,8 @@ class ActivationContract(wiring.Component):
                  for lane in range(design.requantizers)]
         parts += [(bus.valid & bus.ready & bus.p.select[lane], bus.p.address + lane, bus.p.data.word_select(lane, 8))
                   for lane in range(BUS_BYTES)]
-        due, value = Signal(), Signal(design.act_bits)
+        due = Signal()
+        value = Signal(design.act_bits)
         m.d.sync += due.eq(0)
         for valid, address, given in parts:
             with m.If(valid & (address[:size] == self.address[:size])):
@@ -143,7 +145,8 @@ class WeightContract(wiring.Component):
         for address, aligned in ((bus.p.address, 2), (streamed.p.address, 2 + (width - 1).bit_length())):
             m.d.comb += Assume((address < 4 * words) & (address[:aligned] == 0))
         m.d.comb += Assert(bus.ready == ~streamed.valid, "the bus waits without a reason, or does not with one")
-        due, value = Signal(), Signal(32)
+        due = Signal()
+        value = Signal(32)
         with m.If(bus.valid & bus.ready & (bus.p.address >> 2 == self.address)):
             m.d.comb += [due.eq(1), value.eq(bus.p.data)]
         for place in range(width):

@@ -55,7 +55,9 @@ class SpramContract(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        stage, value, waited = Signal(Stage), Signal(8), Signal(range(self._period + 2))
+        stage = Signal(Stage)
+        value = Signal(8)
+        waited = Signal(range(self._period + 2))
         written = self._environment(m, stage)
         self._follow(m, stage, value, waited, written)
         self._watch(m, stage, value, waited)
@@ -64,8 +66,12 @@ class SpramContract(wiring.Component):
     def _environment(self, m, stage):
         """What is required of it; returns whether the marked byte is written in this cycle."""
         unit, period, write = self._unit, self._period, self._unit.write
-        address, started, place, base = Signal(17), Signal(), Signal(range(ROW_WRITES)), Signal(17)
-        fetches, since_last = Signal(range(period + 1)), Signal(range(period + 1), init=period)
+        address = Signal(17)
+        started = Signal()
+        place = Signal(range(ROW_WRITES))
+        base = Signal(17)
+        fetches = Signal(range(period + 1))
+        since_last = Signal(range(period + 1), init=period)
         m.d.sync += [address.eq(self.address), started.eq(1), since_last.eq(since_last + (since_last != period)),
                      fetches.eq(unit.fetch_valid.replicate(len(fetches)) & (fetches + 1))]
         with m.If(started):

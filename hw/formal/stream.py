@@ -47,11 +47,15 @@ class RingContract(wiring.Component):
         self._loader, self._assume = loader, assume
         self.bits = loader.design.weight_bytes.bit_length() + 1
         #: Bytes asked for and not released; of them those that came but are not written; those that are.
-        self.held, self.unwritten, self.stored = Signal(self.bits), Signal(self.bits), Signal(self.bits)
+        self.held = Signal(self.bits)
+        self.unwritten = Signal(self.bits)
+        self.stored = Signal(self.bits)
         #: What is left of the stream to ask for, and where it lies.
-        self.rest, self.address = Signal(33), Signal(32)
+        self.rest = Signal(33)
+        self.address = Signal(32)
         #: Beats to come; whether they, or the offered request, are of an earlier stream.
-        self.owed, self.stale = Signal(10), Signal()
+        self.owed = Signal(10)
+        self.stale = Signal()
         #: Place of the next write in the ring, bytes.
         self.lap = Signal(self.bits)
         #: A stream has started and was not stopped.
@@ -65,7 +69,8 @@ class RingContract(wiring.Component):
         m.submodules.request = StreamContract(dut.request)
         self._environment(m, dut)
         port, whole = dut.design.stream_port_bytes, write_bytes(dut.design)
-        ends, accepted = Signal(), Signal()
+        ends = Signal()
+        accepted = Signal()
         m.d.comb += [ends.eq(dut.start | dut.stop), accepted.eq(dut.request.valid & dut.request.ready),
                      self.beat.eq(dut.data.valid & ~self.stale & ~ends)]
         size, given, came, gone = (Signal(self.bits) for _ in range(4))
@@ -148,7 +153,9 @@ class RingContract(wiring.Component):
     def _invariants(self, m, dut):
         """How the loader's own registers follow from the account; what induction needs."""
         port, whole, unit = dut.design.stream_port_bytes, write_bytes(dut.design), dut.unit_bytes
-        beats, offered, coming = Signal(10), Signal(self.bits), Signal(self.bits)
+        beats = Signal(10)
+        offered = Signal(self.bits)
+        coming = Signal(self.bits)
         m.d.comb += [beats.eq(Mux(dut.request.valid, dut.request.p.beats, 0)),
                      offered.eq(Mux(self.stale, 0, _times(beats, port))),
                      coming.eq(Mux(self.stale, 0, _times(self.owed, port)))]
@@ -198,11 +205,15 @@ class MarkedWrite(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m, dut, ring = Module(), self._loader, self._ring
         port, whole = dut.design.stream_port_bytes, write_bytes(dut.design)
-        number, content, started = Signal(32, reset_less=True), Signal.like(self.content, reset_less=True), Signal()
+        number = Signal(32, reset_less=True)
+        content = Signal.like(self.content, reset_less=True)
+        started = Signal()
         m.d.sync += [number.eq(self.number), content.eq(self.content), started.eq(1)]
         with m.If(started):
             m.d.comb += Assume((number == self.number) & (content == self.content))
-        come, written, half = Signal(32), Signal(32), Signal()
+        come = Signal(32)
+        written = Signal(32)
+        half = Signal()
         m.d.comb += half.eq(dut.part & ~ring.stale)
         with m.If(ring.beat & (come == self.number)):
             m.d.comb += Assume(dut.data.payload == (Mux(half, self.content[-8 * port:], self.content[:8 * port])))

@@ -57,8 +57,12 @@ class EngineBus(Engine):
 
     def __init__(self, design: DesignPoint):
         super().__init__(design)
-        self.ends, self.paused, self.ready, self.word = Signal(), Signal(), Signal(), Signal(32)
-        self.start, self.running = Signal(), Signal()
+        self.ends = Signal()
+        self.paused = Signal()
+        self.ready = Signal()
+        self.word = Signal(32)
+        self.start = Signal()
+        self.running = Signal()
 
     def elaborate(self, platform: object) -> Module:
         m, design = Module(), self.design
@@ -100,7 +104,8 @@ class TicketContract(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, unit, bus = Module(), self._unit, self._unit.bus
-        request, waiting = bus.cyc & bus.stb, Signal()
+        request = bus.cyc & bus.stb
+        waiting = Signal()
         m.d.sync += waiting.eq(request & ~bus.ack)
         with m.If(waiting):
             m.d.comb += Assume(request)
@@ -111,8 +116,13 @@ class TicketContract(wiring.Component):
                 m.d.comb += Assume(signal == before)
 
         number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
-        taken, done, started, was_running = Signal(32), Signal(32), Signal(), Signal()
-        taken_before, done_before, ran = Signal(32), Signal(32), Signal()
+        taken = Signal(32)
+        done = Signal(32)
+        started = Signal()
+        was_running = Signal()
+        taken_before = Signal(32)
+        done_before = Signal(32)
+        ran = Signal()
         compact = unit.design.compact
         writes = request & bus.we & (bus.adr == number["TICKET"])
         m.d.sync += [was_running.eq(unit.running), ran.eq(was_running), taken_before.eq(taken), done_before.eq(done),

@@ -71,7 +71,8 @@ class SystolicArray(wiring.Component):
         rows, cols = self.design.rows, self.design.cols
         ways = self.design.ways
         elements = [[ProcessingElement(self.design, r, c) for c in range(0, cols, ways)] for r in range(rows)]
-        step, modes = self.step, Signal(RowModes, name="modes0")
+        step = self.step
+        modes = Signal(RowModes, name="modes0")
         m.d.comb += [modes.elements.eq(self.modes), modes.single.eq(self.single), modes.distance.eq(self.distance),
                      modes.tail_lanes.eq(self.tail_lanes)]
         for r in range(rows):

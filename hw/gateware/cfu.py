@@ -39,7 +39,8 @@ class CfuUnit(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        held, advance = Signal(), Signal()
+        held = Signal()
+        advance = Signal()
         m.d.comb += advance.eq(self.rsp.ready | ~self.rsp.valid)
         m.d.comb += self.in_flight.eq(held + self.rsp.valid)
         m.d.comb += self.cmd.ready.eq(advance | ~held)
@@ -92,8 +93,10 @@ class CfuUnit(wiring.Component):
     def _shift(self, m: Module) -> tuple[Signal, Signal]:
         """First stage: the registered floor of the quotient, and whether it must be rounded up."""
         value, count = self.cmd.payload.in0.as_signed(), self.cmd.payload.in1[:5]
-        shifted, round_up = Signal(signed(32)), Signal()
-        quotient, half = Signal(signed(33)), Signal()
+        shifted = Signal(signed(32))
+        round_up = Signal()
+        quotient = Signal(signed(33))
+        half = Signal()
         m.d.comb += quotient.eq(Cat(0, value).as_signed() >> count)
         m.d.comb += half.eq(quotient[0])
         rest = Cat(value[n] & (count > n + 1) for n in range(30))  # what falls off below the half

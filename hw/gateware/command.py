@@ -81,7 +81,8 @@ def gather(m: Module, design: DesignPoint, held: data.View, *, reads: Value, beg
         later = Signal(name=f"coming{stage + 1}")
         m.d.sync += later.eq(coming)
         coming = later
-    place, folded = Signal(range(max(2, words))), Signal(16)
+    place = Signal(range(max(2, words)))
+    folded = Signal(16)
     for_checksum = weights[:16]
     for part in range(1, width // 16):
         for_checksum = for_checksum ^ weights[16 * part:16 * part + 16]

@@ -92,8 +92,10 @@ class CfuBusContract(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.rsp = StreamContract(self._rsp)
-        came, went = Signal(), Signal()
-        waited, refused = Signal(range(self._patience + 2)), Signal(range(self._patience + 2))
+        came = Signal()
+        went = Signal()
+        waited = Signal(range(self._patience + 2))
+        refused = Signal(range(self._patience + 2))
         m.d.comb += came.eq(self._cmd.valid & self._cmd.ready)
         m.d.comb += went.eq(self._rsp.valid & self._rsp.ready)
         m.d.sync += self.in_flight.eq(self.in_flight + came - went)

@@ -71,8 +71,11 @@ class CounterMemory(wiring.Component):
         layer = Signal.like(self.layer)        # of the log, which comes after it
         with m.If(self.log):
             m.d.sync += layer.eq(self.layer)
-        logged, which = Signal(3), Signal(3)
-        log, counts, again = Signal(), Signal(), Signal()
+        logged = Signal(3)
+        which = Signal(3)
+        log = Signal()
+        counts = Signal()
+        again = Signal()
         latest = Signal(32, reset_less=True)
         with m.If(self.log):
             m.d.sync += logged.eq(logged + 1)
@@ -82,7 +85,8 @@ class CounterMemory(wiring.Component):
         m.d.sync += [which.eq(wanted), log.eq(self.log), counts.eq(~self.log & ~self.clear),
                      again.eq(counts & (which == wanted))]
         known = Signal()
-        value, following = Signal(32), Signal(32)
+        value = Signal(32)
+        following = Signal(32)
         m.d.comb += [
             reader.addr.eq(wanted), writer.addr.eq(which), writer.en.eq(counts), writer.data.eq(following),
             known.eq((started >> which)[0]),

@@ -13,6 +13,7 @@ from hw.gateware.store import Store, Tile, TileStore
 from hw.spec.design import DesignPoint
 from hw.spec.requant import ADD_LEFT_SHIFT
 from hw.spec.timing import (
+    DRAIN_MODES,
     DRAIN_SELECT_LATENCY,
     add_passes,
     add_slot_cycles,
@@ -24,8 +25,6 @@ from hw.spec.timing import (
 )
 
 __all__ = ["Drain"]
-
-MODES = [(depthwise, add) for depthwise in (False, True) for add in (False, True)]
 
 
 class Drain(wiring.Component):
@@ -151,20 +150,26 @@ class Drain(wiring.Component):
     def _turns(self, m, start):
         """One turn after the other; returns whether one begins, and its array row, place in the row and block."""
         design, command = self.design, self.command
-        active, row, turn = Signal(), Signal(range(design.rows)), Signal(range(max(2, design.cols)))
+        active = Signal()
+        row = Signal(range(design.rows))
+        turn = Signal(range(max(2, design.cols)))
         odd = Signal(2)
-        cycles = {mode: drain_turns(design, depthwise=mode[0], add=mode[1]) for mode in MODES}
+        cycles = {mode: drain_turns(design, depthwise=mode[0], add=mode[1]) for mode in DRAIN_MODES}
         most = max(mode.cycles for mode in cycles.values())
         beat = Signal(range(max(2, most)))
 
         def by_mode(value):
             """A constant that depends on the kind of layer."""
-            choices = [value(cycles[mode]) for mode in MODES]
+            choices = [value(cycles[mode]) for mode in DRAIN_MODES]
             return Array(Const(choice, range(max(choices) + 1)) for choice in choices)[
                 Cat(command.add, command.depthwise)]
 
-        last_beat, last_turn, last_row = Signal(), Signal(), Signal()
-        column, final_row, final_turn = Signal(4), Signal(4), Signal(4)     # the last ones in use
+        last_beat = Signal()
+        last_turn = Signal()
+        last_row = Signal()
+        column = Signal(4)          # of the array, the last one in use; so are the next two
+        final_row = Signal(4)
+        final_turn = Signal(4)
         start = self._lagged(m, start, final_turn)
         m.d.comb += column.eq(command.tile_cols - 1)
         m.d.sync += [final_row.eq(command.tile_rows - 1),
@@ -205,7 +210,9 @@ class Drain(wiring.Component):
         slots = add_slot_cycles(self.design)
         if slots == 1:
             return start.valid, start.odd
-        slot, waits, begins = Signal(range(slots)), Signal(), Signal()
+        slot = Signal(range(slots))
+        waits = Signal()
+        begins = Signal()
         m.d.sync += [slot.eq(Mux(self.begin | (slot == slots - 1), 0, slot + 1)),
                      waits.eq((start.valid | waits) & ~begins)]
         m.d.comb += begins.eq((start.valid | waits) & (~self.command.add | (slot == 0)))
@@ -226,7 +233,8 @@ class Drain(wiring.Component):
                      params.add_residual.eq(ages[passes.residual]), params.add_operand.eq(ages[passes.operand]),
                      params.add_final.eq(ages[passes.final])]
 
-        own, total = Signal(signed(8)), Signal(signed(32))
+        own = Signal(signed(8))
+        total = Signal(signed(32))
         lanes = [units[lane] for lane in passes.lanes]
         with m.If(ages[through]):
             m.d.sync += own.eq(lanes[0].out.payload)
@@ -241,7 +249,8 @@ class Drain(wiring.Component):
                 m.d.sync += total.eq(first + lanes[2].scaled)
         held_own, held_total = own, total
         if not design.compact:
-            held_own, held_total = Signal(signed(8)), Signal(signed(32))
+            held_own = Signal(signed(8))
+            held_total = Signal(signed(32))
             m.d.sync += [held_own.eq(own), held_total.eq(total)]
 
         for lane in range(design.requantizers):     # the first pass is in lane 0 only

@@ -74,7 +74,8 @@ class ProcessingElement(wiring.Component):
         if design.has_local_memory:
             token, acts, weights = self._from_memories(m, acts, weights)
 
-        multiplied, summed = Signal(Token), Signal(Token)
+        multiplied = Signal(Token)
+        summed = Signal(Token)
         m.d.sync += [multiplied.eq(token), summed.eq(multiplied)]
         for way, row in enumerate(products(m, design.multiplier, acts, weights, "product")):
             held = [Signal(value.shape(), name=f"held{way}_{lane}") for lane, value in enumerate(row)]

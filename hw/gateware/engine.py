@@ -73,7 +73,8 @@ class Engine(wiring.Component):
         self.design, self.weight_init = design, weight_init
         memory = {"memory": Out(memory_port(design))} if design.stream_bytes and design.memory != "spram" else {}
         #: Last ticket taken, and that of the last run that ended.
-        self.ticket, self.done = Signal(32), Signal(32)
+        self.ticket = Signal(32)
+        self.done = Signal(32)
         self.bus_state = Signal(BusState)
         super().__init__({"bus": In(WISHBONE), "irq": Out(1), **memory})
 
@@ -166,7 +167,8 @@ class Engine(wiring.Component):
         if design.memory == "spram":     # its port has more users than the sequencer
             readable = readable & acts.idle & ~sequencer.stream_wait
         for scratchpad, chosen in (acts, in_acts), (weights, in_weights):
-            reads, writes = Signal(), Signal()
+            reads = Signal()
+            writes = Signal()
             m.d.comb += [
                 writes.eq((state == BusState.SCRATCHPAD) & bus.we & chosen),
                 scratchpad.bus_address.eq(offset[:19] if scratchpad is acts else offset[:20]),
@@ -179,7 +181,9 @@ class Engine(wiring.Component):
             m.d.sync += scratchpad.bus_read.eq(reads)
         m.d.comb += sequencer.pause.eq((state == BusState.SCRATCHPAD) & ~bus.we)
 
-        in_registers, accepts, log = offset < LAYER_LOG, Signal(), LayerLog(design)
+        in_registers = offset < LAYER_LOG
+        accepts = Signal()
+        log = LayerLog(design)
         m.submodules.layer_log = log
         m.d.comb += [accepts.eq((state == BusState.IDLE) & bus.cyc & bus.stb & log.ready),
                      log.write.eq(sequencer.log_write), log.write_address.eq(sequencer.log_address),
@@ -219,8 +223,9 @@ class Engine(wiring.Component):
         """Control and status; returns the value of the addressed register and where the stream lies."""
         bus, design = self.bus, self.design
         ticket, done = self.ticket, self.done
-        cycles, program, stream = Signal(32), Signal.like(sequencer.program), Signal(
-            design.act_bytes.bit_length() if design.memory == "spram" else 32)
+        cycles = Signal(32)
+        program = Signal.like(sequencer.program)
+        stream = Signal( design.act_bytes.bit_length() if design.memory == "spram" else 32)
         number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
         was_busy = Signal()
         rests = ~was_busy & ~sequencer.busy if design.compact else ~sequencer.busy
@@ -252,6 +257,7 @@ class Engine(wiring.Component):
                 m.d.sync += done.eq(ticket)
             readable |= {"ID": design.fingerprint, "VERSION": VERSION, "TICKET": ticket, "DONE": done,
                          "PROGRAM": program, "STREAM": stream}
-        value, places = Signal(32), {number[name]: content for name, content in readable.items()}
+        value = Signal(32)
+        places = {number[name]: content for name, content in readable.items()}
         m.d.comb += value.eq(Array(places.get(place, 0) for place in range(16))[bus.adr[:4]])
         return value, stream

@@ -46,7 +46,9 @@ class Mac16(wiring.Component):
         for act, weight, plus, result in zip(self.acts, self.weights, self.plus, self.results, strict=True):
             product = act * weight
             if self.registers:
-                act_held, weight_held, product = Signal(signed(8)), Signal(signed(8)), Signal(signed(16))
+                act_held = Signal(signed(8))
+                weight_held = Signal(signed(8))
+                product = Signal(signed(16))
                 m.d.sync += [act_held.eq(act), weight_held.eq(weight), product.eq(act_held * weight_held)]
             if self.adds:
                 m.d.sync += result.eq(product + plus)
@@ -55,7 +57,8 @@ class Mac16(wiring.Component):
         return m
 
     def _cell(self, m):
-        registers, output = Const(self.registers, 1), Signal(32)
+        registers = Const(self.registers, 1)
+        output = Signal(32)
         select = Const(1 if self.adds else 2, 2)     # the adder's register, or the product
         optional: dict[str, Any] = {}
         if self.registers:

@@ -85,7 +85,9 @@ class ChannelMemory(wiring.Component):
         design, param = self.design, self.param
         bits = self._row_bits
         part = design.lanes * design.weight_bits
-        stored, where, is_add = Signal(), Signal(2 + bits), Signal()
+        stored = Signal()
+        where = Signal(2 + bits)
+        is_add = Signal()
         m.d.sync += [stored.eq(param.valid & param.last), is_add.eq(param.add),
                      where.eq(Cat(param.row[:bits], param.odd))]
         records = []

@@ -44,9 +44,12 @@ class ResidualBuffer(wiring.Component):
             shape=kept, depth=RESIDUAL_TILES << rows_bits, init=[],
             attrs=BLOCK_RAM if block else LUT_RAM)
         writer, reader = storage.write_port(), storage.read_port()
-        arriving, taken = Signal(range(RESIDUAL_TILES)), Signal(range(RESIDUAL_TILES))
-        row, column = Signal(range(max(2, design.rows))), Signal(range(max(2, design.cols)))
-        last_row, last_column = Signal(4), Signal(4)
+        arriving = Signal(range(RESIDUAL_TILES))
+        taken = Signal(range(RESIDUAL_TILES))
+        row = Signal(range(max(2, design.rows)))
+        column = Signal(range(max(2, design.cols)))
+        last_row = Signal(4)
+        last_column = Signal(4)
         m.d.sync += [last_row.eq(self.last_row), last_column.eq(self.last_column)]
         m.d.comb += [writer.en.eq(self.arrives), writer.addr.eq(Cat(self.row[:rows_bits], arriving)),
                      writer.data.eq(self.word.as_value()), reader.addr.eq(Cat(row[:rows_bits], taken))]

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.gateware.memories import RAM
 from hw.spec.design import DesignPoint
+from hw.spec.stream import write_bytes
 from hw.spec.timing import READ_LATENCY
 
 __all__ = ["ActivationScratchpad", "BusWrite", "Fetch", "WeightScratchpad", "stream_layout",
@@ -46,7 +47,7 @@ def weight_address_bits(design: DesignPoint) -> int:
 
 def stream_layout(design: DesignPoint) -> data.StructLayout:
     """Streamed weights for their scratchpad; the byte address is a multiple of their size."""
-    return data.StructLayout({"address": 24, "data": max(32, 8 * design.stream_port_bytes)})
+    return data.StructLayout({"address": 24, "data": 8 * write_bytes(design)})
 
 
 def _rotate_left(lanes, amount):
@@ -136,7 +137,8 @@ class ActivationScratchpad(wiring.Component):
         inside = Signal(signed(19))    # up to the row's end
         m.d.sync += [left.eq(-self.fetch.x), inside.eq(self.row_bytes - self.fetch.x)]
         valid, raw = _registered(m, self.fetch.row_valid, "row_valid"), _registered(m, self.fetch.raw, "raw")
-        begin, end = Signal(range(width + 1)), Signal(range(width + 1))
+        begin = Signal(range(width + 1))
+        end = Signal(range(width + 1))
         m.d.sync += [
             begin.eq(Mux(raw | (left < 0), 0, Mux(left > width, width, left))),
             end.eq(Mux(~raw & ((inside < 0) | ~valid), 0, Mux(raw | (inside > width), width, inside))),
@@ -146,7 +148,9 @@ class ActivationScratchpad(wiring.Component):
     def _write(self, m, ports):
         bits = self.design.act_bits
         width, lanes = self.design.fetch_bytes, max(BUS_BYTES, self.design.requantizers)
-        address, values, mask = Signal(24), Signal(lanes * bits), Signal(lanes)
+        address = Signal(24)
+        values = Signal(lanes * bits)
+        mask = Signal(lanes)
         m.d.comb += self.bus_write.ready.eq(~self.write.valid)
         with m.If(self.write.valid):
             m.d.comb += [address.eq(self.write.p.address), values.eq(self.write.p.data.as_value()),

@@ -14,7 +14,7 @@ from hw.gateware.store import Tile
 from hw.gateware.walker import Pixel, Taps, WindowWalker
 from hw.spec.commands import COUNTERS, COUNTS, ERRORS, LAYER_LOG_ENTRIES, MAGIC, OPCODES
 from hw.spec.design import DesignPoint
-from hw.spec.timing import LOG_CYCLES, READ_LATENCY, command_words, drain_cycles, settle_cycles
+from hw.spec.timing import DRAIN_MODES, LOG_CYCLES, READ_LATENCY, command_words, drain_cycles, settle_cycles
 
 __all__ = ["Sequencer"]
 
@@ -43,6 +43,8 @@ COUNTED = {
     State.RESIDUAL: "memory", State.PORT: "memory", State.TILE: "compute", State.SPACE: "requantize",
     State.DRAIN: "drain",
 }
+
+
 
 
 def _at_least(value: Value, least: Value) -> Value:
@@ -101,20 +103,82 @@ class Sequencer(wiring.Component):
             "stream_start": Out(1), "stream_command": Out(STREAM), "stream_wait": Out(1), "stream_ready": In(1),
             "stream_release": Out(1), "ring_first": In(word), "ring_end": In(word),
         })
+        self._declare()
+
+    def _declare(self):
+        """Registers, and what follows from them in the same cycle."""
+        design, word = self.design, self._word
+        self.state = Signal(State)
+        self.count = Signal(range(max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES) + 1))
+        self.set_ends = Signal()             # the last word of a set of parameters
+
+        self.pointer = Signal(word)          # word that is read
+        self.next_pointer = Signal(word)     # the word behind it; in the ring that streams go through, around its end
+        self.command_pointer = Signal(word)  # next command
+        self.block_pointer = Signal(word)    # first word behind the block's parameters
+        self.ring_pointer = Signal(word)     # first word of the next block that streams
+
+        self.issues = Signal()               # a step, this cycle
+        self.phase = Signal(range(max(2, design.fetch_steps)))     # its number in the segment
+        self.last_phase = Signal()
+        self.tile_ends = Signal()            # the tile's last step
+        self.kept_steps = Signal(4)          # steps of the tile so far, for weights in the elements
+        self.block = Signal(2)               # number of the block, modulo 4
+        self.param_row = Signal(4)           # depthwise: array row whose parameters are read
+        self.local_left = Signal(7)          # words that the elements still read, and what for: tap, array row
+        self.local_tap = Signal(4)
+        self.local_row = Signal(4)
+        self.last_row = Signal(4)            # of the array that is in use
+
+        # Where the block's first pixel lies, and the outputs of block, tile and row, to which a residual is added. A
+        # compact design uses up the command's own fields; it has one row, which is where its tile is.
+        self.block_address = self.held.in_start if design.compact else Signal(24, name="block_address")
+        self.block_x = Signal(signed(18))
+        self.residual_block = self.held.out_base if design.compact else Signal(24, name="residual_block")
+        self.residual_tile = Signal(24)
+        self.residual_address = self.residual_tile if design.compact else Signal(24, name="residual_address")
+
+        # Cycles that pass between tiles, until the drain is free, and between blocks, until the SPRAM is.
+        longest = max(drain_cycles(design, depthwise=depthwise, add=add) for depthwise, add in DRAIN_MODES)
+        self.spacing = Signal(range(longest + 1))
+        self.to_wait = Signal(range(longest + 1))
+        self.spaced = Signal()
+        self.settle_left = Signal(8)
+        self.settled = Signal()
 
     def elaborate(self, platform):
         m = Module()
-        design, command = self.design, self.command
-        state = Signal(State)
-        pointer, block_pointer = Signal(self._word), Signal(self._word)
-        command_pointer, ring_pointer = Signal(self._word), Signal(self._word)
-        next_pointer = Signal(self._word)
-        m.d.comb += next_pointer.eq(pointer + 1)
+        damaged = self._hold_command(m)
+        self._nest_loops(m)
+        self._keep_distance(m)
+        reads_weights = self._issue(m)
+        self._register_outputs(m)
+        with m.If(reads_weights):
+            m.d.sync += self.pointer.eq(self.next_pointer)
+        self._advance(m)
+        self._count(m)
+        states = {
+            State.IDLE: self._idle, State.FETCH: self._fetch, State.ARRIVE: self._arrive,
+            State.DECODE: lambda m: self._decode(m, damaged), State.BLOCK: self._block, State.ADD: self._add,
+            State.PARAMS: self._params, State.LOCAL: self._local, State.RESIDUAL: self._residual,
+            State.PORT: self._port, State.TILE: self._tile, State.SPACE: self._space, State.DRAIN: self._drain,
+            State.LOG: self._log,
+        }
+        with m.Switch(self.state):
+            for state, act in states.items():
+                with m.Case(state):
+                    act(m)
+        self._read_operands(m)
+        return m
+
+    def _hold_command(self, m):
+        """Gather a command and keep its fields; returns whether its checksum is wrong."""
+        design, command, state = self.design, self.command, self.state
+        m.d.comb += self.next_pointer.eq(self.pointer + 1)
         if design.stream_port_bytes:
-            with m.If(command.stream & (pointer + 1 == self.ring_end)):
-                m.d.comb += next_pointer.eq(self.ring_first)
-        count = Signal(range(max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES) + 1))
-        self.gathered, damaged = gather(m, design, self.held, reads=state == State.FETCH, begin=count == 0,
+            with m.If(command.stream & (self.pointer + 1 == self.ring_end)):
+                m.d.comb += self.next_pointer.eq(self.ring_first)
+        self.gathered, damaged = gather(m, design, self.held, reads=state == State.FETCH, begin=self.count == 0,
                                         weights=self.weights, layer=self.layer)
         m.d.comb += self.stream_command.as_value().eq(self.gathered.as_value())
         for name, bits in field_bits(design).items():
@@ -122,304 +186,72 @@ class Sequencer(wiring.Component):
             m.d.comb += command[name].eq(field if bits == len(field) else field[:bits])
         if design.compact:
             whole_tile(m, design, command)
-        settled, settle_left = Signal(), Signal(8)
-        m.d.comb += settled.eq(settle_left == 0)
+        m.d.comb += self.settled.eq(self.settle_left == 0)
         m.d.comb += [self.busy.eq(state != State.IDLE),
-                     self.stream_wait.eq((state == State.BLOCK) & command.stream & settled)]
+                     self.stream_wait.eq((state == State.BLOCK) & command.stream & self.settled)]
+        return damaged
 
-        phase, param_row, block = Signal(range(max(2, design.fetch_steps))), Signal(4), Signal(2)
-        loops = {name: LoopCounter(command[f"{name}s"].shape().width, small=design.compact)
-                 for name in ("group", "band", "block")}
-        for name, loop in loops.items():
+    def _nest_loops(self, m):
+        """A layer's loops: blocks of channels, bands, groups of pixels, taps, phases.
+
+        A tile is one group of one block. Its taps come in segments, each of them so many phases.
+        """
+        design, command = self.design, self.command
+        self.loops = {name: LoopCounter(command[f"{name}s"].shape().width, small=design.compact)
+                      for name in ("group", "band", "block")}
+        self.last_group, self.last_band, self.last_block = (loop.last for loop in self.loops.values())
+        for name, loop in self.loops.items():
             m.submodules[f"{name}s"] = loop
             m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(self.begin)]
-        local_left, local_tap, local_row = Signal(7), Signal(4), Signal(4)
-        m.submodules.walker = walker = WindowWalker()
-        m.submodules.taps = taps = Taps(small=design.compact)
-        block_address, block_x = Signal(24), Signal(signed(18))
-        residual_tile = Signal(24)
-        # one row's registers for the first block are of no use later
-        residual_address = residual_tile if design.compact else Signal(24)
-        residual_block = self.held.out_base if design.compact else Signal(24)
-        if design.compact:
-            block_address = self.held.in_start
-        m.d.comb += [walker.command.eq(command), walker.block_address.eq(block_address),
-                     walker.block_x.eq(block_x), taps.command.eq(command), taps.begin.eq(self.begin),
-                     taps.first_tile.eq(loops["group"].first)]
-
-        single = command.depthwise | command.broadcast
-        steps = Mux(taps.row_ends, command.tail_steps, command.segment_steps)
-        last_phase = Signal()
-        last_group, last_band, last_block = (
-            loops["group"].last, loops["band"].last, loops["block"].last)
-        tile_ends, set_ends = Signal(), Signal()
+        m.submodules.walker = self.walker = walker = WindowWalker()
+        m.submodules.taps = self.taps = taps = Taps(small=design.compact)
+        self.single = command.depthwise | command.broadcast
+        self.steps = Mux(taps.row_ends, command.tail_steps, command.segment_steps)
+        m.d.comb += [walker.command.eq(command), walker.block_address.eq(self.block_address),
+                     walker.block_x.eq(self.block_x), taps.command.eq(command), taps.begin.eq(self.begin),
+                     taps.first_tile.eq(self.loops["group"].first)]
         m.d.comb += [
-            taps.ends_band.eq(last_group), tile_ends.eq(last_phase & taps.last),
-            set_ends.eq(count == design.param_words - 1),
+            taps.ends_band.eq(self.last_group), self.tile_ends.eq(self.last_phase & taps.last),
+            self.set_ends.eq(self.count == design.param_words - 1),
         ]
-
         if design.compact:
-            m.d.comb += last_phase.eq(single | (phase + 1 == steps))
+            m.d.comb += self.last_phase.eq(self.single | (self.phase + 1 == self.steps))
         else:
-            m.submodules.phases = phases = LoopCounter(5)
+            m.submodules.phases = self.phases = phases = LoopCounter(5)
             m.d.comb += [
-                phases.total.eq(Mux(single, 1, Mux(taps.next_row_ends, _at_least(command.tail_steps, command.tile_rows),
-                                                   _at_least(command.segment_steps, command.tile_rows)))),
-                phases.restart.eq(self.begin), last_phase.eq(phases.last)]
+                phases.total.eq(Mux(self.single, 1,
+                                    Mux(taps.next_row_ends, _at_least(command.tail_steps, command.tile_rows),
+                                        _at_least(command.segment_steps, command.tile_rows)))),
+                phases.restart.eq(self.begin), self.last_phase.eq(phases.last)]
 
-        # Cycles since the tile began; the next one may not begin before the drain is free for it. A pause before a
-        # tile's last step brings that step closer to the next tile's, so pauses do not count.
-        modes = [(depthwise, add) for depthwise in (False, True) for add in (False, True)]
-        longest = max(drain_cycles(design, depthwise=depthwise, add=add) for depthwise, add in modes)
-        to_wait, spacing, last_row = Signal(range(longest + 1)), Signal(range(longest + 1)), Signal(4)
-        m.d.sync += [spacing.eq(command.spacing - 1), last_row.eq(command.tile_rows - 1)]
-        spaced = Signal()
-        m.d.comb += spaced.eq(to_wait == 0)
-        with m.If(~spaced & ~self.paused & (taps.spacing | (state == State.SPACE))):
-            m.d.sync += to_wait.eq(to_wait - 1)
+    def _keep_distance(self, m):
+        """Pauses, and the cycles between tiles: the next one may not begin before the drain is free for it.
 
-        issues = Signal()
+        A pause before a tile's last step brings that step closer to the next tile's, so pauses do not count.
+        """
+        command, state = self.command, self.state
+        m.d.sync += [self.spacing.eq(command.spacing - 1), self.last_row.eq(command.tile_rows - 1)]
+        m.d.comb += self.spaced.eq(self.to_wait == 0)
+        with m.If(~self.spaced & ~self.paused & (self.taps.spacing | (state == State.SPACE))):
+            m.d.sync += self.to_wait.eq(self.to_wait - 1)
         m.d.comb += [
             self.paused.eq(self.pause & (
                 (state == State.IDLE) | ((state == State.BLOCK) & ~command.stream) |
                 (state == State.SPACE) | (state == State.DRAIN) |
-                ((state == State.TILE) & (phase == 0)))),
-            issues.eq((state == State.TILE) & ~self.paused),
+                ((state == State.TILE) & (self.phase == 0)))),
+            self.issues.eq((state == State.TILE) & ~self.paused),
         ]
-        reads_weights = self._issue(m, state, issues, phase, last_phase, steps, single, taps, walker, loops)
-        if design.compact:
-            m.d.comb += [self.tile_valid.eq(issues & tile_ends), self.tile.address.eq(residual_tile),
-                         self.tile.last_block.eq(last_block), self.tile.ends.eq(last_group & last_band & last_block)]
-        m.d.sync += [self.weight_address.eq(pointer), self.begin.eq(0), self.step.odd.eq(block),
-                     self.param.valid.eq((state == State.PARAMS) | (state == State.ADD)),
-                     self.param.add.eq(state == State.ADD), self.param.index.eq(count),
-                     self.param.odd.eq(block), self.param.row.eq(param_row), self.param.last.eq(set_ends),
-                     self.step.token.load.eq(state == State.LOCAL), self.step.token.row.eq(local_row),
-                     self.step.residual.eq(state == State.RESIDUAL)]
-        kept_steps = Signal(4)      # local: number of the step in its tile
 
-        def start_tile():
-            m.d.sync += [to_wait.eq(spacing), count.eq(0), kept_steps.eq(0)]
-            if not design.compact:
-                m.d.sync += residual_address.eq(residual_tile)
-            with m.If(command.add):
-                m.d.sync += state.eq(State.RESIDUAL)
-            with m.Else():
-                start_steps()
-
-        def start_steps():
-            m.d.sync += [count.eq(0), state.eq(Mux(command.port_cycles == 0, State.TILE, State.PORT))]
-
-        def end_tile():
-            following = residual_tile + Mux(last_group, command.out_band_bytes, command.out_group_bytes)
-            m.d.sync += residual_tile.eq(following)
-            m.d.comb += [loops["group"].advance.eq(1), loops["band"].advance.eq(last_group),
-                         loops["block"].advance.eq(last_group & last_band)]
-            with m.If(~last_group | ~last_band):
-                m.d.sync += pointer.eq(block_pointer)
-                start_tile()
-                if not design.compact:
-                    m.d.sync += residual_address.eq(following)
-            with m.Else():
-                m.d.comb += self.stream_release.eq(command.stream)
-                if design.memory == "spram":
-                    settles = [settle_cycles(design, depthwise=depthwise, add=add) for depthwise, add in modes]
-                    m.d.sync += settle_left.eq(Mux(last_block, 0, Array(settles)[Cat(command.add, command.depthwise)]))
-                next_residual = residual_block + command.out_block_bytes
-                m.d.sync += [block.eq(block + 1), state.eq(Mux(last_block, State.DRAIN, State.BLOCK)),
-                             block_address.eq(block_address + command.block_bytes),
-                             block_x.eq(block_x + command.block_bytes),
-                             residual_block.eq(next_residual)]
-                if not design.compact:
-                    m.d.sync += residual_tile.eq(next_residual)
-
-        with m.If(reads_weights):
-            m.d.sync += pointer.eq(next_pointer)
-        with m.If(issues):
-            m.d.sync += phase.eq(Mux(last_phase, 0, phase + 1))
-            m.d.comb += taps.advance.eq(last_phase)
-            if not design.compact:
-                m.d.comb += phases.advance.eq(1)
-            with m.If(phase < steps):
-                m.d.sync += kept_steps.eq(kept_steps + 1)
-
-        self._count(m, state)
-        with m.Switch(state):
-            with m.Case(State.IDLE):
-                m.d.sync += pointer.eq(self.program)
-                with m.If(self.start):
-                    m.d.sync += [self.layer.eq(0), self.error.eq(0)]
-                    self._next_command(m, state, count)
-            with m.Case(State.FETCH):
-                m.d.sync += [count.eq(count + 1), pointer.eq(pointer + 1), command_pointer.eq(pointer + 1)]
-                with m.If(count == 0):
-                    m.d.sync += self.pc.eq(pointer)
-                with m.If(count == command_words(design) - 1):
-                    m.d.sync += [count.eq(0), state.eq(State.ARRIVE)]
-            with m.Case(State.ARRIVE):
-                m.d.sync += count.eq(count + 1)
-                with m.If(count == READ_LATENCY):
-                    m.d.sync += state.eq(State.DECODE)
-            with m.Case(State.DECODE):
-                self._decode(m, state, count, damaged)
-                if not design.compact:
-                    m.d.sync += block_address.eq(command.in_start)
-                m.d.sync += [block.eq(0), count.eq(0), param_row.eq(0), block_x.eq(command.first_x_bytes)]
-                if not design.compact:
-                    m.d.sync += [residual_tile.eq(command.out_base), residual_block.eq(command.out_base)]
-                with m.If(command.opcode[0] if design.compact else command.opcode == OPCODES["LAYER"]):
-                    m.d.sync += pointer.eq(Mux(command.stream, ring_pointer, command.weight_base)
-                                           if design.stream_port_bytes else command.weight_base)
-                if design.stream_port_bytes:
-                    with m.If(self.stream_start):
-                        m.d.sync += ring_pointer.eq(self._ring_words(self.stream_command.ring_base))
-            with m.Case(State.BLOCK):
-                m.d.sync += [count.eq(0), param_row.eq(0)]
-                if design.compact:
-                    m.d.sync += residual_tile.eq(residual_block)
-                with m.If(~settled):
-                    m.d.sync += settle_left.eq(settle_left - 1)
-                ready = settled & ~self.paused & (
-                    ~command.stream | self.stream_ready if design.stream_port_bytes else 1)
-                with m.If(ready):
-                    m.d.comb += walker.begin.eq(1)
-                    m.d.sync += state.eq(Mux(command.add, State.ADD, State.PARAMS))
-            with m.Case(State.ADD):
-                m.d.sync += [pointer.eq(next_pointer), count.eq(count + 1)]
-                with m.If(set_ends):
-                    m.d.sync += [count.eq(0), state.eq(State.PARAMS)]
-            with m.Case(State.PARAMS):
-                m.d.sync += [pointer.eq(next_pointer), block_pointer.eq(next_pointer), count.eq(count + 1),
-                             local_left.eq(command.local_words), local_tap.eq(0), local_row.eq(0)]
-                with m.If(set_ends):
-                    m.d.sync += [count.eq(0), param_row.eq(param_row + 1)]
-                    with m.If(~command.depthwise | (param_row == last_row)):
-                        if design.has_local_memory:
-                            with m.If(command.local):
-                                m.d.sync += state.eq(State.LOCAL)
-                            with m.Else():
-                                start_tile()
-                        else:
-                            start_tile()
-            with m.Case(State.LOCAL):
-                m.d.sync += [pointer.eq(next_pointer), block_pointer.eq(next_pointer), local_left.eq(local_left - 1),
-                             local_tap.eq(local_tap + 1)]
-                with m.If(command.depthwise & (local_tap + 1 == command.kernel_rows)):
-                    m.d.sync += [local_tap.eq(0), local_row.eq(local_row + 1)]
-                with m.If(local_left == 1):
-                    start_tile()
-            with m.Case(State.RESIDUAL):
-                m.d.sync += count.eq(count + 1)
-                if not design.compact:
-                    m.d.sync += residual_address.eq(residual_address + command.out_row_bytes)
-                with m.If(count == last_row):
-                    start_steps()
-            with m.Case(State.PORT):
-                m.d.sync += count.eq(count + 1)
-                with m.If(count + 1 == command.port_cycles):
-                    m.d.sync += state.eq(State.TILE)
-            with m.Case(State.TILE):
-                with m.If(issues & tile_ends):
-                    with m.If(spaced | (last_group & last_band & last_block)):
-                        end_tile()
-                    with m.Else():
-                        m.d.sync += state.eq(State.SPACE)
-            with m.Case(State.SPACE):
-                with m.If(spaced & ~self.paused):
-                    end_tile()
-            with m.Case(State.DRAIN):
-                with m.If(command.stream):
-                    m.d.sync += ring_pointer.eq(pointer)
-                with m.If(self.drained):
-                    m.d.sync += [state.eq(State.LOG), count.eq(0)]
-            with m.Case(State.LOG):
-                m.d.sync += [count.eq(count + 1), pointer.eq(command_pointer)]
-                with m.If(count == LOG_CYCLES - 1):
-                    m.d.sync += self.layer.eq(self.layer + 1)
-                    self._next_command(m, state, count)
-
-        if design.has_local_memory:
-            m.d.sync += self.step.token.tap.eq(
-                Mux(state == State.LOCAL, local_tap, Mux(command.window, taps.y, kept_steps)))
-        with m.If(state == State.RESIDUAL):
-            m.d.sync += self.fetch.address.eq(residual_address)
-            if not design.compact:      # there is only row 0
-                m.d.sync += self.step.token.row.eq(count)
-        m.d.sync += self.fetch.raw.eq(state == State.RESIDUAL)
-        return m
-
-    def _ring_words(self, address):
-        """Byte address to weight word."""
-        return address >> (self.design.weight_word_bits // 8 - 1).bit_length()
-
-    def _next_command(self, m, state, count):
-        m.d.sync += [state.eq(State.FETCH), count.eq(0)]
-
-    def _decode(self, m, state, count, damaged):
-        command = self.command
-        used = field_bits(self.design)
-        empty = Cat(self.gathered[name] == 0 for name in COUNTS if used[name]).any()
-
-        def stop(error):
-            m.d.sync += [self.error.eq(ERRORS[error]), state.eq(State.IDLE)]
-
-        with m.If(command.magic != MAGIC):
-            stop("BAD_MAGIC")
-        with m.Elif(damaged):
-            stop("BAD_CHECKSUM")
-        with m.Elif(command.opcode == OPCODES["END"]):
-            m.d.sync += state.eq(State.IDLE)
-        with m.Elif((command.opcode == OPCODES["STREAM"]) & bool(self.design.stream_port_bytes)):
-            m.d.comb += self.stream_start.eq(1)
-            self._next_command(m, state, count)
-        with m.Elif(command.opcode != OPCODES["LAYER"]):
-            stop("BAD_OPCODE")
-        with m.Elif(self.layer >= LAYER_LOG_ENTRIES):
-            stop("TOO_LONG")
-        with m.Elif(empty):
-            stop("ZERO_COUNT")
-        with m.Else():
-            m.d.sync += [self.begin.eq(1), state.eq(State.BLOCK)]
-
-    def _count(self, m, state):
-        """Count each cycle of a layer once; while they are logged the counters rest, then they start from zero."""
-        m.submodules.counters = counters = CounterMemory() if self.design.compact else CounterRegisters()
-        m.d.comb += [counters.clear.eq(state == State.IDLE), counters.log.eq(state == State.LOG),
-                     counters.layer.eq(self.layer), self.log_write.eq(counters.write),
-                     self.log_address.eq(counters.address), self.log_data.eq(counters.data)]
-        for number, name in enumerate(COUNTERS):
-            with m.Switch(state):
-                with m.Case(*(one for one, counter in COUNTED.items() if counter == name)):
-                    m.d.comb += counters.which.eq(number)
-        with m.If(self.paused):
-            m.d.comb += counters.which.eq(list(COUNTERS).index("memory"))
-
-    def _issue(self, m, state, issues, phase, last_phase, steps, single, taps, walker, loops):
+    def _issue(self, m):
         """One fetch and one step; returns whether this cycle reads a word of weights."""
-        design, command = self.design, self.command
-        pixel = Signal(Pixel)
-        fetches, advances = Signal(), Signal()
-        row = phase[:max(1, (design.rows - 1).bit_length())]
+        command, phase, steps, single, taps = self.command, self.phase, self.steps, self.single, self.taps
+        fetches = Signal()
         m.d.comb += fetches.eq(single | (phase < command.tile_rows))
-        if design.compact:
-            m.d.comb += [pixel.eq(walker.pixel), walker.advance.eq(issues & taps.last & last_phase)]
-        else:
-            kept = Array(Signal(Pixel, name=f"pixel{r}") for r in range(design.rows))
-            m.d.comb += [
-                advances.eq(taps.first & fetches & (~command.window | loops["group"].first)),
-                pixel.eq(Mux(advances, walker.pixel.as_value(), kept[row].as_value())),
-                walker.advance.eq(issues & advances),
-            ]
-            with m.If(issues & advances):
-                m.d.sync += kept[row].eq(walker.pixel)
-
-        y = Signal(signed(17))
-        m.d.sync += [self.fetch.address.eq(pixel.address + taps.address), self.fetch.x.eq(pixel.x + taps.x),
-                     y.eq(pixel.y + taps.y), self.fetch_valid.eq((issues & fetches) | (state == State.RESIDUAL))]
-        m.d.comb += self.fetch.row_valid.eq((y >= 0) & (y < command.in_height))
-
-        stepping, last_step = Signal(), Signal()
-        m.d.comb += [stepping.eq(issues & (single | (phase < steps))), last_step.eq(single | (phase + 1 == steps))]
+        self._fetch_pixel(m, fetches)
+        stepping = Signal()
+        last_step = Signal()
+        m.d.comb += [stepping.eq(self.issues & (single | (phase < steps))),
+                     last_step.eq(single | (phase + 1 == steps))]
         m.d.sync += [
             self.step.token.valid.eq(stepping & taps.multiplies),
             self.step.token.push.eq(stepping & command.window),
@@ -429,3 +261,259 @@ class Sequencer(wiring.Component):
             self.step.token.last.eq(taps.last & last_step),
         ]
         return stepping & ~command.local & (~command.uniform | (taps.last & last_step))
+
+    def _fetch_pixel(self, m, fetches):
+        """The fetch of this phase's row; rows keep their pixels from the first tap on."""
+        design, command, walker, taps = self.design, self.command, self.walker, self.taps
+        pixel = Signal(Pixel)
+        advances = Signal()
+        row = self.phase[:max(1, (design.rows - 1).bit_length())]
+        if design.compact:
+            m.d.comb += [pixel.eq(walker.pixel), walker.advance.eq(self.issues & taps.last & self.last_phase)]
+        else:
+            kept = Array(Signal(Pixel, name=f"pixel{r}") for r in range(design.rows))
+            m.d.comb += [
+                advances.eq(taps.first & fetches & (~command.window | self.loops["group"].first)),
+                pixel.eq(Mux(advances, walker.pixel.as_value(), kept[row].as_value())),
+                walker.advance.eq(self.issues & advances),
+            ]
+            with m.If(self.issues & advances):
+                m.d.sync += kept[row].eq(walker.pixel)
+        y = Signal(signed(17))
+        m.d.sync += [self.fetch.address.eq(pixel.address + taps.address), self.fetch.x.eq(pixel.x + taps.x),
+                     y.eq(pixel.y + taps.y),
+                     self.fetch_valid.eq((self.issues & fetches) | (self.state == State.RESIDUAL))]
+        m.d.comb += self.fetch.row_valid.eq((y >= 0) & (y < command.in_height))
+
+    def _register_outputs(self, m):
+        """What goes out beside fetches and steps: weights, parameters, the elements' own weights, finished tiles."""
+        state = self.state
+        if self.design.compact:
+            m.d.comb += [self.tile_valid.eq(self.issues & self.tile_ends), self.tile.address.eq(self.residual_tile),
+                         self.tile.last_block.eq(self.last_block),
+                         self.tile.ends.eq(self.last_group & self.last_band & self.last_block)]
+        m.d.sync += [self.weight_address.eq(self.pointer), self.begin.eq(0), self.step.odd.eq(self.block),
+                     self.param.valid.eq((state == State.PARAMS) | (state == State.ADD)),
+                     self.param.add.eq(state == State.ADD), self.param.index.eq(self.count),
+                     self.param.odd.eq(self.block), self.param.row.eq(self.param_row),
+                     self.param.last.eq(self.set_ends), self.step.token.load.eq(state == State.LOCAL),
+                     self.step.token.row.eq(self.local_row), self.step.residual.eq(state == State.RESIDUAL)]
+
+    def _advance(self, m):
+        with m.If(self.issues):
+            m.d.sync += self.phase.eq(Mux(self.last_phase, 0, self.phase + 1))
+            m.d.comb += self.taps.advance.eq(self.last_phase)
+            if not self.design.compact:
+                m.d.comb += self.phases.advance.eq(1)
+            with m.If(self.phase < self.steps):
+                m.d.sync += self.kept_steps.eq(self.kept_steps + 1)
+
+    def _read_operands(self, m):
+        """What elements read from their own memories, and residuals from the scratchpad."""
+        state = self.state
+        if self.design.has_local_memory:
+            m.d.sync += self.step.token.tap.eq(
+                Mux(state == State.LOCAL, self.local_tap, Mux(self.command.window, self.taps.y, self.kept_steps)))
+        with m.If(state == State.RESIDUAL):
+            m.d.sync += self.fetch.address.eq(self.residual_address)
+            if not self.design.compact:      # there is only row 0
+                m.d.sync += self.step.token.row.eq(self.count)
+        m.d.sync += self.fetch.raw.eq(state == State.RESIDUAL)
+
+    def _next_command(self, m):
+        m.d.sync += [self.state.eq(State.FETCH), self.count.eq(0)]
+
+    def _start_tile(self, m):
+        m.d.sync += [self.to_wait.eq(self.spacing), self.count.eq(0), self.kept_steps.eq(0)]
+        if not self.design.compact:
+            m.d.sync += self.residual_address.eq(self.residual_tile)
+        with m.If(self.command.add):
+            m.d.sync += self.state.eq(State.RESIDUAL)
+        with m.Else():
+            self._start_steps(m)
+
+    def _start_steps(self, m):
+        m.d.sync += [self.count.eq(0), self.state.eq(Mux(self.command.port_cycles == 0, State.TILE, State.PORT))]
+
+    def _end_tile(self, m):
+        command, last_group, last_band = self.command, self.last_group, self.last_band
+        following = self.residual_tile + Mux(last_group, command.out_band_bytes, command.out_group_bytes)
+        m.d.sync += self.residual_tile.eq(following)
+        m.d.comb += [self.loops["group"].advance.eq(1), self.loops["band"].advance.eq(last_group),
+                     self.loops["block"].advance.eq(last_group & last_band)]
+        with m.If(~last_group | ~last_band):
+            m.d.sync += self.pointer.eq(self.block_pointer)
+            self._start_tile(m)
+            if not self.design.compact:
+                m.d.sync += self.residual_address.eq(following)
+        with m.Else():
+            self._end_block(m)
+
+    def _end_block(self, m):
+        design, command = self.design, self.command
+        m.d.comb += self.stream_release.eq(command.stream)
+        if design.memory == "spram":
+            settles = Array(settle_cycles(design, depthwise=depthwise, add=add) for depthwise, add in DRAIN_MODES)
+            m.d.sync += self.settle_left.eq(Mux(self.last_block, 0, settles[Cat(command.add, command.depthwise)]))
+        next_residual = self.residual_block + command.out_block_bytes
+        m.d.sync += [self.block.eq(self.block + 1), self.state.eq(Mux(self.last_block, State.DRAIN, State.BLOCK)),
+                     self.block_address.eq(self.block_address + command.block_bytes),
+                     self.block_x.eq(self.block_x + command.block_bytes),
+                     self.residual_block.eq(next_residual)]
+        if not design.compact:
+            m.d.sync += self.residual_tile.eq(next_residual)
+
+    def _idle(self, m):
+        m.d.sync += self.pointer.eq(self.program)
+        with m.If(self.start):
+            m.d.sync += [self.layer.eq(0), self.error.eq(0)]
+            self._next_command(m)
+
+    def _fetch(self, m):
+        m.d.sync += [self.count.eq(self.count + 1), self.pointer.eq(self.pointer + 1),
+                     self.command_pointer.eq(self.pointer + 1)]
+        with m.If(self.count == 0):
+            m.d.sync += self.pc.eq(self.pointer)
+        with m.If(self.count == command_words(self.design) - 1):
+            m.d.sync += [self.count.eq(0), self.state.eq(State.ARRIVE)]
+
+    def _arrive(self, m):
+        m.d.sync += self.count.eq(self.count + 1)
+        with m.If(self.count == READ_LATENCY):
+            m.d.sync += self.state.eq(State.DECODE)
+
+    def _decode(self, m, damaged):
+        self._check_command(m, damaged)
+        design, command = self.design, self.command
+        if not design.compact:
+            m.d.sync += self.block_address.eq(command.in_start)
+        m.d.sync += [self.block.eq(0), self.count.eq(0), self.param_row.eq(0), self.block_x.eq(command.first_x_bytes)]
+        if not design.compact:
+            m.d.sync += [self.residual_tile.eq(command.out_base), self.residual_block.eq(command.out_base)]
+        with m.If(command.opcode[0] if design.compact else command.opcode == OPCODES["LAYER"]):
+            m.d.sync += self.pointer.eq(Mux(command.stream, self.ring_pointer, command.weight_base)
+                                        if design.stream_port_bytes else command.weight_base)
+        if design.stream_port_bytes:
+            with m.If(self.stream_start):
+                m.d.sync += self.ring_pointer.eq(self._ring_words(self.stream_command.ring_base))
+
+    def _check_command(self, m, damaged):
+        """Begin a layer or a stream, end the program, or stop at a command that cannot be right."""
+        command = self.command
+        used = field_bits(self.design)
+        empty = Cat(self.gathered[name] == 0 for name in COUNTS if used[name]).any()
+
+        def stop(error):
+            m.d.sync += [self.error.eq(ERRORS[error]), self.state.eq(State.IDLE)]
+
+        with m.If(command.magic != MAGIC):
+            stop("BAD_MAGIC")
+        with m.Elif(damaged):
+            stop("BAD_CHECKSUM")
+        with m.Elif(command.opcode == OPCODES["END"]):
+            m.d.sync += self.state.eq(State.IDLE)
+        with m.Elif((command.opcode == OPCODES["STREAM"]) & bool(self.design.stream_port_bytes)):
+            m.d.comb += self.stream_start.eq(1)
+            self._next_command(m)
+        with m.Elif(command.opcode != OPCODES["LAYER"]):
+            stop("BAD_OPCODE")
+        with m.Elif(self.layer >= LAYER_LOG_ENTRIES):
+            stop("TOO_LONG")
+        with m.Elif(empty):
+            stop("ZERO_COUNT")
+        with m.Else():
+            m.d.sync += [self.begin.eq(1), self.state.eq(State.BLOCK)]
+
+    def _ring_words(self, address):
+        """Byte address to weight word."""
+        return address >> (self.design.weight_word_bits // 8 - 1).bit_length()
+
+    def _block(self, m):
+        design, command = self.design, self.command
+        m.d.sync += [self.count.eq(0), self.param_row.eq(0)]
+        if design.compact:
+            m.d.sync += self.residual_tile.eq(self.residual_block)
+        with m.If(~self.settled):
+            m.d.sync += self.settle_left.eq(self.settle_left - 1)
+        ready = self.settled & ~self.paused & (
+            ~command.stream | self.stream_ready if design.stream_port_bytes else 1)
+        with m.If(ready):
+            m.d.comb += self.walker.begin.eq(1)
+            m.d.sync += self.state.eq(Mux(command.add, State.ADD, State.PARAMS))
+
+    def _add(self, m):
+        m.d.sync += [self.pointer.eq(self.next_pointer), self.count.eq(self.count + 1)]
+        with m.If(self.set_ends):
+            m.d.sync += [self.count.eq(0), self.state.eq(State.PARAMS)]
+
+    def _params(self, m):
+        command = self.command
+        m.d.sync += [self.pointer.eq(self.next_pointer), self.block_pointer.eq(self.next_pointer),
+                     self.count.eq(self.count + 1), self.local_left.eq(command.local_words), self.local_tap.eq(0),
+                     self.local_row.eq(0)]
+        with m.If(self.set_ends):
+            m.d.sync += [self.count.eq(0), self.param_row.eq(self.param_row + 1)]
+            with m.If(~command.depthwise | (self.param_row == self.last_row)):
+                if self.design.has_local_memory:
+                    with m.If(command.local):
+                        m.d.sync += self.state.eq(State.LOCAL)
+                    with m.Else():
+                        self._start_tile(m)
+                else:
+                    self._start_tile(m)
+
+    def _local(self, m):
+        m.d.sync += [self.pointer.eq(self.next_pointer), self.block_pointer.eq(self.next_pointer),
+                     self.local_left.eq(self.local_left - 1), self.local_tap.eq(self.local_tap + 1)]
+        with m.If(self.command.depthwise & (self.local_tap + 1 == self.command.kernel_rows)):
+            m.d.sync += [self.local_tap.eq(0), self.local_row.eq(self.local_row + 1)]
+        with m.If(self.local_left == 1):
+            self._start_tile(m)
+
+    def _residual(self, m):
+        m.d.sync += self.count.eq(self.count + 1)
+        if not self.design.compact:
+            m.d.sync += self.residual_address.eq(self.residual_address + self.command.out_row_bytes)
+        with m.If(self.count == self.last_row):
+            self._start_steps(m)
+
+    def _port(self, m):
+        m.d.sync += self.count.eq(self.count + 1)
+        with m.If(self.count + 1 == self.command.port_cycles):
+            m.d.sync += self.state.eq(State.TILE)
+
+    def _tile(self, m):
+        with m.If(self.issues & self.tile_ends):
+            with m.If(self.spaced | (self.last_group & self.last_band & self.last_block)):
+                self._end_tile(m)
+            with m.Else():
+                m.d.sync += self.state.eq(State.SPACE)
+
+    def _space(self, m):
+        with m.If(self.spaced & ~self.paused):
+            self._end_tile(m)
+
+    def _drain(self, m):
+        with m.If(self.command.stream):
+            m.d.sync += self.ring_pointer.eq(self.pointer)
+        with m.If(self.drained):
+            m.d.sync += [self.state.eq(State.LOG), self.count.eq(0)]
+
+    def _log(self, m):
+        m.d.sync += [self.count.eq(self.count + 1), self.pointer.eq(self.command_pointer)]
+        with m.If(self.count == LOG_CYCLES - 1):
+            m.d.sync += self.layer.eq(self.layer + 1)
+            self._next_command(m)
+
+    def _count(self, m):
+        """Count each cycle of a layer once; while they are logged the counters rest, then they start from zero."""
+        m.submodules.counters = counters = CounterMemory() if self.design.compact else CounterRegisters()
+        m.d.comb += [counters.clear.eq(self.state == State.IDLE), counters.log.eq(self.state == State.LOG),
+                     counters.layer.eq(self.layer), self.log_write.eq(counters.write),
+                     self.log_address.eq(counters.address), self.log_data.eq(counters.data)]
+        for number, name in enumerate(COUNTERS):
+            with m.Switch(self.state):
+                with m.Case(*(one for one, counter in COUNTED.items() if counter == name)):
+                    m.d.comb += counters.which.eq(number)
+        with m.If(self.paused):
+            m.d.comb += counters.which.eq(list(COUNTERS).index("memory"))

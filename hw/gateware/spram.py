@@ -60,7 +60,8 @@ class SinglePort16k(wiring.Component):
             return m
         m.submodules.storage = storage = memory.Memory(shape=16, depth=1 << WORD_BITS, init=[])
         writer, reader = storage.write_port(granularity=8), storage.read_port()
-        wrote, written = Signal(), Signal(16)
+        wrote = Signal()
+        written = Signal(16)
         m.d.sync += [wrote.eq(self.write.any()), written.eq(self.data_in)]
         m.d.comb += [writer.addr.eq(self.address), writer.data.eq(self.data_in), writer.en.eq(self.write),
                      reader.addr.eq(self.address), self.data_out.eq(Mux(wrote, ~written, reader.data))]
@@ -116,8 +117,12 @@ class SpramScratchpad(wiring.Component):
         self.design = design
         #: For proofs: the memories; the row that is collected, or whole; the one that waits for the port, or has it.
         self.banks = [SinglePort16k() for _ in range(BANKS)]
-        self.row, self.collecting, self.whole = Signal(Row), Signal(), Signal()
-        self.stored, self.waiting, self.store = Signal(Row, reset_less=True), Signal(), Signal()
+        self.row = Signal(Row)
+        self.collecting = Signal()
+        self.whole = Signal()
+        self.stored = Signal(Row, reset_less=True)
+        self.waiting = Signal()
+        self.store = Signal()
         super().__init__({
             "fetch": In(Fetch), "fetch_valid": In(1), "row_bytes": In(16), "zero": In(signed(8)),
             "hold": In(1), "word": Out(data.ArrayLayout(signed(8), BYTES)),
@@ -130,7 +135,8 @@ class SpramScratchpad(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        move, bus_store = Signal(), Signal()
+        move = Signal()
+        bus_store = Signal()
         waiting, store, stored = self.waiting, self.store, self.stored
         self._collect(m, move)
         m.d.comb += [
@@ -172,7 +178,9 @@ class SpramScratchpad(wiring.Component):
     def _collect(self, m, move):
         """The row in the making, and when it becomes the one that waits for the port."""
         per_turn = self.design.requantizers
-        write, row, taken = self.write, self.row, Signal(ROW_BYTES)
+        write = self.write
+        row = self.row
+        taken = Signal(ROW_BYTES)
         address = Signal(17, reset_less=True)
         m.d.comb += [move.eq(self.whole & ~self.waiting), row.address.eq(address)]
         m.d.sync += self.whole.eq((write.valid & self.write_last) | (self.whole & ~move))
@@ -223,7 +231,9 @@ class SpramScratchpad(wiring.Component):
     def _outside(self, m, fetched):
         """For each byte of a word whether it lies outside the row, one cycle after the fetch; never for others."""
         x = self.fetch.x
-        left, far, low = Signal(reset_less=True), Signal(reset_less=True), Signal(3, reset_less=True)
+        left = Signal(reset_less=True)
+        far = Signal(reset_less=True)
+        low = Signal(3, reset_less=True)
         inside = Signal(signed(19), reset_less=True)      # bytes up to the row's end
         m.d.sync += [left.eq(x[-1]), far.eq(~self.fetch.row_valid | (x[-1] & ~x[3:].all())), low.eq(x[:3]),
                      inside.eq(self.row_bytes - x)]

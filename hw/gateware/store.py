@@ -49,24 +49,31 @@ class Store(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         design, command = self.design, self.command
-        width, final_row = command.tile_cols, Signal(4)
+        width = command.tile_cols
+        final_row = Signal(4)
         m.d.sync += final_row.eq(command.tile_rows - 1)
-        column, row = Signal(range(design.cols + 1)), Signal(range(max(2, design.rows)))
+        column = Signal(range(design.cols + 1))
+        row = Signal(range(max(2, design.rows)))
         loops = {name: LoopCounter(command[f"{name}s"].shape().width) for name in ("group", "band", "block")}
         for name, loop in loops.items():
             m.submodules[f"{name}s"] = loop
             m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(self.begin)]
         step = Mux(command.add, 1, design.requantizers)
         following_column = column + step
-        last_turn, last_row = Signal(), Signal()
+        last_turn = Signal()
+        last_row = Signal()
         last_group, last_band, last_block = (loop.last for loop in loops.values())
         m.d.comb += [
             last_turn.eq(following_column >= width),
             last_row.eq(row == final_row),
         ]
-        address, row_address = Signal(24), Signal(24)
-        tile_address, block_address = Signal(24), Signal(24)
-        next_row, next_block, next_tile = Signal(24), Signal(24), Signal(24)
+        address = Signal(24)
+        row_address = Signal(24)
+        tile_address = Signal(24)
+        block_address = Signal(24)
+        next_row = Signal(24)
+        next_block = Signal(24)
+        next_tile = Signal(24)
         m.d.comb += [
             next_row.eq(row_address + command.out_row_bytes),
             next_block.eq(block_address + command.out_block_bytes),
@@ -89,7 +96,8 @@ class Store(wiring.Component):
             m.d.sync += [register.eq(command.out_base)
                          for register in (address, row_address, tile_address, block_address)]
 
-        exists, limit = Signal(), Signal.like(column)
+        exists = Signal()
+        limit = Signal.like(column)
         whole_row = Mux(command.depthwise, ~last_block | (row + 1 != command.tail_rows), ~last_block)
         m.d.comb += [
             exists.eq(Mux(command.depthwise, ~last_block, ~last_group) | (row < command.tail_rows)),

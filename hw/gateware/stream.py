@@ -4,20 +4,16 @@ from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.gateware.scratchpad import stream_layout
 from hw.spec.design import DesignPoint
 from hw.spec.stream import CHUNK_BYTES, SPRAM_LATENCY_CYCLES, check_streams, word_bytes, write_bytes
 
-__all__ = ["Request", "SpramSource", "WeightStream", "stream_write_layout"]
+__all__ = ["Request", "SpramSource", "WeightStream"]
 
 
 class Request(data.Struct):
     address: 32     # bytes, of the first beat
     beats: 16
-
-
-def stream_write_layout(design: DesignPoint) -> data.StructLayout:
-    """A write of the loader: ``address`` in bytes of the weight scratchpad, aligned to the data."""
-    return data.StructLayout({"address": 24, "data": 8 * write_bytes(design)})
 
 
 def _log2(value: int) -> int:
@@ -70,14 +66,16 @@ class WeightStream(wiring.Component):
             "base": In(32), "ring_base": In(24), "ring_bytes": In(24), "stream_bytes": In(32),
             "request": Out(stream.Signature(Request)),
             "data": In(stream.Signature(8 * design.stream_port_bytes, always_ready=True)),
-            "write": Out(stream.Signature(stream_write_layout(design), always_ready=True)),
+            "write": Out(stream.Signature(stream_layout(design), always_ready=True)),
             "need": In(12), "ready": Out(1), "release": In(1), "first_word": Out(24), "end_word": Out(24),
         })
         units = range(design.weight_bytes // self.unit_bytes + 1)
         #: For proofs by induction: units of the ring without a request, units written and not released,
         #: beats to come of the last request, and whether they are dropped.
-        self.room, self.level = Signal(units), Signal(units)
-        self.due, self.drop = Signal(range(CHUNK_BYTES // design.stream_port_bytes + 1)), Signal()
+        self.room = Signal(units)
+        self.level = Signal(units)
+        self.due = Signal(range(CHUNK_BYTES // design.stream_port_bytes + 1))
+        self.drop = Signal()
         #: What is left to ask for, in writes; no request since ``start``; beats in the word to come; its place.
         longest = design.act_bytes if design.memory == "spram" else (1 << 32) - 1     # stream, bytes
         self.left = Signal(longest.bit_length() - _log2(write_bytes(design)))
@@ -85,7 +83,8 @@ class WeightStream(wiring.Component):
         self.asked = Signal(range(CHUNK_BYTES // write_bytes(design) + 1))
         #: What of it fits into a request; follows by a cycle, in which no request is decided on.
         self.left_chunk = Signal(range(CHUNK_BYTES // write_bytes(design) + 1))
-        self.first, self.part = Signal(), Signal(1)
+        self.first = Signal()
+        self.part = Signal(1)
         self.place = Signal(range(design.weight_bytes // write_bytes(design)))
 
     def elaborate(self, platform):
@@ -126,7 +125,9 @@ class WeightStream(wiring.Component):
         """Request what there is room for; returns its size in writes, 0 for none in this cycle."""
         whole, port = write_bytes(self.design), self.design.stream_port_bytes
         chunk = CHUNK_BYTES // whole
-        room, left, size = Signal(range(chunk + 1)), self.left_chunk, Signal(range(chunk + 1))
+        room = Signal(range(chunk + 1))
+        left = self.left_chunk
+        size = Signal(range(chunk + 1))
         free = self.room >> _log2(whole // self.unit_bytes)
         m.d.comb += room.eq(Mux(free >= chunk, chunk, free))
         with m.If((self.due == 0) & self.enable & ~self.start & ~self.stop):

@@ -33,7 +33,9 @@ class WindowWalker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         command, pixel = self.command, self.pixel
-        ox, row_address, step = Signal(12), self.row_address, command.step_x_bytes
+        ox = Signal(12)
+        row_address = self.row_address
+        step = command.step_x_bytes
         with m.If(self.advance):
             with m.If(ox + 1 == command.out_width):
                 following = row_address + command.step_y_bytes
@@ -101,7 +103,9 @@ class Taps(wiring.Component):
             self.multiplies.eq(~window | outer.last), self.begins_sum.eq(inner.first & (window | outer.first)),
             self.spacing.eq(~window | ~self.first_tile | (outer.left < command.segments)),
         ]
-        stride, across, start = Signal(24), Signal(24), self.start
+        stride = Signal(24)
+        across = Signal(24)
+        start = self.start
         m.d.comb += [stride.eq(Mux(window, command.in_row_bytes, command.segment_bytes)),
                      across.eq(start + Mux(window, command.segment_bytes, command.in_row_bytes))]
         restarts = outer.last & (~window | self.ends_band)

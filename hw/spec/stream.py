@@ -5,13 +5,15 @@ every cycle. One request is under way at a time, so a whole chunk of the 16-bit 
 What the gap between two requests costs is hidden wherever the loader is ahead of the array.
 """
 
+from hw.spec.commands import COMMAND_FIELDS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.timing import READ_LATENCY
 
-__all__ = ["CHUNK_BYTES", "MEMORY_LATENCY_CYCLES", "SPRAM_LATENCY_CYCLES", "check_streams", "latency_cycles",
-           "word_bytes", "write_bytes"]
+__all__ = ["CHUNK_BYTES", "MEMORY_LATENCY_CYCLES", "MOST_BLOCK_WORDS", "SPRAM_LATENCY_CYCLES", "check_streams",
+           "latency_cycles", "word_bytes", "write_bytes"]
 
+MOST_BLOCK_WORDS = (1 << COMMAND_FIELDS["block_words"][0]) - 1     # weight words
 CHUNK_BYTES = 512            # most that one request asks for
 MEMORY_LATENCY_CYCLES = 16   # memory outside: accepted request to first beat
 SPRAM_LATENCY_CYCLES = READ_LATENCY - 1    # SPRAM: read to the cycle before the word

@@ -11,7 +11,7 @@ from itertools import product
 from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
 
-__all__ = ["ADD_PASSES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "RESIDUAL_TILES",
+__all__ = ["ADD_PASSES", "DRAIN_MODES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "RESIDUAL_TILES",
            "WRITE_LATENCY", "AddPasses", "DrainTurns", "add_passes", "add_slot_cycles", "command_words",
            "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency", "lane_skew", "last_output_cycles",
            "requantize_latency", "requantizer_latency", "settle_cycles", "tile_start_cycles"]
@@ -23,6 +23,8 @@ SPRAM_WRITE_CYCLES = 2    # that a row of outputs takes longer to the single-por
 LOG_CYCLES = 5            # counters of a layer to the layer log
 RESIDUAL_TILES = 4        # whose operands of a residual add are kept
 ADD_PASSES = 4            # times that a residual add uses a requantizer, its convolution included
+#: Kinds of layers for the drain: depthwise, with an add.
+DRAIN_MODES = [(depthwise, add) for depthwise in (False, True) for add in (False, True)]
 
 
 def requantizer_latency(*, cycles: int, dsps: int) -> int:

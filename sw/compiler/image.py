@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hw.spec.commands import COMMAND_BITS, COMMAND_FIELDS, OPCODES, encode
+from hw.spec.commands import COMMAND_BITS, OPCODES, encode
 from hw.spec.design import DesignPoint
 from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
+from hw.spec.stream import MOST_BLOCK_WORDS, word_bytes
 from sw.compiler.cycles import timeline
 from sw.compiler.errors import CompileError
 from sw.compiler.lower import Lowered
 from sw.compiler.proof import Placement
-from sw.compiler.stream import check_ring, smallest_ring, stream_length, word_bytes
+from sw.compiler.stream import check_ring, smallest_ring, stream_length
 
 __all__ = ["Commands", "end_image", "pack_image", "place_weights", "resident_bytes"]
-
-MOST_BLOCK_WORDS = (1 << COMMAND_FIELDS["block_words"][0]) - 1     # of a block that streams
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,7 +4,7 @@ from collections import deque
 
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
-from hw.spec.stream import CHUNK_BYTES, check_streams, latency_cycles, word_bytes, write_bytes
+from hw.spec.stream import CHUNK_BYTES, MOST_BLOCK_WORDS, check_streams, latency_cycles, word_bytes, write_bytes
 
 __all__ = ["StreamError", "StreamTimeline", "check_ring", "smallest_ring", "stream_length"]
 
@@ -50,9 +50,9 @@ def check_ring(design: DesignPoint, *, ring_base: int, ring_bytes: int, block_wo
     if not 0 <= ring_base <= design.weight_bytes - ring_bytes:
         raise StreamError(f"ring_base={ring_base}, ring_bytes={ring_bytes}: the weight scratchpad ends at "
                           f"{design.weight_bytes}; shorten the ring or raise weight_bytes")
-    if block_words >= 1 << 12:
-        raise StreamError(f"{layer}: a block of {block_words} weight words; the sequencer counts up to 4095; "
-                          f"raise cols or lanes, or keep the layer's weights in the scratchpad")
+    if block_words > MOST_BLOCK_WORDS:
+        raise StreamError(f"{layer}: a block of {block_words} weight words; the sequencer counts up to "
+                          f"{MOST_BLOCK_WORDS}; raise cols or lanes, or keep the layer's weights in the scratchpad")
     if ring_bytes < (need := smallest_ring(design, block_words)):
         raise StreamError(f"{layer}: ring_bytes={ring_bytes}, but a block of {block_words} weight words needs a ring "
                           f"of {need}; lengthen the ring or raise weight_bytes")
