@@ -27,9 +27,9 @@ def under_contract(dut):
 class Faulty(EngineBus):
     """``spoil`` gets the module, whose signals it may assign anew, the unit and the sequencer's side."""
 
-    def __init__(self, spoil):
+    def __init__(self, spoil, design=DESIGN):
         self.spoil = spoil
-        super().__init__(DESIGN)
+        super().__init__(design)
 
     def _registers(self, m, sequencer, writes, log):
         found = super()._registers(m, sequencer, writes, log)
@@ -92,3 +92,14 @@ def test_nor_does_it_in_a_compact_design(tmp_path):
 def test_a_planted_fault_is_found(spoil, message, tmp_path):
     with pytest.raises(ProofError, match=rf"top.contract: .*({message}).*; trace in"):
         prove(*under_contract(Faulty(spoil)), tmp_path, depth=6)
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (start_while_busy, "a start while the engine runs"),
+    (forget_the_ticket, "the ticket is not the last one taken"),
+    (never_start, "a new ticket was not taken"),
+])
+def test_a_compact_design_with_a_planted_fault_is_not_proved(spoil, message, tmp_path):
+    # It clears its registers for longer than these steps from reset, so that only the induction reaches the fault.
+    with pytest.raises(ProofError, match=rf"top.contract: ({message}): holds .* but does not follow by induction"):
+        prove(*under_contract(Faulty(spoil, COMPACT)), tmp_path, depth=4)
