@@ -15,7 +15,7 @@ from cosim.bench import build_bench, run_bench
 from hw.emit.verilog import array_verilog
 from hw.gateware.array import Step
 from hw.spec.design import LOCAL_WORDS, DesignPoint
-from hw.spec.timing import element_latency
+from hw.spec.timing import MODE_LEAD_CYCLES, element_latency
 from sw.compiler import LayerPlan, Program
 from sw.golden import layers
 from sw.golden.words import Words
@@ -142,7 +142,7 @@ class _Feeder:
         self.constants = (sum(command[name] << bit for bit, name in enumerate(MODES)),
                           command["depthwise"] | command["broadcast"],
                           command["distance"], command["tail_lanes"])
-        for _ in range(2):
+        for _ in range(MODE_LEAD_CYCLES):
             self._idle()
         steps = [list(self._tile(first)) for first in (True, False)]
         counted = sum(step.step != 0 for step in steps[1])

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.gateware.element import Modes, ProcessingElement, Token, operands
 from hw.spec.design import DesignPoint
+from hw.spec.timing import MODE_LEAD_CYCLES
 
 __all__ = ["Step", "SystolicArray"]
 
@@ -41,8 +42,8 @@ class SystolicArray(wiring.Component):
     Members
     -------
     modes, single, distance, tail_lanes : In
-        Constant while a layer runs. ``distance`` is at most ``lanes``; ``tail_lanes`` (binary weights only) is the
-        last lane of a tail step that counts.
+        Constant while a layer runs, and ``hw.spec.timing.MODE_LEAD_CYCLES`` before. ``distance`` is at most ``lanes``;
+        ``tail_lanes`` (binary weights only) is the last lane of a tail step that counts.
     step : In(Step)
     weights : In
         ``cols`` slices of ``lanes`` weights, for the step of the same cycle.
@@ -76,7 +77,9 @@ class SystolicArray(wiring.Component):
         m.d.comb += [modes.elements.eq(self.modes), modes.single.eq(self.single), modes.distance.eq(self.distance),
                      modes.tail_lanes.eq(self.tail_lanes)]
         for r in range(rows):
-            acts = self._row_operands(m, r, step, modes)
+            if r <= MODE_LEAD_CYCLES:      # rows further down look at the word before their own copy is there
+                distance = modes.distance
+            acts = self._row_operands(m, r, step, modes, distance)
             for place, element in enumerate(elements[r]):
                 m.submodules[f"element_{r}_{place}"] = element
                 left = elements[r][place - 1]
@@ -99,8 +102,8 @@ class SystolicArray(wiring.Component):
             step, modes = following, following_modes
         return m
 
-    def _row_operands(self, m, r, step, modes):
-        """The ``lanes`` activations that row ``r`` takes with ``step``."""
+    def _row_operands(self, m, r, step, modes, distance):
+        """The ``lanes`` activations that row ``r`` takes with ``step``, ``distance`` from those of the row above."""
         design = self.design
         bits = design.act_bits
         lanes_bits = design.lanes * bits
@@ -110,10 +113,10 @@ class SystolicArray(wiring.Component):
         mine = word[:lanes_bits]
         if r:
             mine = Signal(lanes_bits, name=f"mine{r}")
-            with m.Switch(modes.distance):
-                for distance in range(1, design.lanes + 1):
-                    with m.Case(distance):
-                        m.d.comb += mine.eq(word[r * distance * bits:][:lanes_bits])
+            with m.Switch(distance):
+                for apart in range(1, design.lanes + 1):
+                    with m.Case(apart):
+                        m.d.comb += mine.eq(word[r * apart * bits:][:lanes_bits])
             mine = self._delayed(m, mine, r)
         rest = Signal(design.fetch_bytes * bits, name=f"rest{r}")
         following = Mux(step.fresh, word, rest) >> lanes_bits

@@ -94,6 +94,9 @@ class DesignPoint:
         if not 16 <= self.weight_word_bits <= 512:
             raise SpecError(f"cols={self.cols}, lanes={self.lanes}: the weight port is {self.weight_word_bits} bits "
                             f"wide and must be 16 to 512; change cols, lanes or weight_bits")
+        if self.memory == "spram" and self.stream_bytes:
+            raise SpecError(f"stream_bytes={self.stream_bytes}: with memory='spram' weights stream from there; "
+                            f"set stream_bytes to 0")
         if self.stream_port_bytes and self.weight_word_bits < 32:
             streams = "memory='spram'" if self.memory == "spram" else f"stream_bytes={self.stream_bytes}"
             raise SpecError(f"{streams}: streamed weights need a weight port of 32 bits or more, "

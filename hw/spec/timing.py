@@ -11,12 +11,13 @@ from itertools import product
 from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
 
-__all__ = ["ADD_PASSES", "DRAIN_MODES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "READ_LATENCY", "RESIDUAL_TILES",
-           "WRITE_LATENCY", "AddPasses", "DrainTurns", "add_passes", "add_slot_cycles", "command_words",
-           "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency", "lane_skew", "last_output_cycles",
-           "requantize_latency", "requantizer_latency", "settle_cycles", "tile_start_cycles"]
+__all__ = ["ADD_PASSES", "DRAIN_MODES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "MODE_LEAD_CYCLES", "READ_LATENCY",
+           "RESIDUAL_TILES", "WRITE_LATENCY", "AddPasses", "DrainTurns", "add_passes", "add_slot_cycles",
+           "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency", "lane_skew",
+           "last_output_cycles", "requantize_latency", "requantizer_latency", "settle_cycles", "tile_start_cycles"]
 
 READ_LATENCY = 4          # scratchpad: request to word
+MODE_LEAD_CYCLES = 7      # a layer's modes at the array to its first word, at least
 DRAIN_SELECT_LATENCY = 1  # finished sum to requantizer
 WRITE_LATENCY = 2         # output byte to the first read that sees it
 SPRAM_WRITE_CYCLES = 2    # that a row of outputs takes longer to the single-port memory

@@ -1,5 +1,6 @@
 """The engine's RTL against golden and the cycle model: bus traffic, a stalling bus, and faults that must be noticed."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,12 @@ from cosim.process import SimulationError
 from hw.spec.design import DesignPoint
 from hw.spec.image import unpack_header
 from hw.spec.timing import command_words, element_latency, requantize_latency
+from sw.compiler import compile_graph
 from sw.golden import run
+from sw.graph.graph import Graph, TensorType
 from tests.support.engines import check_exact, check_outputs, random_programs
 from tests.support.images import with_changed_command, with_flipped_bit
+from tests.support.layers import random_inputs, random_layer
 
 pytestmark = pytest.mark.sim
 
@@ -20,6 +24,7 @@ DESIGN = DesignPoint(rows=2, cols=4, lanes=2, multiplier="trunc", act_bytes=4096
 SPRAM = DesignPoint(rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2, requantizer_dsps=0,
                     memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv")
 WIDE_SPRAM = replace(SPRAM, lanes=8)
+TALL = DesignPoint(rows=16, cols=4, lanes=4, act_bytes=8192, weight_bytes=16384)
 LAGGING = replace(DESIGN, requantizers=2)      # sums of the second turn come later than the requantizers could begin
 
 
@@ -31,6 +36,20 @@ def engine(tmp_path_factory):
 def test_every_bit_cycle_and_counter(engine):
     for program, inputs in random_programs(DESIGN, 30, seed=1, inputs=6):
         check_exact(engine, program, inputs)
+
+
+@pytest.mark.parametrize("lead", [7, pytest.param(15, marks=pytest.mark.slow)])
+def test_sixteen_rows_share_a_word(lead, tmp_path, monkeypatch):
+    """The first one that comes, too; with modes that may arrive later, the last rows get it wrong."""
+    monkeypatch.setattr("hw.gateware.array.MODE_LEAD_CYCLES", lead)
+    monkeypatch.setattr("sw.compiler.compile._preference", lambda design, lowered: -lowered.command["broadcast"])
+    simulator, rng = build_engine(TALL, tmp_path), np.random.default_rng(3)
+    image = TensorType(shape=(4, 40, 3), scale=0.05, zero_point=9, bits=8)
+    conv = random_layer(rng, "conv", image, name="conv", weight_bits=8, inputs=(0,), outputs=5, padding=(1, 1, 1, 1))
+    program = compile_graph(Graph(name="wide", input=image, layers=(conv,)).check(), TALL)
+    assert program.layers[0].command["broadcast"]
+    with pytest.raises(AssertionError) if lead > 7 else nullcontext():
+        check_outputs(simulator, program, random_inputs(rng, program.graph, 3))
 
 
 def test_bus_traffic_changes_no_bit(engine):

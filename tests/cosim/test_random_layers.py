@@ -31,6 +31,7 @@ MORE = {
     "eight columns": DesignPoint(rows=4, cols=8, lanes=4, requantizers=8, requantizer_dsps=2, depthwise_taps=4,
                                  **SMALL),
     "eight rows": DesignPoint(rows=8, cols=4, lanes=4, multiplier="trunc", requantizers=2, depthwise_taps=2, **SMALL),
+    "sixteen rows": DesignPoint(rows=16, cols=4, lanes=4, requantizers=4, depthwise_taps=4, **SMALL),
     "one row": DesignPoint(rows=1, cols=8, lanes=8, requantizers=1, requantizer_cycles=4, requantizer_dsps=0, **SMALL),
     "short adds": DesignPoint(rows=1, cols=4, lanes=4, requantizers=4, requantizer_dsps=2, dataflow="weight", **SMALL),
     "wide stream": DesignPoint(rows=2, cols=8, lanes=4, requantizers=2, stream_bytes=4, act_bytes=8192,

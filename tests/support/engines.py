@@ -21,12 +21,16 @@ WAYS = ("add", "window", "broadcast", "local", "maximum", "uniform", "stream", "
 
 def random_programs(design: DesignPoint, count: int, seed: int, *,
                     inputs: int = 3) -> Iterator[tuple[Program, np.ndarray]]:
-    """So many random networks that the design runs, every third one with a residual add, and inputs for each."""
+    """So many random networks that the design runs, every third one with a residual add, and inputs for each.
+
+    Images are large enough for all rows of the array.
+    """
     rng = np.random.default_rng(seed)
     bits = {"weight_bits": design.weight_bits, "act_bits": design.act_bits}
     for number in range(20 * count):
         graph = random_residual(rng, **bits) if number % 3 == 0 else random_graph(
-            rng, ops=OPERATORS, depth_multiplier=1 if design.weight_bits == 1 else 2, **bits)
+            rng, ops=OPERATORS, depth_multiplier=1 if design.weight_bits == 1 else 2,
+            longest=max(8, 3 * design.rows // 2), **bits)
         try:
             program = compile_graph(graph, design)
         except CompileError:

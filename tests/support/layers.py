@@ -78,14 +78,14 @@ def same_padding(size: tuple[int, ...], kernel: tuple[int, int], stride: tuple[i
 
 
 def random_graph(rng: np.random.Generator, *, weight_bits: int = 8, act_bits: int = 8, layers: int | None = None,
-                 ops: Sequence[str] | None = None, depth_multiplier: int = 1) -> Graph:
-    """One to four random layers on a small random input, one after the other.
+                 ops: Sequence[str] | None = None, depth_multiplier: int = 1, longest: int = 8) -> Graph:
+    """One to four random layers on a random input of up to ``longest`` rows and columns, one after the other.
 
     ``ops`` are what they are drawn from: conv, depthwise, dense, avgpool, maxpool, and add, which becomes two layers:
     a convolution that keeps the shape, and the sum of its input and output. A pool that the engine could not
     average exactly or that does nothing becomes a convolution. ``depth_multiplier`` is the most of a depthwise layer.
     """
-    shape = tuple(int(n) for n in (*rng.integers(1, 9, 2), rng.choice([1, 3, 4, 5, 8, 12, 17])))
+    shape = tuple(int(n) for n in (*rng.integers(1, longest + 1, 2), rng.choice([1, 3, 4, 5, 8, 12, 17])))
     half = 1 << act_bits - 1
     kind = TensorType(shape=shape, scale=0.05, zero_point=int(rng.integers(-half, half)), bits=act_bits)
     chosen: list[Layer] = []

@@ -33,6 +33,8 @@ def test_presets_have_the_promised_macs():
      r"memory='spram': streamed weights need a weight port of 32 bits or more, this one has 16; raise"),
     ({"requantizers": 8}, r"requantizers=8: choose a power of two, one of 1, 2, 4"),
     ({"act_bits": 6}, r"act_bits=6: choose 8, 4"),
+    ({"memory": "spram", "rows": 1, "stream_bytes": 4},
+     r"stream_bytes=4: with memory='spram' weights stream from there; set stream_bytes to 0"),
     ({"memory": "spram"}, r"memory='spram', rows=2: the port has time for the outputs of one row per tile; lower rows"),
     ({"memory": "spram", "rows": 1, "cols": 8}, r"memory='spram', cols=8: the outputs of an array row .* lower cols"),
     ({"cpu": "arm"}, r"cpu='arm': choose 'vexriscv', 'serv'"),
