@@ -78,6 +78,8 @@ class ProcessingElement(wiring.Component):
         summed = Signal(Token)
         m.d.sync += [multiplied.eq(token), summed.eq(multiplied)]
         for way, row in enumerate(products(m, design.multiplier, acts, weights, "product")):
+            if design.weight_bits == 1 and self._depthwise:
+                row = self._own_channel(way, row)
             held = [Signal(value.shape(), name=f"held{way}_{lane}") for lane, value in enumerate(row)]
             dot = Signal(signed(design.product_bits), name=f"dot{way}")
             m.d.sync += [register.eq(value) for register, value in zip(held, row, strict=True)]
@@ -125,12 +127,19 @@ class ProcessingElement(wiring.Component):
             return Mux(self.modes_right.depthwise, own, shared).as_signed() if lane or self.col else shared
         return [one(lane) for lane in range(self.design.lanes)]
 
+    def _own_channel(self, way, row):
+        """Products of a way; in depthwise mode none with another way's channel, as no binary weight is 0."""
+        return [Mux(self.modes_right.depthwise, 0, value) if lane < self.ways and lane != way else value
+                for lane, value in enumerate(row)]
+
     def _weights(self):
         """Weights of each way and lane."""
         def one(way, lane):
             shared = self.weights_down[way][lane]
             if not self._depthwise or (self.ways == 1 and lane):
                 return shared          # its activation is 0
+            if lane != way and self.design.weight_bits == 1:
+                return shared          # its product is left out
             if lane != way:
                 return Mux(self.modes_right.depthwise, 0, shared).as_signed() if lane < self.ways else shared
             return Mux(self.modes_right.depthwise, self.weights_down[way][self.row], shared).as_signed()

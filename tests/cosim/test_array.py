@@ -85,6 +85,7 @@ KINDS = {
     "columns": {"rows": 4, "cols": 4, "depthwise_taps": 4, "requantizers": 4},
     "kept": {"rows": 2, "cols": 4, "dataflow": "weight"},
     "packed": {"rows": 2, "cols": 4, "weight_bits": 4, "multiplier": "packed"},
+    "packed binary": {"rows": 2, "cols": 4, "weight_bits": 1, "multiplier": "packed", "depthwise_taps": 2},
     "binary": {"rows": 2, "cols": 4, "weight_bits": 1, "multiplier": "lut"},
     "narrow": {"rows": 2, "cols": 4, "act_bits": 4, "weight_bits": 2, "multiplier": "lut", "depthwise_taps": 2},
     "spram": {"rows": 1, "cols": 4, "memory": "spram", "multiplier": "mac16", "requantizer_cycles": 2,

@@ -15,6 +15,7 @@ DESIGNS = {
     "packed": DesignPoint(rows=2, cols=4, lanes=4, weight_bits=4, multiplier="packed", requantizers=2,
                           dataflow="weight", **SMALL),
     "binary": DesignPoint(rows=2, cols=4, lanes=4, weight_bits=1, multiplier="lut", requantizers=4, **SMALL),
+    "packed binary": DesignPoint(rows=2, cols=4, lanes=4, weight_bits=1, multiplier="packed", requantizers=2, **SMALL),
     "int4": DesignPoint(rows=2, cols=4, lanes=4, act_bits=4, weight_bits=4, multiplier="lut", requantizers=2,
                         depthwise_taps=2, **SMALL),
     "serial": DesignPoint(rows=2, cols=4, lanes=2, weight_bits=2, multiplier="lut", requantizers=2,
