@@ -186,9 +186,9 @@ def layer_limit(macs: int, counters: dict[str, int], design: DesignPoint) -> str
 
 def fabric(bench: Bench) -> Iterator[Row]:
     """What each engine alone takes of a device, and how fast it is there."""
-    for report in fabric_rows(bench.store, hear=bench.bar.hear):
-        bench.bar.forget(report.preset)
-        yield report.row
+    for row in fabric_rows(bench.store, hear=bench.bar.hear):
+        bench.bar.forget(row["preset"])
+        yield row
 
 
 def simulation_rows(bench: Bench) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """What an engine alone takes and how fast it is: synthesized, placed and routed out of context, with several seeds."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
@@ -19,9 +19,9 @@ from hw.emit.verilog import engine_verilog
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.presets import PRESETS
-from hw.tools import versions
+from hw.tools import ToolError, versions
 
-__all__ = ["FABRIC_HEADER", "FabricReport", "fabric_rows", "place_engine"]
+__all__ = ["FabricReport", "fabric_rows", "place_engine"]
 
 #: Where engines are placed, by family: an ECP5 that all of them fit into, speed grade 6, and the UP5K.
 DEVICES: dict[str, tuple[str, Board]] = {
@@ -31,8 +31,6 @@ DEVICES: dict[str, tuple[str, Board]] = {
 }
 WANTED_MHZ = {"ecp5": 100.0, "ice40": 40.0}   # what the placer aims at; out of reach, so that it does not stop early
 JOBS = 2
-FABRIC_HEADER = ("design", "device", "LUT", "FF", "DSP", "BRAM", "SPRAM", "Fmax, MHz (median)", "Fmax, MHz (range)",
-                 "LUT/MAC", "FF/MAC")
 
 Hear = Callable[[str, str], None]
 
@@ -68,15 +66,8 @@ class FabricReport:
         """For JSON."""
         record = asdict(self)
         del record["macs_per_cycle"]
-        return record | {"fmax_mhz": list(self.fmax_mhz)}
-
-    @property
-    def cells(self) -> list[str]:
-        """For people, under ``FABRIC_HEADER``."""
-        return [self.preset, self.device,
-                *(f"{used:,}" for used in (self.lut, self.ff, self.dsp, self.bram, self.spram)),
-                f"{self.median_mhz:.1f}", f"{min(self.fmax_mhz):.1f} to {max(self.fmax_mhz):.1f}",
-                f"{self.lut_per_mac:.1f}", f"{self.ff_per_mac:.1f}"]
+        return record | {"fmax_mhz": list(self.fmax_mhz), "fmax_median_mhz": self.median_mhz,
+                         "lut_per_mac": round(self.lut_per_mac, 1), "ff_per_mac": round(self.ff_per_mac, 1)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,14 +128,19 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
 
 
 def fabric_rows(store: Store, *, designs: Mapping[str, DesignPoint] = PRESETS, seeds: Sequence[int] = SEEDS,
-                hear: Hear = lambda name, text: None,
-                done: Callable[[FabricReport], None] = lambda report: None) -> list[FabricReport]:
-    """The reports of every design by name; ``done`` is called after each."""
-    reports = []
+                hear: Hear = lambda name, text: None) -> Iterator[dict[str, Any]]:
+    """For JSON, the report of every design by name; of one that is not routed all are None but its ``error``.
+
+    Raises ToolError if synthesis fails.
+    """
     for preset, design in designs.items():
-        reports.append(place_engine(design, seeds, preset=preset, store=store, hear=hear))
-        done(reports[-1])
-    return reports
+        try:
+            yield place_engine(design, seeds, preset=preset, store=store, hear=hear).row
+        except ToolError:
+            raise
+        except HeddleError as error:
+            empty = dict.fromkeys(field.name for field in fields(FabricReport) if field.name != "macs_per_cycle")
+            yield {**empty, "preset": preset, "device": DEVICES[design.family][0], "error": str(error)}
 
 
 def _netlist(store: Store, design: DesignPoint) -> tuple[Netlist, int]:

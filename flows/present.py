@@ -86,8 +86,12 @@ def show_bench(document: Document, display: Display) -> None:
               number(layer["predicted_cycles"]), f"{share_bar(layer['utilization'])} {layer['utilization']:4.0%}",
               layer["limit"]) for layer in row["layers"]])
     for name in ("fabric", "simulation"):
-        if rows := document.get(name):
-            display.table(name, tuple(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
+        rows = document.get(name, [])
+        if good := [row for row in rows if not row.get("error")]:
+            display.table(name, tuple(good[0]), [[_cell(value) for value in row.values()] for row in good])
+        for row in rows:
+            if row.get("error"):
+                display.line(f"{row['preset']} on {row['device']}: {row['error']}")
 
 
 def share_bar(share: float, width: int = 10) -> str:

@@ -144,12 +144,16 @@ def test_simulation_is_the_median(small, graph, monkeypatch):
         {"preset": "ecp5-25", "network": "kws", "inferences_per_s": 30.0, "cycles_per_s": 4500}]}
 
 
-def test_fabric_needs_no_networks(small, monkeypatch):
+def test_fabric_needs_no_networks(small, monkeypatch, capsys):
     report = FabricReport(preset="p", device="d", lut=1, ff=2, dsp=3, bram=4, spram=5, fmax_mhz=(80.0, 90.0),
                           macs_per_cycle=16)
-    monkeypatch.setattr(bench, "fabric_rows", lambda store, hear: [report])
-    assert run_sections(["fabric"], quiet(), data=small / "none") == {"fabric": [
-        {"preset": "p", "device": "d", "lut": 1, "ff": 2, "dsp": 3, "bram": 4, "spram": 5, "fmax_mhz": [80.0, 90.0]}]}
+    failed = dict.fromkeys(report.row) | {"preset": "q", "device": "d", "error": "q, seed 1: nextpnr: exit status 1"}
+    monkeypatch.setattr(bench, "fabric_rows", lambda store, hear: [report.row, failed])
+    found = run_sections(["fabric"], quiet(), data=small / "none")
+    assert found == {"fabric": [report.row, failed]}
+    show_bench(found, Display())
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "85" in shown and "q on d: q, seed 1: nextpnr: exit status 1" in shown
 
 
 def test_for_people(small, graph, monkeypatch, capsys):
