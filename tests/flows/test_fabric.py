@@ -58,8 +58,13 @@ def test_what_encloses_an_up5k_engine_is_taken_off(tmp_path, tiny):
 
 def test_a_seed_that_fails_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(fabric, "_netlist", lambda store, design: (type("Netlist", (), {"folder": tmp_path}), 0))
-    monkeypatch.setattr(fabric, "run_queue", lambda function, tasks, **_: [
-        Result(task=task, value=Failure(reason="nextpnr: exit status 1")) for task in tasks])
+    tried = []
+
+    def failing(function, tasks, **_):
+        tried.extend(task.seed for task in tasks)
+        return [Result(task=task, value=Failure(reason="nextpnr: exit status 1")) for task in tasks]
+
+    monkeypatch.setattr(fabric, "run_queue", failing)
     used = {"lut": 100, "ff": 100, "dsp": 200, "bram": 300, "spram": 0}
     monkeypatch.setattr(fabric, "count", lambda netlist, board, out: used)
     with pytest.raises(HeddleError, match=r"^small, seed 3: does not fit the LFE5U-85F-6: dsp 200 of 156, bram 300 of "
@@ -70,5 +75,9 @@ def test_a_seed_that_fails_is_named(tmp_path, monkeypatch):
     assert (row["preset"], row["lut"], row["error"]) == ("small", None, "small, seed 3: nextpnr: exit status 1")
     with pytest.raises(HeddleError, match=r"^small, seed 3: nextpnr: exit status 1$"):
         place_engine(SMALL, (3,), preset="small", store=Store(tmp_path))
+    tried.clear()
+    with pytest.raises(HeddleError, match=r"^small, seed 4: "):
+        place_engine(SMALL, (4, 5, 6, 7), preset="small", store=Store(tmp_path), jobs=2)
+    assert tried == [4, 5]
     with pytest.raises(HeddleError, match=r"^small: no seeds to route with; give at least one$"):
         place_engine(SMALL, (), preset="small", store=Store(tmp_path))
