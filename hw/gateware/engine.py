@@ -225,7 +225,7 @@ class Engine(wiring.Component):
         ticket, done = self.ticket, self.done
         cycles = Signal(32)
         program = Signal.like(sequencer.program)
-        stream = Signal( design.act_bytes.bit_length() if design.memory == "spram" else 32)
+        stream = Signal(design.act_bytes.bit_length() if design.memory == "spram" else 32)
         number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
         was_busy = Signal()
         rests = ~was_busy & ~sequencer.busy if design.compact else ~sequencer.busy

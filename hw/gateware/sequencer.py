@@ -1,17 +1,16 @@
-"""The sequencer: fetches a program and issues, in every cycle, one activation fetch and one step."""
+"""The sequencer: fetches a program and runs its layers, block by block and tile by tile."""
 
-from amaranth import Array, Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth import Array, Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import Step
 from hw.gateware.command import COMMAND, STREAM, field_bits, gather, whole_tile
 from hw.gateware.counters import CounterMemory, CounterRegisters
-from hw.gateware.loop import LoopCounter
 from hw.gateware.params import ParamWord
 from hw.gateware.scratchpad import Fetch, weight_address_bits
 from hw.gateware.store import Tile
-from hw.gateware.walker import Pixel, Taps, WindowWalker
+from hw.gateware.tiles import TileLoops
 from hw.spec.commands import COUNTERS, COUNTS, ERRORS, LAYER_LOG_ENTRIES, MAGIC, OPCODES
 from hw.spec.design import DesignPoint
 from hw.spec.timing import DRAIN_MODES, LOG_CYCLES, READ_LATENCY, command_words, drain_cycles, settle_cycles
@@ -45,10 +44,6 @@ COUNTED = {
 }
 
 
-
-
-def _at_least(value: Value, least: Value) -> Value:
-    return Mux(value > least, value, least)
 
 
 class Sequencer(wiring.Component):
@@ -118,11 +113,7 @@ class Sequencer(wiring.Component):
         self.block_pointer = Signal(word)    # first word behind the block's parameters
         self.ring_pointer = Signal(word)     # first word of the next block that streams
 
-        self.issues = Signal()               # a step, this cycle
-        self.phase = Signal(range(max(2, design.fetch_steps)))     # its number in the segment
-        self.last_phase = Signal()
-        self.tile_ends = Signal()            # the tile's last step
-        self.kept_steps = Signal(4)          # steps of the tile so far, for weights in the elements
+        self.issues = Signal()               # a phase of a tile, this cycle
         self.block = Signal(2)               # number of the block, modulo 4
         self.param_row = Signal(4)           # depthwise: array row whose parameters are read
         self.local_left = Signal(7)          # words that the elements still read, and what for: tap, array row
@@ -149,13 +140,17 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         damaged = self._hold_command(m)
-        self._nest_loops(m)
+        self.tiles = tiles = TileLoops(m, self.design, self.command, begin=self.begin, issues=self.issues)
+        tiles.nest(m, self.block_address, self.block_x)
+        m.d.comb += self.set_ends.eq(self.count == self.design.param_words - 1)
+        tiles.count_phases(m)
         self._keep_distance(m)
-        reads_weights = self._issue(m)
+        reads_weights = tiles.issue(m, self.fetch, self.fetch_valid, self.step,
+                                    residual=self.state == State.RESIDUAL)
         self._register_outputs(m)
         with m.If(reads_weights):
             m.d.sync += self.pointer.eq(self.next_pointer)
-        self._advance(m)
+        tiles.advance(m)
         self._count(m)
         states = {
             State.IDLE: self._idle, State.FETCH: self._fetch, State.ARRIVE: self._arrive,
@@ -191,39 +186,6 @@ class Sequencer(wiring.Component):
                      self.stream_wait.eq((state == State.BLOCK) & command.stream & self.settled)]
         return damaged
 
-    def _nest_loops(self, m):
-        """A layer's loops: blocks of channels, bands, groups of pixels, taps, phases.
-
-        A tile is one group of one block. Its taps come in segments, each of them so many phases.
-        """
-        design, command = self.design, self.command
-        self.loops = {name: LoopCounter(command[f"{name}s"].shape().width, small=design.compact)
-                      for name in ("group", "band", "block")}
-        self.last_group, self.last_band, self.last_block = (loop.last for loop in self.loops.values())
-        for name, loop in self.loops.items():
-            m.submodules[f"{name}s"] = loop
-            m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(self.begin)]
-        m.submodules.walker = self.walker = walker = WindowWalker()
-        m.submodules.taps = self.taps = taps = Taps(small=design.compact)
-        self.single = command.depthwise | command.broadcast
-        self.steps = Mux(taps.row_ends, command.tail_steps, command.segment_steps)
-        m.d.comb += [walker.command.eq(command), walker.block_address.eq(self.block_address),
-                     walker.block_x.eq(self.block_x), taps.command.eq(command), taps.begin.eq(self.begin),
-                     taps.first_tile.eq(self.loops["group"].first)]
-        m.d.comb += [
-            taps.ends_band.eq(self.last_group), self.tile_ends.eq(self.last_phase & taps.last),
-            self.set_ends.eq(self.count == design.param_words - 1),
-        ]
-        if design.compact:
-            m.d.comb += self.last_phase.eq(self.single | (self.phase + 1 == self.steps))
-        else:
-            m.submodules.phases = self.phases = phases = LoopCounter(5)
-            m.d.comb += [
-                phases.total.eq(Mux(self.single, 1,
-                                    Mux(taps.next_row_ends, _at_least(command.tail_steps, command.tile_rows),
-                                        _at_least(command.segment_steps, command.tile_rows)))),
-                phases.restart.eq(self.begin), self.last_phase.eq(phases.last)]
-
     def _keep_distance(self, m):
         """Pauses, and the cycles between tiles: the next one may not begin before the drain is free for it.
 
@@ -232,66 +194,24 @@ class Sequencer(wiring.Component):
         command, state = self.command, self.state
         m.d.sync += [self.spacing.eq(command.spacing - 1), self.last_row.eq(command.tile_rows - 1)]
         m.d.comb += self.spaced.eq(self.to_wait == 0)
-        with m.If(~self.spaced & ~self.paused & (self.taps.spacing | (state == State.SPACE))):
+        with m.If(~self.spaced & ~self.paused & (self.tiles.taps.spacing | (state == State.SPACE))):
             m.d.sync += self.to_wait.eq(self.to_wait - 1)
         m.d.comb += [
             self.paused.eq(self.pause & (
                 (state == State.IDLE) | ((state == State.BLOCK) & ~command.stream) |
                 (state == State.SPACE) | (state == State.DRAIN) |
-                ((state == State.TILE) & (self.phase == 0)))),
+                ((state == State.TILE) & (self.tiles.phase == 0)))),
             self.issues.eq((state == State.TILE) & ~self.paused),
         ]
-
-    def _issue(self, m):
-        """One fetch and one step; returns whether this cycle reads a word of weights."""
-        command, phase, steps, single, taps = self.command, self.phase, self.steps, self.single, self.taps
-        fetches = Signal()
-        m.d.comb += fetches.eq(single | (phase < command.tile_rows))
-        self._fetch_pixel(m, fetches)
-        stepping = Signal()
-        last_step = Signal()
-        m.d.comb += [stepping.eq(self.issues & (single | (phase < steps))),
-                     last_step.eq(single | (phase + 1 == steps))]
-        m.d.sync += [
-            self.step.token.valid.eq(stepping & taps.multiplies),
-            self.step.token.push.eq(stepping & command.window),
-            self.step.fresh.eq(single | (phase == 0)),
-            self.step.tail.eq(taps.row_ends & last_step),
-            self.step.token.first.eq(taps.begins_sum & (phase == 0)),
-            self.step.token.last.eq(taps.last & last_step),
-        ]
-        return stepping & ~command.local & (~command.uniform | (taps.last & last_step))
-
-    def _fetch_pixel(self, m, fetches):
-        """The fetch of this phase's row; rows keep their pixels from the first tap on."""
-        design, command, walker, taps = self.design, self.command, self.walker, self.taps
-        pixel = Signal(Pixel)
-        advances = Signal()
-        row = self.phase[:max(1, (design.rows - 1).bit_length())]
-        if design.compact:
-            m.d.comb += [pixel.eq(walker.pixel), walker.advance.eq(self.issues & taps.last & self.last_phase)]
-        else:
-            kept = Array(Signal(Pixel, name=f"pixel{r}") for r in range(design.rows))
-            m.d.comb += [
-                advances.eq(taps.first & fetches & (~command.window | self.loops["group"].first)),
-                pixel.eq(Mux(advances, walker.pixel.as_value(), kept[row].as_value())),
-                walker.advance.eq(self.issues & advances),
-            ]
-            with m.If(self.issues & advances):
-                m.d.sync += kept[row].eq(walker.pixel)
-        y = Signal(signed(17))
-        m.d.sync += [self.fetch.address.eq(pixel.address + taps.address), self.fetch.x.eq(pixel.x + taps.x),
-                     y.eq(pixel.y + taps.y),
-                     self.fetch_valid.eq((self.issues & fetches) | (self.state == State.RESIDUAL))]
-        m.d.comb += self.fetch.row_valid.eq((y >= 0) & (y < command.in_height))
 
     def _register_outputs(self, m):
         """What goes out beside fetches and steps: weights, parameters, the elements' own weights, finished tiles."""
         state = self.state
         if self.design.compact:
-            m.d.comb += [self.tile_valid.eq(self.issues & self.tile_ends), self.tile.address.eq(self.residual_tile),
-                         self.tile.last_block.eq(self.last_block),
-                         self.tile.ends.eq(self.last_group & self.last_band & self.last_block)]
+            tiles = self.tiles
+            m.d.comb += [self.tile_valid.eq(self.issues & tiles.tile_ends), self.tile.address.eq(self.residual_tile),
+                         self.tile.last_block.eq(tiles.last_block),
+                         self.tile.ends.eq(tiles.last_group & tiles.last_band & tiles.last_block)]
         m.d.sync += [self.weight_address.eq(self.pointer), self.begin.eq(0), self.step.odd.eq(self.block),
                      self.param.valid.eq((state == State.PARAMS) | (state == State.ADD)),
                      self.param.add.eq(state == State.ADD), self.param.index.eq(self.count),
@@ -299,21 +219,12 @@ class Sequencer(wiring.Component):
                      self.param.last.eq(self.set_ends), self.step.token.load.eq(state == State.LOCAL),
                      self.step.token.row.eq(self.local_row), self.step.residual.eq(state == State.RESIDUAL)]
 
-    def _advance(self, m):
-        with m.If(self.issues):
-            m.d.sync += self.phase.eq(Mux(self.last_phase, 0, self.phase + 1))
-            m.d.comb += self.taps.advance.eq(self.last_phase)
-            if not self.design.compact:
-                m.d.comb += self.phases.advance.eq(1)
-            with m.If(self.phase < self.steps):
-                m.d.sync += self.kept_steps.eq(self.kept_steps + 1)
-
     def _read_operands(self, m):
         """What elements read from their own memories, and residuals from the scratchpad."""
         state = self.state
         if self.design.has_local_memory:
-            m.d.sync += self.step.token.tap.eq(
-                Mux(state == State.LOCAL, self.local_tap, Mux(self.command.window, self.taps.y, self.kept_steps)))
+            place = Mux(self.command.window, self.tiles.taps.y, self.tiles.kept_steps)
+            m.d.sync += self.step.token.tap.eq(Mux(state == State.LOCAL, self.local_tap, place))
         with m.If(state == State.RESIDUAL):
             m.d.sync += self.fetch.address.eq(self.residual_address)
             if not self.design.compact:      # there is only row 0
@@ -324,7 +235,7 @@ class Sequencer(wiring.Component):
         m.d.sync += [self.state.eq(State.FETCH), self.count.eq(0)]
 
     def _start_tile(self, m):
-        m.d.sync += [self.to_wait.eq(self.spacing), self.count.eq(0), self.kept_steps.eq(0)]
+        m.d.sync += [self.to_wait.eq(self.spacing), self.count.eq(0), self.tiles.kept_steps.eq(0)]
         if not self.design.compact:
             m.d.sync += self.residual_address.eq(self.residual_tile)
         with m.If(self.command.add):
@@ -336,11 +247,11 @@ class Sequencer(wiring.Component):
         m.d.sync += [self.count.eq(0), self.state.eq(Mux(self.command.port_cycles == 0, State.TILE, State.PORT))]
 
     def _end_tile(self, m):
-        command, last_group, last_band = self.command, self.last_group, self.last_band
+        command, last_group, last_band = self.command, self.tiles.last_group, self.tiles.last_band
         following = self.residual_tile + Mux(last_group, command.out_band_bytes, command.out_group_bytes)
         m.d.sync += self.residual_tile.eq(following)
-        m.d.comb += [self.loops["group"].advance.eq(1), self.loops["band"].advance.eq(last_group),
-                     self.loops["block"].advance.eq(last_group & last_band)]
+        m.d.comb += [self.tiles.loops["group"].advance.eq(1), self.tiles.loops["band"].advance.eq(last_group),
+                     self.tiles.loops["block"].advance.eq(last_group & last_band)]
         with m.If(~last_group | ~last_band):
             m.d.sync += self.pointer.eq(self.block_pointer)
             self._start_tile(m)
@@ -354,9 +265,9 @@ class Sequencer(wiring.Component):
         m.d.comb += self.stream_release.eq(command.stream)
         if design.memory == "spram":
             settles = Array(settle_cycles(design, depthwise=depthwise, add=add) for depthwise, add in DRAIN_MODES)
-            m.d.sync += self.settle_left.eq(Mux(self.last_block, 0, settles[Cat(command.add, command.depthwise)]))
+            m.d.sync += self.settle_left.eq(Mux(self.tiles.last_block, 0, settles[Cat(command.add, command.depthwise)]))
         next_residual = self.residual_block + command.out_block_bytes
-        m.d.sync += [self.block.eq(self.block + 1), self.state.eq(Mux(self.last_block, State.DRAIN, State.BLOCK)),
+        m.d.sync += [self.block.eq(self.block + 1), self.state.eq(Mux(self.tiles.last_block, State.DRAIN, State.BLOCK)),
                      self.block_address.eq(self.block_address + command.block_bytes),
                      self.block_x.eq(self.block_x + command.block_bytes),
                      self.residual_block.eq(next_residual)]
@@ -438,7 +349,7 @@ class Sequencer(wiring.Component):
         ready = self.settled & ~self.paused & (
             ~command.stream | self.stream_ready if design.stream_port_bytes else 1)
         with m.If(ready):
-            m.d.comb += self.walker.begin.eq(1)
+            m.d.comb += self.tiles.walker.begin.eq(1)
             m.d.sync += self.state.eq(Mux(command.add, State.ADD, State.PARAMS))
 
     def _add(self, m):
@@ -483,8 +394,8 @@ class Sequencer(wiring.Component):
             m.d.sync += self.state.eq(State.TILE)
 
     def _tile(self, m):
-        with m.If(self.issues & self.tile_ends):
-            with m.If(self.spaced | (self.last_group & self.last_band & self.last_block)):
+        with m.If(self.issues & self.tiles.tile_ends):
+            with m.If(self.spaced | (self.tiles.last_group & self.tiles.last_band & self.tiles.last_block)):
                 self._end_tile(m)
             with m.Else():
                 m.d.sync += self.state.eq(State.SPACE)

@@ -17,7 +17,7 @@ __all__ = ["ADD_PASSES", "DRAIN_MODES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "M
            "last_output_cycles", "requantize_latency", "requantizer_latency", "settle_cycles", "tile_start_cycles"]
 
 READ_LATENCY = 4          # scratchpad: request to word
-MODE_LEAD_CYCLES = 7      # a layer's modes at the array to its first word, at least
+MODE_LEAD_CYCLES = READ_LATENCY + 3    # a layer's modes to its first word: its block begins, a parameter, a fetch
 DRAIN_SELECT_LATENCY = 1  # finished sum to requantizer
 WRITE_LATENCY = 2         # output byte to the first read that sees it
 SPRAM_WRITE_CYCLES = 2    # that a row of outputs takes longer to the single-port memory

@@ -10,7 +10,7 @@ from cosim.engine import build_engine, build_engine_bench, run_engine, run_engin
 from cosim.process import SimulationError
 from hw.spec.design import DesignPoint
 from hw.spec.image import unpack_header
-from hw.spec.timing import command_words, element_latency, requantize_latency
+from hw.spec.timing import MODE_LEAD_CYCLES, command_words, element_latency, requantize_latency
 from sw.compiler import compile_graph
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
@@ -38,7 +38,7 @@ def test_every_bit_cycle_and_counter(engine):
         check_exact(engine, program, inputs)
 
 
-@pytest.mark.parametrize("lead", [7, pytest.param(15, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("lead", [MODE_LEAD_CYCLES, pytest.param(15, marks=pytest.mark.slow)])
 def test_sixteen_rows_share_a_word(lead, tmp_path, monkeypatch):
     """The first one that comes, too; with modes that may arrive later, the last rows get it wrong."""
     monkeypatch.setattr("hw.gateware.array.MODE_LEAD_CYCLES", lead)
@@ -48,7 +48,7 @@ def test_sixteen_rows_share_a_word(lead, tmp_path, monkeypatch):
     conv = random_layer(rng, "conv", image, name="conv", weight_bits=8, inputs=(0,), outputs=5, padding=(1, 1, 1, 1))
     program = compile_graph(Graph(name="wide", input=image, layers=(conv,)).check(), TALL)
     assert program.layers[0].command["broadcast"]
-    with pytest.raises(AssertionError) if lead > 7 else nullcontext():
+    with pytest.raises(AssertionError) if lead > MODE_LEAD_CYCLES else nullcontext():
         check_outputs(simulator, program, random_inputs(rng, program.graph, 3))
 
 

@@ -1,0 +1,137 @@
+"""What the sequencer does in a tile: in every cycle one activation fetch and one step."""
+
+from amaranth import Array, Module, Mux, Signal, Value, signed
+from amaranth.lib import data
+
+from hw.gateware.array import Step
+from hw.gateware.loop import LoopCounter
+from hw.gateware.scratchpad import Fetch
+from hw.gateware.walker import Pixel, Taps, WindowWalker
+from hw.spec.design import DesignPoint
+
+__all__ = ["TileLoops"]
+
+
+def _at_least(value: Value, least: Value) -> Value:
+    return Mux(value > least, value, least)
+
+
+class TileLoops:
+    """A layer's loops and what they issue, in the sequencer's own module ``m``.
+
+    A layer is blocks of channels of bands of groups of pixels, and a tile is one group of one block. Its taps come in
+    segments, each of them so many phases.
+
+    Parameters
+    ----------
+    command : View of COMMAND
+        The running layer.
+    begin : Signal
+        A layer begins in the next cycle.
+    issues : Signal
+        A phase passes in this cycle.
+
+    Attributes
+    ----------
+    loops, last_group, last_band, last_block
+        Counters of the outer loops; the sequencer advances them.
+    walker, taps
+        Where the pixels lie, and the taps of a tile.
+    phase, last_phase, tile_ends : Signal
+        Phase of the segment, whether it is the last one, whether it is the last one of the tile.
+    kept_steps : Signal
+        Steps of the tile so far, for weights in the elements.
+    """
+
+    def __init__(self, m: Module, design: DesignPoint, command: data.View, *, begin: Signal, issues: Signal):
+        self.design, self.command, self.begin, self.issues = design, command, begin, issues
+        self.phase = Signal(range(max(2, design.fetch_steps)))
+        self.last_phase = Signal()
+        self.tile_ends = Signal()
+        self.kept_steps = Signal(4)
+        self.loops = {name: LoopCounter(command[f"{name}s"].shape().width, small=design.compact)
+                      for name in ("group", "band", "block")}
+        self.last_group, self.last_band, self.last_block = (loop.last for loop in self.loops.values())
+        for name, loop in self.loops.items():
+            m.submodules[f"{name}s"] = loop
+            m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(begin)]
+        m.submodules.walker = self.walker = WindowWalker()
+        m.submodules.taps = self.taps = Taps(small=design.compact)
+        self.single = command.depthwise | command.broadcast
+        self.steps = Mux(self.taps.row_ends, command.tail_steps, command.segment_steps)
+
+    def nest(self, m: Module, block_address: Value, block_x: Value) -> None:
+        """Tell the inner loops where the block begins, and when the outer ones end."""
+        walker, taps = self.walker, self.taps
+        m.d.comb += [walker.command.eq(self.command), walker.block_address.eq(block_address),
+                     walker.block_x.eq(block_x), taps.command.eq(self.command), taps.begin.eq(self.begin),
+                     taps.first_tile.eq(self.loops["group"].first)]
+        m.d.comb += [taps.ends_band.eq(self.last_group), self.tile_ends.eq(self.last_phase & taps.last)]
+
+    def count_phases(self, m: Module) -> None:
+        """See the end of a segment."""
+        command, taps = self.command, self.taps
+        if self.design.compact:
+            m.d.comb += self.last_phase.eq(self.single | (self.phase + 1 == self.steps))
+        else:
+            m.submodules.phases = self.phases = phases = LoopCounter(5)
+            m.d.comb += [
+                phases.total.eq(Mux(self.single, 1,
+                                    Mux(taps.next_row_ends, _at_least(command.tail_steps, command.tile_rows),
+                                        _at_least(command.segment_steps, command.tile_rows)))),
+                phases.restart.eq(self.begin), self.last_phase.eq(phases.last)]
+
+    def issue(self, m: Module, fetch: Fetch, fetch_valid: Signal, step: Step, *, residual: Value) -> Value:
+        """Register this phase's ``fetch`` and ``step``; returns whether it reads a word of weights.
+
+        ``residual`` says that the sequencer fetches something itself in this cycle.
+        """
+        command, phase, steps, single, taps = self.command, self.phase, self.steps, self.single, self.taps
+        fetches = Signal()
+        m.d.comb += fetches.eq(single | (phase < command.tile_rows))
+        self._fetch_pixel(m, fetches, fetch, fetch_valid, residual)
+        stepping = Signal()
+        last_step = Signal()
+        m.d.comb += [stepping.eq(self.issues & (single | (phase < steps))),
+                     last_step.eq(single | (phase + 1 == steps))]
+        m.d.sync += [
+            step.token.valid.eq(stepping & taps.multiplies),
+            step.token.push.eq(stepping & command.window),
+            step.fresh.eq(single | (phase == 0)),
+            step.tail.eq(taps.row_ends & last_step),
+            step.token.first.eq(taps.begins_sum & (phase == 0)),
+            step.token.last.eq(taps.last & last_step),
+        ]
+        return stepping & ~command.local & (~command.uniform | (taps.last & last_step))
+
+    def _fetch_pixel(self, m, fetches, fetch, fetch_valid, residual):
+        """The fetch of this phase's row; rows keep their pixels from the first tap on."""
+        design, command, walker, taps = self.design, self.command, self.walker, self.taps
+        pixel = Signal(Pixel)
+        advances = Signal()
+        row = self.phase[:max(1, (design.rows - 1).bit_length())]
+        if design.compact:
+            m.d.comb += [pixel.eq(walker.pixel), walker.advance.eq(self.issues & taps.last & self.last_phase)]
+        else:
+            kept = Array(Signal(Pixel, name=f"pixel{r}") for r in range(design.rows))
+            m.d.comb += [
+                advances.eq(taps.first & fetches & (~command.window | self.loops["group"].first)),
+                pixel.eq(Mux(advances, walker.pixel.as_value(), kept[row].as_value())),
+                walker.advance.eq(self.issues & advances),
+            ]
+            with m.If(self.issues & advances):
+                m.d.sync += kept[row].eq(walker.pixel)
+        y = Signal(signed(17))
+        m.d.sync += [fetch.address.eq(pixel.address + taps.address), fetch.x.eq(pixel.x + taps.x),
+                     y.eq(pixel.y + taps.y), fetch_valid.eq((self.issues & fetches) | residual)]
+        m.d.comb += fetch.row_valid.eq((y >= 0) & (y < command.in_height))
+
+    def advance(self, m: Module) -> None:
+        """To the next phase."""
+        with m.If(self.issues):
+            m.d.sync += self.phase.eq(Mux(self.last_phase, 0, self.phase + 1))
+            m.d.comb += self.taps.advance.eq(self.last_phase)
+            if not self.design.compact:
+                m.d.comb += self.phases.advance.eq(1)
+            with m.If(self.phase < self.steps):
+                m.d.sync += self.kept_steps.eq(self.kept_steps + 1)
