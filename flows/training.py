@@ -17,9 +17,10 @@ from hw.spec.feedback import Feedback
 from hw.spec.multipliers import MULTIPLIERS
 from sw.data import Dataset, load_dataset
 from sw.graph.graph import Graph
+from sw.quant.config import TrainConfig
 
 if TYPE_CHECKING:
-    from sw.quant import Trained
+    from sw.quant.training import Trained
 
 __all__ = ["TrainTask", "accuracy", "dataset", "model_digest", "reopen", "run_task", "train_stored"]
 
@@ -81,7 +82,7 @@ def train_stored(store: Store, settings: Mapping[str, Any], data: Dataset, *,
            "sources": sources(*READS), "torch": version("torch")}
 
     def make(folder: Path) -> None:
-        from sw.quant import TrainConfig, train  # torch takes seconds to load
+        from sw.quant.training import train  # torch takes seconds to load
 
         config = TrainConfig(**settings)
         trained = train(config, data, feedback=feedback,

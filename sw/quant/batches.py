@@ -11,10 +11,11 @@ from torch.nn import functional
 from sw.data import Dataset
 from sw.quant.config import TrainConfig
 
-__all__ = ["WIDE_START", "batches", "images_of", "rate", "shifted"]
+__all__ = ["SHIFT", "WIDE_START", "batches", "images_of", "rate", "shifted"]
 
 WIDE_START = 0.4        # of the steps, the first ones, train narrow weights with 8 bits
 WARM_UP = 0.1           # of the steps, until the learning rate is at its peak
+SHIFT = 1               # pixels, the largest random displacement of a training image
 UNSHIFTED = 0.5         # of the images of a batch stay where they are
 
 

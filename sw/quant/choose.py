@@ -11,7 +11,7 @@ from torch.nn import functional
 from hw.spec.feedback import Feedback, LatencyEntry, NoiseProfile
 from sw.data import Dataset
 from sw.models import build
-from sw.quant.batches import WIDE_START, batches, images_of, rate, shifted
+from sw.quant.batches import SHIFT, WIDE_START, batches, images_of, rate, shifted
 from sw.quant.config import QuantError, TrainConfig
 from sw.quant.network import QuantNetwork
 from sw.quant.noise import Noise
@@ -114,7 +114,7 @@ def choose(config: TrainConfig, data: Dataset, feedback: Feedback) -> Pick:
     runners = [_Candidate(entry, config, data, feedback.noise) for entry in entries]
     images, labels = images_of(data, "train"), torch.from_numpy(data.labels["train"])
     for done, part in _steps(config, data, generator):
-        moved = shifted(images[part], config.shift, generator)
+        moved = shifted(images[part], SHIFT if config.augment else 0, generator)
         if done >= WIDE_START:
             for runner, entry in zip(runners, entries, strict=True):
                 runner.network.set_bits(entry.weight_bits)

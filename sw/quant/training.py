@@ -14,7 +14,7 @@ from sw import golden
 from sw.data import Dataset
 from sw.graph.graph import Graph
 from sw.models import build
-from sw.quant.batches import WIDE_START, batches, images_of, rate, shifted
+from sw.quant.batches import SHIFT, WIDE_START, batches, images_of, rate, shifted
 from sw.quant.choose import Pick, choose
 from sw.quant.config import QuantError, TrainConfig
 from sw.quant.lower import lower
@@ -92,7 +92,8 @@ def _fit(network: QuantNetwork, data: Dataset, config: TrainConfig, generator: t
         total = 0.0
         for step, part in enumerate(parts):
             optimizer.param_groups[0]["lr"] = rate((epoch + step / len(parts)) / config.epochs, config.learning_rate)
-            loss = functional.cross_entropy(network(shifted(images[part], config.shift, generator)), labels[part])
+            moved = shifted(images[part], SHIFT if config.augment else 0, generator)
+            loss = functional.cross_entropy(network(moved), labels[part])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -113,7 +114,7 @@ def _settle(network: QuantNetwork, images: Tensor, config: TrainConfig, endless:
     done = 0
     while done < SETTLING:
         for part in next(endless):
-            network(shifted(images[part], config.shift, generator))
+            network(shifted(images[part], SHIFT if config.augment else 0, generator))
             done += 1
 
 

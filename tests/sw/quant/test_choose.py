@@ -1,7 +1,8 @@
 import pytest
 
-from sw.quant import QuantError, TrainConfig, train
+from sw.quant import QuantError, TrainConfig
 from sw.quant.choose import candidates
+from sw.quant.training import train
 from tests.sw.quant.records import feedback
 
 LATENCY = [("mlp", 0.5, 8, 200), ("mlp", 2.0, 8, 900), ("mlp", 0.5, 4, 150), ("mlp", 2.0, 4, 800), ("dscnn", 1.0, 8, 5)]

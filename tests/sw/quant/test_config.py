@@ -1,23 +1,70 @@
 import json
-from dataclasses import asdict
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, asdict, replace
 
+import numpy as np
 import pytest
 
 from sw.quant import QuantError, TrainConfig
 
 
 @pytest.mark.parametrize("fields, error", [
+    ({"network": ""}, r"network='': must be text; write the name of a network, such as dscnn"),
+    ({"network": 3}, r"network=3: must be text"),
     ({"weight_bits": 3}, r"weight_bits=3: choose 8, 4 or 2"),
+    ({"weight_bits": 16}, r"weight_bits=16: must be 2 to 8"),
+    ({"weight_bits": "8"}, r"weight_bits='8': must be a whole number"),
     ({"choose": "size"}, r"choose='size': write width, bits, both, or nothing"),
-    ({"epochs": 0}, r"epochs=0: must be above 0"),
-    ({"learning_rate": -0.1}, r"learning_rate=-0.1: must be above 0"),
-    ({"shift": -1}, r"shift=-1: must not be negative"),
+    ({"choose": None}, r"choose=None: write width, bits, both, or nothing"),
+    ({"augment": 1}, r"augment=1: must be True or False"),
+    ({"epochs": 0}, r"epochs=0: must be 1 to 1048576"),
+    ({"epochs": 4.0}, r"epochs=4\.0: must be a whole number"),
+    ({"epochs": True}, r"epochs=True: must be a whole number"),
+    ({"epoch_images": 1}, r"epoch_images=1: must be 2 to"),
+    ({"batch": 1}, r"batch=1: must be 2 to"),
+    ({"seed": -1}, r"seed=-1: must be 0 to"),
+    ({"seed": 1 << 63}, r"seed=9223372036854775808: must be 0 to 9223372036854775807"),
+    ({"width": 0}, r"width=0: must be above 0"),
+    ({"width": 16.5}, r"width=16\.5: must be at most 16"),
+    ({"width": float("nan")}, r"width=nan: must be a finite number"),
+    ({"width": "1"}, r"width='1': must be a finite number"),
+    ({"learning_rate": -0.1}, r"learning_rate=-0\.1: must be above 0"),
+    ({"learning_rate": float("inf")}, r"learning_rate=inf: must be a finite number"),
+    ({"latency_weight": -1}, r"latency_weight=-1: must not be negative"),
 ])
 def test_mistakes_are_named(fields, error):
-    with pytest.raises(QuantError, match=error):
+    with pytest.raises(QuantError, match=error) as caught:
         TrainConfig(**fields)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_fields_make_a_key():
     config = TrainConfig(network="mlp", width=0.5, weight_bits=4, seed=3)
     assert TrainConfig(**json.loads(json.dumps(asdict(config)))) == config
+    assert len({config, replace(config), replace(config, seed=4)}) == 2
+    with pytest.raises(FrozenInstanceError):
+        config.seed = 4
+
+
+def test_equal_configurations_have_equal_records():
+    one, other = TrainConfig(width=1, latency_weight=0), TrainConfig(width=np.float64(1.0), latency_weight=0.0)
+    assert one == other
+    assert json.dumps(asdict(one)) == json.dumps(asdict(other))
+
+
+@pytest.mark.parametrize("fields, label", [
+    ({}, "dscnn width 1, 8 bits, seed 0"),
+    ({"network": "mlp", "width": 0.5, "weight_bits": 2, "seed": 7, "choose": "both"},
+     "mlp width 0.5, 2 bits, seed 7, chooses both"),
+])
+def test_the_label_tells_trainings_apart(fields, label):
+    assert TrainConfig(**fields).label == label
+
+
+@pytest.mark.parametrize("module, loaded", [
+    ("sw.quant.config", []), ("sw.quant", []), ("sw.quant.training", ["torch"])])
+def test_planning_a_training_does_not_load_torch(module, loaded):
+    code = f"import sys, {module}; print(*sorted({{'torch'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == loaded

@@ -5,8 +5,10 @@ import torch
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from sw.golden.ops import matmul
-from sw.quant import QuantError, TrainConfig, paired_accuracy, train
+from sw.quant import QuantError, TrainConfig
+from sw.quant.measure import paired_accuracy
 from sw.quant.noise import Noise
+from sw.quant.training import train
 from tests.sw.quant.records import feedback, profile
 
 

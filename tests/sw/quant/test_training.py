@@ -5,8 +5,9 @@ import torch
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from sw.graph.graph import ARRAYS, Graph
-from sw.quant import QuantError, TrainConfig, evaluate, train
+from sw.quant import QuantError, TrainConfig
 from sw.quant.batches import batches, shifted
+from sw.quant.training import evaluate, train
 from tests.sw.quant.records import feedback
 
 
