@@ -19,4 +19,4 @@ test: lint
 
 # Empties the store: everything in it can be made again.
 clean:
-	@if [ -x $(VENV)/python ]; then $(VENV)/python -m flows.store clean; else echo "nothing is set up, nothing to clean"; fi
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m flows.run.store clean; else echo "nothing is set up, nothing to clean"; fi

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from flows.files import to_json
+from flows.run.files import to_json
 from hw.spec.errors import HeddleError
 
 __all__ = ["cli", "main"]
@@ -52,8 +52,8 @@ def cli() -> None:
 @json_flag
 def doctor(as_json: bool) -> int:
     """List tools and versions, and how to get what is missing."""
-    from flows.doctor import examine
-    from flows.present import show_tools
+    from flows.commands.doctor import examine
+    from flows.report.tables import show_tools
 
     found = examine()
     show(found, as_json, show_tools)
@@ -62,7 +62,7 @@ def doctor(as_json: bool) -> int:
 
 @cli.command(epilog=example("heddle explore --data mnist:data/mnist --board ulx3s-85 --out runs/mnist"))
 @click.option("--data", default="digits", show_default=True, help="digits, or mnist:PATH with IDX files.")
-@click.option("--space", "space_file", type=EXISTING, metavar="FILE", help="Design space; see flows/space.toml.")
+@click.option("--space", "space_file", type=EXISTING, metavar="FILE", help="Design space; see flows/search/space.toml.")
 @click.option("--board", "boards", multiple=True, metavar="B", help="Only this board; may be given again.")
 @click.option("--max-latency", type=FiniteRange(min=0, min_open=True), metavar="S",
               help="Seconds that an inference may take.")
@@ -73,9 +73,9 @@ def doctor(as_json: bool) -> int:
 @json_flag
 def explore(as_json: bool, **options: Any) -> int:
     """Search networks and accelerators together, up to bitstreams and a report."""
-    from flows.console import Display
-    from flows.explore import Request
-    from flows.explore import explore as run
+    from flows.report.console import Display
+    from flows.search.job import Request
+    from flows.search.job import explore as run
 
     document = run(Request(**options), Display())
     show(document, as_json, lambda _, display: display.line(f"report: {options['out'] / 'report.html'}"))
@@ -96,9 +96,9 @@ def explore(as_json: bool, **options: Any) -> int:
 @json_flag
 def train(as_json: bool, **options: Any) -> int:
     """Train a quantized network, with or without a feedback record."""
-    from flows.console import Display
-    from flows.present import show_training
-    from flows.train import train_to
+    from flows.commands.train import train_to
+    from flows.report.console import Display
+    from flows.report.tables import show_training
 
     show(train_to(display=Display(), **options), as_json, show_training)
     return DONE
@@ -111,8 +111,8 @@ def train(as_json: bool, **options: Any) -> int:
 @json_flag
 def estimate(model: str, design: str, board: str | None, as_json: bool) -> int:
     """Cycles per layer, resources, Fmax, latency and energy, without building anything."""
-    from flows.estimate import estimate_model
-    from flows.present import show_estimate
+    from flows.estimate.program import estimate_model
+    from flows.report.tables import show_estimate
 
     show(estimate_model(model, design, board), as_json, show_estimate)
     return DONE
@@ -130,8 +130,8 @@ def estimate(model: str, design: str, board: str | None, as_json: bool) -> int:
 @json_flag
 def verify(as_json: bool, **options: Any) -> int:
     """Run a model on the generated hardware and compare every output and the cycles."""
-    from flows.present import show_verification
-    from flows.verify import verify_model
+    from flows.report.tables import show_verification
+    from flows.verify.ladder import verify_model
 
     result = verify_model(**options)
     show(result, as_json, show_verification)
@@ -145,8 +145,8 @@ def verify(as_json: bool, **options: Any) -> int:
 @json_flag
 def emit(model: str, design: str, out: Path, as_json: bool) -> int:
     """Write Verilog, C header, program and weights, for use outside LiteX."""
-    from flows.build import emit_to
-    from flows.present import show_files
+    from flows.commands.build import emit_to
+    from flows.report.tables import show_files
 
     show(emit_to(model, design, out), as_json, show_files)
     return DONE
@@ -161,9 +161,9 @@ def emit(model: str, design: str, out: Path, as_json: bool) -> int:
 @json_flag
 def build(model: str, design: str, board: str | None, clock_mhz: float, out: Path, as_json: bool) -> int:
     """Write a bitstream, the firmware and build.json."""
-    from flows.build import build_to
-    from flows.console import Display
-    from flows.present import show_build
+    from flows.commands.build import build_to
+    from flows.report.console import Display
+    from flows.report.tables import show_build
 
     result = build_to(model, design, board, clock_mhz=clock_mhz, out=out, display=Display())
     show(result, as_json, show_build)
@@ -174,7 +174,7 @@ def build(model: str, design: str, board: str | None, clock_mhz: float, out: Pat
 @click.argument("folder", metavar="DIR", type=EXISTING)
 def flash(folder: Path) -> int:
     """Program the board with what `heddle build` wrote to DIR."""
-    from flows.build import flash_from
+    from flows.commands.build import flash_from
 
     click.echo(flash_from(folder), err=True)
     return DONE
@@ -187,9 +187,9 @@ def flash(folder: Path) -> int:
 @json_flag
 def bench(section: tuple[str, ...], data: Path | None, as_json: bool) -> int:
     """The benchmark tables: engines on networks, engines on devices, speed of the simulation."""
-    from flows.bench import SECTIONS, run_sections
-    from flows.console import Display
-    from flows.present import show_bench
+    from flows.commands.bench import SECTIONS, run_sections
+    from flows.report.console import Display
+    from flows.report.tables import show_bench
 
     show(run_sections(section or tuple(SECTIONS), Display(), data=data), as_json, show_bench)
     return DONE
@@ -200,7 +200,7 @@ def bench(section: tuple[str, ...], data: Path | None, as_json: bool) -> int:
 @json_flag
 def report(folder: Path, as_json: bool) -> int:
     """Make the report of an exploration again."""
-    from flows.report import write_report
+    from flows.report.page import write_report
 
     path = write_report(folder)
     show({"report": str(path)}, as_json, lambda document, display: display.line(f"report: {document['report']}"))
@@ -212,7 +212,7 @@ def show(document: Any, as_json: bool, table: Callable[[Any, Any], None]) -> Non
     if as_json:
         click.echo(to_json(document), nl=False)
         return
-    from flows.console import Display
+    from flows.report.console import Display
 
     table(document, Display())
 

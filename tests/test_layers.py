@@ -103,8 +103,8 @@ def test_package_files_of_the_roots_import_nothing():
     ("hw.spec.design", "import numpy"),
     ("hw.gateware.array", "import sw.compiler.lower"),
     ("sw.golden.ops", "import torch"),
-    ("cosim.engine", "from flows import store"),
-    ("flows.train", "import torch.nn"),
+    ("cosim.engine", "from flows.run import store"),
+    ("flows.commands.train", "import torch.nn"),
     ("sw.compiler.lower", "import amaranth as am"),
 ])
 def test_a_wrong_import_is_caught(module, source):
@@ -112,7 +112,7 @@ def test_a_wrong_import_is_caught(module, source):
 
 
 @pytest.mark.parametrize("module, source", [
-    ("flows.explore", "from sw import quant"),
+    ("flows.search.job", "from sw import quant"),
     ("hw.emit.verilog", "from hw.gateware.engine import Engine"),
     ("sw.models.nets", "from sw.data import digits"),
     ("sw.quant.train", "from .fake import FakeQuant"),

@@ -69,14 +69,14 @@ def raising(error):
     (KeyboardInterrupt(), 130, "interrupted; `heddle report runs/x` goes on where it stopped"),
 ])
 def test_what_a_command_raises_is_one_line(capsys, monkeypatch, error, status, says):
-    monkeypatch.setattr("flows.report.write_report", raising(error))
+    monkeypatch.setattr("flows.report.page.write_report", raising(error))
     got, out, err = run(capsys, "report", "runs/x")
     assert (got, out) == (status, "")
     assert says in err and err.strip().count("\n") == 0   # click ends the line that ^C is on
 
 
 def test_a_programming_error_is_not_hidden(monkeypatch):
-    monkeypatch.setattr("flows.report.write_report", raising(KeyError("bug")))
+    monkeypatch.setattr("flows.report.page.write_report", raising(KeyError("bug")))
     with pytest.raises(KeyError, match="bug"):
         cli.main(["report", "runs/x"])
 
@@ -89,8 +89,8 @@ REPORT = {"model": "m", "design": "d", "board": "b", "level": "engine", "inputs"
 @pytest.mark.parametrize("change, status", [
     ({}, 0), ({"mismatches": 2, "first_mismatch": {"layer": "fc"}}, 1), ({"first_mismatch": {"what": "cycles"}}, 1)])
 def test_verify_passes_and_fails(capsys, monkeypatch, change, status):
-    pytest.importorskip("flows.verify")
-    monkeypatch.setattr("flows.verify.verify_model", lambda **options: REPORT | change)
+    pytest.importorskip("flows.verify.ladder")
+    monkeypatch.setattr("flows.verify.ladder.verify_model", lambda **options: REPORT | change)
     got, out, err = run(capsys, "verify", "m", "--design", "d", "--json")
     assert got == status
     assert json.loads(out) == REPORT | change

@@ -1,0 +1,1 @@
+"""One module a command: each calls what does the work and gives one document."""

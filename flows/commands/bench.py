@@ -1,0 +1,209 @@
+"""``heddle bench``: what engines do on the MLPerf Tiny networks, what they take of a device, how fast they simulate."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from cosim.engine import EngineRun, run_engine
+from cosim.process import SimulationError
+from flows.fpga.fabric import fabric_rows
+from flows.report.console import Bar, Display
+from flows.run.store import Store, open_store
+from flows.verify.inputs import choose_inputs, vectors_beside
+from flows.verify.ladder import SLOWER, differences
+from flows.verify.rungs import stored_engine
+from hw.spec.commands import COUNTERS
+from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError
+from hw.spec.presets import load_design
+from hw.tools import ToolError
+from sw.compiler import LayerPlan, Program, compile_graph
+from sw.frontend import load_tflite
+from sw.golden import finish, run
+
+__all__ = ["NETWORKS", "SECTIONS", "Bench", "find_networks", "layer_limit", "run_sections"]
+
+#: The four networks, by the names of their files, and where mlcommons/tiny has them.
+NETWORKS = {
+    "kws": "keyword_spotting/trained_models/kws_ref_model.tflite",
+    "ic": "image_classification/trained_models/pretrainedResnet_quant.tflite",
+    "vww": "visual_wake_words/trained_models/vww_96_int8.tflite",
+    "ad": "anomaly_detection/trained_models/ad01_int8.tflite",
+}
+ENGINES = ("up5k", "ecp5-25", "ecp5-45", "ecp5-85")
+FOLDER, VARIABLE = "mlperf_tiny", "HEDDLE_MLPERF_TINY"
+ROOT = Path(__file__).resolve().parents[2]
+COMPARED_INPUTS = 4                                        # of each network on each engine
+SIMULATED, SIMULATED_INPUTS, REPEATS = ("kws", "ecp5-45"), 60, 3
+FIGURES = ("cycles", "predicted_cycles", "macs", "utilization", "layers")
+
+Row = dict[str, Any]
+
+
+def find_networks(folder: Path | None) -> Path:
+    """The folder of the networks: the given one, else ``$HEDDLE_MLPERF_TINY``, else ``mlperf_tiny`` near the checkout.
+
+    Raises
+    ------
+    HeddleError
+        If a network is not there; the message says where to get it.
+    """
+    given = folder or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+    near = [ROOT / "data" / FOLDER, ROOT.parent / "data" / FOLDER, ROOT.parent / "shared" / "data" / FOLDER]
+    found = given or next((place for place in near if place.is_dir()), Path(FOLDER))
+    for name, origin in NETWORKS.items():
+        if not (found / f"{name}.tflite").is_file():
+            raise HeddleError(f"{found / name}.tflite: no such file; get benchmark/training/{origin} from "
+                              f"https://github.com/mlcommons/tiny, put it there under that name, or name another "
+                              f"folder with --data or {VARIABLE}")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What the sections share."""
+
+    networks: Path
+    store: Store
+    bar: Bar
+
+    def program(self, network: str, design: DesignPoint) -> Program:
+        return compile_graph(load_tflite(self.networks / f"{network}.tflite"), design)
+
+    def inputs(self, network: str, program: Program, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+        beside = vectors_beside(self.networks / f"{network}.tflite")
+        return choose_inputs(program.graph, beside if beside.is_file() else None, count)
+
+    def run(self, program: Program, inputs: np.ndarray) -> EngineRun:
+        simulator = stored_engine(self.store, program.design).simulator(False)
+        return run_engine(simulator, program.image, inputs, cycle_limit=SLOWER * program.cycles)
+
+
+def run_sections(names: Sequence[str], display: Display, *, data: Path | None = None) -> dict[str, list[Row]]:
+    """The rows of each section, by its name.
+
+    Parameters
+    ----------
+    names : of ``SECTIONS``.
+    data : folder of the networks; see :func:`find_networks`.
+
+    Raises
+    ------
+    HeddleError
+        If a network is missing, or a tool fails.
+    """
+    networks = find_networks(data) if set(names) != {"fabric"} else Path(FOLDER)
+    with display.bar("benchmarks", len(names)) as bar:
+        bench = Bench(networks=networks, store=open_store(), bar=bar)
+        rows = {}
+        for name in names:
+            rows[name] = list(SECTIONS[name](bench))
+            bar.advance()
+    return rows
+
+
+def engine_rows(bench: Bench) -> Iterator[Row]:
+    """Every network on every preset, measured on the RTL."""
+    for preset in ENGINES:
+        for network in NETWORKS:
+            bench.bar.hear("engine", f"{network} on {preset}")
+            try:
+                figures = engine_figures(bench, network, load_design(preset))
+            except HeddleError as error:
+                if isinstance(error, ToolError) and not isinstance(error, SimulationError):
+                    raise
+                figures = {**dict.fromkeys(FIGURES), "error": str(error)}
+            yield {"preset": preset, "network": network, **figures}
+    bench.bar.forget("engine")
+
+
+def engine_figures(bench: Bench, network: str, design: DesignPoint) -> Row:
+    """Of one network on one design.
+
+    Raises
+    ------
+    HeddleError
+        If it does not fit, or an output or the cycles are not what they must be.
+    """
+    program = bench.program(network, design)
+    inputs, outputs = bench.inputs(network, program, COMPARED_INPUTS)
+    done = bench.run(program, inputs)
+    check_outputs(program, inputs, outputs, done.outputs)
+    if len(set(done.cycles.tolist())) != 1:
+        raise HeddleError(f"cycles depend on the input: {sorted(set(done.cycles.tolist()))}")
+    cycles = int(done.cycles[0])
+    return {"cycles": cycles, "predicted_cycles": program.cycles, "macs": program.macs,
+            "utilization": utilization(program.macs, cycles, design),
+            "layers": [layer_row(plan, counters, design)
+                       for plan, counters in zip(program.layers, done.counters[0].tolist(), strict=True)]}
+
+
+def check_outputs(program: Program, inputs: np.ndarray, outputs: np.ndarray | None, got: np.ndarray) -> None:
+    """Raises HeddleError where the engine and the CPU behind it do not give ``outputs`` (else what golden gives)."""
+    graph = program.graph
+    wanted = run(graph, inputs, program.design)[-1] if outputs is None else outputs
+    answered = finish(graph, got.reshape(len(got), *graph.types()[graph.engine_layers].shape))
+    count, first = differences(graph.layers[-1].name, wanted.reshape(answered.shape), answered, "value")
+    if first:
+        raise HeddleError(f"{count} outputs are wrong: {first}")
+
+
+def layer_row(plan: LayerPlan, counted: Sequence[int], design: DesignPoint) -> Row:
+    """One layer of a network on an engine; ``counted`` is its entry in the layer log."""
+    counters, predicted = dict(zip(COUNTERS, counted, strict=True)), vars(plan.cycle_terms)
+    return {"name": plan.name, "op": plan.op, "macs": plan.macs, "cycles": sum(counted),
+            "predicted_cycles": plan.cycles, "utilization": utilization(plan.macs, sum(counted), design),
+            "limit": layer_limit(plan.macs, counters, design), "counters": counters,
+            "predicted_counters": {name: predicted[name] for name in COUNTERS}}
+
+
+def utilization(macs: int, cycles: int, design: DesignPoint) -> float:
+    """Multiply-accumulates per cycle over the array's peak, 0 to 1."""
+    return macs / (cycles * design.macs_per_cycle)
+
+
+def layer_limit(macs: int, counters: dict[str, int], design: DesignPoint) -> str:
+    """What holds a layer: its largest counter, and for ``compute`` how full the array is meanwhile.
+
+    >>> layer_limit(300, {"compute": 30, "drain": 10}, DesignPoint(rows=1, cols=4, lanes=4))
+    'compute 75%: 62% of the multipliers in use'
+    >>> layer_limit(300, {"compute": 30, "requantize": 70}, DesignPoint())
+    'requantize 70%: the requantizers are behind'
+    """
+    name = max(counters, key=counters.__getitem__)
+    share = f"{name} {counters[name] / max(1, sum(counters.values())):.0%}"
+    if name != "compute":
+        return f"{share}: {COUNTERS[name]}"
+    if not macs:
+        return share
+    return f"{share}: {utilization(macs, counters[name], design):.0%} of the multipliers in use"
+
+
+def fabric(bench: Bench) -> Iterator[Row]:
+    """What each engine alone takes of a device, and how fast it is there."""
+    for row in fabric_rows(bench.store, hear=bench.bar.hear):
+        bench.bar.forget(row["preset"])
+        yield row
+
+
+def simulation_rows(bench: Bench) -> Iterator[Row]:
+    """Speed of the fast harness on one core, uploads included, the build not: the median of ``REPEATS`` runs."""
+    network, preset = SIMULATED
+    bench.bar.hear("simulation", f"{network} on {preset}")
+    program = bench.program(network, load_design(preset))
+    inputs, _ = bench.inputs(network, program, SIMULATED_INPUTS)
+    inputs = np.resize(inputs, (SIMULATED_INPUTS, *inputs.shape[1:]))
+    runs = [bench.run(program, inputs) for _ in range(REPEATS)]
+    bench.bar.forget("simulation")
+    yield {"preset": preset, "network": network,
+           "inferences_per_s": round(median(one.inferences_per_s for one in runs), 2),
+           "cycles_per_s": round(median(one.cycles_per_s for one in runs))}
+
+
+SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "engine": engine_rows, "fabric": fabric, "simulation": simulation_rows}

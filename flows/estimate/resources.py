@@ -1,0 +1,176 @@
+"""Logic, memories and Fmax of a design point, without synthesis.
+
+Multipliers and block RAMs follow from the structure, exactly. LUTs, flip-flops and the clock period are sums of terms
+that the gateware's structure names; their weights were fitted to synthesized and routed designs by
+``python -m flows.estimate.calibrate``, which wrote them to ``resources.json`` with those designs and the errors that
+remain.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from math import log2
+from pathlib import Path
+from typing import Any
+
+from boards import Board
+from hw.spec.commands import LAYER_LOG_ENTRIES
+from hw.spec.design import PARAM_BITS, DesignPoint
+from hw.spec.errors import HeddleError
+from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.registers import LOG_WORDS
+
+__all__ = ["CALIBRATED_FAMILY", "COEFFICIENTS", "Resources", "engine_bram", "engine_dsp", "estimate_resources",
+           "features", "load_model", "memory_cells", "period_terms"]
+
+CALIBRATED_FAMILY = "ecp5"
+COEFFICIENTS = Path(__file__).with_name("resources.json")
+LAYER_LOG = (32, LOG_WORDS * LAYER_LOG_ENTRIES)
+LUT_RAM = (4, 16)              # width in bits and words of one cell
+MOST_LUT_RAM_CELLS = 16        # a memory of more goes to block RAMs
+#: A block RAM's shapes: width in bits, words.
+BLOCK_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a design's whole SoC takes on a board, and the clock that it can run at."""
+
+    lut: int
+    ff: int
+    dsp: int
+    bram: int
+    spram: int
+    fmax_mhz: float
+
+    @property
+    def used(self) -> dict[str, int]:
+        """By the names of ``Board.budget``."""
+        return {"lut": self.lut, "ff": self.ff, "dsp": self.dsp, "bram": self.bram, "spram": self.spram}
+
+
+def estimate_resources(design: DesignPoint, board: Board) -> Resources:
+    """Estimate for ``design`` in its SoC on ``board``.
+
+    >>> from boards import BOARDS
+    >>> estimate_resources(DesignPoint(multiplier="dsp"), BOARDS["ulx3s-85"]).dsp - engine_dsp(DesignPoint())
+    8
+    """
+    if board.family != CALIBRATED_FAMILY:
+        raise HeddleError(f"board {board.name!r}: resources are calibrated for the ECP5 only")
+    model = load_model()
+    soc, terms = model["soc"], features(design)
+    lut, ff = (soc[kind] + _sum(model[kind]["weights"], terms[kind]) for kind in ("lut", "ff"))
+    period_ns = _sum(model["period_ns"]["weights"], period_terms(design))
+    return Resources(lut=round(lut), ff=round(ff),
+                     dsp=soc["dsp"] + engine_dsp(design), bram=soc["bram"] + engine_bram(design), spram=0,
+                     fmax_mhz=round(1000 / period_ns, 2))
+
+
+@cache
+def load_model() -> dict[str, Any]:
+    """The fitted model. Raises HeddleError if the file is missing or damaged."""
+    try:
+        return json.loads(COEFFICIENTS.read_text())
+    except (OSError, ValueError) as error:
+        raise HeddleError(f"{COEFFICIENTS}: unreadable ({error}); get it back with git, or make it with "
+                          f"`python -m flows.estimate.calibrate`") from error
+
+
+def engine_dsp(design: DesignPoint) -> int:
+    """Multiplier blocks of the engine: those that form its products, if they are to be used, and the requantizers'."""
+    kind = MULTIPLIERS[design.multiplier]
+    products = design.macs_per_cycle // (kind.ways * kind.pairs) if kind.uses_dsp else 0
+    return products + design.requantizer_dsps * design.requantizers
+
+
+def memory_cells(width: int, depth: int) -> tuple[int, int]:
+    """(block RAMs, LUT RAM cells) of one memory; Yosys takes the best of the block RAM's shapes.
+
+    >>> memory_cells(8, 2048), memory_cells(32, 2048), memory_cells(8, 128)
+    ((1, 0), (4, 0), (0, 16))
+    """
+    cells = -(-width // LUT_RAM[0]) * -(-depth // LUT_RAM[1])
+    if cells <= MOST_LUT_RAM_CELLS:
+        return 0, cells
+    return min(-(-width // bits) * -(-depth // words) for bits, words in BLOCK_SHAPES), 0
+
+
+def _engine_memories(design: DesignPoint) -> tuple[int, int]:
+    """(block RAMs, LUT RAM cells): a bank for each fetched activation, 32-bit weight banks, the layer log."""
+    port = design.weight_port_bits
+    memories = ((design.fetch_bytes, memory_cells(design.act_bits, design.act_bytes // design.fetch_bytes)),
+                (port // 32, memory_cells(32, design.weight_bytes * 8 // port)), (1, memory_cells(*LAYER_LOG)))
+    return sum(count * cells[0] for count, cells in memories), sum(count * cells[1] for count, cells in memories)
+
+
+def _local_bits(design: DesignPoint) -> int:
+    """Width of all the LUT RAMs in the elements: columns of a depthwise kernel, and weights that stay."""
+    history = design.depthwise_channels * (design.depthwise_taps - 1) * design.act_bits
+    keeping = design.rows * design.cols if design.dataflow == "weight" else design.depthwise_channels
+    return history + keeping * design.lanes * design.weight_bits if design.has_local_memory else 0
+
+
+def engine_bram(design: DesignPoint) -> int:
+    """Block RAMs of the engine."""
+    return _engine_memories(design)[0]
+
+
+def features(design: DesignPoint) -> dict[str, dict[str, float]]:
+    """What the LUTs and flip-flops of an engine are made of: term -> size, to be weighted."""
+    rows, cols, lanes, bits = design.rows, design.cols, design.lanes, design.weight_bits
+    elements, fetch, act_bits = rows * cols, design.fetch_bytes, design.act_bits
+    requantizers = {f"requantizer_{design.requantizer_cycles}_{design.requantizer_dsps}": float(design.requantizers)}
+    stream = {"stream": 1.0, "stream_bits": 8.0 * design.stream_port_bytes} if design.stream_port_bytes else {}
+    local = {"local_bits": float(_local_bits(design))} if design.has_local_memory else {}
+    fetch_log, bank_bits = log2(fetch), log2(design.act_bytes / fetch)
+    weight_banks, ways = design.weight_port_bits // 32, design.ways
+    gathering = 0 if design.record_per_word else cols       # columns that gather their parameters
+    places = cols // ways       # elements in a row that each have activations of their own
+    lut = {
+        "constant": 1.0,
+        _product_name(design): design.macs_per_cycle * act_bits / 8,
+        "accumulator_bits": float(elements * design.acc_bits),
+        "adder_bits": float(elements * (lanes - 1) * design.product_bits),
+        "depthwise_bits": float(design.depthwise_channels * (design.product_bits + bits)),
+        "row_word_bits": float(act_bits * rows * fetch),
+        "rotator_bits": act_bits * fetch * fetch_log,
+        "bank_address_bits": fetch * bank_bits,
+        "parameter_bits": float(PARAM_BITS * gathering),
+        "weight_banks": float(weight_banks),
+        **requantizers, **stream, **local,
+        "lut_ram_cells": float(_engine_memories(design)[1]),
+    }
+    ff = {
+        "constant": 1.0,
+        "element_bits": float(elements * (2 * lanes * (act_bits / ways + bits) + design.product_bits
+                                          + 2 * design.acc_bits)),
+        "skew_bits": places * (places - 1) / 2 * ways * lanes * bits,
+        "row_word_bits": float(act_bits * rows * (fetch - lanes)),
+        "parameter_bits": float(gathering * lanes * bits * design.param_words),
+        **requantizers, **stream, **({"local_steps": float(elements * lanes * (act_bits + bits))} if local else {}),
+        "bank_bits": fetch * (18 + 2 * bank_bits),
+        "weight_banks": float(weight_banks),
+    }
+    return {"lut": lut, "ff": ff}
+
+
+def _product_name(design: DesignPoint) -> str:
+    kind = MULTIPLIERS[design.multiplier]
+    if kind.uses_dsp:
+        return f"product_{kind.name}"
+    plain = kind.magnitude is None and kind.exact(design.weight_bits)
+    return f"product_{'lut' if plain else kind.name}_{design.weight_bits}"
+
+
+def period_terms(design: DesignPoint) -> dict[str, float]:
+    """What the clock period is made of; mostly the CPU, whose own paths are the longest."""
+    return {"constant": 1.0, "log_macs": log2(design.macs_per_cycle)}
+
+
+def _sum(weights: Mapping[str, float], terms: Mapping[str, float]) -> float:
+    try:
+        return sum(weights[name] * size for name, size in terms.items())
+    except KeyError as error:
+        raise HeddleError(f"{COEFFICIENTS}: no weight for {error}; run `python -m flows.estimate.calibrate`") from error

@@ -1,0 +1,180 @@
+"""What an engine alone takes and how fast it is: synthesized, placed and routed out of context, with several seeds."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from hashlib import sha256
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from boards import Board, find_board
+from flows.fpga.implement import SEEDS
+from flows.fpga.synth import Netlist, Routed, count, route, synthesize
+from flows.run.queue import Failure, run_queue, say
+from flows.run.store import Store, sources
+from flows.train.training import reopen
+from hw.emit.enclosed import enclosed_verilog
+from hw.emit.verilog import engine_verilog
+from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError
+from hw.spec.presets import PRESETS
+from hw.tools import ToolError, versions
+
+__all__ = ["FabricReport", "fabric_rows", "place_engine"]
+
+#: Where engines are placed, by family: an ECP5 that all of them fit into, speed grade 6, and the UP5K.
+DEVICES: dict[str, tuple[str, Board]] = {
+    "ecp5": ("LFE5U-85F-6", replace(find_board("ulx3s-85"),
+                                    nextpnr_args=("--85k", "--package", "CABGA756", "--speed", "6"))),
+    "ice40": ("iCE40UP5K", find_board("icebreaker")),
+}
+WANTED_MHZ = {"ecp5": 100.0, "ice40": 40.0}   # what the placer aims at; out of reach, so that it does not stop early
+JOBS = 2
+
+Hear = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FabricReport:
+    """An engine alone on ``device``. On an iCE40 ``lut`` counts logic cells, of a lookup table and a flip-flop each."""
+
+    preset: str
+    device: str
+    lut: int
+    ff: int
+    dsp: int
+    bram: int
+    spram: int
+    fmax_mhz: tuple[float, ...]    # by seed
+    macs_per_cycle: int
+
+    @property
+    def median_mhz(self) -> float:
+        return median(self.fmax_mhz)
+
+    @property
+    def lut_per_mac(self) -> float:
+        return self.lut / self.macs_per_cycle
+
+    @property
+    def ff_per_mac(self) -> float:
+        return self.ff / self.macs_per_cycle
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """For JSON."""
+        record = asdict(self)
+        del record["macs_per_cycle"]
+        return record | {"fmax_mhz": list(self.fmax_mhz), "fmax_median_mhz": self.median_mhz,
+                         "lut_per_mac": round(self.lut_per_mac, 1), "ff_per_mac": round(self.ff_per_mac, 1)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """One seed for a worker."""
+
+    store: tuple[str, int]
+    netlist: Path
+    family: str
+    seed: int
+
+
+def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: str, store: Store,
+                 jobs: int = JOBS, hear: Hear = lambda name, text: None) -> FabricReport:
+    """Synthesize the engine of ``design`` and route it once with every seed, each of them from the store if there.
+
+    On the ECP5 nextpnr routes it out of context: ports lead nowhere and paths from or to them do not count. For the
+    iCE40 its ports are at two shift registers behind five pins (``hw.emit.enclosed``), which are taken off the
+    figures again.
+
+    Parameters
+    ----------
+    preset
+        Its name in the report.
+    jobs
+        Seeds at a time.
+    hear
+        Called with the name of a task and what it does now.
+
+    Raises
+    ------
+    ToolError
+        If synthesis fails.
+    HeddleError
+        If the engine does not fit, routing fails with a seed, or there is none.
+    """
+    if not seeds:
+        raise HeddleError(f"{preset}: no seeds to route with; give at least one")
+    family = design.family
+    device, board = DEVICES[family]
+    hear(preset, "synthesizing")
+    netlist, enclosing = _netlist(store, design)
+    place = (str(store.root.parent), store.limit_bytes)
+    tasks = [_Task(store=place, netlist=netlist.folder, family=family, seed=seed) for seed in seeds]
+    hear(preset, f"routing with {len(seeds)} seeds")
+    routed = []
+    for batch in (tasks[:jobs], tasks[jobs:]):     # where the first ones fail, the others need not be tried
+        for result in run_queue(_route, batch, jobs=jobs, name=lambda task: f"{preset} seed {task.seed}", hear=hear):
+            if isinstance(result.value, Failure):
+                reason = _too_large(netlist, family) or result.value.reason
+                raise HeddleError(f"{preset}, seed {result.task.seed}: {reason}")
+            routed.append(Routed.load(result.value))
+    used = routed[0].resources
+    return FabricReport(preset=preset, device=device, lut=used["lut"] - (enclosing if family == "ice40" else 0),
+                        ff=used["ff"] - enclosing, dsp=used["dsp"], bram=used["bram"], spram=used["spram"],
+                        fmax_mhz=tuple(round(one.fmax_mhz, 2) for one in routed),
+                        macs_per_cycle=design.macs_per_cycle)
+
+
+def fabric_rows(store: Store, *, designs: Mapping[str, DesignPoint] = PRESETS, seeds: Sequence[int] = SEEDS,
+                hear: Hear = lambda name, text: None) -> Iterator[dict[str, Any]]:
+    """For JSON, the report of every design by name; of one that is not routed all are None but its ``error``.
+
+    Raises ToolError if synthesis fails.
+    """
+    for preset, design in designs.items():
+        try:
+            yield place_engine(design, seeds, preset=preset, store=store, hear=hear).row
+        except ToolError:
+            raise
+        except HeddleError as error:
+            empty = dict.fromkeys(field.name for field in fields(FabricReport) if field.name != "macs_per_cycle")
+            yield {**empty, "preset": preset, "device": DEVICES[design.family][0], "error": str(error)}
+
+
+def _netlist(store: Store, design: DesignPoint) -> tuple[Netlist, int]:
+    """The engine's netlist, and the registers that were put around it."""
+    if design.family == "ice40":
+        top, (verilog, enclosing) = "heddle_enclosed", enclosed_verilog(design)
+    else:
+        top, verilog, enclosing = "heddle_engine", engine_verilog(design), 0
+    key = {"verilog": sha256(verilog.encode()).hexdigest(), "top": top, "family": design.family,
+           "tools": versions("yosys"), "sources": sources("flows.fpga.synth")}
+
+    def make(folder: Path) -> None:
+        source = folder / "engine.v"
+        source.write_text(verilog)
+        synthesize([source], top, folder, family=design.family)
+        source.unlink()
+
+    return Netlist.load(store.get("netlist", key, make)), enclosing
+
+
+def _too_large(netlist: Netlist, family: str) -> str:
+    """What does not fit into the device; empty if all does."""
+    device, board = DEVICES[family]
+    with TemporaryDirectory() as folder:
+        short = board.shortfalls(count(netlist, board, Path(folder)))
+    return f"does not fit the {device}: {', '.join(short)}; take a smaller design" if short else ""
+
+
+def _route(task: _Task) -> Path:
+    """In a worker: the folder of one routing."""
+    store, board = reopen(*task.store), DEVICES[task.family][1]
+    netlist, wanted = Netlist.load(task.netlist), WANTED_MHZ[task.family]
+    key = {"netlist": sha256(netlist.json.read_bytes()).hexdigest(), "device": list(board.nextpnr_args),
+           "clock_mhz": wanted, "seed": task.seed, "pins": None, "sources": sources("flows.fpga.synth"),
+           "tools": versions(f"yowasp-nextpnr-{task.family}")}
+    say("routing")
+    return store.get("routed", key, lambda out: route(netlist, board, out, freq_mhz=wanted, seed=task.seed))

@@ -1,0 +1,1 @@
+"""What a run leaves: its folder, figures, the page; tables and the console."""

@@ -1,0 +1,110 @@
+"""The commands' results as tables for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.report.console import Display
+from hw.spec.commands import COUNTERS
+
+__all__ = ["show_bench", "show_build", "show_estimate", "show_files", "show_tools", "show_training",
+           "show_verification"]
+
+Document = Mapping[str, Any]
+
+
+def number(value: Any, form: str = ",") -> str:
+    return "–" if value is None else format(value, form)
+
+
+def show_tools(document: Document, display: Display) -> None:
+    rows = [(tool["name"], tool["version"] or "missing", tool["purpose"], "" if tool["version"] else tool["remedy"])
+            for tool in document["tools"]]
+    display.table("Tools", ("tool", "version", "for", "get it with"), rows,
+                  styles={index: "bold red" for index, row in enumerate(rows) if row[1] == "missing"})
+
+
+def show_estimate(document: Document, display: Display) -> None:
+    layers = [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]))
+              for layer in document["layers"]]
+    display.line(f"{document['model']} on {document['design']}")
+    display.table("", ("layer", "op", "MAC", "cycles"), layers)
+    display.line(f"{number(document['cycles'])} cycles, {document['utilization']:.0%} of the multipliers busy; "
+                 f"{1e6 * document['latency_s']:,.1f} µs at {document['clock_mhz']:g} MHz "
+                 f"(Fmax about {number(document['fmax_mhz'], '.0f')} MHz)")
+    if document["fits"] is None:
+        display.line(f"no resource model for {document['board']}; synthesize, as `heddle bench --section fabric` does")
+        return
+    used = ", ".join(f"{number(value)} {name}" for name, value in document["resources"].items() if value)
+    display.line(f"about {used} on {document['board']}: {'fits' if document['fits'] else 'does not fit'}")
+    if document["energy_j"] is not None:
+        display.line(f"about {1e6 * document['energy_j']:.2f} µJ for an inference")
+
+
+def show_verification(document: Document, display: Display) -> None:
+    display.line(f"{document['model']} on {document['design']}, level {document['level']}")
+    counted = any(layer.get("counters") for layer in document["layers"])
+    header = ("layer", "op", "MAC", "cycles", "predicted", *(COUNTERS if counted else ()))
+    display.table("", header, [
+        (layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]), number(layer["predicted_cycles"]),
+         *(number(layer["counters"][name]) for name in COUNTERS if counted)) for layer in document["layers"]])
+    shown = sorted(set(document["engine_cycles"]))
+    display.line(f"{document['inputs']} inputs, {document['mismatches']} mismatches; engine cycles "
+                 f"{', '.join(map(number, shown[:4])) or '–'}, predicted {number(document['predicted_cycles'])}")
+    if document["first_mismatch"]:
+        display.line("first mismatch: " + ", ".join(f"{name} {value}" for name, value
+                                                    in document["first_mismatch"].items() if value is not None))
+
+
+def show_training(document: Document, display: Display) -> None:
+    display.line(f"{document['network']} width {document['width']:g}, {document['weight_bits']} bits: integer accuracy "
+                 f"{document['test_accuracy']:.4f} on {document['test_images']} test images; wrote {document['model']}")
+
+
+def show_build(document: Document, display: Display) -> None:
+    display.table(f"{document['device']} on {document['board']}", ("resource", "used", "available"),
+                  [(name.upper(), number(entry["used"]), number(entry["available"]))
+                   for name, entry in document["resources"].items()])
+    display.line(f"clock {document['clock_mhz']:.1f} MHz, Fmax {document['fmax_mhz']:.1f} MHz: timing "
+                 f"{'met' if document['timing_met'] else 'NOT met'} with seed {document['seed']}; "
+                 f"wrote {document['bitstream']} and {document['firmware']}")
+
+
+def show_files(document: Document, display: Display) -> None:
+    display.table("Written", ("file", "what it is"), [(item["file"], item["what"]) for item in document["files"]])
+
+
+def show_bench(document: Document, display: Display) -> None:
+    for row in document.get("engine", []):
+        title = f"{row['network']} on {row['preset']}"
+        if row.get("error"):
+            display.line(f"{title}: {row['error']}")
+            continue
+        display.table(
+            f"{title}: {row['cycles']:,} cycles (predicted {row['predicted_cycles']:,}), {row['utilization']:.0%} of "
+            f"the peak", ("layer", "op", "MAC", "cycles", "predicted", "of the peak", "limit"),
+            [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]),
+              number(layer["predicted_cycles"]), f"{share_bar(layer['utilization'])} {layer['utilization']:4.0%}",
+              layer["limit"]) for layer in row["layers"]])
+    for name in ("fabric", "simulation"):
+        rows = document.get(name, [])
+        if good := [row for row in rows if not row.get("error")]:
+            display.table(name, tuple(good[0]), [[_cell(value) for value in row.values()] for row in good])
+        for row in rows:
+            if row.get("error"):
+                display.line(f"{row['preset']} on {row['device']}: {row['error']}")
+
+
+def share_bar(share: float, width: int = 10) -> str:
+    """A bar of at most ``width`` characters, in steps of an eighth.
+
+    >>> share_bar(0.5, 4), share_bar(0.33, 4)
+    ('██  ', '█▍  ')
+    """
+    eighths = round(8 * width * max(0.0, min(1.0, share)))
+    part = " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+    return ("█" * (eighths // 8) + part).ljust(width)
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(map(_cell, value)) if isinstance(value, list) else (
+        number(value) if isinstance(value, int | float) else str(value))

@@ -1,0 +1,182 @@
+"""The search: Optuna's multi-objective TPE over a space, kept in a database so that a stopped search goes on."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Any
+
+from flows.search.pareto import OBJECTIVES
+from flows.search.space import Candidate, Space
+
+__all__ = ["Outcome", "search"]
+
+GEOMETRY = ("rows", "cols", "lanes")
+OUTCOME = "outcome"     # name of the attribute that a trial keeps it under
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a candidate: ``metrics``, or the reason why there are none.
+
+    ``violations`` names each budget that is exceeded and by which share of it; a candidate that has one may not
+    be in the front.
+    """
+
+    candidate: Candidate
+    metrics: dict[str, Any] = field(default_factory=dict)
+    violations: dict[str, float] = field(default_factory=dict)
+    failure: str = ""
+
+    @property
+    def feasible(self) -> bool:
+        return not self.failure and not self.violations
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> "Outcome":
+        return Outcome(**{**record, "candidate": Candidate(**record["candidate"])})
+
+
+Options = Mapping[str, tuple[Candidate, dict[str, Any]]]   # by id: a candidate and its parameters
+
+
+def search(space: Space, evaluate: Callable[[Candidate], Outcome], *, database: Path, key: str,
+           progress: Callable[[int, int], None] = lambda done, total: None) -> list[Outcome]:
+    """Look at ``space.search.trials`` different candidates, or at all if there are fewer.
+
+    The study named ``key`` in ``database`` goes on where it stopped; what was told stays told. The sampler is
+    seeded by the number of outcomes, so a stopped search that goes on equals one that was never stopped.
+    The search runs in memory, a hundred times faster than the database, which follows once a second and at the end.
+
+    Returns
+    -------
+    list of Outcome
+        One per candidate in the order of the search, failures included; failures do not count as trials.
+    """
+    stored = _study(key, _storage(database))
+    study = _study(key, None)
+    study.add_trials([trial for trial in stored.get_trials() if OUTCOME in trial.user_attrs])
+    outcomes = {item.candidate.id: item for item in map(_outcome, study.get_trials(deepcopy=False))}
+    saved, last = len(outcomes), monotonic()
+    options = {candidate.id: (candidate, _parameters(candidate)) for candidate in space.candidates()}
+    done, wanted = sum(not item.failure for item in outcomes.values()), min(space.search.trials, len(options))
+    progress(done, wanted)
+    try:
+        while done < wanted and len(outcomes) < len(options):
+            outcome = _step(study, space, options, outcomes, evaluate)
+            outcomes[outcome.candidate.id] = outcome
+            done += not outcome.failure
+            progress(done, wanted)
+            if monotonic() - last > 1:
+                saved, last = _save(study, stored, saved), monotonic()
+    finally:
+        _save(study, stored, saved)
+    return list(outcomes.values())
+
+
+def _step(study: Any, space: Space, options: Options, outcomes: Mapping[str, Outcome],
+          evaluate: Callable[[Candidate], Outcome]) -> Outcome:
+    """Evaluate what the sampler suggests; where it repeats itself, the nearest candidate that is new."""
+    from optuna.trial import TrialState
+
+    seed = space.search.seed * 1_000_003 + len(outcomes)
+    study.sampler = _sampler(space, seed)
+    trial = study.ask()
+    candidate = _suggest(trial, space)
+    if candidate.id not in options or candidate.id in outcomes:
+        study.tell(trial, state=TrialState.FAIL)
+        unseen = [parameters for name, (_, parameters) in options.items() if name not in outcomes]
+        study.enqueue_trial(_nearest(trial.params, unseen, Random(seed)))
+        trial = study.ask()
+        candidate = _suggest(trial, space)
+    outcome = evaluate(candidate)
+    trial.set_user_attr(OUTCOME, outcome.record())
+    if outcome.failure:
+        study.tell(trial, state=TrialState.FAIL)
+        return outcome
+    trial.set_constraint("over_budget", sum(outcome.violations.values()))
+    study.tell(trial, [outcome.metrics[name] for name in OBJECTIVES])
+    return outcome
+
+
+def _study(key: str, storage: Any) -> Any:
+    import optuna  # slow to load; the command line does without it
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(
+        storage=storage, study_name=key, load_if_exists=True,
+        directions=["maximize" if sign > 0 else "minimize" for sign in OBJECTIVES.values()])
+
+
+def _storage(database: Path) -> Any:
+    """The database; one that cannot be read is put aside, since every result is in the store as well."""
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import DatabaseError
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    settings = {"url": f"sqlite:///{database.resolve()}", "engine_kwargs": {"connect_args": {
+        "timeout": 60, "factory": _Connection}}}
+    try:
+        return RDBStorage(**settings)
+    except DatabaseError:
+        database.replace(database.with_name(f"{database.name}.damaged"))
+        return RDBStorage(**settings)
+
+
+class _Connection(sqlite3.Connection):
+    """Leaves it to the system when the disk is written: a killed process loses nothing by that."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.execute("PRAGMA synchronous = OFF")
+
+
+def _save(study: Any, stored: Any, saved: int) -> int:
+    """Append the outcomes behind ``saved`` to the database; returns how many it holds."""
+    ended = [trial for trial in study.get_trials(deepcopy=False) if OUTCOME in trial.user_attrs
+             and trial.state.is_finished()]
+    stored.add_trials(ended[saved:])
+    return len(ended)
+
+
+def _outcome(trial: Any) -> Outcome:
+    return Outcome.from_record(trial.user_attrs[OUTCOME])
+
+
+def _sampler(space: Space, seed: int) -> Any:
+    from optuna.samplers import TPESampler
+
+    return TPESampler(seed=seed, n_startup_trials=space.search.startup, multivariate=True)
+
+
+def _suggest(trial: Any, space: Space) -> Candidate:
+    nets, chips = space.networks, space.hardware
+    geometry = trial.suggest_categorical("geometry", ["x".join(map(str, item)) for item in chips.geometries])
+    return Candidate(
+        network=trial.suggest_categorical("network", nets.names), width=trial.suggest_categorical("width", nets.widths),
+        weight_bits=trial.suggest_categorical("weight_bits", nets.weight_bits),
+        **dict(zip(GEOMETRY, map(int, geometry.split("x")), strict=True)),
+        multiplier=trial.suggest_categorical("multiplier", chips.multipliers),
+        requantizers=trial.suggest_categorical("requantizers", chips.requantizers),
+        requantizer_dsps=trial.suggest_categorical("requantizer_dsps", chips.requantizer_dsps),
+        depthwise_taps=trial.suggest_categorical("depthwise_taps", chips.depthwise_taps),
+        board=trial.suggest_categorical("board", chips.boards))
+
+
+def _parameters(candidate: Candidate) -> dict[str, Any]:
+    """What :func:`_suggest` must return for ``candidate``."""
+    values = asdict(candidate)
+    geometry = "x".join(str(values.pop(name)) for name in GEOMETRY)
+    return {"geometry": geometry, **values}
+
+
+def _nearest(wanted: Mapping[str, Any], unseen: Sequence[dict[str, Any]], random: Random) -> dict[str, Any]:
+    """The parameters that differ least from ``wanted``; random ones of several."""
+    distances = [sum(parameters[name] != value for name, value in wanted.items()) for parameters in unseen]
+    least = min(distances)
+    return random.choice([parameters for parameters, far in zip(unseen, distances, strict=True) if far == least])

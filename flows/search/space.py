@@ -1,0 +1,248 @@
+"""The design space that ``heddle explore`` searches: read from TOML, checked, and enumerable."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from itertools import product
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from hw.spec.design import DesignPoint
+from hw.spec.errors import SpecError
+from hw.spec.multipliers import MULTIPLIERS
+
+__all__ = ["DEFAULT_SPACE", "Candidate", "Space", "load_space"]
+
+DEFAULT_SPACE = Path(__file__).with_name("space.toml")
+LARGEST = {"act_bytes": 131072, "weight_bytes": 524288}  # memories before a program has shown what it needs
+TRAINED_BITS = (8, 4, 2)
+KINDS = {int: "a whole number", float: "a number", str: 'text in "quotes"'}
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Candidate:
+    """One point of the space: a network on an accelerator on a board. Its memories follow from the program."""
+
+    network: str
+    width: float
+    weight_bits: int
+    rows: int
+    cols: int
+    lanes: int
+    multiplier: str
+    requantizers: int
+    requantizer_dsps: int = 4
+    depthwise_taps: int = 1
+    board: str
+
+    @property
+    def id(self) -> str:
+        """Readable and unique in a space; a folder name."""
+        dsps = "" if self.requantizer_dsps == 4 else f"d{self.requantizer_dsps}"
+        return (f"{self.network}-{self.width:g}-w{self.weight_bits}-{self.rows}x{self.cols}x{self.lanes}"
+                f"-{self.multiplier}-r{self.requantizers}{dsps}-t{self.depthwise_taps}-{self.board}")
+
+    def design(self, *, act_bytes: int = LARGEST["act_bytes"],
+               weight_bytes: int = LARGEST["weight_bytes"]) -> DesignPoint:
+        """Raises SpecError where the combination cannot be built."""
+        return DesignPoint(rows=self.rows, cols=self.cols, lanes=self.lanes, weight_bits=self.weight_bits,
+                           multiplier=self.multiplier, requantizers=self.requantizers,
+                           requantizer_dsps=self.requantizer_dsps, depthwise_taps=self.depthwise_taps,
+                           board=self.board, act_bytes=act_bytes, weight_bytes=weight_bytes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    names: tuple[str, ...] = ("mlp", "dscnn")
+    widths: tuple[float, ...] = (0.5, 1.0, 2.0)
+    weight_bits: tuple[int, ...] = (8, 4, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    geometries: tuple[tuple[int, ...], ...] = ((1, 2, 4), (1, 4, 4), (2, 4, 4), (4, 2, 4), (1, 8, 4))
+    multipliers: tuple[str, ...] = ("dsp", "lut", "trunc")
+    requantizers: tuple[int, ...] = (1, 2, 4)
+    requantizer_dsps: tuple[int, ...] = (4,)
+    depthwise_taps: tuple[int, ...] = (1, 4)
+    boards: tuple[str, ...] = ("ulx3s-25", "ulx3s-85")
+    clock_mhz: float = 50.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    trials: int = 240
+    startup: int = 40
+    seed: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    epochs: int = 40
+    seed: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackPlan:
+    network: str = "dscnn"
+    width: float = 0.5
+    weight_bits: int = 8
+    seeds: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    points: int = 4
+    inputs: int = 32
+    min_accuracy: float = 0.97
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """What is searched and how much is spent on it.
+
+    Raises
+    ------
+    SpecError
+        If a value cannot be used; the message names table, key, value and the way out.
+    """
+
+    networks: Networks = field(default_factory=Networks)
+    hardware: Hardware = field(default_factory=Hardware)
+    search: Search = field(default_factory=Search)
+    training: Training = field(default_factory=Training)
+    feedback: FeedbackPlan = field(default_factory=FeedbackPlan)
+    measure: Measure = field(default_factory=Measure)
+
+    def __post_init__(self) -> None:
+        for problem in _problems(self):
+            raise SpecError(problem)
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Every point that can be built, each once, in a fixed order."""
+        nets, chips = self.networks, self.hardware
+        for name, width, bits, (rows, cols, lanes), multiplier, requantizers, dsps, taps, board in product(
+                nets.names, nets.widths, nets.weight_bits, chips.geometries, chips.multipliers, chips.requantizers,
+                chips.requantizer_dsps, chips.depthwise_taps, chips.boards):
+            if buildable(candidate := Candidate(
+                    network=name, width=width, weight_bits=bits, rows=rows, cols=cols, lanes=lanes,
+                    multiplier=multiplier, requantizers=requantizers, requantizer_dsps=dsps, depthwise_taps=taps,
+                    board=board)):
+                yield candidate
+
+    def record(self) -> dict[str, Any]:
+        """The space as plain data, for keys and reports."""
+        return asdict(self)
+
+
+def buildable(candidate: Candidate) -> bool:
+    try:
+        candidate.design()
+    except SpecError:
+        return False
+    return True
+
+
+def load_space(path: Path | None = None) -> Space:
+    """The space in ``path``, or the default one.
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read, or a table, key or value is wrong.
+    """
+    path = path or DEFAULT_SPACE
+    try:
+        tables = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise SpecError(f"{path}: {error.strerror}; give a TOML file, for example a copy of "
+                        f"flows/search/space.toml") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: not a TOML file ({error}); copy flows/search/space.toml and change it") from error
+    sections = {item.name: item.default_factory for item in fields(Space) if item.default_factory is not MISSING}
+    for name in tables:
+        if name not in sections:
+            raise SpecError(f"{path}: unknown table [{name}]; a space has {', '.join(f'[{key}]' for key in sections)}")
+    try:
+        return Space(**{name: _section(sections[name], name, table) for name, table in tables.items()})
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from error
+
+
+def _section(kind: Any, name: str, table: Any) -> Any:
+    if not isinstance(table, dict):
+        raise SpecError(f"{name} = {table!r}: this is a table; write [{name}] on a line of its own")
+    known = {item.name: item.type for item in fields(kind)}
+    for key in table:
+        if key not in known:
+            raise SpecError(f"[{name}] unknown key {key!r}; it has {', '.join(known)}")
+    return kind(**{key: _value(f"[{name}] {key}", value, known[key]) for key, value in table.items()})
+
+
+def _value(where: str, value: Any, kind: Any) -> Any:
+    """``value`` as ``kind``: int, float, str, or a tuple of one of them."""
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list) or not value:
+            raise SpecError(f"{where} = {value!r}: expected a list with at least one entry; write {key_of(where)} = "
+                            f"[...]")
+        return tuple(_value(where, entry, get_args(kind)[0]) for entry in value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise SpecError(f"{where} = {value!r}: expected {KINDS[kind]}")
+    return value
+
+
+def key_of(where: str) -> str:
+    return where.split("] ")[-1]
+
+
+def _problems(space: Space) -> Iterator[str]:
+    """Yield what is wrong, in the order of the file."""
+    nets, chips = space.networks, space.hardware
+    for section in fields(space):
+        for item in fields(getattr(space, section.name)):
+            value = getattr(getattr(space, section.name), item.name)
+            if isinstance(value, tuple) and len(set(value)) != len(value):
+                yield f"[{section.name}] {item.name}: an entry is there twice; keep one"
+    for bits in (*nets.weight_bits, space.feedback.weight_bits):
+        if bits not in TRAINED_BITS:
+            yield f"weight_bits = {bits}: choose from 8, 4 and 2"
+    for width in (*nets.widths, space.feedback.width):
+        if not 0.1 <= width <= 16:
+            yield f"width {width:g}: choose width multipliers from 0.1 to 16"
+    for kind in chips.multipliers:
+        if kind not in MULTIPLIERS:
+            yield f"[hardware] multipliers: {kind!r} is not one of {', '.join(MULTIPLIERS)}"
+    for name, choices in (("requantizers", (1, 2, 4, 8, 16)), ("requantizer_dsps", (4, 2, 0)),
+                          ("depthwise_taps", (1, 2, 4, 8, 16))):
+        for value in getattr(chips, name):
+            if value not in choices:
+                yield f"[hardware] {name} = {value}: choose from {', '.join(map(str, choices))}"
+    for geometry in chips.geometries:
+        yield from _geometry_problems(geometry, min(nets.weight_bits))
+    if not 5 <= chips.clock_mhz <= 200:
+        yield f"[hardware] clock_mhz = {chips.clock_mhz:g}: choose 5 to 200"
+    for name, low, high in (("search.trials", 1, 100000), ("search.startup", 1, 10000), ("training.epochs", 1, 10000),
+                            ("feedback.seeds", 2, 100), ("measure.points", 0, 100), ("measure.inputs", 1, 100000)):
+        table, key = name.split(".")
+        value = getattr(getattr(space, table), key)
+        if not low <= value <= high:
+            yield f"[{table}] {key} = {value}: choose {low} to {high}"
+    if not 0 <= space.measure.min_accuracy <= 1:
+        yield f"[measure] min_accuracy = {space.measure.min_accuracy:g}: an accuracy is from 0 to 1"
+    if next(space.candidates(), None) is None:
+        yield ("no combination can be built: every requantizers is above cols, or every depthwise_taps above lanes; "
+               "add requantizers = [1] and depthwise_taps = [1]")
+
+
+def _geometry_problems(geometry: tuple[int, ...], weight_bits: int) -> Iterator[str]:
+    where = f"[hardware] geometries: {list(geometry)}"
+    if len(geometry) != 3:
+        yield f"{where} has {len(geometry)} entries; write [rows, cols, lanes]"
+        return
+    rows, cols, lanes = geometry
+    try:
+        DesignPoint(rows=rows, cols=cols, lanes=lanes, weight_bits=weight_bits)
+    except SpecError as error:
+        yield f"{where}: {error}"

@@ -1,0 +1,1 @@
+"""Trainings, and what hardware feeds back to them."""

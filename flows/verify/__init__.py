@@ -1,0 +1,1 @@
+"""The verification ladder: one rung a level, inputs, comparison."""

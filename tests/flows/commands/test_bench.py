@@ -1,0 +1,192 @@
+"""The benchmark tables: their keys, what does not fit, what is wrong, and networks that are not there."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import flows.commands.bench as bench
+from cosim.engine import EngineRun
+from cosim.process import SimulationError
+from flows.commands.bench import NETWORKS, find_networks, run_sections
+from flows.fpga.fabric import FabricReport
+from flows.report.console import Display
+from flows.report.tables import show_bench
+from flows.run.store import Store
+from hw.spec.commands import COUNTERS
+from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError, SpecError
+from hw.tools import ToolError
+from sw.compiler import compile_graph
+from sw.golden import run
+from sw.graph.graph import Graph, TensorType
+from tests.support.layers import random_inputs, random_layer
+from tests.support.mlperf import MLPERF, needs_mlperf
+
+DESIGN = DesignPoint(rows=2, cols=2, lanes=2, act_bytes=4096, weight_bytes=8192)
+SMALL = replace(DESIGN, weight_bytes=1024)
+
+
+@pytest.fixture(scope="module")
+def graph():
+    rng = np.random.default_rng(5)
+    start = TensorType(shape=(5, 6, 3), scale=0.05, zero_point=9)
+    conv = random_layer(rng, "conv", start, outputs=9, padding=(1, 1, 1, 1), name="conv")
+    return Graph(name="net", input=start, layers=(
+        conv, random_layer(rng, "dense", conv.output, outputs=3, name="dense"))).check()
+
+
+@pytest.fixture
+def small(graph, monkeypatch, tmp_path):
+    """Two networks of one graph, on a design that it fits and on one that it does not; a folder with their files."""
+    def design(name):
+        designs = {"ecp5-25": DESIGN, "ecp5-45": SMALL}
+        if name not in designs:
+            raise SpecError(f"design {name!r}: unknown")
+        return designs[name]
+
+    for name in ("kws", "ic"):
+        (tmp_path / f"{name}.tflite").touch()
+    monkeypatch.setattr(bench, "NETWORKS", {name: NETWORKS[name] for name in ("kws", "ic")})
+    monkeypatch.setattr(bench, "ENGINES", ("ecp5-25", "ecp5-45", "up5k"))
+    monkeypatch.setattr(bench, "SIMULATED", ("kws", "ecp5-25"))
+    monkeypatch.setattr(bench, "load_design", design)
+    monkeypatch.setattr(bench, "load_tflite", lambda path: graph)
+    monkeypatch.setattr(bench, "open_store", lambda: Store(tmp_path / "store"))
+    return tmp_path
+
+
+def answered(graph, design=DESIGN, **changes):
+    """What the engine would give, without an engine."""
+    program = compile_graph(graph, design)
+
+    def given(self, program_, inputs):
+        outputs = run(graph, inputs, design)[-1].reshape(len(inputs), -1)
+        counters = [[vars(plan.cycle_terms)[name] for name in COUNTERS] for plan in program.layers]
+        return EngineRun(**{"outputs": outputs, "cycles": np.full(len(inputs), program.cycles),
+                            "counters": np.array([counters] * len(inputs)), "simulated_cycles": 9000, "cpu_s": 0.5}
+                         | {name: change(outputs) for name, change in changes.items()})
+    return given
+
+
+def quiet():
+    return Display(quiet=True)
+
+
+def test_every_figure_of_the_engine(small, graph, monkeypatch):
+    monkeypatch.setattr(bench.Bench, "run", answered(graph))
+    document = run_sections(["engine"], quiet(), data=small)
+    program = compile_graph(graph, DESIGN)
+    row = document["engine"][0]
+    assert list(document) == ["engine"]
+    assert list(row) == ["preset", "network", "cycles", "predicted_cycles", "macs", "utilization", "layers"]
+    assert (row["preset"], row["network"], row["cycles"], row["macs"]) == ("ecp5-25", "kws", program.cycles,
+                                                                           program.macs)
+    assert row["utilization"] == pytest.approx(program.utilization)
+    layer = row["layers"][0]
+    assert list(layer) == ["name", "op", "macs", "cycles", "predicted_cycles", "utilization", "limit", "counters",
+                           "predicted_counters"]
+    assert layer["counters"] == layer["predicted_counters"] == vars(program.layers[0].cycle_terms)
+    assert sum(layer["counters"].values()) == layer["cycles"] == layer["predicted_cycles"]
+    assert layer["limit"].startswith("compute 9") and layer["limit"].endswith("% of the multipliers in use")
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_a_network_that_does_not_fit_has_no_figures(small, graph, monkeypatch):
+    monkeypatch.setattr(bench.Bench, "run", answered(graph))
+    rows = run_sections(["engine"], quiet(), data=small)["engine"]
+    assert [(row["preset"], row["network"]) for row in rows] == [
+        (preset, network) for preset in ("ecp5-25", "ecp5-45", "up5k") for network in ("kws", "ic")]
+    assert "weight_bytes=1024; raise weight_bytes" in rows[2]["error"]
+    assert rows[4]["error"] == "design 'up5k': unknown"
+    assert all(rows[2][name] is None for name in ("cycles", "predicted_cycles", "macs", "utilization", "layers"))
+
+
+@pytest.mark.parametrize("change, says", [
+    ({"outputs": lambda outputs: outputs ^ np.eye(*outputs.shape, dtype=np.int8)},
+     "3 outputs are wrong: input 0, layer dense, channel 0, position (0, 0): value "),
+    ({"cycles": lambda outputs: np.arange(len(outputs))}, "cycles depend on the input: [0, 1, 2, 3]"),
+])
+def test_a_wrong_run_has_no_figures(small, graph, monkeypatch, change, says):
+    monkeypatch.setattr(bench.Bench, "run", answered(graph, **change))
+    row = run_sections(["engine"], quiet(), data=small)["engine"][0]
+    assert row["error"].startswith(says) and row["cycles"] is None
+
+
+def test_vectors_beside_a_network_say_what_is_right(small, graph, monkeypatch):
+    monkeypatch.setattr(bench.Bench, "run", answered(graph))
+    inputs = random_inputs(np.random.default_rng(1), graph, 2)
+    outputs = run(graph, inputs, DESIGN)[-1].reshape(2, 3)
+    np.savez(small / "kws_vectors.npz", inputs=inputs, outputs=outputs)
+    np.savez(small / "ic_vectors.npz", inputs=inputs, outputs=outputs + np.int8(1))
+    rows = run_sections(["engine"], quiet(), data=small)["engine"]
+    assert "error" not in rows[0] and rows[1]["error"].startswith("6 outputs are wrong")
+
+
+@pytest.mark.parametrize("error, ends", [(SimulationError("engine simulation", "input 0", repeats=True), False),
+                                         (ToolError("verilator_bin", "not found", repeats=False), True)])
+def test_a_missing_tool_ends_it_and_a_failed_run_does_not(small, monkeypatch, error, ends):
+    def fail(*arguments):
+        raise error
+    monkeypatch.setattr(bench.Bench, "run", fail)
+    if ends:
+        with pytest.raises(ToolError, match="verilator_bin: not found"):
+            run_sections(["engine"], quiet(), data=small)
+    else:
+        assert run_sections(["engine"], quiet(), data=small)["engine"][0]["error"] == "engine simulation: input 0"
+
+
+def test_simulation_is_the_median(small, graph, monkeypatch):
+    seconds = iter([2.0, 1.0, 8.0])
+    monkeypatch.setattr(bench.Bench, "run", answered(graph, cpu_s=lambda outputs: next(seconds)))
+    assert run_sections(["simulation"], quiet(), data=small) == {"simulation": [
+        {"preset": "ecp5-25", "network": "kws", "inferences_per_s": 30.0, "cycles_per_s": 4500}]}
+
+
+def test_fabric_needs_no_networks(small, monkeypatch, capsys):
+    report = FabricReport(preset="p", device="d", lut=1, ff=2, dsp=3, bram=4, spram=5, fmax_mhz=(80.0, 90.0),
+                          macs_per_cycle=16)
+    failed = dict.fromkeys(report.row) | {"preset": "q", "device": "d", "error": "q, seed 1: nextpnr: exit status 1"}
+    monkeypatch.setattr(bench, "fabric_rows", lambda store, hear: [report.row, failed])
+    found = run_sections(["fabric"], quiet(), data=small / "none")
+    assert found == {"fabric": [report.row, failed]}
+    show_bench(found, Display())
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "85" in shown and "q on d: q, seed 1: nextpnr: exit status 1" in shown
+
+
+def test_for_people(small, graph, monkeypatch, capsys):
+    monkeypatch.setattr(bench.Bench, "run", answered(graph))
+    show_bench(run_sections(["engine", "simulation"], quiet(), data=small), Display())
+    out, err = capsys.readouterr()
+    assert out == "" and "kws on ecp5-45: net: program and weights take" in " ".join(err.split())
+    assert "kws on ecp5-25" in err and "█" in err and "18,000" in err
+
+
+def test_a_missing_network_says_where_it_is_from(tmp_path, monkeypatch):
+    (tmp_path / "kws.tflite").touch()
+    message = (r"ic.tflite: no such file; get benchmark/training/image_classification/.*quant.tflite from "
+               r"https://github.com/mlcommons/tiny, put it there .* --data or HEDDLE_MLPERF_TINY")
+    with pytest.raises(HeddleError, match=message):
+        find_networks(tmp_path)
+    monkeypatch.setenv("HEDDLE_MLPERF_TINY", str(tmp_path))
+    with pytest.raises(HeddleError, match=message):
+        find_networks(None)
+    for name in NETWORKS:
+        (tmp_path / f"{name}.tflite").touch()
+    assert find_networks(None) == find_networks(tmp_path) == tmp_path
+
+
+@needs_mlperf
+def test_networks_beside_the_checkout_are_found(monkeypatch):
+    monkeypatch.delenv("HEDDLE_MLPERF_TINY", raising=False)
+    assert find_networks(None).samefile(MLPERF)
+
+
+@pytest.mark.sim
+def test_on_a_real_simulator(small):
+    document = run_sections(["engine", "simulation"], quiet(), data=small)
+    assert document["engine"][0]["cycles"] == document["engine"][0]["predicted_cycles"] > 0
+    assert document["engine"][1]["layers"][1]["counters"]["weight_load"] > 0
+    assert document["simulation"][0]["inferences_per_s"] > 0

@@ -1,0 +1,119 @@
+from dataclasses import replace
+
+import pytest
+
+from boards import BOARDS
+from flows.estimate import resources
+from flows.estimate.calibrate import SAMPLES, fit, measure_engine
+from flows.estimate.resources import engine_bram, engine_dsp, estimate_resources, features, load_model
+from flows.run.store import Store
+from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError
+from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.presets import PRESETS
+
+BOARD = BOARDS["ulx3s-85"]
+
+
+@pytest.mark.parametrize("name", [name for name, design in PRESETS.items() if design.family == "ecp5"])
+def test_presets_fit_their_boards(name):
+    design = PRESETS[name]
+    assert BOARDS[design.board].shortfalls(estimate_resources(design, BOARDS[design.board]).used) == []
+
+
+def test_errors_of_the_model_are_small_and_said():
+    model = load_model()
+    assert model["tools"]["yosys"]
+    for kind, median, largest in (("lut", 0.03, 0.1), ("ff", 0.03, 0.1), ("period_ns", 0.15, 0.5)):
+        assert model[kind]["left_out"] >= 4
+        assert 0 <= model[kind]["median_error"] <= median
+        assert model[kind]["max_error"] <= largest
+
+
+def test_samples_are_those_that_were_fitted():
+    model = load_model()
+    assert [(row["design"], row["act_bytes"], row["weight_bytes"]) for row in model["samples"]] \
+        == [(design.label, design.act_bytes, design.weight_bytes) for design in SAMPLES]
+    for row, design in zip(model["samples"], SAMPLES, strict=True):
+        assert row["dsp"] == engine_dsp(design)
+        assert row["bram"] == engine_bram(design)
+
+
+@pytest.mark.parametrize("multiplier, bits", [
+    (kind.name, bits) for kind in MULTIPLIERS.values() if kind.family is None
+    for bits in kind.weight_bits if bits > 1])
+def test_every_multiplier_and_width_has_its_weight(multiplier, bits):
+    used = estimate_resources(DesignPoint(multiplier=multiplier, weight_bits=bits), BOARD).used
+    assert all(used[name] > 0 for name in ("lut", "ff", "dsp", "bram"))
+
+
+@pytest.mark.parametrize("design", SAMPLES, ids=lambda design: f"{design.fingerprint:08x}")
+def test_every_sample_has_its_weights(design):
+    assert estimate_resources(design, BOARD).lut > load_model()["soc"]["lut"]
+
+
+def test_what_only_some_designs_have_is_in_two_samples_or_more():
+    shapes = [features(design)[kind] for design in SAMPLES for kind in ("lut", "ff")]
+    for name in {name for shape in shapes for name in shape}:
+        assert sum(name in shape for shape in shapes) >= 2, name
+
+
+def test_requantizers_of_fewer_multipliers_take_them():
+    assert [engine_dsp(DesignPoint(multiplier="lut", requantizers=2, requantizer_dsps=dsps)) for dsps in (4, 2, 0)] \
+        == [8, 4, 0]
+
+
+@pytest.mark.parametrize("change", [{"rows": 4}, {"cols": 8}, {"lanes": 8}, {"requantizers": 2}, {"acc_bits": 32},
+                                    {"depthwise_taps": 4}, {"stream_bytes": 2}, {"dataflow": "weight"}],
+                         ids=lambda change: next(iter(change)))
+def test_a_larger_design_takes_more(change):
+    small = DesignPoint(multiplier="lut")
+    few, many = (estimate_resources(design, BOARD) for design in (small, replace(small, **change)))
+    assert many.lut > few.lut
+    assert many.ff > few.ff
+    assert many.fmax_mhz <= few.fmax_mhz
+
+
+def test_larger_memories_take_more_block_rams():
+    small = DesignPoint()
+    assert estimate_resources(replace(small, weight_bytes=131072), BOARD).bram > estimate_resources(small, BOARD).bram
+
+
+def test_the_same_design_gives_the_same_estimate():
+    assert estimate_resources(DesignPoint(), BOARD) == estimate_resources(DesignPoint(), BOARD)
+
+
+def test_another_family_is_refused():
+    with pytest.raises(HeddleError, match=r"^board 'ulx3s-85': resources are calibrated for the ECP5 only$"):
+        estimate_resources(DesignPoint(), replace(BOARD, family="ice40"))
+
+
+def test_a_damaged_model_names_the_way_out(tmp_path, monkeypatch):
+    (tmp_path / "resources.json").write_text("{")
+    monkeypatch.setattr(resources, "COEFFICIENTS", tmp_path / "resources.json")
+    load_model.cache_clear()
+    with pytest.raises(HeddleError, match=r"resources.json: unreadable .* `python -m flows.estimate.calibrate`$"):
+        estimate_resources(DesignPoint(), BOARD)
+    load_model.cache_clear()
+
+
+def test_fit_finds_the_weights_and_none_below_zero():
+    terms = [{"a": 1.0, "b": float(n), "c": float(n % 3)} for n in range(8)]
+    found = fit(terms, [3 * term["a"] + 2 * term["b"] for term in terms])
+    assert found == pytest.approx({"a": 3, "b": 2, "c": 0}, abs=1e-6)
+    found = fit(terms, [5 * term["a"] + 2 * term["b"] - 0.5 * term["c"] for term in terms])
+    assert min(found.values()) >= 0
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize("design", [
+    DesignPoint(rows=1, cols=2, lanes=4, multiplier="dsp", act_bytes=4096, weight_bytes=4096),
+    DesignPoint(rows=2, cols=2, lanes=2, multiplier="trunc", weight_bits=4, act_bytes=1024, weight_bytes=2048),
+], ids=lambda design: design.label)
+def test_estimate_is_close_to_synthesis(design, tmp_path):
+    used = measure_engine(Store(tmp_path), design)
+    assert (used["dsp"], used["bram"]) == (engine_dsp(design), engine_bram(design))
+    model, terms = load_model(), features(design)
+    for kind in ("lut", "ff"):
+        guess = sum(model[kind]["weights"][name] * size for name, size in terms[kind].items())
+        assert guess == pytest.approx(used[kind], rel=0.15)

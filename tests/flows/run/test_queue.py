@@ -1,0 +1,68 @@
+import os
+import signal
+import time
+
+import pytest
+
+from flows.run.queue import Failure, run_queue, say
+from hw.tools import ToolError
+
+
+def work(task):
+    say("working")
+    if task == "fails":
+        raise ToolError("nextpnr", "timed out", repeats=False)
+    if task == "full":
+        raise OSError(28, "No space left on device", "/somewhere")
+    if task == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task == "bug":
+        raise KeyError("a programming error")
+    return task * 2
+
+
+def test_values_failures_and_what_was_said():
+    said, ended = [], []
+    results = run_queue(work, ["a", "fails", "b", "full"], jobs=2, hear=lambda *words: said.append(words),
+                        done=ended.append)
+    assert [item.task for item in results] == ["a", "fails", "b", "full"]
+    assert [item.value for item in results if item.ok] == ["aa", "bb"]
+    assert results[1].value == Failure(reason="nextpnr: timed out", stage="working")
+    assert results[3].value.reason == "/somewhere: No space left on device"
+    assert ("fails", "working") in said
+    assert len(ended) == 4
+
+
+def test_a_killed_process_is_a_failure_and_its_neighbours_are_not():
+    results = run_queue(work, ["a", "dies", "b", "c"], jobs=2)
+    assert [item.value for item in results if item.ok] == ["aa", "bb", "cc"]
+    assert "its process was killed; out of memory?" in results[1].value.reason
+
+
+def test_no_more_than_wanted():
+    results = run_queue(work, iter(["a", "fails", "b", "c", "d"]), jobs=2, wanted=2)
+    assert [item.value for item in results if item.ok] == ["aa", "bb"]
+    assert len(results) == 3
+
+
+def test_a_programming_error_is_not_hidden():
+    with pytest.raises(KeyError, match="programming"):
+        run_queue(work, ["bug"], jobs=1)
+
+
+def slow(task):
+    time.sleep(60)
+
+
+def test_an_error_in_the_parent_ends_the_workers_at_once():
+    def interrupt(name, text):
+        raise AssertionError("not heard")
+
+    def explode():
+        yield 1
+        raise KeyboardInterrupt
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_queue(slow, explode(), jobs=2, hear=interrupt)
+    assert time.monotonic() - begun < 20

@@ -1,0 +1,75 @@
+import pytest
+
+from flows.search.pareto import front
+from flows.search.sampler import Outcome, search
+from flows.search.space import Hardware, Networks, Search, Space
+
+SMALL = Space(search=Search(trials=30, startup=8, seed=4))
+
+
+def fake(candidate):
+    """Wide and precise is accurate, large arrays are fast and big; 2-bit dscnn fails; 8 columns exceed the board."""
+    if candidate.network == "dscnn" and candidate.weight_bits == 2:
+        return Outcome(candidate=candidate, failure="made to fail")
+    macs = candidate.rows * candidate.cols * candidate.lanes
+    metrics = {"accuracy": 1 - 1 / (candidate.width * candidate.weight_bits + 2),
+               "latency_s": candidate.width / macs, "lut": 4000 + 100 * macs * candidate.weight_bits}
+    return Outcome(candidate=candidate, metrics=metrics, violations={"lut": 0.5} if candidate.cols == 8 else {})
+
+
+def test_every_candidate_once_and_failures_do_not_count(tmp_path):
+    seen = []
+    outcomes = search(SMALL, fake, database=tmp_path / "study.db", key="a",
+                      progress=lambda done, total: seen.append((done, total)))
+    assert len({item.candidate for item in outcomes}) == len(outcomes)
+    assert sum(not item.failure for item in outcomes) == 30
+    assert any(item.failure == "made to fail" for item in outcomes)
+    assert seen[0] == (0, 30) and seen[-1] == (30, 30)
+
+
+def test_an_interrupted_search_equals_one_that_was_not(tmp_path):
+    calls = []
+
+    def interrupted(candidate):
+        if len(calls) == 17:
+            calls.append("stop")
+            raise KeyboardInterrupt
+        calls.append(candidate)
+        return fake(candidate)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(SMALL, interrupted, database=tmp_path / "stopped.db", key="a")
+    resumed = search(SMALL, interrupted, database=tmp_path / "stopped.db", key="a")
+    whole = search(SMALL, fake, database=tmp_path / "whole.db", key="a")
+    assert len(calls) == len(whole) + 1
+    assert resumed == whole
+
+
+def test_a_finished_search_evaluates_nothing(tmp_path):
+    first = search(SMALL, fake, database=tmp_path / "study.db", key="a")
+    again = search(SMALL, lambda candidate: pytest.fail("evaluated again"), database=tmp_path / "study.db", key="a")
+    assert again == first
+
+
+def test_a_damaged_database_is_put_aside(tmp_path):
+    (tmp_path / "study.db").write_bytes(b"not a database" * 100)
+    assert len(search(SMALL, fake, database=tmp_path / "study.db", key="a")) >= 30
+    assert (tmp_path / "study.db.damaged").exists()
+
+
+def test_a_small_space_is_searched_whole(tmp_path):
+    space = Space(networks=Networks(names=("mlp",), widths=(1.0,), weight_bits=(8,)),
+                  hardware=Hardware(requantizers=(1, 2)))
+    outcomes = search(space, fake, database=tmp_path / "study.db", key="a")
+    assert {item.candidate for item in outcomes} == set(space.candidates())
+
+
+def test_search_finds_most_of_the_front(tmp_path):
+    space = Space(search=Search(trials=60, startup=20, seed=2), hardware=Hardware(boards=("ulx3s-25",)),
+                  networks=Networks(weight_bits=(8, 4)))
+    outcomes = [item for item in search(space, fake, database=tmp_path / "study.db", key="a") if item.feasible]
+    everything = [item for item in map(fake, space.candidates()) if item.feasible]
+    found = {tuple(item.metrics.values()) for item in front(outcomes, lambda item: item.metrics)}
+    true = {tuple(item.metrics.values()) for item in front(everything, lambda item: item.metrics)}
+    assert len(everything) > 4 * len(outcomes)
+    assert len(found & true) >= 0.7 * len(true)

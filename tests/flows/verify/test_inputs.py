@@ -1,0 +1,52 @@
+"""Vectors beside a model, or random ones."""
+
+import numpy as np
+import pytest
+
+from flows.verify.inputs import choose_inputs, read_vectors, vectors_beside
+from hw.spec.errors import SpecError
+from sw.graph.graph import Graph, TensorType
+from tests.support.layers import random_layer
+
+
+@pytest.fixture(scope="module")
+def graph():
+    start = TensorType(shape=(5, 6, 3), scale=0.05, zero_point=9)
+    return Graph(name="all", input=start, layers=(
+        random_layer(np.random.default_rng(5), "dense", start, outputs=3, name="dense"),)).check()
+
+
+def test_at_most_so_many_of_a_file(graph, tmp_path):
+    file = vectors_beside(tmp_path / "net.tflite")
+    assert file.name == "net_vectors.npz"
+    stored = {"inputs": np.arange(4 * 90).astype(np.int8).reshape(4, 90), "outputs": np.zeros((4, 3), np.int8)}
+    np.savez(file, **stored)
+    inputs, outputs = choose_inputs(graph, file, 3)
+    assert np.array_equal(inputs.reshape(3, 90), stored["inputs"][:3]) and outputs.shape == (3, 1, 1, 3)
+    np.savez(file, inputs=stored["inputs"])
+    assert choose_inputs(graph, file, 9)[1] is None
+
+
+def test_random_inputs_repeat(graph):
+    inputs, outputs = choose_inputs(graph, None, 7)
+    assert outputs is None and inputs.shape == (7, 5, 6, 3) and inputs.dtype == np.int8
+    assert (inputs.min(), inputs.max()) == (-128, 127)
+    assert np.array_equal(inputs, choose_inputs(graph, None, 7)[0])
+
+
+@pytest.mark.parametrize("arrays, message", [
+    ({"outputs": np.zeros((1, 3), np.int8)}, "has no array 'inputs'"),
+    ({"inputs": np.zeros((2, 89), np.int8)}, r"'inputs' is int8\(2, 89\); all has int8 \(N, 5, 6, 3\) there"),
+    ({"inputs": np.zeros((2, 90), np.uint8)}, r"'inputs' is uint8\(2, 90\)"),
+    ({"inputs": np.zeros((2, 90), np.int8), "outputs": np.zeros((1, 3), np.int8)}, r"'outputs' is int8\(1, 3\)"),
+])
+def test_wrong_vectors(graph, tmp_path, arrays, message):
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(SpecError, match=message):
+        read_vectors(tmp_path / "x.npz", graph)
+
+
+def test_no_vectors(graph, tmp_path):
+    (tmp_path / "x.npz").write_text("no")
+    with pytest.raises(SpecError, match=r"x.npz: no vectors \(.*give an .npz file with an int8 array 'inputs'"):
+        read_vectors(tmp_path / "x.npz", graph)
