@@ -1,13 +1,10 @@
 """What a layer exceeds where no command can hold it, in the words of the layer."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from hw.spec.commands import COMMAND_FIELDS, fits
 from hw.spec.design import DesignPoint
-
-if TYPE_CHECKING:
-    from sw.compiler.lower import Geometry, Operator
+from sw.compiler.operator import Geometry, Operator
 
 __all__ = ["exceeded_field", "limit_text"]
 
@@ -17,7 +14,7 @@ def exceeded_field(command: Mapping[str, int]) -> str | None:
     return next((name for name, value in command.items() if not fits(name, value)), None)
 
 
-def limit_text(name: str, operator: "Operator", geometry: "Geometry", design: DesignPoint) -> str:
+def limit_text(name: str, operator: Operator, geometry: Geometry, design: DesignPoint) -> str:
     """What of the layer a field of the command cannot hold, its limit, and the way out."""
     bits, signed = COMMAND_FIELDS[name]
     most = (1 << bits - signed) - 1

@@ -14,11 +14,12 @@ from hw.spec.commands import OPCODES
 from hw.spec.design import LOCAL_WORDS, DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
-from sw.compiler.channels import Channels, fold, join, param_words, pooling_channels, weight_words
+from sw.compiler.channels import fold, join, param_words, pooling_channels, weight_words
 from sw.compiler.limits import exceeded_field, limit_text
+from sw.compiler.operator import Geometry, Operator
 from sw.graph.graph import Layer
 
-__all__ = ["Geometry", "Lowered", "Operator", "lower"]
+__all__ = ["Lowered", "lower", "operator_of"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,54 +41,6 @@ class Tile:
 
     rows: int
     cols: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Geometry:
-    """Where an operator reads and writes; all sizes in activations, all addresses in the activation scratchpad."""
-
-    address: int                     # first row of the input that is there
-    shape: tuple[int, int, int]      # height (rows that are there), width, channels
-    out_address: int
-    out_shape: tuple[int, int, int]
-    stride: tuple[int, int] = (1, 1)
-    top: int = 0                     # rows of padding over the first output row; negative: rows that are skipped
-    left: int = 0
-    pixel_bytes: int = 0             # output distance of two pixels of a row; 0: their channels
-    row_bytes: int = 0               # output distance of two rows; 0: their pixels
-    lead: int = 0                    # activations in front of a kernel row whose weights are 0
-
-    @property
-    def first_x(self) -> int:
-        """Place of the first tap in its row."""
-        return -self.left * self.shape[2] - self.lead
-
-    @property
-    def first_tap(self) -> int:
-        """Address of the first tap of the first pixel; it may lie outside the tensor."""
-        return self.address - self.top * self.shape[1] * self.shape[2] + self.first_x
-
-    @property
-    def pixel_pitch(self) -> int:
-        return self.pixel_bytes or self.out_shape[2]
-
-    @property
-    def row_pitch(self) -> int:
-        return self.row_bytes or self.out_shape[1] * self.pixel_pitch
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Operator:
-    """What the array computes: sums of products, or the largest product, per channel scaled and clamped."""
-
-    depthwise: bool
-    weights: np.ndarray        # conv (OC, KH, KW, IC), depthwise (KH, KW, C)
-    channels: Channels
-    in_zero: int               # where the kernel leaves the input
-    out_zero: int
-    act_min: int
-    act_max: int
-    maximum: bool = False
 
 
 def operator_of(layer: Layer | None, taken_shape: tuple[int, int, int], zero_point: int,

@@ -13,7 +13,8 @@ from hw.spec.timing import drain_cycles
 from sw.compiler.channels import add_words, join
 from sw.compiler.cycles import port_cycles
 from sw.compiler.errors import CompileError
-from sw.compiler.lower import Geometry, Lowered, Operator, lower, operator_of
+from sw.compiler.lower import Lowered, lower, operator_of
+from sw.compiler.operator import Geometry, Operator
 from sw.compiler.proof import Placement
 from sw.compiler.schedule import Stage, held_tensors, stage_name
 from sw.graph.graph import Graph

@@ -1,0 +1,57 @@
+"""What a command computes, and where: the operator of the array and the geometry of its operands."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sw.compiler.channels import Channels
+
+__all__ = ["Geometry", "Operator"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Where an operator reads and writes; all sizes in activations, all addresses in the activation scratchpad."""
+
+    address: int                     # first row of the input that is there
+    shape: tuple[int, int, int]      # height (rows that are there), width, channels
+    out_address: int
+    out_shape: tuple[int, int, int]
+    stride: tuple[int, int] = (1, 1)
+    top: int = 0                     # rows of padding over the first output row; negative: rows that are skipped
+    left: int = 0
+    pixel_bytes: int = 0             # output distance of two pixels of a row; 0: their channels
+    row_bytes: int = 0               # output distance of two rows; 0: their pixels
+    lead: int = 0                    # activations in front of a kernel row whose weights are 0
+
+    @property
+    def first_x(self) -> int:
+        """Place of the first tap in its row."""
+        return -self.left * self.shape[2] - self.lead
+
+    @property
+    def first_tap(self) -> int:
+        """Address of the first tap of the first pixel; it may lie outside the tensor."""
+        return self.address - self.top * self.shape[1] * self.shape[2] + self.first_x
+
+    @property
+    def pixel_pitch(self) -> int:
+        return self.pixel_bytes or self.out_shape[2]
+
+    @property
+    def row_pitch(self) -> int:
+        return self.row_bytes or self.out_shape[1] * self.pixel_pitch
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operator:
+    """What the array computes: sums of products, or the largest product, per channel scaled and clamped."""
+
+    depthwise: bool
+    weights: np.ndarray        # conv (OC, KH, KW, IC), depthwise (KH, KW, C)
+    channels: Channels
+    in_zero: int               # where the kernel leaves the input
+    out_zero: int
+    act_min: int
+    act_max: int
+    maximum: bool = False
