@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from hw.spec.errors import SpecError
-from sw.graph.graph import Graph
+from sw.graph.graph import Graph, TensorType
 
 __all__ = ["choose_inputs", "read_vectors", "vectors_beside"]
 
@@ -35,6 +35,9 @@ def choose_inputs(graph: Graph, vectors: Path | None, count: int) -> tuple[np.nd
 def read_vectors(path: Path, graph: Graph) -> tuple[np.ndarray, np.ndarray | None]:
     """``inputs`` and, if there, ``outputs`` of an .npz file, shaped for ``graph``.
 
+    Each is int8 ``(N, height, width, channels)``; ones at either end of a shape may be missing, and values may lie
+    flat, ``(N, height * width * channels)``.
+
     Raises
     ------
     SpecError
@@ -51,8 +54,19 @@ def read_vectors(path: Path, graph: Graph) -> tuple[np.ndarray, np.ndarray | Non
     inputs, outputs = arrays["inputs"], arrays.get("outputs")
     for name, array, kind in (("inputs", inputs, graph.input), ("outputs", outputs, graph.output)):
         if array is not None and (array.dtype != np.int8 or not array.ndim or not len(array)
-                                  or array[0].size != kind.size or len(array) != len(inputs)):
+                                  or len(array) != len(inputs) or not _same_order(array.shape[1:], kind)):
             raise SpecError(f"{path}: {name!r} is {array.dtype}{array.shape}; {graph.name} has int8 (N, "
-                            f"{', '.join(map(str, kind.shape))}) there")
+                            f"{', '.join(map(str, kind.shape))}) there, or flat (N, {kind.size})")
     return inputs.reshape(-1, *graph.input.shape), None if outputs is None else outputs.reshape(
         -1, *graph.output.shape)
+
+
+def _same_order(shape: tuple[int, ...], kind: TensorType) -> bool:
+    """Whether values of that shape follow each other as in a tensor of ``kind``."""
+    return shape == (kind.size,) or _without_ones(shape) == _without_ones(kind.shape)
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Without those at either end."""
+    others = [place for place, size in enumerate(shape) if size != 1]
+    return shape[others[0]:others[-1] + 1] if others else ()

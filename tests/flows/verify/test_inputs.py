@@ -38,12 +38,28 @@ def test_random_inputs_repeat(graph):
     ({"outputs": np.zeros((1, 3), np.int8)}, "has no array 'inputs'"),
     ({"inputs": np.zeros((2, 89), np.int8)}, r"'inputs' is int8\(2, 89\); all has int8 \(N, 5, 6, 3\) there"),
     ({"inputs": np.zeros((2, 90), np.uint8)}, r"'inputs' is uint8\(2, 90\)"),
+    ({"inputs": np.zeros((8, 3, 5, 6), np.int8)},       # channels first
+     r"'inputs' is int8\(8, 3, 5, 6\); all has int8 \(N, 5, 6, 3\) there, or flat \(N, 90\)"),
+    ({"inputs": np.zeros((8, 30, 3), np.int8)}, r"'inputs' is int8\(8, 30, 3\); all has"),
+    ({"inputs": np.zeros(90, np.int8)}, r"'inputs' is int8\(90,\); all has"),
     ({"inputs": np.zeros((2, 90), np.int8), "outputs": np.zeros((1, 3), np.int8)}, r"'outputs' is int8\(1, 3\)"),
 ])
 def test_wrong_vectors(graph, tmp_path, arrays, message):
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(SpecError, match=message):
         read_vectors(tmp_path / "x.npz", graph)
+
+
+@pytest.mark.parametrize("shape", [(49, 10, 1), (49, 10), (1, 49, 10), (490,)])
+def test_ones_may_be_missing_and_values_flat(shape, tmp_path):
+    start = TensorType(shape=(49, 10, 1), scale=0.05, zero_point=9)
+    net = Graph(name="net", input=start, layers=(
+        random_layer(np.random.default_rng(5), "dense", start, outputs=3, name="dense"),)).check()
+    values = np.arange(2 * 490).astype(np.int8)
+    np.savez(tmp_path / "x.npz", inputs=values.reshape(2, *shape), outputs=np.zeros((2, 1, 3), np.int8))
+    inputs, outputs = read_vectors(tmp_path / "x.npz", net)
+    assert np.array_equal(inputs.ravel(), values) and inputs.shape == (2, 49, 10, 1)
+    assert outputs.shape == (2, 1, 1, 3)
 
 
 def test_no_vectors(graph, tmp_path):
