@@ -1,4 +1,4 @@
-"""Set-up for a fresh Debian 12: the packages it needs, ``.venv`` from ``requirements.lock``, Heddle itself.
+"""Set-up for a fresh Debian or Ubuntu: the packages it needs, ``.venv`` from ``requirements.lock``, Heddle itself.
 
 Run as ``make setup`` or ``python3 scripts/setup.py``; standard library only. Nothing is done, and nothing said, when
 nothing changed. Two at once take turns. Exit status 0 done, 2 with one line where something has to be mended by hand.
@@ -16,8 +16,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 LOCK_FILE = ROOT / "requirements.lock"
+CUDA_LOCK_FILE = ROOT / "requirements-cuda.lock"
 STAMP = VENV / "heddle-setup.stamp"
 LOG = VENV / "setup.log"
+#: minor versions of Python 3, the one to be preferred first: Debian 13, Ubuntu 24.04, Debian 12
+PYTHONS = (13, 12, 11)
+#: where PyTorch's project keeps its builds without CUDA; PyPI has none of them for Linux on x86
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PICOLIBC = Path("/usr/lib/picolibc/riscv64-unknown-elf/picolibc.specs")
 
 
@@ -44,8 +49,8 @@ def has_shared_python():
 
 #: Debian package -> (what it is for, whether it is there)
 PACKAGES = {
-    "python3.11-venv": ("makes .venv", has_venv_module),
-    "libpython3.11": ("runs cocotb inside the simulator", has_shared_python),
+    f"python3.{sys.version_info.minor}-venv": ("makes .venv", has_venv_module),
+    f"libpython3.{sys.version_info.minor}": ("runs cocotb inside the simulator", has_shared_python),
     "make": ("builds the simulators", lambda: shutil.which("make")),
     "g++": ("compiles the simulators", lambda: shutil.which("g++")),
     "perl": ("starts Verilator for cocotb", lambda: shutil.which("perl")),
@@ -60,13 +65,17 @@ def last_line(text):
     return (errors or lines or ["it said nothing"])[-1]
 
 
+def say_to_log(text):
+    if LOG.parent.is_dir():
+        with LOG.open("a") as log:
+            log.write(f"{text}\n")
+
+
 def run(argv, what):
     """Run quietly with the output in the log; raise SetupError with its last line."""
     done = subprocess.run([str(part) for part in argv], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           stdin=subprocess.DEVNULL, text=True, errors="replace", check=False)
-    if LOG.parent.is_dir():
-        with LOG.open("a") as log:
-            log.write(f"$ {' '.join(map(str, argv))}\n{done.stdout}\n")
+    say_to_log(f"$ {' '.join(map(str, argv))}\n{done.stdout}")
     if done.returncode:
         raise SetupError(f"{what} failed (status {done.returncode}): {last_line(done.stdout)}")
 
@@ -103,7 +112,8 @@ def install_packages():
         run(install, "apt-get install")
     still = [name for name in missing if not PACKAGES[name][1]()]
     if still:
-        raise SetupError(f"apt-get installed {', '.join(still)}, but it is still not found; is this Debian 12?")
+        raise SetupError(f"apt-get installed {', '.join(still)}, but it is still not found; "
+                         f"is this Debian 12 or 13, or Ubuntu 24.04?")
 
 
 def venv_is_usable():
@@ -119,9 +129,34 @@ def venv_is_usable():
 def wanted_stamp():
     """Digest of everything that decides what ``.venv`` holds."""
     digest = hashlib.sha256(f"{ROOT}\0{sys.version}".encode())
-    for path in (LOCK_FILE, ROOT / "pyproject.toml", Path(__file__)):
+    for path in (LOCK_FILE, CUDA_LOCK_FILE, ROOT / "pyproject.toml", Path(__file__)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def locked():
+    """The lines of the lock file that name a package."""
+    return [line for line in LOCK_FILE.read_text().splitlines() if line and not line.startswith("#")]
+
+
+def install_torch(pip):
+    """torch's CPU build, from the user's own index or else PyTorch's; failing both, what there is and what that needs.
+
+    The later ``pip install -r`` finds it there and lets it be. The CUDA build does not load without CUDA's libraries,
+    so these come with it.
+    """
+    torch = next(line for line in locked() if line.startswith("torch=="))
+    for index in ((), ("--index-url", TORCH_CPU_INDEX, "--retries", "1", "--timeout", "15")):
+        try:
+            return run([*pip, *index, f"{torch}+cpu"], "pip install torch")
+        except SetupError as error:
+            say_to_log(f"no CPU build of {torch} here: {error}")
+    run([*pip, torch], "pip install torch")
+    if list(VENV.glob("lib/*/site-packages/torch/lib/libtorch_cuda*")):
+        say(f"no index within reach has torch's CPU build ({TORCH_CPU_INDEX} has, or name one in "
+            f"PIP_EXTRA_INDEX_URL); installing CUDA's libraries for the build that there is (2.5 GB, unused)")
+        run([*pip, "-r", CUDA_LOCK_FILE], "pip install of CUDA's libraries")
+    return None
 
 
 def install_python():
@@ -134,12 +169,9 @@ def install_python():
         run([sys.executable, "-m", "venv", "--clear", VENV], "python3 -m venv")
     pip = [VENV / "bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--no-input", "--no-deps",
            "--no-compile"]
-    count = sum(1 for line in LOCK_FILE.read_text().splitlines() if line and not line.startswith("#"))
-    say(f"installing {count} Python packages from {LOCK_FILE.name} into .venv (a minute or two)")
+    say(f"installing {len(locked())} Python packages from {LOCK_FILE.name} into .venv (a minute or two)")
+    install_torch(pip)
     run([*pip, "-r", LOCK_FILE], "pip install")
-    if list(VENV.glob("lib/*/site-packages/torch/lib/libtorch_cuda*")):
-        raise SetupError("the package index gave the CUDA build of torch, which does not run without CUDA's libraries; "
-                         "name an index that has torch's CPU build in PIP_EXTRA_INDEX_URL, delete .venv, and try again")
     say("installing Heddle into .venv")
     run([*pip, "--no-build-isolation", "--config-settings", "editable_mode=compat", "-e", ROOT], "pip install -e")
     say("preparing the tools (once)")
@@ -149,13 +181,24 @@ def install_python():
     partial.rename(STAMP)
 
 
+def another_python():
+    """A Python on the PATH that Heddle runs on; a name alone may be a launcher of what is not installed."""
+    for minor in PYTHONS:
+        for folder in os.get_exec_path():
+            path = shutil.which(f"python3.{minor}", path=folder)
+            if path and subprocess.run([path, "--version"], capture_output=True, check=False).returncode == 0:
+                return path
+    return None
+
+
 def main():
     """Exit status; the messages go to standard error."""
-    if sys.version_info[:2] != (3, 11):
-        other = shutil.which("python3.11")
-        if other and not os.environ.get("HEDDLE_SETUP_AGAIN"):
-            os.execve(other, [other, str(Path(__file__).resolve())], {**os.environ, "HEDDLE_SETUP_AGAIN": "1"})
-        say(f"Python 3.11 is needed and this is {sys.version.split()[0]}; run: sudo apt-get install -y python3.11")
+    if sys.version_info[1] not in PYTHONS:
+        if other := another_python():
+            os.execv(other, [other, str(Path(__file__).resolve())])
+        say(f"Python 3.11, 3.12 or 3.13 is needed and this is {sys.version.split()[0]}; "
+            f"run: sudo apt-get install -y python3 (on Debian 12 or 13 or Ubuntu 24.04), or name one: make setup "
+            f"PYTHON=PATH")
         return 2
     root = os.open(ROOT, os.O_RDONLY)
     try:

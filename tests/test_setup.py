@@ -5,21 +5,26 @@ import importlib.util
 import re
 import sys
 import tomllib
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import packages_distributions, requires, version
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCK = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if line[0] != "#")
 
 
 def plain(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-LOCKED = {plain(name): pinned for name, pinned in LOCK.items()}
+def read_lock(name):
+    lines = [line for line in (ROOT / name).read_text().splitlines() if line[0] != "#"]
+    return {plain(name): pinned for name, pinned in (line.split("==") for line in lines)}
+
+
+LOCKED = read_lock("requirements.lock")
+CUDA_LOCKED = read_lock("requirements-cuda.lock")
 ASKED = {plain(re.split("[=<>]", line)[0])
          for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]}
 
@@ -42,6 +47,21 @@ def test_what_is_installed_is_what_is_locked():
 def test_nothing_pulls_cuda():
     assert LOCKED["torch"] == "2.13.0"
     assert not [name for name in LOCKED if name.startswith(("nvidia", "triton", "cuda"))]
+
+
+def test_the_libraries_of_the_cuda_build_are_apart_and_are_those_that_it_names():
+    assert all(name.startswith("nvidia-") for name in CUDA_LOCKED)
+    named = {plain(name): pinned for name, pinned in
+             re.findall(r"^(nvidia[\w-]+)==([\w.]+)", "\n".join(requires("torch")), re.MULTILINE)}
+    if not named:
+        pytest.skip("torch's CPU build is installed, which names no library of CUDA")
+    assert {name: CUDA_LOCKED[name] for name in named} == named
+
+
+def test_python_versions_are_those_that_the_project_names():
+    below = load_setup().PYTHONS
+    assert PROJECT["requires-python"] == f">=3.{min(below)},<3.{max(below) + 1}"
+    assert sorted(below) == list(range(min(below), max(below) + 1))
 
 
 def test_every_import_is_asked_for():
@@ -113,11 +133,80 @@ def test_a_failing_step_is_one_line(setup, monkeypatch, capsys):
                         capsys.readouterr().err)
 
 
-def test_another_python_names_the_package(setup, monkeypatch, capsys):
-    monkeypatch.setattr(setup.sys, "version_info", (3, 13, 0))
-    monkeypatch.setattr(setup.shutil, "which", lambda name: None)
+@pytest.mark.parametrize("minor", [10, 14])
+def test_another_python_names_the_package(setup, monkeypatch, capsys, tmp_path, minor):
+    monkeypatch.setattr(setup.sys, "version_info", (3, minor, 0))
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert setup.main() == 2
-    assert "Python 3.11 is needed" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"setup: Python 3.11, 3.12 or 3.13 is needed and this is {sys.version.split()[0]}; "
+        "run: sudo apt-get install -y python3 (on Debian 12 or 13 or Ubuntu 24.04), or name one: "
+        "make setup PYTHON=PATH\n")
+
+
+def test_a_python_that_fits_is_taken_and_a_launcher_of_none_is_not(setup, monkeypatch, tmp_path):
+    """Version managers put names on the PATH for what is not installed."""
+    for name, status in (("a/python3.13", 127), ("b/python3.12", 0), ("b/python3.11", 0)):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\nexit {status}\n")
+        path.chmod(0o755)
+    monkeypatch.setattr(setup.sys, "version_info", (3, 10, 0))
+    monkeypatch.setenv("PATH", f"{tmp_path}/a:{tmp_path}/b")
+    taken = []
+    monkeypatch.setattr(setup.os, "execv", lambda path, argv: taken.append([path, *argv]) or sys.exit(0))
+    with pytest.raises(SystemExit):
+        setup.main()
+    python = f"{tmp_path}/b/python3.12"
+    assert taken == [[python, python, str(ROOT / "scripts/setup.py")]]
+
+
+@pytest.fixture
+def indexes(setup, monkeypatch):
+    """``pip install`` against indexes: the keywords say who has what, and gives what was asked."""
+    def make(*, own, pytorch, cuda):
+        ran = []
+
+        def run(argv, what):
+            asked = " ".join(str(part) for part in argv[1:])
+            ran.append(asked)
+            if "+cpu" in asked and not (pytorch if "--index-url" in asked else own):
+                raise setup.SetupError("pip install torch failed (status 1): ERROR: No matching distribution")
+            if "+cpu" not in asked and cuda and "torch==" in asked:
+                library = setup.VENV / "lib/python3/site-packages/torch/lib/libtorch_cuda.so"
+                library.parent.mkdir(parents=True)
+                library.touch()
+
+        monkeypatch.setattr(setup, "run", run)
+        setup.install_torch(["pip"])
+        return ran
+    return make
+
+
+PYTORCH = "--index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15"
+
+
+def test_the_users_own_index_is_asked_for_the_cpu_build_first(indexes, capsys):
+    assert indexes(own=True, pytorch=True, cuda=True) == ["torch==2.13.0+cpu"]
+    assert capsys.readouterr().err == ""
+
+
+def test_pytorchs_index_is_asked_next(indexes, capsys):
+    assert indexes(own=False, pytorch=True, cuda=True) == ["torch==2.13.0+cpu", f"{PYTORCH} torch==2.13.0+cpu"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_cuda_build_comes_with_its_libraries_and_says_so(indexes, capsys):
+    assert indexes(own=False, pytorch=False, cuda=True)[2:] == [
+        "torch==2.13.0", f"-r {ROOT / 'requirements-cuda.lock'}"]
+    assert capsys.readouterr().err == (
+        "setup: no index within reach has torch's CPU build (https://download.pytorch.org/whl/cpu has, or name one in "
+        "PIP_EXTRA_INDEX_URL); installing CUDA's libraries for the build that there is (2.5 GB, unused)\n")
+
+
+def test_where_the_plain_build_has_no_cuda_nothing_else_is_installed(indexes, capsys):
+    assert indexes(own=False, pytorch=False, cuda=False)[2:] == ["torch==2.13.0"]
+    assert capsys.readouterr().err == ""
 
 
 def test_nothing_is_done_or_said_when_nothing_changed(setup, monkeypatch, capsys):
@@ -127,10 +216,10 @@ def test_nothing_is_done_or_said_when_nothing_changed(setup, monkeypatch, capsys
     monkeypatch.setattr(setup, "run", lambda argv, what: ran.append(what))
     monkeypatch.setattr(setup, "install_packages", lambda: None)
     assert setup.main() == 0
-    assert ran == ["pip install", "pip install -e", "preparing the tools"]
+    assert ran == ["pip install torch", "pip install", "pip install -e", "preparing the tools"]
     capsys.readouterr()
     assert setup.main() == 0
-    assert len(ran) == 3
+    assert len(ran) == 4
     assert capsys.readouterr().err == ""
 
 

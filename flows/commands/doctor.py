@@ -23,7 +23,7 @@ def examine() -> dict[str, Any]:
     ``tools`` has ``name``, ``version`` (None if missing), ``purpose``, ``remedy`` and ``optional`` for each;
     ``ok`` says whether all that is not optional is there.
     """
-    found = [_row("python", sys.version.split()[0], "runs Heddle", "sudo apt-get install -y python3.11")]
+    found = [_row("python", sys.version.split()[0], "runs Heddle", "sudo apt-get install -y python3")]
     found += [_row(tool.name, _tool_version(tool.name), tool.purpose, tool.remedy, optional=tool.optional)
               for tool in TOOLS.values()]
     found.append(_row("picolibc", "installed" if PICOLIBC.exists() else None, "the firmware's C library",
