@@ -6,6 +6,7 @@
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -168,6 +169,9 @@ def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_l
             trace: Path | None = None, traced_input: int = 0) -> SocRun:
     """Upload a model image and run it for every input, without a reset between them.
 
+    Inputs or outputs that are too large for a frame go in parts; ``cycles`` then counts from the input in the engine's
+    memory to the output there.
+
     Parameters
     ----------
     directory : what :func:`build_soc_sim` returned.
@@ -187,22 +191,27 @@ def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_l
     SpecError
         If ``image`` is damaged.
     """
-    if image is not None:
-        unpack_header(image)
+    header = unpack_header(image) if image is not None else {}
     if inputs.dtype != np.int8:
         raise ValueError(f"inputs are {inputs.dtype}; the SoC takes int8")
     requests = [(Op.WRITE, payload) for payload in (wire.upload_payloads(image) if image is not None else ())]
     requests.append((Op.OPEN, b""))
     first = len(requests)
-    requests += [(Op.INFER, wire.infer_payload(data.tobytes(), limit_cycles=cycle_limit)) for data in inputs]
+    # without an image nobody knows where a large input would go, and it is refused
+    pieces = [wire.inference_requests(data.tobytes(), header, limit_cycles=cycle_limit) if header else
+              [(Op.INFER, wire.infer_payload(data.tobytes(), limit_cycles=cycle_limit))] for data in inputs]
+    starts = list(accumulate(map(len, pieces), initial=first))
+    requests += [request for part in pieces for request in part]
+    seen = (starts[traced_input], starts[traced_input + 1] - 1) if trace else (0, 0)
     done = talk(directory, requests, cycle_limit=cycle_limit + SERVICE_CYCLES, limit_s=limit_s, firmware=firmware,
-                memory=memory, trace=trace, traced=(first + traced_input, first + traced_input))
+                memory=memory, trace=trace, traced=seen)
     for frame in done.frames[:first]:
         wire.check(frame, "uploading the model image")
     info = wire.parse_info(done.frames[first - 1].payload)
     wire.check(Frame(kind=info.image, sequence=0, payload=b""), "opening the model image")
-    results = [wire.parse_inference(wire.check(frame, f"input {index}"))
-               for index, frame in enumerate(done.frames[first:])]
+    results = [wire.parse_answers([wire.check(frame, f"input {index}") for frame in done.frames[start:end]],
+                                  info.header)
+               for index, (start, end) in enumerate(pairwise(starts))]
     return SocRun(
         outputs=np.array([list(result.output) for result in results], np.uint8).view(np.int8)
         .reshape(len(results), info.header["output_bytes"]),

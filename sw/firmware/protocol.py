@@ -6,19 +6,20 @@ all little-endian. The firmware ignores bytes until it sees a magic.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from zlib import crc32
 
-from hw.spec.commands import ERRORS
+from hw.spec.commands import ERRORS, LAYER_LOG_ENTRIES
 from hw.spec.errors import HeddleError
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, unpack_header
 from hw.spec.registers import ACT_WINDOW, WEIGHT_WINDOW, WINDOW_BYTES
 
 __all__ = ["CHUNK_BYTES", "IN_PLACE", "MAGIC", "MAX_PAYLOAD", "NO_MEMORY", "OVERHEAD", "PROTOCOL_VERSION",
            "DeviceError", "Frame", "Inference", "Info", "Op", "Status", "cfu_payload", "check", "decode", "encode",
-           "infer_payload", "parse_cfu", "parse_inference", "parse_info", "read_payload", "upload_payloads"]
+           "infer_payload", "inference_requests", "parse_answers", "parse_cfu", "parse_inference", "parse_info",
+           "read_payload", "upload_payloads"]
 
 PROTOCOL_VERSION = 2
 MAGIC = b"HD"
@@ -26,12 +27,14 @@ HEADER = struct.Struct("<2sBBH")
 CRC = struct.Struct("<I")
 OVERHEAD = HEADER.size + CRC.size
 MAX_PAYLOAD = 4096 + 16     # bytes; the firmware's one buffer
-CHUNK_BYTES = 2048          # of a model image in one frame
+CHUNK_BYTES = 2048          # of a model image, an input or an output in one frame
 IN_PLACE = 1                # flag of INFER: the input is in the engine's memory already, the output stays there
 #: What to do about weights that stream from a memory outside.
 NO_MEMORY = ("the SoC has no memory for them yet; raise weight_bytes until they fit, or narrow the weights or the "
              "network")
 INFERENCE = struct.Struct("<III")  # cycles, engine cycles, layers; then their cycles, then the output
+MOST_INPUT_BYTES = MAX_PAYLOAD - 8                                              # that go with INFER itself
+MOST_OUTPUT_BYTES = MAX_PAYLOAD - INFERENCE.size - 4 * LAYER_LOG_ENTRIES        # that come with its answer
 
 
 class Op(IntEnum):
@@ -198,6 +201,54 @@ def upload_payloads(image: bytes) -> Iterator[bytes]:
 def infer_payload(data: bytes | None, *, limit_cycles: int = 0) -> bytes:
     """Payload of INFER; without ``data`` the input is in the engine's memory already."""
     return struct.pack("<II", limit_cycles, IN_PLACE if data is None else 0) + (data or b"")
+
+
+def inference_requests(data: bytes, header: Mapping[str, int], *,
+                       limit_cycles: int = 0) -> list[tuple[Op, bytes]]:
+    """The requests of one inference of the model with that image header, for :func:`parse_answers`.
+
+    It is one INFER, unless input or output are too large for a frame. Then the input is written to its place in parts
+    and the output read from there; neither is a part of what INFER counts.
+
+    Raises
+    ------
+    DeviceError
+        If the model takes an input of another size.
+    """
+    if len(data) != header["input_bytes"]:
+        raise DeviceError(f"input: {len(data)} bytes; the model takes {header['input_bytes']}; give a whole input")
+    if len(data) <= MOST_INPUT_BYTES and header["output_bytes"] <= MOST_OUTPUT_BYTES:
+        return [(Op.INFER, infer_payload(data, limit_cycles=limit_cycles))]
+    start, end = _words(header["input_address"], len(data))
+    # nothing else lives before the engine starts, so what shares a word with the input may change
+    content = (bytes(header["input_address"] - start) + data).ljust(end - start, b"\0")
+    return [*((Op.WRITE, struct.pack("<I", ACT_WINDOW + start + at) + content[at:at + CHUNK_BYTES])
+              for at in range(0, len(content), CHUNK_BYTES)),
+            (Op.INFER, infer_payload(None, limit_cycles=limit_cycles)),
+            *((Op.READ, read_payload(ACT_WINDOW + at, size)) for at, size in _output_parts(header))]
+
+
+def parse_answers(payloads: Sequence[bytes], header: Mapping[str, int]) -> Inference:
+    """The inference that the answers to :func:`inference_requests` give."""
+    reads = list(_output_parts(header)) if len(payloads) > 1 else []
+    done = parse_inference(payloads[len(payloads) - 1 - len(reads)])
+    if not reads:
+        return done
+    skipped = header["output_address"] - reads[0][0]
+    output = b"".join(payloads[len(payloads) - len(reads):])
+    return replace(done, output=output[skipped:skipped + header["output_bytes"]])
+
+
+def _output_parts(header: Mapping[str, int]) -> Iterator[tuple[int, int]]:
+    """Address in the activation scratchpad and size of each part of the output."""
+    start, end = _words(header["output_address"], header["output_bytes"])
+    for at in range(start, end, CHUNK_BYTES):
+        yield at, min(CHUNK_BYTES, end - at)
+
+
+def _words(address: int, size: int) -> tuple[int, int]:
+    """Start and end of the whole words around so many bytes."""
+    return address & ~3, address + size + 3 & ~3
 
 
 def cfu_payload(commands: Sequence[tuple[int, int, int]]) -> bytes:

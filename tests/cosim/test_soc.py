@@ -19,13 +19,14 @@ from sw.firmware import protocol as wire
 from sw.firmware.build import SOURCES
 from sw.firmware.protocol import Op, Status
 from sw.golden import run
-from tests.support.layers import random_graph, random_inputs
+from sw.graph.graph import Graph, TensorType
+from tests.support.layers import random_graph, random_inputs, random_layer
 
 pytestmark = pytest.mark.soc
 
 FINGERPRINT, INPUT_BYTES, INPUT_ADDRESS, OUTPUT_ADDRESS, LAYERS = 0xC0FFEE, 13, 6, 1021, 3
 ACT_ADDRESS = 2048     # of weights that stream
-REAL = DesignPoint(rows=2, cols=2, lanes=4, multiplier="lut", act_bytes=4096, weight_bytes=16384,
+REAL = DesignPoint(rows=2, cols=2, lanes=4, multiplier="lut", act_bytes=16384, weight_bytes=16384,
                    stream_bytes=2)     # nothing is at that port; a network that does not stream runs
 
 
@@ -198,8 +199,10 @@ def test_a_failing_engine_is_an_error_that_says_so(stub, program, message):
 
 
 def test_a_wrong_input_size_is_an_error(stub):
-    with pytest.raises(DeviceError, match="input 0: BAD_LENGTH"):
+    with pytest.raises(DeviceError, match="input: 12 bytes; the model takes 13; give a whole input"):
         run_soc(stub, image(), inputs()[:, 1:])
+    short = (Op.INFER, wire.infer_payload(bytes(INPUT_BYTES - 1)))
+    assert Status(talk(stub, [*upload(image()), short]).frames[-1].kind) == Status.BAD_LENGTH
 
 
 def test_a_hung_program_is_reported_not_waited_for(stub, tmp_path):
@@ -286,6 +289,24 @@ def check_network(simulator, seed, *, upload):
 
 def test_a_network_in_the_bitstream_needs_no_upload(real):
     check_network(real, 0, upload=False)
+
+
+@pytest.mark.parametrize("op, shape, fields", [
+    ("maxpool", (41, 41, 3), {"kernel": (5, 5), "stride": (4, 4)}),      # only the input exceeds a frame
+    ("conv", (25, 25, 2), {"kernel": (1, 1), "outputs": 9}),             # only the output
+    ("depthwise", (29, 29, 5), {"kernel": (3, 3)}),
+])
+def test_inputs_and_outputs_that_exceed_a_frame(real, op, shape, fields):
+    rng = np.random.default_rng(7)
+    start = TensorType(shape=shape, scale=0.1, zero_point=3)
+    graph = Graph(name="large", input=start, layers=(random_layer(rng, op, start, **fields),)).check()
+    assert max(start.size, graph.output.size) > wire.MAX_PAYLOAD
+    program, data = compile_graph(graph, REAL), random_inputs(rng, graph, 2)
+    answer = run_soc(real, program.image, data)
+    assert np.array_equal(answer.outputs, run(graph, data, REAL)[-1].reshape(2, -1))
+    assert answer.engine_cycles.tolist() == [program.cycles] * 2 and (answer.cycles > program.cycles).all()
+    with pytest.raises(DeviceError, match=r"payload: \d+ bytes; a frame takes 4112; send it in parts|BAD_LENGTH"):
+        run_soc(real, None, data)      # nobody says where it goes
 
 
 @pytest.mark.parametrize("seed", range(1, 5))

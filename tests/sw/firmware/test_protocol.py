@@ -92,3 +92,43 @@ def test_an_inference_is_read():
     payload = b"".join(value.to_bytes(4, "little") for value in (500, 300, 2, 100, 200)) + b"\x80\x7f"
     assert wire.parse_inference(payload) == wire.Inference(cycles=500, engine_cycles=300, layer_cycles=(100, 200),
                                                            output=b"\x80\x7f")
+
+
+def answers(requests, shift):
+    """What a device gives to them whose model adds ``shift`` to each byte of the input, by the header ``LARGE``."""
+    act = bytearray(b"\xa5" * (WEIGHT_WINDOW - ACT_WINDOW))
+    for op, payload in requests:
+        words = [int.from_bytes(payload[n:n + 4], "little") for n in (0, 4)]
+        answer = b""
+        if op == Op.WRITE:
+            act[words[0] - ACT_WINDOW:words[0] - ACT_WINDOW + len(payload) - 4] = payload[4:]
+        elif op == Op.READ:
+            answer = bytes(act[words[0] - ACT_WINDOW:][:words[1]])
+        else:
+            data = payload[8:] or act[LARGE["input_address"]:][:LARGE["input_bytes"]]
+            output = bytes((byte + shift) % 256 for byte in data)
+            act[LARGE["output_address"]:LARGE["output_address"] + len(output)] = output
+            answer = wire.INFERENCE.pack(9, 8, 1) + bytes(4) + (output if words[1] == 0 else b"")
+        wire.encode(op, 0, payload), wire.encode(0, 0, answer)      # both fit a frame
+        yield answer
+
+
+LARGE = {**HEADER, "input_address": 5, "output_address": 8195}
+
+
+@pytest.mark.parametrize("size, requests", [
+    (wire.MOST_OUTPUT_BYTES, 1), (wire.MOST_OUTPUT_BYTES + 1, 2 + 1 + 2), (9224, 5 + 1 + 5)])
+def test_what_exceeds_a_frame_goes_in_parts(size, requests, monkeypatch):
+    monkeypatch.setitem(LARGE, "input_bytes", size)
+    monkeypatch.setitem(LARGE, "output_bytes", size)
+    data = bytes(n * 7 % 251 for n in range(size))
+    asked = wire.inference_requests(data, LARGE, limit_cycles=77)
+    assert len(asked) == requests
+    done = wire.parse_answers(list(answers(asked, 3)), LARGE)
+    assert (done.cycles, done.engine_cycles, len(done.layer_cycles)) == (9, 8, 1)
+    assert done.output == bytes((byte + 3) % 256 for byte in data)
+
+
+def test_an_input_of_another_size_is_refused():
+    with pytest.raises(DeviceError, match="input: 9 bytes; the model takes 0; give a whole input"):
+        wire.inference_requests(bytes(9), HEADER)
