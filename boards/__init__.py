@@ -1,5 +1,6 @@
 """Facts of each board."""
 
 from boards.boards import BOARDS, Board, find_board
+from boards.designs import check_design
 
-__all__ = ["BOARDS", "Board", "find_board"]
+__all__ = ["BOARDS", "Board", "check_design", "find_board"]

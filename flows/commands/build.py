@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from boards import Board, find_board
+from boards import Board, check_design, find_board
 from flows.fpga.implement import BITSTREAM, FIRMWARE, Implementation, check_resident, implement, make_bitstream
 from flows.fpga.synth import NETLIST_TOOLS, ROUTE_TOOLS
 from flows.report.console import Display
@@ -41,7 +41,7 @@ def emit_to(model_name: str, design_name: str, out: Path) -> dict[str, Any]:
     model = load_model(model_name, weight_bits=design.weight_bits)
     program = compile_graph(model.graph, design)
     contents: dict[str, tuple[str | bytes, str]] = {
-        "heddle_engine.v": (engine_verilog(design), ENGINE_NOTES[design.family]),
+        "heddle_engine.v": (engine_verilog(design), ENGINE_NOTES[find_board(design.board).family]),
         "Cfu.v": (cfu_verilog(), "the custom instructions, for LiteX's CFU port"),
         "heddle_config.h": (c_header(design=design), "C header: registers, windows, limits"),
         IMAGE: (program.image, "program and weights: " + (
@@ -83,6 +83,7 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
     """
     design = load_design(design_name)
     board = find_board(board_name or design.board)
+    check_design(design, board)
     model = load_model(model_name, weight_bits=design.weight_bits)
     program = compile_graph(model.graph, design)
     check_resident(program)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from boards import Board, find_board
+from boards import Board, check_design, find_board
 from flows.estimate.energy import energy_j
 from flows.estimate.resources import CALIBRATED_FAMILY, estimate_resources
 from flows.search.space import load_space
@@ -34,6 +34,7 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
     """
     design = load_design(design_name)
     board = find_board(board_name or design.board)
+    check_design(design, board)
     program = compile_graph(load_model(name, weight_bits=design.weight_bits).graph, design)
     if calibrated := board.family == CALIBRATED_FAMILY:
         metrics = estimate_program(program, board, load_space().hardware.clock_mhz)

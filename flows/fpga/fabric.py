@@ -8,7 +8,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from boards import Board, find_board
+from boards import Board, check_design, find_board
 from flows.fpga.implement import SEEDS
 from flows.fpga.synth import Netlist, Routed, count, route, synthesize
 from flows.run.queue import Failure, run_queue, say
@@ -106,8 +106,8 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
     """
     if not seeds:
         raise HeddleError(f"{preset}: no seeds to route with; give at least one")
-    family = design.family
-    device, board = DEVICES[family]
+    family = _family(design)
+    device = DEVICES[family][0]
     hear(preset, "synthesizing")
     netlist, enclosing = _netlist(store, design)
     place = (str(store.root.parent), store.limit_bytes)
@@ -140,22 +140,31 @@ def fabric_rows(store: Store, *, designs: Mapping[str, DesignPoint] = PRESETS, s
             raise
         except HeddleError as error:
             empty = dict.fromkeys(field.name for field in fields(FabricReport) if field.name != "macs_per_cycle")
-            yield {**empty, "preset": preset, "device": DEVICES[design.family][0], "error": str(error)}
+            device = DEVICES[find_board(design.board).family][0]
+            yield {**empty, "preset": preset, "device": device, "error": str(error)}
+
+
+def _family(design: DesignPoint) -> str:
+    """Device family of the design's board; raises SpecError where the design cannot be built for it."""
+    board = find_board(design.board)
+    check_design(design, board)
+    return board.family
 
 
 def _netlist(store: Store, design: DesignPoint) -> tuple[Netlist, int]:
     """The engine's netlist, and the registers that were put around it."""
-    if design.family == "ice40":
+    family = _family(design)
+    if family == "ice40":
         top, (verilog, enclosing) = "heddle_enclosed", enclosed_verilog(design)
     else:
         top, verilog, enclosing = "heddle_engine", engine_verilog(design), 0
-    key = {"verilog": sha256(verilog.encode()).hexdigest(), "top": top, "family": design.family,
+    key = {"verilog": sha256(verilog.encode()).hexdigest(), "top": top, "family": family,
            "tools": versions("yosys"), "sources": sources("flows.fpga.synth")}
 
     def make(folder: Path) -> None:
         source = folder / "engine.v"
         source.write_text(verilog)
-        synthesize([source], top, folder, family=design.family)
+        synthesize([source], top, folder, family=family)
         source.unlink()
 
     return Netlist.load(store.get("netlist", key, make)), enclosing

@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from boards import BOARDS, check_design
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
@@ -136,8 +137,11 @@ class Space:
 
 
 def buildable(candidate: Candidate) -> bool:
+    """Whether there is such a design, and its board has the cells for it; of an unknown board the job tells."""
     try:
-        candidate.design()
+        design = candidate.design()
+        if candidate.board in BOARDS:
+            check_design(design, BOARDS[candidate.board])
     except SpecError:
         return False
     return True

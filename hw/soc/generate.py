@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfile
 
-from boards import Board
+from boards import Board, check_design
 from hw.emit.cfu import cfu_verilog
 from hw.emit.verilog import engine_verilog
 from hw.spec.design import DesignPoint
@@ -78,9 +78,7 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     memory = memory or MemoryMap()
     if board.family != "ecp5":
         raise SpecError(f"board {board.name!r}: no SoC can be made for the {board.family} yet; choose a ulx3s board")
-    if design.family != board.family:
-        raise SpecError(f"memory={design.memory!r}: the {board.family} of board {board.name!r} has no such memories; "
-                        f"choose memory='bram'")
+    check_design(design, board)
     if design.cpu != "vexriscv":
         raise SpecError(f"cpu={design.cpu!r}: no SoC can be made with it yet; choose cpu='vexriscv'")
     if not CLOCK_MHZ[0] <= clock_mhz <= CLOCK_MHZ[1]:

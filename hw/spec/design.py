@@ -12,6 +12,7 @@ __all__ = ["LOCAL_WORDS", "SPRAM_ROW_BYTES", "DesignPoint"]
 
 WEIGHT_BITS = (8, 4, 2, 1)       # 1: binary, a set bit is -1
 ACT_BITS = (8, 4)
+ENGINES = ("wide", "compact")
 MEMORIES = ("bram", "spram")
 DATAFLOWS = ("output", "weight")
 STREAM_BYTES = (0, 2, 4)
@@ -41,6 +42,7 @@ class DesignPoint:
         If a field, or a combination of fields, cannot be built.
     """
 
+    engine: str = "wide"          # kind: "wide", or "compact": built for size, on memory="spram"
     rows: int = 2                 # output pixels in flight
     cols: int = 4                 # output channels in flight
     lanes: int = 4                # operand pairs per element and cycle
@@ -75,8 +77,8 @@ class DesignPoint:
             raise SpecError(f"weight_bytes={self.weight_bytes}: choose a multiple of 1024 from 1024 to 524288")
         _power_of_two("requantizers", self.requantizers, 1, self.cols)
         _power_of_two("depthwise_taps", self.depthwise_taps, 1, self.lanes)
-        for name, choices in (("weight_bits", WEIGHT_BITS), ("act_bits", ACT_BITS), ("memory", MEMORIES),
-                              ("dataflow", DATAFLOWS), ("stream_bytes", STREAM_BYTES),
+        for name, choices in (("engine", ENGINES), ("weight_bits", WEIGHT_BITS), ("act_bits", ACT_BITS),
+                              ("memory", MEMORIES), ("dataflow", DATAFLOWS), ("stream_bytes", STREAM_BYTES),
                               ("requantizer_cycles", (1, 2, 4)), ("requantizer_dsps", (4, 2, 0))):
             if getattr(self, name) not in choices:
                 raise SpecError(f"{name}={getattr(self, name)!r}: choose {', '.join(map(repr, choices))}")
@@ -84,7 +86,7 @@ class DesignPoint:
         if self.multiplier not in MULTIPLIERS:
             raise SpecError(f"multiplier={self.multiplier!r}: choose {' or '.join(MULTIPLIERS)}")
         check_kind(MULTIPLIERS[self.multiplier], weight_bits=self.weight_bits, act_bits=self.act_bits,
-                   lanes=self.lanes, cols=self.cols, family=self.family)
+                   lanes=self.lanes, cols=self.cols)
         if not self.product_bits <= self.acc_bits <= 32:
             raise SpecError(f"acc_bits={self.acc_bits}: {self.lanes} products of {self.act_bits}x{self.weight_bits} "
                             f"bits need {self.product_bits} and the requantizer takes 32; choose a width between")
@@ -115,11 +117,29 @@ class DesignPoint:
                             f"of {SPRAM_ROW_BYTES} bytes; lower cols to {SPRAM_ROW_BYTES}")
         if self.cpu not in CPUS:
             raise SpecError(f"cpu={self.cpu!r}: choose {', '.join(map(repr, CPUS))}")
+        if self.engine == "compact":
+            self._check_compact()
 
-    @property
-    def family(self) -> str:
-        """Device family: only an iCE40 has the single-port memories."""
-        return "ice40" if self.memory == "spram" else "ecp5"
+    def _check_compact(self) -> None:
+        """One row of columns that work in the same cycle, no memories in elements, one serial requantizer."""
+        ways = MULTIPLIERS[self.multiplier].ways
+        for field, fits, rule, remedy in (
+                ("memory", self.memory == "spram", "lies around the single-port memory", "set memory='spram'"),
+                ("weight_bits", self.weight_bits > 1, "has no binary weights", "raise weight_bits"),
+                ("multiplier", ways == 1, f"takes a product of each multiplier, and this one gives {ways}",
+                 "choose another multiplier"),
+                ("dataflow", self.dataflow == "output", "has no memories in its elements", "set dataflow='output'"),
+                ("depthwise_taps", self.depthwise_taps == 1, "has no memories in its elements",
+                 "set depthwise_taps=1"),
+                ("requantizers", self.requantizers == 1, "has one requantizer", "set requantizers=1"),
+                ("requantizer_cycles", self.requantizer_cycles > 1, "has a requantizer of several cycles",
+                 "raise requantizer_cycles to 2 or 4"),
+                ("weight_bits", self.weight_word_bits >= PARAM_BITS,
+                 f"takes a channel's {PARAM_BITS} bits of parameters from one weight word, and with cols={self.cols}, "
+                 f"lanes={self.lanes} this one has {self.weight_word_bits}", "raise weight_bits, cols or lanes")):
+            if not fits:
+                raise SpecError(f"{field}={getattr(self, field)!r}: the compact engine {rule}; "
+                                f"{remedy}, or set engine='wide'")
 
     @property
     def macs_per_cycle(self) -> int:
@@ -173,9 +193,7 @@ class DesignPoint:
     @property
     def compact(self) -> bool:
         """Built for size: one array row whose columns work in the same cycle, and one requantizer, of some cycles."""
-        return (self.memory == "spram" and self.rows == 1 and self.requantizers == 1 and self.requantizer_cycles > 1
-                and self.weight_bits > 1 and MULTIPLIERS[self.multiplier].ways == 1
-                and self.record_per_word and not self.has_local_memory)
+        return self.engine == "compact"
 
     @property
     def ways(self) -> int:

@@ -82,8 +82,8 @@ def product(kind: MultiplierKind, act: int, weight: int, *, weight_bits: int = 8
     return act * weight - sum(((act >> i & 1) << i) * (weight & ((1 << (dropped - i)) - 1)) for i in range(dropped))
 
 
-def check_kind(kind: MultiplierKind, *, weight_bits: int, act_bits: int, lanes: int, cols: int, family: str) -> None:
-    """Raises SpecError if an array of this shape, on devices of ``family``, cannot be built with ``kind``."""
+def check_kind(kind: MultiplierKind, *, weight_bits: int, act_bits: int, lanes: int, cols: int) -> None:
+    """Raises SpecError if an array of this shape cannot be built with ``kind``; of its ``family`` boards know."""
     name = f"multiplier={kind.name!r}"
     for field, value, takes in (("weight_bits", weight_bits, kind.weight_bits), ("act_bits", act_bits, kind.act_bits)):
         if value not in takes:
@@ -93,6 +93,3 @@ def check_kind(kind: MultiplierKind, *, weight_bits: int, act_bits: int, lanes: 
         if value % shared:
             raise SpecError(f"{name}: {shared} neighbouring {field} share a multiplier, and {field}={value}; "
                             f"choose a multiple of {shared} or another multiplier")
-    if kind.family not in (None, family):
-        raise SpecError(f"{name}: is made of cells of the {kind.family}, and this is a design for the {family}; "
-                        f"choose another multiplier{', or memory=' + repr('spram') if kind.family == 'ice40' else ''}")

@@ -21,8 +21,8 @@ from tests.support.layers import random_inputs, random_layer
 pytestmark = pytest.mark.sim
 
 DESIGN = DesignPoint(rows=2, cols=4, lanes=2, multiplier="trunc", act_bytes=4096, weight_bytes=16384)
-SPRAM = DesignPoint(rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2, requantizer_dsps=0,
-                    memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv")
+SPRAM = DesignPoint(engine="compact", rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2,
+                    requantizer_dsps=0, memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv")
 WIDE_SPRAM = replace(SPRAM, lanes=8)
 TALL = DesignPoint(rows=16, cols=4, lanes=4, act_bytes=8192, weight_bytes=16384)
 LAGGING = replace(DESIGN, requantizers=2)      # sums of the second turn come later than the requantizers could begin

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cosim.engine import build_engine
-from hw.spec.design import ACT_BITS, DATAFLOWS, STREAM_BYTES, WEIGHT_BITS, DesignPoint
+from hw.spec.design import ACT_BITS, DATAFLOWS, ENGINES, STREAM_BYTES, WEIGHT_BITS, DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
 from tests.support.engines import check_exact, check_outputs, random_programs
@@ -22,6 +22,7 @@ def random_design(rng):
         memory = SMALL_MEMORY if rng.random() < 0.25 else {"act_bytes": 16384}
         cycles = one_of(1, 1, 2, 4)
         fields = {
+            "engine": one_of(*ENGINES) if "memory" in memory else "wide",
             "rows": one_of(1, 2, 4, 8, 16) if "memory" not in memory else 1, "cols": one_of(1, 2, 4, 8, 16),
             "lanes": one_of(1, 2, 4, 8, 16), "weight_bits": one_of(*WEIGHT_BITS), "act_bits": one_of(*ACT_BITS),
             "multiplier": one_of(*MULTIPLIERS), "requantizers": one_of(1, 2, 4, 8),

@@ -10,6 +10,8 @@ from tests.support.engines import check_exact, check_outputs, random_programs, w
 SMALL = {"act_bytes": 8192, "weight_bytes": 32768}
 STREAMING = DesignPoint(rows=4, cols=4, lanes=4, requantizers=4, depthwise_taps=4, act_bytes=8192, weight_bytes=4096,
                         stream_bytes=2)
+SPRAM = {"rows": 1, "cols": 4, "lanes": 4, "memory": "spram", "act_bytes": 131072, "weight_bytes": 4096}
+SERIAL = {"requantizer_cycles": 2, "requantizer_dsps": 0}
 DESIGNS = {
     "streaming": STREAMING,
     "packed": DesignPoint(rows=2, cols=4, lanes=4, weight_bits=4, multiplier="packed", requantizers=2,
@@ -20,14 +22,12 @@ DESIGNS = {
                         depthwise_taps=2, **SMALL),
     "serial": DesignPoint(rows=2, cols=4, lanes=2, weight_bits=2, multiplier="lut", requantizers=2,
                           requantizer_cycles=2, requantizer_dsps=0, **SMALL),
-    "spram": DesignPoint(rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2, requantizer_dsps=0,
-                         memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv"),
-    "wide spram": DesignPoint(rows=1, cols=4, lanes=8, multiplier="mac16", requantizer_cycles=2, requantizer_dsps=0,
-                              memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv"),
+    "compact": DesignPoint(engine="compact", multiplier="mac16", **SPRAM, **SERIAL),
+    "compact, eight lanes": DesignPoint(engine="compact", multiplier="mac16", **{**SPRAM, "lanes": 8}, **SERIAL),
 }
 MORE = {
-    "quick spram": DesignPoint(rows=1, cols=4, lanes=4, memory="spram", act_bytes=131072, weight_bytes=4096,
-                               cpu="serv"),
+    "quick spram": DesignPoint(**SPRAM),
+    "serial spram": DesignPoint(multiplier="mac16", **SPRAM, **SERIAL),
     "one requantizer": DesignPoint(rows=2, cols=4, lanes=4, requantizers=1, **SMALL),
     "eight columns": DesignPoint(rows=4, cols=8, lanes=4, requantizers=8, requantizer_dsps=2, depthwise_taps=4,
                                  **SMALL),
@@ -38,8 +38,7 @@ MORE = {
     "wide stream": DesignPoint(rows=2, cols=8, lanes=4, requantizers=2, stream_bytes=4, act_bytes=8192,
                                weight_bytes=8192),
     "two columns": DesignPoint(rows=4, cols=2, lanes=4, requantizers=2, depthwise_taps=4, **SMALL),
-    "narrow spram": DesignPoint(rows=1, cols=4, lanes=4, weight_bits=2, multiplier="lut", requantizer_cycles=2,
-                                requantizer_dsps=0, memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv"),
+    "narrow spram": DesignPoint(weight_bits=2, multiplier="lut", **SPRAM, **SERIAL),
 }
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from boards import BOARDS
+from boards import BOARDS, find_board
 from flows.estimate import resources
 from flows.estimate.calibrate import SAMPLES, fit, measure_engine
 from flows.estimate.resources import engine_bram, engine_dsp, estimate_resources, features, load_model
@@ -15,7 +15,8 @@ from hw.spec.presets import PRESETS
 BOARD = BOARDS["ulx3s-85"]
 
 
-@pytest.mark.parametrize("name", [name for name, design in PRESETS.items() if design.family == "ecp5"])
+@pytest.mark.parametrize("name", [name for name, design in PRESETS.items()
+                                  if find_board(design.board).family == "ecp5"])
 def test_presets_fit_their_boards(name):
     design = PRESETS[name]
     assert BOARDS[design.board].shortfalls(estimate_resources(design, BOARDS[design.board]).used) == []

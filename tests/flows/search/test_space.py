@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from flows.search.space import DEFAULT_SPACE, Space, load_space
@@ -17,6 +19,11 @@ def test_default_space_is_as_large_as_promised():
     assert all(item.requantizers <= item.cols for item in found)
     assert {item.depthwise_taps for item in found} == {1, 4}
     assert all(item.design().depthwise_taps == item.depthwise_taps for item in found)
+
+
+def test_a_multiplier_of_another_family_makes_no_candidates():
+    space = Space(hardware=replace(Space().hardware, multipliers=("lut", "mac16")))
+    assert {item.multiplier for item in space.candidates()} == {"lut"}
 
 
 @pytest.mark.parametrize("text, says", [

@@ -10,8 +10,8 @@ DESIGNS = {
     "slices": DesignPoint(rows=2, cols=4, lanes=4, requantizers=2),
     "record per word": DesignPoint(rows=2, cols=4, lanes=4, requantizers=1),
     "one bit": DesignPoint(rows=4, cols=8, lanes=4, weight_bits=1, multiplier="lut", requantizers=8),
-    "spram": DesignPoint(rows=1, cols=4, lanes=4, memory="spram", requantizer_cycles=2, requantizer_dsps=0,
-                         act_bytes=131072, weight_bytes=4096),
+    "spram": DesignPoint(engine="compact", rows=1, cols=4, lanes=4, memory="spram", requantizer_cycles=2,
+                         requantizer_dsps=0, act_bytes=131072, weight_bytes=4096),
 }
 
 

@@ -1,4 +1,5 @@
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -37,6 +38,7 @@ def test_presets_have_the_promised_macs():
      r"stream_bytes=4: with memory='spram' weights stream from there; set stream_bytes to 0"),
     ({"memory": "spram"}, r"memory='spram', rows=2: the port has time for the outputs of one row per tile; lower rows"),
     ({"memory": "spram", "rows": 1, "cols": 8}, r"memory='spram', cols=8: the outputs of an array row .* lower cols"),
+    ({"engine": "small"}, r"engine='small': choose 'wide', 'compact'"),
     ({"cpu": "arm"}, r"cpu='arm': choose 'vexriscv', 'serv'"),
 ])
 def test_impossible_design_says_what_to_do(fields, text):
@@ -44,8 +46,51 @@ def test_impossible_design_says_what_to_do(fields, text):
         DesignPoint(**fields)
 
 
+COMPACT = {"engine": "compact", "rows": 1, "cols": 4, "lanes": 4, "memory": "spram", "act_bytes": 131072,
+           "requantizer_cycles": 2, "requantizer_dsps": 0}
+
+
+@pytest.mark.parametrize("fields, text", [
+    ({"memory": "bram"}, "memory='bram': the compact engine lies around the single-port memory; "
+                         "set memory='spram', or set engine='wide'"),
+    ({"weight_bits": 1, "lanes": 8}, "weight_bits=1: the compact engine has no binary weights; "
+                                     "raise weight_bits, or set engine='wide'"),
+    ({"multiplier": "packed", "weight_bits": 4, "lanes": 8},
+     "multiplier='packed': the compact engine takes a product of each multiplier, and this one gives 2; "
+     "choose another multiplier, or set engine='wide'"),
+    ({"dataflow": "weight"}, "dataflow='weight': the compact engine has no memories in its elements; "
+                             "set dataflow='output', or set engine='wide'"),
+    ({"depthwise_taps": 4}, "depthwise_taps=4: the compact engine has no memories in its elements; "
+                            "set depthwise_taps=1, or set engine='wide'"),
+    ({"requantizers": 2}, "requantizers=2: the compact engine has one requantizer; "
+                          "set requantizers=1, or set engine='wide'"),
+    ({"requantizer_cycles": 1}, "requantizer_cycles=1: the compact engine has a requantizer of several cycles; "
+                                "raise requantizer_cycles to 2 or 4, or set engine='wide'"),
+    ({"weight_bits": 4}, "weight_bits=4: the compact engine takes a channel's 72 bits of parameters from one weight "
+                         "word, and with cols=4, lanes=4 this one has 64; raise weight_bits, cols or lanes, "
+                         "or set engine='wide'"),
+])
+def test_what_does_not_go_with_the_compact_engine(fields, text):
+    assert DesignPoint(**COMPACT).compact and not DesignPoint(**{**COMPACT, **fields, "engine": "wide"}).compact
+    with pytest.raises(SpecError) as caught:
+        DesignPoint(**{**COMPACT, **fields})
+    assert str(caught.value) == text
+
+
+def test_the_preset_is_compact_or_an_error():
+    assert PRESETS["up5k"].engine == "compact"
+    with pytest.raises(SpecError, match=r"^weight_bits=4: the compact engine takes"):
+        replace(PRESETS["up5k"], weight_bits=4)
+
+
+def test_toml_without_an_engine_is_wide():
+    table = tomllib.loads(to_toml(PRESETS["up5k"]))
+    assert table.pop("engine") == "compact"
+    assert design_from_table(table, "old.toml") == replace(PRESETS["up5k"], engine="wide")
+
+
 def test_unknown_key_names_the_file():
-    with pytest.raises(SpecError, match=r"my.toml: unknown key 'row'; a design has rows, cols"):
+    with pytest.raises(SpecError, match=r"my.toml: unknown key 'row'; a design has engine, rows, cols"):
         design_from_table({"row": 4}, "my.toml")
 
 

@@ -217,8 +217,8 @@ KINDS = {
     "truncated": DesignPoint(rows=2, cols=4, lanes=4, multiplier="trunc", depthwise_taps=2, **MEMORIES),
     "streamed": DesignPoint(rows=4, cols=4, lanes=4, requantizers=4, act_bytes=8192, weight_bytes=4096,
                             stream_bytes=2),
-    "spram": DesignPoint(rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2, requantizer_dsps=0,
-                         memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv"),
+    "spram": DesignPoint(engine="compact", rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2,
+                         requantizer_dsps=0, memory="spram", act_bytes=131072, weight_bytes=4096, cpu="serv"),
 }
 
 
