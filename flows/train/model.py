@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import is_zipfile
 
 from flows.run.store import open_store
 from flows.search.space import load_space
@@ -25,7 +26,7 @@ class Model:
 
     def content(self) -> bytes:
         """Of a ``model.npz`` with this graph."""
-        if self.path.suffix == ".npz":
+        if is_zipfile(self.path):
             return self.path.read_bytes()
         with TemporaryDirectory() as folder:
             copy = Path(folder) / "model.npz"
@@ -43,22 +44,17 @@ def load_model(name: str, *, weight_bits: int = 8) -> Model:
     SpecError
         If there is no such thing.
     GraphError
-        If the file is not a model.
+        If the file is not a model that Heddle reads; the line says what it is.
     """
     path = Path(name)
-    if path.is_dir():
+    if (path / "model.npz").is_file():
         path = path / "model.npz"
-    if path.is_file():
-        if path.suffix == ".tflite":
-            from sw.frontend import load_tflite
+    if path.exists() and not (path.is_dir() and name in NETWORKS):
+        from sw.frontend import load_file
 
-            return Model(name=name, graph=load_tflite(path), path=path)
-        if path.suffix == ".onnx":
-            raise SpecError(f"model {name!r}: reading .onnx files is not built yet; give a .tflite file, a network's "
-                            f"name ({', '.join(NETWORKS)}) or a folder that Heddle wrote")
-        return Model(name=name, graph=Graph.load(path), path=path)
-    if path.suffix in (".tflite", ".npz"):
-        raise SpecError(f"model {name!r}: no such file")
+        return Model(name=name, graph=load_file(path), path=path)
+    if path.suffix or len(path.parts) > 1:
+        raise SpecError(f"model {name!r}: no such file or folder")
     if name not in NETWORKS:
         raise SpecError(f"model {name!r}: neither a network ({', '.join(NETWORKS)}) nor a folder with model.npz; "
                         f"make one with `heddle train`")

@@ -12,7 +12,6 @@ from flows.report.console import Display
 from flows.report.tables import show_estimate
 from flows.run.files import write_whole
 from flows.run.store import Store
-from flows.train.model import load_model
 from flows.verify.ladder import verify
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
@@ -112,20 +111,6 @@ def test_an_estimate_without_a_resource_model_has_cycles(tmp_path, capsys):
     assert set(document["resources"].values()) == {None}
     show_estimate(document, Display())
     assert "no resource model for icebreaker; synthesize" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", ["", "model.npz"])
-def test_a_model_is_a_folder_or_a_file(model, name):
-    assert load_model(str(model / name)).path == model / "model.npz"
-
-
-def test_a_broken_model_says_so(tmp_path):
-    (tmp_path / "model.npz").write_bytes(b"no")
-    with pytest.raises(HeddleError, match=r"model.npz: not a Heddle model"):
-        load_model(str(tmp_path))
-    (tmp_path / "net.onnx").write_bytes(b"no")
-    with pytest.raises(HeddleError, match=r"net.onnx': reading .onnx files is not built yet"):
-        load_model(str(tmp_path / "net.onnx"))
 
 
 @pytest.mark.parametrize("record, says", [

@@ -99,10 +99,11 @@ def test_an_add_in_either_order(tmp_path, order):
      r"layer 0 softmax0 \(softmax\): scale 0.1.*a softmax gives 1/256, -128 and 8 bits"),
     ([IMAGE, tensor((1, 5, 5, 4), scale=1 / 256, zero=-128)],
      [operator("SOFTMAX", [0], 1, "SoftmaxOptions", Beta=1e-9)], {}, "operator 0 SOFTMAX: beta 1e-09 times scale"),
-    ([IMAGE, tensor((1, 3, 3, 4), zero=3, kind="UINT8")], [pool("MAX_POOL_2D", 1)], {}, "is not int8; quantize"),
+    ([IMAGE, tensor((1, 3, 3, 4), zero=3, kind="UINT8")], [pool("MAX_POOL_2D", 1)], {},
+     "^net.tflite: tensor 1 is UINT8, not INT8; convert the network again with full-integer post-training "),
     (*depthwise(weights(1, 3, 3, 12), DilationHFactor=2), {}, "DEPTHWISE_CONV_2D: dilation is not supported; use"),
     (*depthwise(weights(1, 3, 3, 12), scale=0.6), {}, "output scale factor 1.2.*: the requantizer takes factors"),
-    (*depthwise(weights(1, 3, 3, 12), zero=1), {}, "weights with a zero point are not supported"),
+    (*depthwise(weights(1, 3, 3, 12), zero=1), {}, "tensor 1: weights with a zero point are not supported"),
     (*depthwise(weights(1, 3, 3, 6), output=(1, 5, 5, 6)), {}, "weights take 6 channels, but the tensor before has 4"),
 ])
 def test_what_cannot_be_loaded_is_named(tmp_path, tensors, operators, options, text):

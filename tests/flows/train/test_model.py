@@ -1,0 +1,60 @@
+"""``MODEL`` of the command line."""
+
+import pytest
+import torch
+
+from flows.cli import main
+from flows.train.model import load_model
+from hw.spec.errors import SpecError
+from tests.sw.frontend.files import operator, tensor, write
+
+POOL = operator("MAX_POOL_2D", [0], 1, "Pool2DOptions", Padding=1, StrideW=2, StrideH=2, FilterWidth=2, FilterHeight=2)
+
+
+@pytest.fixture
+def tflite(tmp_path):
+    return write(tmp_path / "net.tflite", [tensor((1, 4, 4, 2), zero=3), tensor((1, 2, 2, 2), zero=3)], [POOL])
+
+
+def test_a_file_a_folder_and_what_heddle_wrote(tmp_path, tflite):
+    model = load_model(str(tflite))
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved/model.npz").write_bytes(model.content())
+    for name in ("saved", "saved/model.npz"):
+        again = load_model(str(tmp_path / name))
+        assert again.path == tmp_path / "saved/model.npz"
+        assert again.graph.types() == model.graph.types()
+        assert again.content() == again.path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["gone.tflite", "gone.pt", "runs/gone"])
+def test_what_is_not_there_is_said(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        load_model(name)
+    assert str(caught.value) == f"model {name!r}: no such file or folder"
+
+
+def test_a_name_of_no_network_lists_the_networks():
+    with pytest.raises(SpecError, match=r"model 'gone': neither a network \(mlp, .*\) nor a folder with model.npz"):
+        load_model("gone")
+
+
+@pytest.mark.parametrize("command", ["estimate", "verify", "emit", "build"])
+def test_a_foreign_file_is_one_line_and_status_2(tmp_path, monkeypatch, capsys, command):
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "net.pt")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main([command, "net.pt", "--design", "ecp5-25", *(["--board", "ulx3s-25"] if command == "build" else [])])
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert said.err.startswith("heddle: net.pt: is a torch.save file; it holds no network that can be read")
+
+
+def test_a_network_wins_over_a_folder_of_its_name(tmp_path, monkeypatch, tflite):
+    (tmp_path / "stored").mkdir()
+    load_model(str(tflite)).graph.save(tmp_path / "stored/model.npz")
+    (tmp_path / "mlp").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("flows.train.model.train_stored", lambda *_: tmp_path / "stored")
+    assert load_model("mlp").path == tmp_path / "stored/model.npz"
