@@ -1,146 +1,159 @@
-"""Labelled images, split once and for all, with a digest that says which ones they are."""
+"""Labelled arrays, split once and for all, with a digest that says which ones they are."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 
 from hw.spec.errors import HeddleError
-from sw.data.idx import read_images, read_labels
 from sw.graph.graph import TensorType
 
-__all__ = ["SEED", "SPLITS", "DataError", "Dataset", "load_dataset"]
+__all__ = ["SPLITS", "DataError", "Dataset", "image_shape"]
 
-SEED = 0                 # of the split
 SPLITS = ("train", "valid", "test")
-DIGITS_TEST = 360        # images
-DIGITS_VALID = 180       # images
-DIGITS_PEAK = 16         # grey value of full ink
+MOST_CLASSES = 4096
+STEPS = 255              # of an int8 input
+LOWEST = -128
+BLOCK = 4096             # inputs that are converted at a time: their float64 copies would fill the memory
+
+Shape = tuple[int, int, int]
 
 
 class DataError(HeddleError, ValueError):
-    """A data set cannot be read; the message names the file."""
+    """A data set cannot be read, or not be trained on; the message names the file."""
+
+
+def image_shape(shape: tuple[int, ...]) -> Shape:
+    """Height, width and channels, as a graph has them, of one input: features are the channels of a single pixel, a
+    sequence is a single row. Nothing else maps ranks.
+
+    >>> image_shape((6,)), image_shape((128, 9)), image_shape((12, 12, 3))
+    ((1, 1, 6), (1, 128, 9), (12, 12, 3))
+    """
+    height, width, channels = (1,) * (3 - len(shape)) + shape
+    return height, width, channels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
-    """Images uint8 ``(N, height, width, channels)`` with labels int64 ``(N,)``, in three disjoint splits.
+    """Inputs with labels int64 ``(N,)`` in three disjoint splits.
 
-    ``valid`` is for choosing between networks; ``test`` is only reported.
+    Inputs are ``(N, features)``, ``(N, length, channels)`` or ``(N, height, width, channels)``, all splits alike:
+    float32, which mean themselves, or integers, which mean ``(stored - offset) * scale``. Real values may be negative;
+    0 is what stands around an image. ``valid`` is for choosing between networks; ``test`` is only reported.
+
+    Raises
+    ------
+    DataError
+        If arrays, labels or fields do not go together; the message names the split or the field.
     """
 
     name: str
     classes: int
-    peak: int                 # pixel value that means 1.0
-    seed: int                 # of the split
-    inputs: dict[str, np.ndarray]   # by split
+    seed: int                         # of the split
+    inputs: dict[str, np.ndarray]     # by split
     labels: dict[str, np.ndarray]
+    scale: float = 1.0                # real value of one step of a stored integer
+    offset: float = 0.0               # stored integer that means 0
+    shift: tuple[int, int] = (0, 0)   # rows, columns: a training input moved by up to that much keeps its class
+    warnings: tuple[str, ...] = ()    # what the data lacks though they can be trained on, a line each
 
     def __post_init__(self) -> None:
         for split in SPLITS:
-            images, labels = self.inputs[split], self.labels[split]
-            if images.dtype != np.uint8 or images.ndim != 4 or labels.shape != (len(images),):
-                raise DataError(f"{self.name}: {split} has images {images.dtype}{images.shape} and labels "
-                                f"{labels.shape}; expected uint8 (N, height, width, channels) and (N,)")
-            if not len(images):
-                raise DataError(f"{self.name}: no images in the {split} split; give a larger data set")
-            if labels.min() < 0 or labels.max() >= self.classes:
-                raise DataError(f"{self.name}: {split} has the label {labels.max()}; there are {self.classes} classes")
+            self._check_split(split)
+        if not 2 <= self.classes <= MOST_CLASSES:
+            raise DataError(f"{self.name}: classes={self.classes}; 2 to {MOST_CLASSES} can be told apart")
+        if not (np.isfinite(self.scale) and self.scale > 0 and np.isfinite(self.offset)):
+            raise DataError(f"{self.name}: scale={self.scale:g}, offset={self.offset:g}; the scale is above 0 and both "
+                            f"are finite")
+        if self.inputs["train"].dtype.kind == "f" and (self.scale, self.offset) != (1.0, 0.0):
+            raise DataError(f"{self.name}: scale={self.scale:g}, offset={self.offset:g}: float inputs mean themselves; "
+                            f"multiply them before")
+        for axis, moved, size in zip(("rows", "columns"), self.shift, self.shape, strict=False):
+            if not 0 <= moved < size:
+                raise DataError(f"{self.name}: shift={self.shift}: an input with {size} {axis} moves by 0 to "
+                                f"{size - 1} of them")
+        if (first := self.inputs["train"]).min() == first.max():
+            raise DataError(f"{self.name}: every value of the train split is {first.flat[0]:g}; there is nothing to "
+                            f"learn from")
+
+    def _check_split(self, split: str) -> None:
+        inputs, labels, first = self.inputs[split], self.labels[split], self.inputs["train"]
+        stored = inputs.dtype == np.float32 or inputs.dtype.kind in "iu" and inputs.dtype.itemsize <= 4
+        if not stored or not 2 <= inputs.ndim <= 4 or labels.shape != (len(inputs),) or labels.dtype != np.int64:
+            raise DataError(f"{self.name}: {split} has inputs {inputs.dtype}{inputs.shape} and labels "
+                            f"{labels.dtype}{labels.shape}; expected float32 or integers of up to 32 bits, "
+                            f"(N, features), (N, length, channels) or (N, height, width, channels), and int64 (N,)")
+        if (inputs.shape[1:], inputs.dtype) != (first.shape[1:], first.dtype):
+            raise DataError(f"{self.name}: {split} has inputs {inputs.dtype}{inputs.shape[1:]}, train has "
+                            f"{first.dtype}{first.shape[1:]}; make them alike")
+        if not inputs.size:
+            raise DataError(f"{self.name}: no inputs in the {split} split; give a larger data set")
+        if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
+            number = int(np.argwhere(~np.isfinite(inputs))[0][0])
+            raise DataError(f"{self.name}: input {number} of the {split} split has a value that is not finite; "
+                            f"remove it or fill the gap")
+        if labels.min() < 0 or labels.max() >= self.classes:
+            wrong = labels.min() if labels.min() < 0 else labels.max()
+            raise DataError(f"{self.name}: {split} has the label {wrong}; there are {self.classes} classes, from 0")
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Shape:
         """Height, width and channels of one input."""
-        return self.inputs["train"].shape[1:]
+        return image_shape(self.inputs["train"].shape[1:])
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over everything that training and testing read."""
-        state = sha256(repr((self.name, self.classes, self.peak, self.seed, self.shape)).encode())
+        kinds = [(str(self.inputs[split].dtype), self.inputs[split].shape) for split in SPLITS]
+        fields = (self.name, self.classes, self.seed, float(self.scale), float(self.offset), self.shift, kinds)
+        state = sha256(repr(fields).encode())
         for split in SPLITS:
             state.update(np.ascontiguousarray(self.inputs[split]).tobytes())
             state.update(self.labels[split].astype("<i8").tobytes())
         return state.hexdigest()
 
     def real(self, split: str) -> np.ndarray:
-        """Inputs of a split as float32 from 0 to 1."""
-        return self.inputs[split].astype(np.float32) / np.float32(self.peak)
+        """Inputs of a split by their real values, float32 ``(N, height, width, channels)``."""
+        stored = self.inputs[split]
+        if stored.dtype.kind != "f":
+            values = np.empty(stored.shape, np.float32)
+            for start in range(0, len(stored), BLOCK):
+                part = slice(start, start + BLOCK)
+                values[part] = (stored[part].astype(np.float64) - self.offset) * self.scale
+            stored = values
+        return stored.reshape(len(stored), *self.shape)
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        """Least and largest real value of the train split, and 0, which every quantized type has to hold."""
+        stored = self.inputs["train"]
+        bounds = ((float(bound) - self.offset) * self.scale for bound in (stored.min(), stored.max()))
+        low, high = (float(np.float32(bound)) for bound in bounds)
+        return min(low, 0.0), max(high, 0.0)
+
+    @property
+    def input_type(self) -> TensorType:
+        """The int8 type that spans the range of the train split; others are clamped to it."""
+        low, high = self.range
+        scale = (high - low) / STEPS
+        return TensorType(shape=self.shape, scale=scale, zero_point=round(LOWEST - low / scale))
 
     def quantized(self, split: str, kind: TensorType) -> np.ndarray:
-        """Inputs of a split as int8 of type ``kind``, as a network takes them."""
+        """Inputs of a split as int8 of type ``kind``, as a network takes them.
+
+        Raises
+        ------
+        DataError
+            If ``kind`` has another shape.
+        """
+        if kind.shape != self.shape:
+            raise DataError(f"{self.name}: inputs are {_by(self.shape)}, but the model takes {_by(kind.shape)}; give "
+                            f"the data set that it was trained on")
         scaled = np.round(self.real(split).astype(np.float64) / kind.scale) + kind.zero_point
-        return np.clip(scaled, -128, 127).astype(np.int8)
+        return np.clip(scaled, kind.low, kind.high).astype(np.int8)
 
 
-def _split(images: np.ndarray, labels: np.ndarray, held: int, seed: int) -> tuple[np.ndarray, ...]:
-    """Images and labels that stay, then those held back, with the classes in proportion."""
-    from sklearn.model_selection import train_test_split
-
-    stay, out = train_test_split(np.arange(len(labels)), test_size=held, stratify=labels, random_state=seed)
-    stay, out = np.sort(stay), np.sort(out)
-    return images[stay], labels[stay], images[out], labels[out]
-
-
-def _splits(train: tuple[np.ndarray, ...], test: tuple[np.ndarray, ...]) -> dict[str, dict[str, np.ndarray]]:
-    """``inputs`` and ``labels`` of a data set; ``train`` is images and labels that stay, then those of ``valid``."""
-    images, labels, valid_images, valid_labels = train
-    return {"inputs": {"train": images, "valid": valid_images, "test": test[0]},
-            "labels": {"train": labels, "valid": valid_labels, "test": test[1]}}
-
-
-def _digits(path: str) -> Dataset:
-    """scikit-learn's 1,797 handwritten digits of 8x8 pixels; they come with the library."""
-    from sklearn.datasets import load_digits
-
-    if path:
-        raise DataError(f"data 'digits:{path}': the digits come with scikit-learn and take no path; write digits")
-    bunch = load_digits()
-    images, labels = bunch.images.astype(np.uint8)[..., None], bunch.target.astype(np.int64)
-    images, labels, *test = _split(images, labels, DIGITS_TEST, SEED)
-    return Dataset(name="digits", classes=10, peak=DIGITS_PEAK, seed=SEED,
-                   **_splits(_split(images, labels, DIGITS_VALID, SEED), tuple(test)))
-
-
-def _mnist(path: str) -> Dataset:
-    """Images in MNIST's IDX format, from a folder with its four files, as they are or with ``.gz``."""
-    folder = Path(path)
-    if not path or not folder.is_dir():
-        raise DataError(f"data 'mnist:{path}': no such folder; give the one that holds train-images-idx3-ubyte")
-    pairs = {}
-    for part in ("train", "t10k"):
-        images, labels = read_images(folder, part), read_labels(folder, part)
-        if len(images) != len(labels):
-            raise DataError(f"{folder}: {part} has {len(images)} images but {len(labels)} labels; "
-                            f"fetch both files again")
-        pairs[part] = images, labels
-    images, labels = pairs["train"]
-    classes = int(labels.max()) + 1
-    train = _split(images, labels, max(classes, len(images) // 12), SEED)
-    return Dataset(name="mnist", classes=classes, peak=255, seed=SEED, **_splits(train, pairs["t10k"]))
-
-
-SOURCES: dict[str, Callable[[str], Dataset]] = {"digits": _digits, "mnist": _mnist}
-
-
-def load_dataset(name: str) -> Dataset:
-    """``digits``, or ``mnist:PATH`` with the folder of an IDX data set.
-
-    Raises
-    ------
-    DataError
-        If the name is unknown, or a file is missing or damaged.
-
-    >>> load_dataset("digits").inputs["test"].shape
-    (360, 8, 8, 1)
-    """
-    source, _, path = name.partition(":")
-    if source not in SOURCES:
-        raise DataError(f"data {name!r}: unknown; choose digits or mnist:PATH")
-    try:
-        return SOURCES[source](path)
-    except DataError:
-        raise
-    except (OSError, ValueError) as error:
-        raise DataError(f"data {name!r}: {error}") from error
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

@@ -1,4 +1,4 @@
-"""MNIST's IDX format: a big-endian header (magic, sizes), then bytes."""
+"""Folders in MNIST's IDX format: files of a big-endian header (type, rank, sizes) and then numbers."""
 
 import gzip
 import zlib
@@ -6,49 +6,94 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["IMAGES_MAGIC", "LABELS_MAGIC", "read_idx", "read_images", "read_labels"]
+from sw.data.assemble import Part, assemble
+from sw.data.dataset import DataError, Dataset
 
-IMAGES_MAGIC = 0x803   # unsigned bytes, 3 dimensions
-LABELS_MAGIC = 0x801   # unsigned bytes, 1 dimension
+__all__ = ["load_folder", "read_idx"]
+
+#: type byte of the header -> numbers as they lie in the file
+TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+PARTS = ("train", "t10k")
+BYTE_PEAK = 255          # unsigned bytes are pixels, from 0 to this, which means 1
+SHIFT = 1                # pixels, by which an image may be moved
 
 
-def _find(folder: Path, part: str, what: str, rank: int) -> Path:
+def _find(folder: Path, part: str, what: str) -> Path:
     """The file of one part, under any of the names it is published by."""
-    stems = (f"{part}-{what}-idx{rank}-ubyte", f"{part}-{what}.idx{rank}-ubyte")
-    for stem in stems:
-        for path in (folder / stem, folder / f"{stem}.gz"):
-            if path.is_file():
-                return path
-    raise ValueError(f"{folder / stems[0]}: no such file (nor with .gz); put MNIST's four files into this folder")
+    found = sorted(path for gap in "-." for path in folder.glob(f"{part}-{what}{gap}idx[1-9]*") if path.is_file())
+    kept = [path for path in found if path.suffix != ".gz" or path.with_suffix("") not in found]
+    if not kept:
+        rank = 3 if what == "images" else 1
+        raise DataError(f"{folder / f'{part}-{what}-idx{rank}-ubyte'}: no such file (nor with .gz); put MNIST's four "
+                        f"files into this folder")
+    if len(kept) > 1:
+        raise DataError(f"{folder}: both {kept[0].name} and {kept[1].name}; keep the one that is meant")
+    return kept[0]
 
 
-def read_idx(path: Path, magic: int) -> np.ndarray:
-    """The array of one file, uint8; ``.gz`` is unpacked. Raises ValueError with one clear line."""
+def read_idx(path: Path) -> np.ndarray:
+    """The array of one file in the machine's byte order, float32 where the file has float64; ``.gz`` is unpacked.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or is no IDX file.
+    """
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: cannot be read ({error}); fetch it again") from error
-    rank = magic & 0xFF
-    header = np.frombuffer(data[:4 + 4 * rank], ">u4") if len(data) >= 4 + 4 * rank else np.zeros(0, ">u4")
-    if not len(header):
-        raise ValueError(f"{path}: truncated, {len(data)} bytes are no IDX header; fetch it again")
-    if header[0] != magic:
-        raise ValueError(f"{path}: magic number {int(header[0]):#010x}, expected {magic:#010x}; "
-                         f"not this kind of IDX file")
-    shape = tuple(int(size) for size in header[1:])
-    body = len(data) - 4 - 4 * rank
-    expected = int(np.prod(shape, dtype=object))
+        raise DataError(f"{path}: cannot be read ({error}); fetch it again") from error
+    if len(data) < 4 or len(data) < 4 + 4 * data[3]:
+        raise DataError(f"{path}: truncated, {len(data)} bytes are no IDX header; fetch it again")
+    magic, rank = int.from_bytes(data[:4], "big"), data[3]
+    if magic >> 16 or data[2] not in TYPES or not rank:
+        raise DataError(f"{path}: magic number {magic:#010x} is no IDX file's; it starts with two zero bytes, a type "
+                        f"({', '.join(f'{code:#04x}' for code in TYPES)}) and a rank")
+    shape = tuple(int(size) for size in np.frombuffer(data, ">u4", rank, offset=4))
+    stored = np.dtype(TYPES[data[2]])
+    body, expected = len(data) - 4 - 4 * rank, int(np.prod(shape, dtype=object)) * stored.itemsize
     if body != expected:
-        raise ValueError(f"{path}: {'truncated' if body < expected else 'too long'}, {body} bytes of data where the "
-                         f"header promises {expected}; fetch it again")
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)
+        raise DataError(f"{path}: {'truncated' if body < expected else 'too long'}, {body} bytes of data where the "
+                        f"header promises {expected}; fetch it again")
+    array = np.frombuffer(data, stored, offset=4 + 4 * rank).reshape(shape)
+    return array.astype(np.float32 if stored.kind == "f" else stored.newbyteorder("="))
 
 
-def read_images(folder: Path, part: str) -> np.ndarray:
-    """Images of ``train`` or ``t10k``, uint8 ``(N, height, width, 1)``."""
-    return read_idx(_find(folder, part, "images", 3), IMAGES_MAGIC)[..., None]
+def _inputs(path: Path) -> np.ndarray:
+    """Rank 1 is one feature, rank 2 features, rank 3 grey images, rank 4 images with their channels last."""
+    array = read_idx(path)
+    if array.ndim > 4:
+        raise DataError(f"{path}: rank {array.ndim}; give (N, height, width, channels) or fewer axes")
+    return array[..., None] if array.ndim in (1, 3) else array
 
 
-def read_labels(folder: Path, part: str) -> np.ndarray:
-    """Labels of ``train`` or ``t10k``, int64 ``(N,)``."""
-    return read_idx(_find(folder, part, "labels", 1), LABELS_MAGIC).astype(np.int64)
+def _labels(path: Path) -> np.ndarray:
+    array = read_idx(path)
+    if array.ndim != 1 or array.dtype.kind == "f":
+        raise DataError(f"{path}: {array.dtype} of rank {array.ndim}; labels are whole numbers of rank 1")
+    return array.astype(np.int64)
+
+
+def load_folder(path: str) -> Dataset:
+    """The data set of a folder with MNIST's four files, as they are or with ``.gz``, of any type and rank up to 4.
+
+    Unsigned bytes are pixels, 255 of which mean 1; all other numbers mean themselves. Images of more than one row and
+    more than one column may be moved by a pixel. Numbers in one row are a table: a place has a meaning of its own.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, or cannot be trained on; the message names it.
+    """
+    folder = Path(path)
+    if not path or not folder.is_dir():
+        raise DataError(f"data 'mnist:{path}': no such folder; give the one that holds train-images-idx3-ubyte")
+    parts = []
+    for part in PARTS:
+        images, labels = _find(folder, part, "images"), _find(folder, part, "labels")
+        parts.append(Part(inputs=_inputs(images), labels=_labels(labels), inputs_from=str(images),
+                          labels_from=str(labels)))
+    train, test = parts
+    image = train.inputs.ndim == 4 and min(train.inputs.shape[1:3]) > SHIFT
+    return assemble("mnist", train, test, scale=1 / BYTE_PEAK if train.inputs.dtype == np.uint8 else 1.0,
+                    shift=(SHIFT, SHIFT) if image else (0, 0))

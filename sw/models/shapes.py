@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sw.models.networks import LayerSpec, ModelError, Shape
+from sw.models.layers import LayerSpec, ModelError, Shape
 
-__all__ = ["kernel_of", "macs", "padding_of", "shapes"]
+__all__ = ["kernel_of", "macs", "output_of", "padding_of", "shapes"]
 
 
 def kernel_of(layer: LayerSpec, taken: Shape) -> tuple[int, int]:
@@ -21,7 +21,8 @@ def padding_of(layer: LayerSpec, taken: Shape) -> tuple[int, int, int, int]:
     return total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2
 
 
-def _output(layer: LayerSpec, taken: Shape) -> Shape:
+def output_of(layer: LayerSpec, taken: Shape) -> Shape:
+    """Shape of the layer's output; raises ModelError where the layer does not fit its input."""
     if layer.op == "dense":
         return 1, 1, layer.channels
     if layer.op == "avgpool":
@@ -29,7 +30,8 @@ def _output(layer: LayerSpec, taken: Shape) -> Shape:
     else:
         height, width = (-(-size // stride) for size, stride in zip(taken, layer.stride, strict=False))
     if height < 1 or width < 1:
-        raise ModelError(f"{layer.op} {layer.kernel}: does not fit its input {taken}; use a smaller kernel")
+        raise ModelError(f"{layer.op} {layer.kernel}: does not fit its input {taken}; use a smaller kernel, "
+                         f"or kernel=(0, 0) for all of it")
     return height, width, layer.channels or taken[2]
 
 
@@ -37,7 +39,7 @@ def shapes(layers: Sequence[LayerSpec], shape: Shape) -> list[Shape]:
     """Shape of the input, then of each layer's output."""
     found = [shape]
     for layer in layers:
-        found.append(_output(layer, found[-1]))
+        found.append(output_of(layer, found[-1]))
     return found
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from hw.spec.feedback import Feedback, LatencyEntry, NoiseProfile
 from sw.data import Dataset
 from sw.models import build
-from sw.quant.batches import SHIFT, WIDE_START, batches, images_of, rate, shifted
+from sw.quant.batches import WIDE_START, batches, images_of, moved, rate
 from sw.quant.config import QuantError, TrainConfig
 from sw.quant.network import QuantNetwork
 from sw.quant.noise import Noise
@@ -86,7 +86,7 @@ class _Candidate:
     def __init__(self, entry: LatencyEntry, config: TrainConfig, data: Dataset, profile: NoiseProfile):
         generator = torch.Generator().manual_seed(config.seed)
         layers = build(config.network, data.shape, data.classes, entry.width)
-        self.network = QuantNetwork(layers, data.shape, 8, generator)
+        self.network = QuantNetwork(layers, data.input_type, 8, generator)
         self.network.add_noise(Noise(profile, generator))
         self.optimizer = torch.optim.Adam(self.network.parameters(), foreach=True)
 
@@ -113,15 +113,16 @@ def choose(config: TrainConfig, data: Dataset, feedback: Feedback) -> Pick:
     gate = _Gate([entry.cycles for entry in entries], config.latency_weight)
     runners = [_Candidate(entry, config, data, feedback.noise) for entry in entries]
     images, labels = images_of(data, "train"), torch.from_numpy(data.labels["train"])
+    reach = data.shift if config.augment else (0, 0)
     for done, part in _steps(config, data, generator):
-        moved = shifted(images[part], SHIFT if config.augment else 0, generator)
+        seen = moved(images[part], reach, generator)
         if done >= WIDE_START:
             for runner, entry in zip(runners, entries, strict=True):
                 runner.network.set_bits(entry.weight_bits)
         likely = (gate.probabilities >= UNLIKELY).tolist()
         for index, runner in enumerate(runners):
             if likely[index]:
-                gate.observe(index, runner.step(moved, labels[part], rate(done, config.learning_rate)))
+                gate.observe(index, runner.step(seen, labels[part], rate(done, config.learning_rate)))
         if done >= UNDECIDED:
             gate.step()
     best = entries[int(gate.probabilities.argmax())]

@@ -1,10 +1,13 @@
 """Quantization in floating point: values that integers can represent, with a straight-through gradient."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from sw.quant.config import QuantError
 
 __all__ = ["Range", "fake_activations", "fake_integers", "weight_limit", "weight_scale"]
 
@@ -77,6 +80,8 @@ class Range:
 
     def observe(self, value: Tensor) -> None:
         low, high = (float(bound) for bound in torch.aminmax(value.detach()))
+        if not math.isfinite(high - low):
+            raise QuantError(f"activations from {low} to {high}: the training does not converge; lower learning_rate")
         low, high = 0.0 if self.relu else min(low, 0.0), max(high, 0.0)
         first = self.low == self.high
         keep = 0.0 if first else MOMENTUM

@@ -1,6 +1,7 @@
 """From the trained network to the integer graph, in TFLite's scheme."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.quant.config import QuantError
 from sw.quant.fake import fake_integers
-from sw.quant.network import INPUT_SCALE, INPUT_ZERO, QuantLayer, QuantNetwork
+from sw.quant.network import QuantLayer, QuantNetwork
 
 __all__ = ["lower", "quantize_multiplier"]
 
@@ -85,9 +86,11 @@ def lower(network: QuantNetwork, name: str) -> Graph:
     QuantError
         If a layer's numbers do not fit the requantizer; the message names the layer.
     """
-    kind = TensorType(shape=network.shape, scale=INPUT_SCALE, zero_point=INPUT_ZERO)
     layers: list[Layer] = []
     for index, layer in enumerate(network.layers):
-        taken = layers[-1].output if layers else kind
+        taken = layers[-1].output if layers else network.unit
         layers.append((_weighted if layer.weighted else _pool)(layer, f"{layer.spec.op}{index}", taken))
-    return Graph(name=name, input=kind, layers=tuple(layers)).check()
+    for index in range(next(index for index, layer in enumerate(network.layers) if layer.weighted)):
+        # What is pooled before any weight still has the input's measure, which is its real one in the graph.
+        layers[index] = replace(layers[index], output=replace(layers[index].output, scale=network.input.scale))
+    return Graph(name=name, input=network.input, layers=tuple(layers)).check()

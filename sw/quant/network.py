@@ -2,21 +2,22 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sw.graph.graph import TensorType
 from sw.models import LayerSpec, shapes
-from sw.models.networks import Shape
+from sw.models.layers import Shape
 from sw.models.shapes import kernel_of, padding_of
 from sw.quant.fake import Range, fake_activations, fake_integers, weight_scale
 from sw.quant.noise import LOWEST, Noise
 
-__all__ = ["INPUT_SCALE", "INPUT_ZERO", "QuantLayer", "QuantNetwork", "Signal"]
+__all__ = ["QuantLayer", "QuantNetwork", "Signal"]
 
-INPUT_SCALE, INPUT_ZERO = 1 / 255, -128   # inputs are from 0 to 1
 MARGIN = 1 + 1e-6      # keeps the requantizer's multiplier below 1
 NORM_MOMENTUM = 0.1
 LEAST_DEVIATION = 48   # accumulator steps; a channel that varies less is not stretched to fill the output's range
@@ -113,12 +114,17 @@ def _active(taken: Signal) -> Tensor:
 
 
 class QuantNetwork(nn.Module):
-    """All layers of a network; takes images ``(N, C, H, W)`` from 0 to 1 and returns logits ``(N, classes)``."""
+    """All layers of a network; takes real inputs ``(N, C, H, W)`` and returns logits ``(N, classes)``.
 
-    def __init__(self, layers: Sequence[LayerSpec], shape: Shape, bits: int, generator: torch.Generator):
+    Within, an input is measured in its largest magnitude, so that the weights that training starts from suit inputs
+    of any scale: ``unit`` is the type of the input in that measure.
+    """
+
+    def __init__(self, layers: Sequence[LayerSpec], taken: TensorType, bits: int, generator: torch.Generator):
         super().__init__()
-        sizes = shapes(layers, shape)
-        self.shape = shape
+        sizes = shapes(layers, taken.shape)
+        self.input = taken
+        self.unit = replace(taken, scale=1 / max(taken.high - taken.zero_point, taken.zero_point - taken.low))
         self.layers = nn.ModuleList(QuantLayer(spec, taken, output, bits, generator)
                                     for spec, taken, output in zip(layers, sizes, sizes[1:], strict=False))
 
@@ -132,8 +138,8 @@ class QuantNetwork(nn.Module):
             layer.bits = bits
 
     def forward(self, images: Tensor) -> Tensor:
-        value = fake_activations(images, INPUT_SCALE, INPUT_ZERO)
-        signal = Signal(value, INPUT_SCALE, INPUT_ZERO)
+        scale, zero_point = self.unit.scale, self.unit.zero_point
+        signal = Signal(fake_activations(images * (scale / self.input.scale), scale, zero_point), scale, zero_point)
         for layer in self.layers:
             signal = layer(signal)
         return signal.value.flatten(1)

@@ -14,7 +14,7 @@ from sw import golden
 from sw.data import Dataset
 from sw.graph.graph import Graph
 from sw.models import build
-from sw.quant.batches import SHIFT, WIDE_START, batches, images_of, rate, shifted
+from sw.quant.batches import WIDE_START, batches, images_of, moved, rate
 from sw.quant.choose import Pick, choose
 from sw.quant.config import QuantError, TrainConfig
 from sw.quant.lower import lower
@@ -24,7 +24,7 @@ from sw.quant.noise import Noise
 __all__ = ["EpochRecord", "Progress", "Trained", "evaluate", "train"]
 
 SETTLING = 32           # batches after the last step, for statistics and ranges to settle
-EVALUATION_BATCH = 512  # images
+EVALUATION_BATCH = 512  # inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class EpochRecord:
     """Where training stood after one epoch."""
 
     epoch: int            # from 1
-    loss: float           # mean over the epoch's training images
+    loss: float           # mean over the epoch's training inputs
     accuracy: float       # of the fake-quantized network on the validation split, 0 to 1
 
 
@@ -64,7 +64,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def evaluate(graph: Graph, data: Dataset, design: DesignPoint | None = None, *, split: str = "test") -> float:
-    """Share of a split's images that the integer graph gets right, with the multiplier of ``design`` (else exact).
+    """Share of a split's inputs that the integer graph gets right, with the multiplier of ``design`` (else exact).
 
     The answer is the first of the largest outputs, as the firmware has it.
     """
@@ -74,7 +74,7 @@ def evaluate(graph: Graph, data: Dataset, design: DesignPoint | None = None, *, 
 
 @torch.no_grad()
 def fake_accuracy(network: QuantNetwork, data: Dataset, split: str) -> float:
-    """Share of a split's images that the fake-quantized network gets right."""
+    """Share of a split's inputs that the fake-quantized network gets right."""
     network.eval()
     logits = torch.cat([network(part) for part in images_of(data, split).split(EVALUATION_BATCH)])
     network.train()
@@ -84,6 +84,7 @@ def fake_accuracy(network: QuantNetwork, data: Dataset, split: str) -> float:
 def _fit(network: QuantNetwork, data: Dataset, config: TrainConfig, generator: torch.Generator,
          progress: Progress | None) -> tuple[EpochRecord, ...]:
     images, labels = images_of(data, "train"), torch.from_numpy(data.labels["train"])
+    reach = data.shift if config.augment else (0, 0)
     optimizer = torch.optim.Adam(network.parameters(), foreach=True)
     curves: list[EpochRecord] = []
     endless = batches(data, config, generator)
@@ -92,14 +93,13 @@ def _fit(network: QuantNetwork, data: Dataset, config: TrainConfig, generator: t
         total = 0.0
         for step, part in enumerate(parts):
             optimizer.param_groups[0]["lr"] = rate((epoch + step / len(parts)) / config.epochs, config.learning_rate)
-            moved = shifted(images[part], SHIFT if config.augment else 0, generator)
-            loss = functional.cross_entropy(network(moved), labels[part])
+            loss = functional.cross_entropy(network(moved(images[part], reach, generator)), labels[part])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             total += float(loss.detach()) * len(part)
         if epoch == config.epochs - 1:
-            _settle(network, images, config, endless, generator)
+            _settle(network, images, endless, reach, generator)
         curves.append(EpochRecord(epoch=epoch + 1, loss=total / sum(map(len, parts)),
                                   accuracy=fake_accuracy(network, data, "valid")))
         if progress:
@@ -108,13 +108,13 @@ def _fit(network: QuantNetwork, data: Dataset, config: TrainConfig, generator: t
 
 
 @torch.no_grad()
-def _settle(network: QuantNetwork, images: Tensor, config: TrainConfig, endless: Iterator[list[Tensor]],
+def _settle(network: QuantNetwork, images: Tensor, endless: Iterator[list[Tensor]], reach: tuple[int, int],
             generator: torch.Generator) -> None:
     """Let statistics and ranges forget the weights that were before: narrow weights jump until the last step."""
     done = 0
     while done < SETTLING:
         for part in next(endless):
-            network(shifted(images[part], SHIFT if config.augment else 0, generator))
+            network(moved(images[part], reach, generator))
             done += 1
 
 
@@ -142,7 +142,7 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
             config = replace(config, width=pick.width, weight_bits=pick.weight_bits)
         generator = torch.Generator().manual_seed(config.seed)
         layers = build(config.network, data.shape, data.classes, config.width)
-        network = QuantNetwork(layers, data.shape, config.weight_bits, generator)
+        network = QuantNetwork(layers, data.input_type, config.weight_bits, generator)
         if feedback is not None:
             network.add_noise(Noise(feedback.noise, generator))
         curves = _fit(network, data, config, generator, progress)

@@ -1,13 +1,9 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from sw.data import DataError, Dataset, load_dataset
-from sw.data.dataset import SPLITS
+from sw.data.dataset import SPLITS, image_shape
 from sw.graph.graph import TensorType
-
-MNIST = Path(__file__).parents[4] / "shared/data/mnist"
 
 
 @pytest.fixture(scope="module")
@@ -15,63 +11,114 @@ def digits():
     return load_dataset("digits")
 
 
-def test_digits_are_all_there_once(digits):
-    from sklearn.datasets import load_digits
-
-    assert [len(digits.inputs[split]) for split in SPLITS] == [1257, 180, 360]
-    everything = np.concatenate([digits.inputs[split] for split in SPLITS]).reshape(1797, 64)
-    assert sorted(everything.tolist()) == sorted(load_digits().data.astype(int).tolist())
-    assert digits.shape == (8, 8, 1)
-    assert digits.classes == 10
+def dataset(every, **fields):
+    """The same inputs in every split, of classes 0, 1, 0, 1 ..."""
+    labels = np.arange(len(every)) % 2
+    return Dataset(**{"name": "some", "classes": 2, "seed": 0, "inputs": dict.fromkeys(SPLITS, every),
+                      "labels": dict.fromkeys(SPLITS, labels), **fields})
 
 
-def test_the_split_is_stratified_and_fixed(digits):
-    for split in SPLITS:
-        counts = np.bincount(digits.labels[split])
-        assert counts.min() >= 0.9 * counts.max()
-    again = load_dataset("digits")
-    assert again.digest == digits.digest
-    assert digits.digest.startswith("638d1b6c8ea1"), "the split or the data changed: stored results no longer compare"
+def noise(*shape, kind=np.float32):
+    values = np.random.default_rng(0).normal(0, 40, (6, *shape))
+    return np.clip(values, 0 if kind == np.uint8 else -128, 127).astype(kind)
 
 
-def test_the_digest_sees_one_pixel(digits):
+def test_the_digest_sees_one_pixel_and_every_fact(digits):
     changed = {split: images.copy() for split, images in digits.inputs.items()}
     changed["test"][7, 3, 3, 0] ^= 1
-    other = Dataset(name="digits", classes=10, peak=16, seed=0, inputs=changed, labels=digits.labels)
-    assert other.digest != digits.digest
+    fields = {"name": "digits", "classes": 10, "seed": 0, "labels": digits.labels, "scale": 1 / 16, "shift": (1, 1)}
+    same = Dataset(inputs=digits.inputs, **fields)
+    others = [Dataset(inputs=changed, **fields), Dataset(inputs=digits.inputs, **{**fields, "scale": 1 / 17}),
+              Dataset(inputs=digits.inputs, **{**fields, "shift": (0, 1)}),
+              Dataset(inputs=digits.inputs, offset=1.0, **fields)]
+    assert same.digest == digits.digest
+    assert len({data.digest for data in (same, *others)}) == 5
+    assert Dataset(inputs=digits.inputs, warnings=("looks odd",), **fields).digest == same.digest
 
 
-def test_real_and_quantized_agree(digits):
-    kind = TensorType(shape=digits.shape, scale=1 / 255, zero_point=-128)
-    real, quantized = digits.real("test"), digits.quantized("test", kind)
-    assert real.min() == 0
-    assert real.max() == 1
-    assert quantized.dtype == np.int8
-    assert np.abs(kind.scale * (quantized.astype(int) - kind.zero_point) - real).max() <= kind.scale / 2 + 1e-6
+def test_the_digest_sees_the_type_and_the_rank():
+    bytes_ = noise(3, 4, kind=np.int8)
+    found = {dataset(inputs).digest for inputs in (bytes_, bytes_.view(np.uint8), bytes_[..., None],
+                                                   bytes_.reshape(6, 12))}
+    assert len(found) == 4
 
 
-@pytest.mark.parametrize("name, error", [
-    ("cifar", r"data 'cifar': unknown; choose digits or mnist:PATH"),
-    ("digits:x", r"take no path; write digits"),
-    ("mnist", r"data 'mnist:': no such folder"),
-    ("mnist:/nonexistent", r"data 'mnist:/nonexistent': no such folder"),
+@pytest.mark.parametrize("shape, image", [((5,), (1, 1, 5)), ((7, 2), (1, 7, 2)), ((3, 4, 2), (3, 4, 2))])
+@pytest.mark.parametrize("kind", [np.float32, np.int8, np.uint8, np.int16, np.uint16, np.int32])
+def test_any_rank_and_type_becomes_an_image_of_the_same_numbers(shape, image, kind):
+    inputs = np.abs(noise(*shape)).astype(kind) if np.dtype(kind).kind == "u" else noise(*shape, kind=kind)
+    data = dataset(inputs, **({} if kind == np.float32 else {"scale": 0.25, "offset": 3.0}))
+    assert data.shape == image_shape(shape) == image
+    real = data.real("test")
+    assert real.dtype == np.float32
+    assert real.shape == (6, *image)
+    expected = inputs.astype(float) if kind == np.float32 else (inputs.astype(float) - 3) / 4
+    np.testing.assert_array_equal(real.ravel(), expected.astype(np.float32).ravel())
+
+
+@pytest.mark.parametrize("values, low, high, zero_point", [
+    ([0.0, 1.0], 0, 1, -128), ([-1.0, 1.0], -1, 1, 0), ([-3.0, -1.0], -3, 0, 127), ([5.0, 6.0], 0, 6, -128),
+    ([-0.5, 2.0], -0.5, 2, -77)])
+def test_the_input_type_spans_the_training_data_and_zero(values, low, high, zero_point):
+    data = dataset(np.array([values, values], np.float32))
+    kind = data.input_type
+    assert data.range == (low, high)
+    assert (kind.zero_point, kind.scale) == (zero_point, pytest.approx((high - low) / 255))
+    quantized = data.quantized("test", kind).astype(int)
+    assert np.abs(kind.scale * (quantized - zero_point) - data.real("test")).max() <= kind.scale * 0.501
+
+
+def test_only_the_training_split_decides_the_type():
+    inputs = {"train": np.array([[0.0], [1.0]], np.float32), "valid": np.array([[2.0], [1.0]], np.float32),
+              "test": np.array([[-9.0], [9.0]], np.float32)}
+    data = dataset(inputs["train"], inputs=inputs)
+    assert data.range == (0, 1)
+    assert data.quantized("test", data.input_type).ravel().tolist() == [-128, 127]
+
+
+def test_a_narrower_type_is_kept_to():
+    data = dataset(np.array([[0.0], [1.0]], np.float32))
+    kind = TensorType(shape=(1, 1, 1), scale=1 / 15, zero_point=-8, bits=4)
+    assert data.quantized("test", kind).ravel().tolist() == [-8, 7]
+
+
+def test_digits_quantize_as_pixels(digits):
+    assert digits.input_type == TensorType(shape=(8, 8, 1), scale=1 / 255, zero_point=-128)
+    assert digits.range == (0, 1)
+
+
+@pytest.mark.parametrize("fields, error", [
+    ({"inputs": dict.fromkeys(SPLITS, np.zeros((6, 3)))}, r"train has inputs float64\(6, 3\) and labels int64\(6,\)"),
+    ({"inputs": dict.fromkeys(SPLITS, np.zeros(6, np.float32))}, r"float32\(6,\) .* expected float32 or integers"),
+    ({"labels": dict.fromkeys(SPLITS, np.zeros(5, int))}, r"and labels int64\(5,\)"),
+    ({"labels": dict.fromkeys(SPLITS, np.zeros(6))}, r"labels float64\(6,\); expected .* and int64 \(N,\)"),
+    ({"inputs": {**dict.fromkeys(SPLITS, noise(3)), "test": noise(4)}},
+     r"test has inputs float32\(4,\), train has float32\(3,\); make them alike"),
+    ({"inputs": {**dict.fromkeys(SPLITS, noise(3)), "valid": noise(3, kind=np.int8)}},
+     r"valid has inputs int8\(3,\), train has float32\(3,\)"),
+    ({"inputs": {**dict.fromkeys(SPLITS, noise(3)), "test": noise(3)[:0]},
+      "labels": {**dict.fromkeys(SPLITS, np.arange(6) % 2), "test": np.zeros(0, int)}}, r"no inputs in the test split"),
+    ({"inputs": dict.fromkeys(SPLITS, np.array([[1], [2], [np.nan], [1], [1], [1]], np.float32))},
+     r"input 2 of the train split has a value that is not finite; remove it or fill the gap"),
+    ({"inputs": dict.fromkeys(SPLITS, np.full((6, 3), 7, np.uint8))},
+     r"every value of the train split is 7; there is nothing to learn from"),
+    ({"labels": dict.fromkeys(SPLITS, np.arange(6))}, r"train has the label 5; there are 2 classes, from 0"),
+    ({"labels": dict.fromkeys(SPLITS, np.arange(6) % 2 - 1)}, r"train has the label -1; there are 2 classes, from 0"),
+    ({"classes": 1, "labels": dict.fromkeys(SPLITS, np.zeros(6, int))}, r"classes=1; 2 to 4096 can be told apart"),
+    ({"classes": 5000}, r"classes=5000; 2 to 4096"),
+    ({"scale": 2.0}, r"scale=2, offset=0: float inputs mean themselves; multiply them before"),
+    ({"inputs": dict.fromkeys(SPLITS, noise(3, kind=np.int8)), "scale": 0.0}, r"scale=0, offset=0; the scale is abov"),
+    ({"inputs": dict.fromkeys(SPLITS, noise(3, kind=np.int8)), "offset": np.inf}, r"offset=inf; .* both are finite"),
+    ({"shift": (1, 0)}, r"shift=\(1, 0\): an input with 1 rows moves by 0 to 0 of them"),
+    ({"inputs": dict.fromkeys(SPLITS, noise(2, 5, 1)), "shift": (1, 5)},
+     r"shift=\(1, 5\): an input with 5 columns moves by 0 to 4"),
 ])
-def test_wrong_names_are_one_clear_line(name, error):
+def test_mistakes_are_named(fields, error):
     with pytest.raises(DataError, match=error) as caught:
-        load_dataset(name)
+        dataset(noise(3), **fields)
     assert "\n" not in str(caught.value)
 
 
-def test_labels_outside_the_classes_are_refused(digits):
-    with pytest.raises(DataError, match=r"train has the label 9; there are 9 classes"):
-        Dataset(name="digits", classes=9, peak=16, seed=0, inputs=digits.inputs, labels=digits.labels)
-
-
-@pytest.mark.skipif(not MNIST.is_dir(), reason="the MNIST files are not beside this checkout")
-def test_mnist_loads():
-    data = load_dataset(f"mnist:{MNIST}")
-    assert [len(data.inputs[split]) for split in SPLITS] == [55000, 5000, 10000]
-    assert data.shape == (28, 28, 1)
-    assert data.classes == 10
-    assert data.peak == 255
-    assert np.bincount(data.labels["test"]).min() > 800
+def test_a_model_of_another_shape_is_refused(digits):
+    with pytest.raises(DataError, match=r"digits: inputs are 8x8x1, but the model takes 1x64x1; give the data set"):
+        digits.quantized("test", TensorType(shape=(1, 64, 1), scale=1.0, zero_point=0))

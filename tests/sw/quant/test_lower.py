@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,12 +14,14 @@ from sw.quant.lower import lower, quantize_multiplier
 from sw.quant.network import QuantNetwork
 
 SHAPE = (8, 8, 1)
+PIXELS = TensorType(shape=SHAPE, scale=1 / 255, zero_point=-128)
 
 
-def network_of(layers, bits, seed=0, shape=SHAPE):
+def network_of(layers, bits, seed=0, shape=SHAPE, **kind):
     """A network with random parameters, some normalizations negative, and settled statistics."""
     generator = torch.Generator().manual_seed(seed)
-    network = QuantNetwork(layers, shape, bits, generator)
+    taken = replace(PIXELS, shape=shape, **kind)
+    network = QuantNetwork(layers, taken, bits, generator)
     with torch.no_grad():
         for layer in network.layers:
             if layer.weighted:
@@ -26,12 +29,15 @@ def network_of(layers, bits, seed=0, shape=SHAPE):
             if layer.weighted and layer.normalized:
                 layer.gamma.normal_(0, 1, generator=generator)
         for _ in range(20):
-            network(images_of(32, generator, shape))
+            network(images_of(32, generator, taken))
     return network.eval()
 
 
-def images_of(count, generator, shape=SHAPE):
-    return torch.rand(count, shape[2], *shape[:2], generator=generator) ** 3
+def images_of(count, generator, kind=PIXELS):
+    """Inputs all over what their type can hold, most of them near its lower end."""
+    height, width, channels = kind.shape
+    share = torch.rand(count, channels, height, width, generator=generator) ** 3
+    return kind.scale * (255 * share + kind.low - kind.zero_point)
 
 
 def difference(network, graph, images):
@@ -64,14 +70,46 @@ def test_one_layer_is_within_one_step():
         network = network_of([layer], 8, shape=(7, 5, 3))
         assert network.layers[0].gamma.min() < 0
         graph = lower(network, op)
-        assert difference(network, graph, images_of(20, torch.Generator().manual_seed(1), (7, 5, 3))).max() < 1.01
+        assert difference(network, graph, images_of(20, torch.Generator().manual_seed(1), graph.input)).max() < 1.01
 
 
 def test_a_dense_layer_reads_its_input_as_the_engine_stores_it():
     network = network_of([LayerSpec(op="dense", channels=5, relu=False)], 8, shape=(3, 2, 4))
     graph = lower(network, "dense")
     assert len(set(graph.layers[0].multiplier.tolist())) == 1, "dense layers are quantized per tensor"
-    assert difference(network, graph, images_of(20, torch.Generator().manual_seed(1), (3, 2, 4))).max() < 1.01
+    assert difference(network, graph, images_of(20, torch.Generator().manual_seed(1), graph.input)).max() < 1.01
+
+
+@pytest.mark.parametrize("scale, zero_point", [(1 / 255, -128), (40.0, 3), (1e-4, 127), (0.5, -100)])
+@pytest.mark.parametrize("op", ["conv", "depthwise", "dense"])
+def test_inputs_of_any_range_are_followed(op, scale, zero_point):
+    """Padding too, which is 0 and not the lowest value."""
+    kernel = {} if op == "dense" else {"kernel": (3, 3)}
+    layer = LayerSpec(op=op, channels=0 if op == "depthwise" else 4, relu=False, **kernel)
+    network = network_of([layer], 8, shape=(5, 9, 2), scale=scale, zero_point=zero_point)
+    graph = lower(network, op)
+    assert graph.input == TensorType(shape=(5, 9, 2), scale=scale, zero_point=zero_point)
+    assert difference(network, graph, images_of(50, torch.Generator().manual_seed(9), graph.input)).max() < 1.01
+
+
+def test_the_scale_of_the_input_is_only_a_name_for_its_steps():
+    """The same steps in millivolts as in volts: the same integers throughout."""
+    one, other = (lower(network_of(build("dscnn", SHAPE, 10), 8, scale=scale, zero_point=0), "dscnn")
+                  for scale in (1 / 128, 1000 / 128))
+    assert (one.input.scale, other.input.scale) == (1 / 128, 1000 / 128)
+    for first, second in zip(one.layers, other.layers, strict=True):
+        assert first.output == second.output
+        for name in ("weights", "bias", "multiplier", "shift"):
+            np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+def test_a_pool_before_any_weight_keeps_the_inputs_scale():
+    layers = [LayerSpec(op="avgpool", kernel=(2, 2)), LayerSpec(op="avgpool", kernel=(2, 2)),
+              LayerSpec(op="dense", channels=5, relu=False)]
+    network = network_of(layers, 8, scale=30.0, zero_point=-20)
+    graph = lower(network, "pooled")
+    assert [layer.output.scale for layer in graph.layers[:2]] == [30.0, 30.0]
+    assert difference(network, graph, images_of(20, torch.Generator().manual_seed(1), graph.input)).max() < 2.01
 
 
 def test_the_output_widens_so_that_multipliers_stay_below_1():
@@ -113,6 +151,6 @@ def test_tiny_multipliers_are_zero_and_large_ones_refused():
 
 def test_types_chain():
     graph = lower(network_of(build("dscnn", SHAPE, 10), 8), "dscnn")
-    assert graph.input == TensorType(shape=SHAPE, scale=1 / 255, zero_point=-128)
+    assert graph.input == PIXELS
     assert [layer.op for layer in graph.layers].count("avgpool") == 1
     assert graph.layers[0].act_min == graph.layers[0].output.zero_point == -128
