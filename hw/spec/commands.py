@@ -37,8 +37,8 @@ from collections.abc import Mapping
 
 from hw.spec.errors import SpecError
 
-__all__ = ["COMMAND_BITS", "COMMAND_FIELDS", "COUNTERS", "COUNTS", "ERRORS", "LAYER_LOG_ENTRIES", "MAGIC", "OPCODES",
-           "STREAM_FIELDS", "checksum", "decode", "encode", "fits"]
+__all__ = ["COMMAND_BITS", "COMMAND_FIELDS", "COUNTERS", "COUNTS", "ERRORS", "LAYER_LOG_ENTRIES", "MAGIC",
+           "MEANINGS", "OPCODES", "STREAM_FIELDS", "checksum", "decode", "encode", "fits"]
 
 COMMAND_BITS = 512
 MAGIC = 0x4D          # first byte of every command: a word of weights is not mistaken for one
@@ -57,70 +57,81 @@ COUNTERS = {
 COUNTS = ("kernel_rows", "segments", "first_segments", "segment_steps", "tail_steps", "groups", "bands", "blocks",
           "out_width", "tail_rows", "tail_cols", "tile_rows", "tile_cols", "spacing")
 
-_PREFIX: dict[str, tuple[int, bool]] = {
-    "magic": (8, False),
-    "opcode": (4, False),
-    "depthwise": (1, False),         # one channel per element
-    "window": (1, False),            # depthwise: elements remember the columns of the kernel
-    "maximum": (1, False),           # depthwise: the largest product instead of the sum
-    "broadcast": (1, False),         # one word serves all rows for one step
-    "checksum": (16, False),         # makes the exclusive or of the command's 16-bit parts zero
+#: name -> (width in bits, signed, what it is). Order is the order in memory, least significant bit first.
+_PREFIX: dict[str, tuple[int, bool, str]] = {
+    "magic": (8, False, "first byte of every command"),
+    "opcode": (4, False, "what the command does"),
+    "depthwise": (1, False, "one channel per element"),
+    "window": (1, False, "depthwise: elements remember the columns of the kernel"),
+    "maximum": (1, False, "depthwise: the largest product instead of the sum"),
+    "broadcast": (1, False, "one word serves all rows for one step"),
+    "checksum": (16, False, "makes the exclusive or of the command's 16-bit parts zero"),
 }
-#: name -> (width in bits, signed). Order is the order in memory, least significant bit first.
-COMMAND_FIELDS: dict[str, tuple[int, bool]] = _PREFIX | {
-    "add": (1, False),               # add what lies at the output's place before
-    "local": (1, False),             # weights come from the elements' own memories
-    "stream": (1, False),            # weights come through the ring
-    "uniform": (1, False),           # all steps of a block have the same word of weights
-    "tail_steps": (5, False),        # steps of the last segment of a kernel row
-    "segment_steps": (5, False),     # steps of every other segment
-    "tile_rows": (5, False),         # array rows in use
-    "tile_cols": (5, False),         # columns in use
-    "spacing": (13, False),          # least cycles from tile to tile: hw.spec.timing.drain_cycles
-    "distance": (5, False),          # broadcast, depthwise: activations from one array row's to the next one's
-    "tail_rows": (5, False),         # pixels in a band's last group (depthwise: rows of channels in the last block)
-    "tail_cols": (5, False),         # channels in the last block's last row
-    "first_segments": (4, False),    # window: columns of a band's first pixel
-    "stride_y": (5, False),          # input rows between output rows
-    "in_zero": (8, True),            # injected where the kernel leaves the input
-    "out_zero": (8, True),
-    "act_min": (8, True),
-    "act_max": (8, True),
-    "add_zero": (8, True),           # of the sum
-    "add_min": (8, True),
-    "add_max": (8, True),
-    "port_cycles": (4, False),       # per tile, in which outputs may be stored (single-port memory)
-    "tail_lanes": (4, False),        # activations in the last step of a kernel row, less one
-    "kernel_rows": (8, False),       # taps vertically
-    "segments": (8, False),          # fetches per kernel row
-    "in_start": (24, False),         # byte address of the first tap of the first pixel; wraps
-    "out_base": (24, False),         # byte address of the output tensor
-    "weight_base": (24, False),      # first weight word of the layer
-    "in_height": (12, False),        # input rows
-    "in_row_bytes": (16, False),     # input width * channels
-    "segment_bytes": (16, True),     # distance of two segments
-    "block_bytes": (16, False),      # input distance of two blocks (0 unless depthwise)
-    "step_x_bytes": (16, False),     # input distance of two output pixels of a row (broadcast: of two groups)
-    "step_y_bytes": (20, False),     # input distance of two output rows
-    "out_width": (12, False),        # output pixels per row (window: 1)
-    "first_x_bytes": (16, True),     # position of the first tap in its row: -pad_left * channels
-    "first_y": (9, True),            # -pad_top
-    "groups": (16, False),           # pixel groups per band
-    "bands": (12, False),            # bands per block
-    "blocks": (12, False),           # channel blocks
-    "out_group_bytes": (20, False),  # output distance of two groups
-    "out_band_bytes": (20, False),   # output distance of a band's last group and the next band
-    "out_row_bytes": (16, False),    # output distance of two array rows
-    "out_block_bytes": (16, False),  # output distance of two blocks
-    "block_words": (12, False),      # stream: weight words of a block, parameters included
-    "local_words": (7, False),       # local: weight words that load the elements' memories
+_LAYER = _PREFIX | {
+    "add": (1, False, "add what lies at the output's place before"),
+    "local": (1, False, "weights come from the elements' own memories"),
+    "stream": (1, False, "weights come through the ring"),
+    "uniform": (1, False, "all steps of a block have the same word of weights"),
+    "tail_steps": (5, False, "steps of the last segment of a kernel row"),
+    "segment_steps": (5, False, "steps of every other segment"),
+    "tile_rows": (5, False, "array rows in use"),
+    "tile_cols": (5, False, "columns in use"),
+    "spacing": (13, False, "least cycles from tile to tile: hw.spec.timing.drain_cycles"),
+    "distance": (5, False, "broadcast, depthwise: activations from one array row's to the next one's"),
+    "tail_rows": (5, False, "pixels in a band's last group (depthwise: rows of channels in the last block)"),
+    "tail_cols": (5, False, "channels in the last block's last row"),
+    "first_segments": (4, False, "window: columns of a band's first pixel"),
+    "stride_y": (5, False, "input rows between output rows"),
+    "in_zero": (8, True, "injected where the kernel leaves the input"),
+    "out_zero": (8, True, "zero point of the outputs"),
+    "act_min": (8, True, "least output"),
+    "act_max": (8, True, "greatest output"),
+    "add_zero": (8, True, "zero point of the sum"),
+    "add_min": (8, True, "least sum"),
+    "add_max": (8, True, "greatest sum"),
+    "port_cycles": (4, False, "per tile, in which outputs may be stored (single-port memory)"),
+    "tail_lanes": (4, False, "activations in the last step of a kernel row, less one"),
+    "kernel_rows": (8, False, "taps vertically"),
+    "segments": (8, False, "fetches per kernel row"),
+    "in_start": (24, False, "byte address of the first tap of the first pixel; wraps"),
+    "out_base": (24, False, "byte address of the output tensor"),
+    "weight_base": (24, False, "first weight word of the layer"),
+    "in_height": (12, False, "rows of the input"),
+    "in_row_bytes": (16, False, "input width * channels"),
+    "segment_bytes": (16, True, "distance of two segments"),
+    "block_bytes": (16, False, "input distance of two blocks (0 unless depthwise)"),
+    "step_x_bytes": (16, False, "input distance of two output pixels of a row (broadcast: of two groups)"),
+    "step_y_bytes": (20, False, "input distance of two output rows"),
+    "out_width": (12, False, "output pixels per row (window: 1)"),
+    "first_x_bytes": (16, True, "position of the first tap in its row: -pad_left * channels"),
+    "first_y": (9, True, "-pad_top"),
+    "groups": (16, False, "pixel groups per band"),
+    "bands": (12, False, "bands per block"),
+    "blocks": (12, False, "channel blocks"),
+    "out_group_bytes": (20, False, "output distance of two groups"),
+    "out_band_bytes": (20, False, "output distance of a band's last group and the next band"),
+    "out_row_bytes": (16, False, "output distance of two array rows"),
+    "out_block_bytes": (16, False, "output distance of two blocks"),
+    "block_words": (12, False, "stream: weight words of a block, parameters included"),
+    "local_words": (7, False, "local: weight words that load the elements' memories"),
 }
-#: A STREAM command; words are 32 bits, the ring lies in the weight scratchpad.
-STREAM_FIELDS: dict[str, tuple[int, bool]] = _PREFIX | {
-    "ring_base": (24, False),        # byte address
-    "ring_bytes": (24, False),
-    "stream_bytes": (32, False),     # all that the program takes from the stream
+_STREAM = _PREFIX | {
+    "ring_base": (24, False, "byte address of the ring in the weight scratchpad"),
+    "ring_bytes": (24, False, "size of the ring"),
+    "stream_bytes": (32, False, "all that the program takes from the stream"),
 }
+
+
+def _formats(table: Mapping[str, tuple[int, bool, str]]) -> dict[str, tuple[int, bool]]:
+    return {name: (bits, signed) for name, (bits, signed, _) in table.items()}
+
+
+#: name -> (width in bits, signed) of a LAYER, in the order in memory, least significant bit first
+COMMAND_FIELDS = _formats(_LAYER)
+#: The same of a STREAM command. Words are 32 bits, the ring lies in the weight scratchpad.
+STREAM_FIELDS = _formats(_STREAM)
+#: name -> what the field is, one line
+MEANINGS = {name: what for name, (_, _, what) in (_LAYER | _STREAM).items()}
 _FIELDS = {OPCODES["END"]: COMMAND_FIELDS, OPCODES["LAYER"]: COMMAND_FIELDS, OPCODES["STREAM"]: STREAM_FIELDS}
 
 
