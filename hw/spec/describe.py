@@ -36,7 +36,8 @@ def commands_page() -> str:
         *_table(("opcode", "number", "what it does"),
                 [(f"`{name}`", str(number), _OPCODES[name]) for name, number in OPCODES.items()]), "",
         "## Fields of LAYER and END", "",
-        *wrap(f"Never 0 in a LAYER: {', '.join(f'`{name}`' for name in COUNTS)}.", 120), "", *_fields(COMMAND_FIELDS), "",
+        *wrap(f"Never 0 in a LAYER: {', '.join(f'`{name}`' for name in COUNTS)}.", 120), "",
+        *_fields(COMMAND_FIELDS), "",
         "## Fields of STREAM", "", *_fields(STREAM_FIELDS), "",
         "## Errors", "", "`STATUS` has the error of the last run, and the layer at which it stopped.", "",
         *_table(("error", "number", "meaning"),
@@ -46,7 +47,7 @@ def commands_page() -> str:
 
 
 def _fields(table: Mapping[str, tuple[int, bool]]) -> list[str]:
-    rows, position = [], 0
+    rows, position = list[tuple[str, ...]](), 0
     for name, (bits, signed) in table.items():
         low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
         place = str(position) if bits == 1 else f"{position + bits - 1}:{position}"
