@@ -1,0 +1,34 @@
+"""The page about the time of each tier is made from what a run reports."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from tests.conftest import Times
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def report(seconds, *markers, when="call", outcome="passed"):
+    return SimpleNamespace(duration=seconds, keywords=dict.fromkeys(markers, 1), when=when, outcome=outcome)
+
+
+def test_a_test_counts_once_for_the_dearest_of_its_markers(tmp_path):
+    times = Times(tmp_path / "TIMES.md")
+    for one in (report(30, when="setup"), report(1), report(100, "sim", "soc"), report(200, "soc"),
+                report(0, "sim", outcome="skipped")):
+        times.pytest_runtest_logreport(one)
+    times.pytest_terminal_summary(SimpleNamespace(write_line=lambda text: None))
+    rows = [line for line in (tmp_path / "TIMES.md").read_text().splitlines() if line.startswith("| ")][2:]
+    assert rows == ["| `soc` | builds or simulates the whole SoC | 2 | 5 min |",
+                    "| no marker | all others | 1 | 31 s |", "| all | | 3 | 6 min |"]
+
+
+def test_the_option_writes_the_page(tmp_path):
+    """With workers, whose tests the page counts once each."""
+    page = tmp_path / "TIMES.md"
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "1", "--times", page,
+                    ROOT / "tests/test_times.py::test_a_test_counts_once_for_the_dearest_of_its_markers"],
+                   cwd=ROOT, check=True, capture_output=True)
+    assert "| no marker | all others | 1 | 0 s |" in page.read_text()
