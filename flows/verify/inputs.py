@@ -47,8 +47,9 @@ def read_vectors(path: Path, graph: Graph) -> tuple[np.ndarray, np.ndarray | Non
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in ("inputs", "outputs") if name in stored.files}
     except Exception as error:  # numpy raises many kinds for a broken file
-        raise SpecError(f"{path}: no vectors ({type(error).__name__}: {error}); give an .npz file with an int8 array "
-                        f"'inputs'") from error
+        # nor what numpy says of pickles: to load them unsafely
+        why = getattr(error, "strerror", None) or "damaged, or no .npz archive of plain arrays"
+        raise SpecError(f"{path}: no vectors ({why}); give an .npz file with an int8 array 'inputs'") from error
     if "inputs" not in arrays:
         raise SpecError(f"{path}: has no array 'inputs'; give an .npz file with an int8 array 'inputs'")
     inputs, outputs = arrays["inputs"], arrays.get("outputs")

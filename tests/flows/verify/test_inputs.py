@@ -1,5 +1,7 @@
 """Vectors beside a model, or random ones."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -62,7 +64,13 @@ def test_ones_may_be_missing_and_values_flat(shape, tmp_path):
     assert outputs.shape == (2, 1, 1, 3)
 
 
-def test_no_vectors(graph, tmp_path):
-    (tmp_path / "x.npz").write_text("no")
-    with pytest.raises(SpecError, match=r"x.npz: no vectors \(.*give an .npz file with an int8 array 'inputs'"):
+@pytest.mark.parametrize("content, why", [
+    (b"no", "damaged, or no .npz archive of plain arrays"), (b"", "damaged, or no .npz archive of plain arrays"),
+    (pickle.dumps([1]), "damaged, or no .npz archive of plain arrays"), (None, "No such file or directory")])
+def test_no_vectors(graph, tmp_path, content, why):
+    if content is not None:
+        (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(SpecError) as caught:
         read_vectors(tmp_path / "x.npz", graph)
+    assert str(caught.value) == (
+        f"{tmp_path}/x.npz: no vectors ({why}); give an .npz file with an int8 array 'inputs'")
