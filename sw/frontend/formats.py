@@ -6,7 +6,9 @@ fields of a protocol buffer are looked at.
 
 import re
 import zipfile
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +16,8 @@ from sw.frontend.tflite import FULL_INTEGER, load_tflite
 from sw.graph.graph import Graph, GraphError
 
 __all__ = ["load_file"]
+
+MOST_FIELDS = 100_000      # of a protocol buffer that are looked at
 
 _CONVERTER = f"convert it to an int8 .tflite by tf.lite.TFLiteConverter with {FULL_INTEGER}"
 _TORCH = ("holds no network that can be read without its Python code; convert the torch.nn.Module to an int8 .tflite "
@@ -108,7 +112,7 @@ def _archive(file: IO[bytes], head: bytes) -> tuple[str, str] | None:
 def _protocol_buffer(file: IO[bytes]) -> tuple[str, str] | None:
     """ONNX and TensorFlow write messages without a mark at the start: the numbers of the fields tell them apart."""
     try:
-        found = list(_fields(file))
+        found = list(islice(_fields(file), MOST_FIELDS))
     except ValueError:
         return None
     kinds = set(found)
@@ -168,10 +172,10 @@ def _safetensors(head: bytes) -> tuple[str, str] | None:
 
 def _text(head: bytes) -> tuple[str, str] | None:
     try:
-        text = head.decode("utf-8", "strict" if len(head) < 4096 else "ignore").strip()
+        text = getincrementaldecoder("utf-8")().decode(head).strip()     # the head may end within a letter
     except UnicodeDecodeError:
         return None
-    if "\0" in text:
+    if not text or re.search(r"[\0-\x08\x0e-\x1f]", text):
         return None
     if re.match(r"<!doctype html|<html", text, re.IGNORECASE):
         return "a web page, so the download gave no model", "take the address of the file itself"

@@ -77,6 +77,9 @@ FILES = {
     "net.tar": (b"net.tflite" + bytes(247) + b"ustar\0" + bytes(200), "a tar archive", UNPACK),
     "net.json": (b'{"class_name": "Sequential"}', "a JSON file", OURS),
     "notes.txt": (b"weights of the network\n1 2 3\n", "a text file that starts with 'weights of the network'", OURS),
+    "high.bin": (b"\xff" * 5000, "of no kind that Heddle knows", OURS),
+    "letters.txt": (("x" + 3000 * "\u00fc").encode(), f"a text file that starts with {'x' + 39 * chr(252)!r}", OURS),
+    "fields.bin": (b"\x08\x01" * 200_000, "of no kind that Heddle knows", OURS),
     "noise.bin": (b"\xff\xfe\x07" * 50, "of no kind that Heddle knows", OURS),
 }
 
