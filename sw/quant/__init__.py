@@ -1,7 +1,7 @@
 """Quantization-aware training and its lowering to the integer graph.
 
-Only the configuration is here, which loads in no time. What trains is in ``sw.quant.training``, and a comparison with
-and without feedback in ``sw.quant.measure``; both load torch, which takes seconds.
+Only the configuration is here, which loads in no time. What trains is in ``sw.quant.training``, which loads torch, and
+that takes seconds.
 """
 
 from sw.quant.config import QuantError, TrainConfig

@@ -54,11 +54,11 @@ class TrainConfig:
             raise QuantError(f"augment={self.augment!r}: must be True or False")
         if self.choose not in CHOICES:
             raise QuantError(f"choose={self.choose!r}: write width, bits, both, or nothing")
-        for name, low, high in (("weight_bits", min(TRAINED_BITS), max(TRAINED_BITS)), ("seed", 0, LARGEST_SEED),
-                                ("epochs", 1, 1 << 20), ("epoch_images", 2, 1 << 31), ("batch", 2, 1 << 20)):
+        if type(self.weight_bits) is not int or self.weight_bits not in TRAINED_BITS:
+            raise QuantError(f"weight_bits={self.weight_bits!r}: choose 8, 4 or 2")
+        for name, low, high in (("seed", 0, LARGEST_SEED), ("epochs", 1, 1 << 20), ("epoch_images", 2, 1 << 31),
+                                ("batch", 2, 1 << 20)):
             self._check_whole(name, low, high)
-        if self.weight_bits not in TRAINED_BITS:
-            raise QuantError(f"weight_bits={self.weight_bits}: choose 8, 4 or 2")
         for name, most in (("width", LARGEST_WIDTH), ("learning_rate", math.inf), ("latency_weight", math.inf)):
             self._check_real(name, most, zero=name == "latency_weight")
             object.__setattr__(self, name, float(getattr(self, name)))   # 1 and 1.0 are one training
