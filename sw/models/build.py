@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -16,12 +17,23 @@ __all__ = ["NETWORKS", "Network", "build", "network", "network_source"]
 MULTIPLE = 4               # scaled channels are a multiple of it: the array's columns come in powers of two
 MOST_WEIGHTS = 1 << 24     # of a network; no memory of the boards holds as many
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")   # part of folder names
+
 Network = Callable[[Shape, int], Iterable[LayerSpec]]
 NETWORKS: dict[str, Network] = {}
 
 
 def network(name: str) -> Callable[[Network], Network]:
-    """Registers a function ``(input shape, classes) -> layers at width 1`` under ``name``."""
+    """Registers a function ``(input shape, classes) -> layers at width 1`` under ``name``.
+
+    Raises
+    ------
+    ModelError
+        If the name is taken, or no part of a folder's name.
+    """
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ModelError(f"network {name!r}: a name has letters, digits, '_', '-' and '.'; write @network(\"tiny\")")
+
     def register(make: Network) -> Network:
         if name in NETWORKS:
             raise ModelError(f"network {name!r}: registered twice; choose another name")
@@ -66,10 +78,6 @@ def _file(make: object) -> Path | None:
     return found.resolve() if found.is_file() else None
 
 
-def _scaled(channels: int, width: float) -> int:
-    return max(MULTIPLE, round(channels * width / MULTIPLE) * MULTIPLE)
-
-
 def build(name: str, shape: Shape, classes: int, width: float = 1.0) -> tuple[LayerSpec, ...]:
     """The layers of a network with ``width`` times its channels, in multiples of 4.
 
@@ -85,8 +93,8 @@ def build(name: str, shape: Shape, classes: int, width: float = 1.0) -> tuple[La
     make = _registered(name)
     if not 0 < width <= 16:
         raise ModelError(f"width={width}: the width multiplier is above 0 and at most 16")
-    layers = tuple(replace(layer, channels=_scaled(layer.channels, width)) if layer.channels and layer.scaled else layer
-                   for layer in _made(name, make, shape, classes))
+    layers = tuple(_scaled(f"network {name!r}, layer {index}, width {width:g}", layer, width)
+                   for index, layer in enumerate(_made(name, make, shape, classes)))
     _check(name, layers, shape, classes)
     return layers
 
@@ -102,6 +110,15 @@ def _made(name: str, make: Network, shape: Shape, classes: int) -> tuple[LayerSp
         if not isinstance(layer, LayerSpec):
             raise ModelError(f"network {name!r}, layer {index}: {layer!r} is no layer; make it with LayerSpec(op=...)")
     return layers
+
+
+def _scaled(where: str, layer: LayerSpec, width: float) -> LayerSpec:
+    if not (layer.channels and layer.scaled):
+        return layer
+    try:
+        return replace(layer, channels=max(MULTIPLE, round(layer.channels * width / MULTIPLE) * MULTIPLE))
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from error
 
 
 def _place(error: Exception, make: Network) -> str:

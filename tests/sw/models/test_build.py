@@ -43,6 +43,12 @@ def test_a_user_adds_a_network_in_one_place():
         network("own")(tiny)
 
 
+def test_a_width_that_makes_too_many_channels_names_the_layer():
+    own(lambda shape, classes: (LayerSpec(op="conv", channels=8), LayerSpec(op="conv", channels=512), END))
+    with pytest.raises(ModelError, match=r"^network 'own', layer 1, width 16: conv channels=8192: write"):
+        build("own", DIGITS, 10, 16)
+
+
 def test_layers_may_come_one_by_one():
     own(lambda shape, classes: (LayerSpec(op="dense", channels=size, scaled=False) for size in (5, classes)))
     assert [layer.channels for layer in build("own", DIGITS, 3)] == [5, 3]
@@ -111,6 +117,8 @@ def test_a_function_that_takes_other_arguments_is_named():
     (lambda: network_source("resnet"), r"network 'resnet': unknown; choose mlp or dscnn"),
     (lambda: build("mlp", DIGITS, 10, width=0), r"width=0: the width multiplier is above 0"),
     (lambda: build("mlp", DIGITS, 10, width=float("nan")), r"width=nan: the width multiplier is above 0"),
+    (lambda: network("my/net"), r"network 'my/net': a name has letters, digits, '_', '-' and '\.'; write @network"),
+    (lambda: network(lambda shape, classes: ()), r"network <function .*: a name has letters"),
 ])
 def test_wrong_names_and_widths_are_named(make, error):
     with pytest.raises(ModelError, match=error):
