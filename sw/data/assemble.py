@@ -60,7 +60,7 @@ def assemble(name: str, train: Part, test: Part, *, valid: int | None = None, sc
         name=name, classes=classes, seed=SEED, scale=scale, offset=offset, shift=shift,
         inputs={"train": train.inputs[stay], "valid": train.inputs[out], "test": test.inputs},
         labels={"train": train.labels[stay], "valid": train.labels[out], "test": test.labels},
-        warnings=(*_class_warnings(train, test, out, classes), *_range_warnings(train)))
+        warnings=(*_class_warnings(train, test, out, classes), *_range_warnings(train, offset)))
 
 
 def _sizes(part: Part) -> str:
@@ -108,16 +108,16 @@ def _class_warnings(train: Part, test: Part, out: np.ndarray, classes: int) -> I
                f"are chosen by; add some")
 
 
-def _range_warnings(train: Part) -> Iterator[str]:
+def _range_warnings(train: Part, offset: float) -> Iterator[str]:
     """All channels of an input share one scale; those whose values hardly differ on it are lost."""
     axes = tuple(range(train.inputs.ndim - 1))
     low, high = (bound.astype(np.float64) for bound in (train.inputs.min(axes), train.inputs.max(axes)))
-    step = (max(high.max(), 0.0) - min(low.min(), 0.0)) / STEPS
+    step = (max(high.max(), offset) - min(low.min(), offset)) / STEPS
     lost = np.flatnonzero((high > low) & (high - low < NARROW * step))
     if lost.size:
         yield (f"{train.inputs_from}: {_named('channel', lost)} {'varies' if lost.size == 1 else 'vary'} by less than "
                f"{NARROW} of the {STEPS} steps that the input, from {low.min():g} to {high.max():g}, is rounded to; "
-               f"bring all channels to one scale around 0")
+               f"bring all channels to one scale around {offset:g}")
 
 
 def _has(classes: Iterable[int]) -> str:

@@ -73,5 +73,9 @@ def test_a_channel_that_the_rounding_loses_is_a_warning():
     assert warning.endswith("is rounded to; bring all channels to one scale around 0")
     far = part(MANY, inputs=inputs[:, :1] / 1e4 + 1000)
     assert "channel 0" in assemble("some", far, part([0, 1, 2], "test", inputs=far.inputs[:3])).warnings[0]
+    around = np.round(inputs[:, :1] / 1000 + 1000).astype(np.int16)
+    assert "channel 0" in assemble("some", part(MANY, inputs=around), part([0, 1, 2], inputs=around[:3])).warnings[0]
+    centred = assemble("some", part(MANY, inputs=around), part([0, 1, 2], inputs=around[:3]), offset=1000.0)
+    assert centred.warnings == ()
     inputs[:, 2] = 7   # says nothing, and hides nothing
     assert assemble("some", part(MANY, inputs=inputs), test).warnings == ()
