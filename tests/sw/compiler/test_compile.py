@@ -226,7 +226,7 @@ def residual():
     (one_layer(shape=(1, 1, 1), kernel=(1, 1), outputs=20000), LARGE, r"20000 output channels exceed 4095 blocks of 4"),
     (residual(), DesignPoint(cols=2), r"residual add: needs cols of 4 or more, cols=2; raise cols"),
     (one_layer(shape=(3, 3, 5)), PRESETS["up5k"], r"memory='spram': reads at even addresses, and a row of the input h"),
-    (one_layer("depthwise", shape=(4, 4, 4)), replace(PRESETS["up5k"], cols=1, lanes=8),
+    (one_layer("depthwise", shape=(4, 4, 4)), replace(PRESETS["up5k"], engine="wide", cols=1, lanes=8),
      r"memory='spram': reads at even addresses, and a block of a depthwise layer has 1 channels; raise cols and lanes"),
 ])
 def test_a_layer_that_cannot_run_says_which_limit(graph, design, text):
