@@ -1,4 +1,4 @@
-"""The SoC's CPU alone under cocotb: programs with custom instructions, and all that may happen at their port."""
+"""A CPU with a port for custom instructions, alone under cocotb: programs with such, and all that may happen there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ import numpy as np
 
 from cosim.bench import build_bench, run_bench
 from hw.emit.cfu import cfu_verilog
-from hw.soc import cpu_verilog
+from hw.soc.cpus import Cpu
+from hw.spec.errors import HeddleError
 
 __all__ = ["CFU_SLOWEST_CYCLES", "CpuRun", "build_cpu", "run_program"]
 
@@ -29,13 +30,16 @@ class CpuRun:
     cycles: int
 
 
-def build_cpu(out: Path, *, cfu: str | None = None) -> Path:
+def build_cpu(cpu: Cpu, out: Path, *, cfu: str | None = None) -> Path:
     """Compile the CPU with a memory and a custom-function unit for cocotb in folder ``out``; returns ``out``.
 
-    ``cfu`` is Verilog of a module ``Cfu``; without it Heddle's own.
+    ``cfu`` is Verilog of a module ``Cfu``; without it Heddle's own. Raises HeddleError for a CPU without such a port.
     """
-    parts = (Path(__file__).with_name("cpu_top.v"), cpu_verilog())
-    return build_bench("\n".join([*(part.read_text() for part in parts), cfu or cfu_verilog()]), TOP, out)
+    if cpu.custom is None:
+        raise HeddleError(f"cpu={cpu.name!r}: has no port for custom instructions; choose one that has")
+    parts = (Path(__file__).with_name("cpu_top.v"), *cpu.files())
+    return build_bench("\n".join([*(part.read_text() for part in parts), cpu.custom.bench, cfu or cfu_verilog()]),
+                       TOP, out)
 
 
 def run_program(directory: Path, program: bytes, *, seed: int = 0, external: bool = False, eager: bool = True,

@@ -1,4 +1,4 @@
-// The SoC's CPU alone with a memory: for benches of its custom-function port.
+// A CPU alone with a memory: for benches of its custom-function port. `bench_cpu` comes from the CPU's file.
 //
 // Memory: 64 KB from address 0, also seen uncached from 0x80000000; with `slow` its accesses take a random time. Writes
 // to 0xF0000000 leave by `out`, to 0xF0000004 take back the interrupt, to 0xF0000008 end the program. With `external`
@@ -65,19 +65,12 @@ module cpu_top(
     assign rsp_valid = external ? bench_rsp_valid : unit_rsp_valid & ~held_back;
     assign rsp_outputs = external ? bench_rsp_outputs : unit_rsp_outputs;
 
-    VexRiscv cpu(
-        .externalResetVector(32'd0), .timerInterrupt(1'b0), .softwareInterrupt(1'b0),
-        .externalInterruptArray({31'd0, interrupt}),
-        .CfuPlugin_bus_cmd_valid(cmd_valid), .CfuPlugin_bus_cmd_ready(cmd_ready),
-        .CfuPlugin_bus_cmd_payload_function_id(cmd_function_id),
-        .CfuPlugin_bus_cmd_payload_inputs_0(cmd_inputs_0), .CfuPlugin_bus_cmd_payload_inputs_1(cmd_inputs_1),
-        .CfuPlugin_bus_rsp_valid(rsp_valid), .CfuPlugin_bus_rsp_ready(rsp_ready),
-        .CfuPlugin_bus_rsp_payload_outputs_0(rsp_outputs),
-        .iBusWishbone_CYC(ibus_cyc), .iBusWishbone_STB(ibus_stb), .iBusWishbone_ACK(ibus_ack), .iBusWishbone_WE(),
-        .iBusWishbone_ADR(ibus_adr), .iBusWishbone_DAT_MISO(ibus_dat_r), .iBusWishbone_DAT_MOSI(),
-        .iBusWishbone_SEL(), .iBusWishbone_ERR(1'b0), .iBusWishbone_CTI(), .iBusWishbone_BTE(),
-        .dBusWishbone_CYC(dbus_cyc), .dBusWishbone_STB(dbus_stb), .dBusWishbone_ACK(dbus_ack),
-        .dBusWishbone_WE(dbus_we), .dBusWishbone_ADR(dbus_adr), .dBusWishbone_DAT_MISO(dbus_dat_r),
-        .dBusWishbone_DAT_MOSI(dbus_dat_w), .dBusWishbone_SEL(dbus_sel), .dBusWishbone_ERR(1'b0),
-        .dBusWishbone_CTI(), .dBusWishbone_BTE(), .clk(clk), .reset(reset));
+    bench_cpu cpu(
+        .clk(clk), .reset(reset), .interrupt(interrupt),
+        .ibus_cyc(ibus_cyc), .ibus_stb(ibus_stb), .ibus_ack(ibus_ack), .ibus_adr(ibus_adr), .ibus_dat_r(ibus_dat_r),
+        .dbus_cyc(dbus_cyc), .dbus_stb(dbus_stb), .dbus_ack(dbus_ack), .dbus_we(dbus_we), .dbus_adr(dbus_adr),
+        .dbus_sel(dbus_sel), .dbus_dat_w(dbus_dat_w), .dbus_dat_r(dbus_dat_r),
+        .cmd_valid(cmd_valid), .cmd_ready(cmd_ready), .cmd_function_id(cmd_function_id),
+        .cmd_inputs_0(cmd_inputs_0), .cmd_inputs_1(cmd_inputs_1),
+        .rsp_valid(rsp_valid), .rsp_ready(rsp_ready), .rsp_outputs(rsp_outputs));
 endmodule

@@ -16,7 +16,7 @@ import numpy as np
 from boards import Board
 from cosim.process import SimulationError, exchange
 from cosim.verilate import verilate
-from hw.soc import TOP, generate
+from hw.soc.generate import TOP, generate
 from hw.spec.design import DesignPoint
 from hw.spec.image import unpack_header
 from hw.spec.soc import MemoryMap
@@ -85,7 +85,7 @@ def build_soc_sim(design: DesignPoint, board: Board, out: Path, *, firmware: Pat
 
     Parameters
     ----------
-    firmware : what ``sw.firmware.build`` returned; built here if missing.
+    firmware : what ``sw.firmware.build`` returned for the design's CPU; built here if missing.
     weight_init : a model image that is there from the start, as in a bitstream.
     engine : Verilog of a ``heddle_engine`` in place of the design's, for tests.
     trace : whether it can write waves; it is several times slower then.
@@ -96,7 +96,7 @@ def build_soc_sim(design: DesignPoint, board: Board, out: Path, *, firmware: Pat
         If a tool is missing or fails.
     """
     out.mkdir(parents=True, exist_ok=True)
-    firmware = firmware or build(out / "firmware", memory=memory)
+    firmware = firmware or build(out / "firmware", cpu=design.cpu, memory=memory)
     files = generate(design, board, clock_mhz=SIM_CLOCK_MHZ, firmware=firmware, out=out / "soc", sim=True,
                      memory=memory, weight_init=weight_init, engine=engine)
     defines = [f"HEADER_BYTES={wire.HEADER.size}", f"OVERHEAD_BYTES={wire.OVERHEAD}",

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cosim.bench import build_bench, run_bench
-from hw.soc import TOP, SocFiles
+from hw.soc.generate import TOP, SocFiles
 
 __all__ = ["build_soc_bench", "converse_stalled"]
 

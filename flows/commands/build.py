@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from boards import Board, check_design, find_board
+from boards import Board, find_board
 from flows.fpga.implement import BITSTREAM, FIRMWARE, Implementation, check_resident, implement, make_bitstream
 from flows.fpga.synth import NETLIST_TOOLS, ROUTE_TOOLS
 from flows.report.console import Display
@@ -14,8 +14,9 @@ from flows.run.store import open_store
 from flows.train.model import load_model
 from hw.emit.cfu import cfu_verilog
 from hw.emit.verilog import engine_verilog
+from hw.soc.target import load_target
 from hw.spec.errors import HeddleError
-from hw.spec.presets import load_design, to_toml
+from hw.spec.presets import to_toml
 from hw.tools import run, versions
 from sw.compiler import Program, compile_graph
 from sw.firmware import c_header
@@ -37,11 +38,11 @@ def emit_to(model_name: str, design_name: str, out: Path) -> dict[str, Any]:
     HeddleError
         If the model or the design is wrong, or they do not fit each other.
     """
-    design = load_design(design_name)
+    design, board = load_target(design_name)
     model = load_model(model_name, weight_bits=design.weight_bits)
     program = compile_graph(model.graph, design)
     contents: dict[str, tuple[str | bytes, str]] = {
-        "heddle_engine.v": (engine_verilog(design), ENGINE_NOTES[find_board(design.board).family]),
+        "heddle_engine.v": (engine_verilog(design), ENGINE_NOTES[board.family]),
         "Cfu.v": (cfu_verilog(), "the custom instructions, for LiteX's CFU port"),
         "heddle_config.h": (c_header(design=design), "C header: registers, windows, limits"),
         IMAGE: (program.image, "program and weights: " + (
@@ -81,9 +82,7 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
     HeddleError
         If something is unknown, does not fit, streams weights, or a tool fails.
     """
-    design = load_design(design_name)
-    board = find_board(board_name or design.board)
-    check_design(design, board)
+    design, board = load_target(design_name, board_name)
     model = load_model(model_name, weight_bits=design.weight_bits)
     program = compile_graph(model.graph, design)
     check_resident(program)

@@ -6,12 +6,14 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
+from hw.soc.cpus import CPUS
 from hw.tools import TOOLS, ToolError, version
 
 __all__ = ["examine"]
 
 #: Python packages that decide results, and what each is for.
-PACKAGES = {"amaranth": "the gateware's language", "litex": "the SoC", "pythondata-cpu-vexriscv": "the SoC's CPU",
+PACKAGES = {"amaranth": "the gateware's language", "litex": "the SoC",
+            **{cpu.package: f"the CPU {cpu.title}" for cpu in CPUS.values()},
             "cocotb": "test benches", "torch": "training", "scikit-learn": "the digits data set",
             "optuna": "the search", "plotly": "the report's charts"}
 PICOLIBC = Path("/usr/lib/picolibc/riscv64-unknown-elf/picolibc.specs")

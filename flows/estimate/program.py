@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from boards import Board, check_design, find_board
+from boards import Board
 from flows.estimate.energy import energy_j
-from flows.estimate.resources import CALIBRATED_FAMILY, estimate_resources
+from flows.estimate.resources import calibrated_for, estimate_resources
 from flows.search.space import load_space
 from flows.train.model import load_model
-from hw.spec.presets import load_design
+from hw.soc.target import load_target
 from sw.compiler import Program, compile_graph
 
 __all__ = ["estimate_model", "estimate_program"]
@@ -24,7 +24,7 @@ def estimate_program(program: Program, board: Board, clock_mhz: float) -> dict[s
 
 
 def estimate_model(name: str, design_name: str, board_name: str | None = None) -> dict[str, Any]:
-    """The document of ``heddle estimate``. Of a family without a resource model there are cycles, at the clock of the
+    """The document of ``heddle estimate``. Without a resource model of such a SoC there are cycles, at the clock of the
     board's oscillator, and None for the rest.
 
     Raises
@@ -32,11 +32,9 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
     HeddleError
         If the model, design or board is unknown, or the model does not fit the design's memories.
     """
-    design = load_design(design_name)
-    board = find_board(board_name or design.board)
-    check_design(design, board)
+    design, board = load_target(design_name, board_name)
     program = compile_graph(load_model(name, weight_bits=design.weight_bits).graph, design)
-    if calibrated := board.family == CALIBRATED_FAMILY:
+    if calibrated := calibrated_for(design, board):
         metrics = estimate_program(program, board, load_space().hardware.clock_mhz)
     else:
         metrics = {"clock_mhz": board.clock_in_mhz, "latency_s": program.cycles / (board.clock_in_mhz * 1e6)}

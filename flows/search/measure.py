@@ -23,6 +23,7 @@ from flows.search.space import Candidate, Measure, Space
 from flows.search.worth import Evaluator
 from flows.train.training import dataset, model_digest, reopen
 from flows.verify.ladder import verify
+from hw.soc.cpus import find_cpu
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.tools import versions
@@ -194,9 +195,9 @@ def measure_point(task: MeasureTask) -> dict[str, Any]:
 def _checked(store: Store, task: MeasureTask, program: Program, level: str, inputs: np.ndarray) -> dict[str, Any]:
     """What a level gave; MeasureError where it is not as predicted."""
     key = {"image": sha256(program.image).hexdigest(), "model": model_digest(task.model),
-           "design": task.design.hardware(), "board": task.design.board, "level": level,
-           "inputs": sha256(inputs.tobytes()).hexdigest(), "sources": sources(*VERIFIES),
-           "tools": versions("verilator_bin", "g++", "riscv64-unknown-elf-gcc")}
+           "design": task.design.hardware(), "cpu": find_cpu(task.design.cpu).digest,
+           "board": task.design.board, "level": level, "inputs": sha256(inputs.tobytes()).hexdigest(),
+           "sources": sources(*VERIFIES), "tools": versions("verilator_bin", "g++", "riscv64-unknown-elf-gcc")}
 
     def make(folder: Path) -> None:
         report = verify(program.graph, task.design, level=level, inputs=inputs, board=find_board(task.design.board),

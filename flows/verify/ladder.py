@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from boards import Board, find_board
+from boards import Board
 from flows.fpga.implement import check_resident
 from flows.run.store import Store, open_store
 from flows.verify.inputs import choose_inputs, read_vectors, vectors_beside
 from flows.verify.rungs import Observed, Rung, stored_engine, stored_soc
+from hw.soc.target import load_target
 from hw.spec.commands import COUNTERS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
-from hw.spec.presets import load_design
 from sw.compiler import Program, compile_graph
 from sw.golden import finish, run
 from sw.graph.graph import Graph
@@ -299,10 +299,10 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
     """
     from flows.train.model import load_model  # brings the trainer with it
 
-    point = load_design(design)
+    point, chosen = load_target(design, board)
     loaded = load_model(model, weight_bits=point.weight_bits)
     beside = vectors_beside(loaded.path)
     given, outputs = choose_inputs(loaded.graph, inputs_from or (beside if beside.is_file() else None), inputs)
     return verify(loaded.graph, point, level=level, inputs=given, outputs=outputs,
-                  board=find_board(board or point.board), store=store or open_store(), trace=trace,
+                  board=chosen, store=store or open_store(), trace=trace,
                   model=model, design_name=design).document()

@@ -14,6 +14,7 @@ from cosim.engine import build_engine, run_engine
 from cosim.soc import build_soc_sim, run_soc
 from flows.fpga.implement import firmware
 from flows.run.store import Store, sources
+from hw.soc.cpus import find_cpu
 from hw.spec.design import DesignPoint
 from hw.tools import versions
 
@@ -97,12 +98,13 @@ def stored_engine(store: Store, design: DesignPoint) -> EngineRung:
 
 def stored_soc(store: Store, design: DesignPoint, board: Board) -> SocRung:
     """The SoC's simulator, from the store."""
-    program = firmware(store)
+    program = firmware(store, design.cpu)
 
     def simulator(trace: bool) -> Path:
         key = {**_key(design, "cosim.soc", "hw.soc", "sw.firmware", trace=trace), "board": asdict(board),
                "firmware": sha256(program.read_bytes()).hexdigest(),
-               "packages": _packages("litex", "migen", "pythondata-cpu-vexriscv")}
+               "cpu": find_cpu(design.cpu).digest,
+               "packages": _packages("litex", "migen")}
         return store.get("soc-sim", key,
                          lambda folder: build_soc_sim(design, board, folder, firmware=program, trace=trace))
     return SocRung(simulator)

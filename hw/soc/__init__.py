@@ -1,5 +1,4 @@
-"""The SoC of a design point on a board: CPU, memories, UART, engine and custom instructions."""
+"""The SoC of a design point on a board: CPU, memories, UART, engine and custom instructions.
 
-from hw.soc.generate import NO_ENGINE, TOP, SocFiles, cpu_verilog, generate, load_soc
-
-__all__ = ["NO_ENGINE", "TOP", "SocFiles", "cpu_verilog", "generate", "load_soc"]
+Imports nothing: the firmware, above it, takes the facts of ``hw.soc.cpus``.
+"""

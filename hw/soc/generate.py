@@ -3,24 +3,24 @@
 import json
 import sys
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfile
 
 from boards import Board, check_design
 from hw.emit.cfu import cfu_verilog
 from hw.emit.verilog import engine_verilog
+from hw.soc.cpus import find_cpu
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.soc import BAUD, MemoryMap
 from hw.tools import run
 from sw.firmware import rom_words
 
-__all__ = ["CLOCK_MHZ", "NO_ENGINE", "TOP", "SocFiles", "cpu_verilog", "generate", "load_soc"]
+__all__ = ["CLOCK_MHZ", "NO_ENGINE", "TOP", "SocFiles", "generate", "load_soc"]
 
 TOP = "heddle_soc"
-CPU_FILE = "VexRiscv_FullCfu.v"
 FACTS = "soc.facts.json"
+CFU_FILE, ENGINE_FILE = "Cfu.v", "heddle_engine.v"
 #: In place of the engine's Verilog: a SoC without one. Its region reads as zeros.
 NO_ENGINE = """module heddle_engine(
     input clk, input rst, input bus__cyc, input bus__stb, input bus__we, input [3:0] bus__sel, input [18:0] bus__adr,
@@ -71,24 +71,30 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     Raises
     ------
     SpecError
-        If the clock cannot be made, the board is none with an ECP5, or the design is not for one or has another CPU.
+        If the clock cannot be made, the board is none with an ECP5, or the design is not for one or has an unknown
+        CPU.
     HeddleError
-        If the firmware is missing or larger than the ROM, or LiteX fails.
+        If the firmware is missing or larger than the ROM, the CPU is not installed, or LiteX fails.
     """
     memory = memory or MemoryMap()
     if board.family != "ecp5":
         raise SpecError(f"board {board.name!r}: no SoC can be made for the {board.family} yet; choose a ulx3s board")
     check_design(design, board)
-    if design.cpu != "vexriscv":
-        raise SpecError(f"cpu={design.cpu!r}: no SoC can be made with it yet; choose cpu='vexriscv'")
+    cpu = find_cpu(design.cpu)
     if not CLOCK_MHZ[0] <= clock_mhz <= CLOCK_MHZ[1]:
         raise SpecError(f"clock_mhz={clock_mhz:g}: choose {CLOCK_MHZ[0]:g} to {CLOCK_MHZ[1]:g}")
     out.mkdir(parents=True, exist_ok=True)
-    (out / "heddle_engine.v").write_text(engine_verilog(design, weight_init) if engine is None else engine)
-    (out / "Cfu.v").write_text(cfu_verilog())
-    copyfile(cpu_verilog(), out / CPU_FILE)
+    (out / ENGINE_FILE).write_text(engine_verilog(design, weight_init) if engine is None else engine)
+    for path in cpu.files():
+        copyfile(path, out / path.name)
+    if cpu.custom:
+        (out / CFU_FILE).write_text(cfu_verilog())
     request = {"top": TOP, "clock_mhz": clock_mhz, "sim": sim, "baud": BAUD, "memory": asdict(memory),
                "rom": rom_words(firmware, memory), "board": asdict(board),
+               "cpu": {"type": cpu.litex_type, "variant": cpu.litex_variant, "cfu": CFU_FILE if cpu.custom else None,
+                       "counts_cycles": cpu.cycle_csr is not None},
+               "verilog": [f"{TOP}.v", *(path.name for path in cpu.files()), *([CFU_FILE] if cpu.custom else []),
+                           ENGINE_FILE],
                "streams": bool(design.stream_bytes) and engine is None}
     (out / "soc.json").write_text(json.dumps(request, indent=1, sort_keys=True))
     # A process of its own: LiteX names signals after the order of objects in memory and talks on standard error.
@@ -105,17 +111,8 @@ def load_soc(folder: Path) -> SocFiles:
     try:
         facts = json.loads((folder / FACTS).read_text())
         sim, clock_mhz = bool(facts["sim"]), float(facts["clock_mhz"])
+        verilog = tuple(folder / name for name in facts["verilog"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HeddleError(f"{folder}: not a generated SoC ({error}); generate it again") from error
     return SocFiles(folder=folder, top=TOP, rom=folder / f"{TOP}_rom.init",
-                    verilog=tuple(folder / name for name in (f"{TOP}.v", CPU_FILE, "Cfu.v", "heddle_engine.v")),
-                    lpf=None if sim else folder / f"{TOP}.lpf", clock_mhz=clock_mhz)
-
-
-def cpu_verilog() -> Path:
-    """Verilog of the SoC's CPU, module ``VexRiscv``."""
-    spec = find_spec("pythondata_cpu_vexriscv")
-    if spec is None or spec.origin is None:
-        raise HeddleError("pythondata-cpu-vexriscv: not installed; run `make setup`")
-    return Path(spec.origin).parent / "verilog" / CPU_FILE
-
+                    verilog=verilog, lpf=None if sim else folder / f"{TOP}.lpf", clock_mhz=clock_mhz)

@@ -28,9 +28,11 @@ class Peripheral(LiteXModule):
     ----------
     streams : bool
         Bring the UART's bytes out as two streams, for a simulator, instead of serializing them.
+    cycles : bool
+        Count clock cycles, for a CPU that does not.
     """
 
-    def __init__(self, platform: GenericPlatform, clock_hz: int, baud: int, *, streams: bool) -> None:
+    def __init__(self, platform: GenericPlatform, clock_hz: int, baud: int, *, streams: bool, cycles: bool) -> None:
         self.bus = bus = wishbone.Interface(data_width=32, address_width=32, addressing="word")
         self.rx = rx = stream.SyncFIFO([("data", 8)], FIFO_BYTES)
         self.tx = tx = stream.SyncFIFO([("data", 8)], FIFO_BYTES)
@@ -55,11 +57,13 @@ class Peripheral(LiteXModule):
             tx.sink.valid.eq(chosen & bus.we & (bus.adr[:2] == WORD["UART_DATA"])),
             tx.sink.data.eq(bus.dat_w[:8]),
         ]
-        self.sync += [
-            bus.ack.eq(chosen),
-            If(chosen, Case(bus.adr[:2], {
-                WORD["UART_DATA"]: If(rx.source.valid, bus.dat_r.eq(rx.source.data)).Else(bus.dat_r.eq(UART_EMPTY)),
-                WORD["UART_ROOM"]: bus.dat_r.eq(tx.sink.ready),
-                WORD["LEDS"]: [bus.dat_r.eq(leds), If(bus.we, leds.eq(bus.dat_w))],
-            })),
-        ]
+        read = {
+            WORD["UART_DATA"]: If(rx.source.valid, bus.dat_r.eq(rx.source.data)).Else(bus.dat_r.eq(UART_EMPTY)),
+            WORD["UART_ROOM"]: bus.dat_r.eq(tx.sink.ready),
+            WORD["LEDS"]: [bus.dat_r.eq(leds), If(bus.we, leds.eq(bus.dat_w))],
+        }
+        if cycles:
+            counter = Signal(32)
+            self.sync += counter.eq(counter + 1)
+            read[WORD["CYCLES"]] = bus.dat_r.eq(counter)
+        self.sync += [bus.ack.eq(chosen), If(chosen, Case(bus.adr[:2], read))]

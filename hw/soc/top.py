@@ -74,7 +74,7 @@ class Soc(SoCCore):
     """CPU, ROM, RAM, engine, custom instructions and one peripheral on a shared Wishbone bus."""
 
     def __init__(self, request: dict[str, Any]) -> None:
-        memory, self.clock_mhz = request["memory"], request["clock_mhz"]
+        memory, cpu = request["memory"], request["cpu"]
         platform = _sim_platform() if request["sim"] else _board_platform(request["board"])
         if request["sim"]:
             crg = SimClock(platform, request["clock_mhz"])
@@ -82,15 +82,16 @@ class Soc(SoCCore):
             crg = BoardClock(platform, request["clock_mhz"], request["board"]["clock_in_mhz"])
         self.clock_mhz = crg.clock_mhz
         super().__init__(
-            platform, int(crg.clock_mhz * 1e6), cpu_type="vexriscv", cpu_variant="full+cfu", cpu_cfu="Cfu.v",
+            platform, int(crg.clock_mhz * 1e6), cpu_type=cpu["type"], cpu_variant=cpu["variant"], cpu_cfu=cpu["cfu"],
             cpu_reset_address=memory["rom"]["origin"], integrated_sram_size=0, bus_timeout=BUS_TIMEOUT_CYCLES,
             with_uart=False, with_timer=False, with_ctrl=False)
         self.crg = crg
         self.add_rom("rom", contents=request["rom"], **memory["rom"])
         self.add_ram("sram", contents=None, **memory["sram"])
         self.add_module("peripheral", Peripheral(platform, int(crg.clock_mhz * 1e6), request["baud"],
-                                                 streams=request["sim"]))
-        self.irq.add("peripheral")
+                                                 streams=request["sim"], cycles=not cpu["counts_cycles"]))
+        if self.irq.enabled:
+            self.irq.add("peripheral")
         self._slave("peripheral", self.peripheral.bus, memory["io"])
         self._add_engine(memory["engine"], request["streams"])
 
@@ -139,7 +140,8 @@ def main(argv: list[str]) -> int:
     if not request["sim"]:
         Path(f"{request['top']}.lpf").write_text(
             _constraints(soc.platform, output.ns, request["board"]["clock_in_mhz"]))
-    Path(argv[1]).write_text(json.dumps({"clock_mhz": soc.clock_mhz, "sim": request["sim"]}))
+    facts = {"clock_mhz": soc.clock_mhz, "sim": request["sim"], "verilog": request["verilog"]}
+    Path(argv[1]).write_text(json.dumps(facts))
     return 0
 
 

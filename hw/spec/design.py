@@ -1,5 +1,6 @@
 """The design point: everything that decides what hardware is generated, and nothing else."""
 
+import re
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from json import dumps
@@ -16,7 +17,7 @@ ENGINES = ("wide", "compact")
 MEMORIES = ("bram", "spram")
 DATAFLOWS = ("output", "weight")
 STREAM_BYTES = (0, 2, 4)
-CPUS = ("vexriscv", "serv")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 SPRAM_BYTES = 8                  # width of the four 16-bit memories of an iCE40 UP5K, bytes
 SPRAM_ROW_BYTES = 4              # of them that one write may change
 _EXAMPLES: dict[type, str] = {int: "a plain whole number", str: 'text in "quotes"'}
@@ -59,7 +60,7 @@ class DesignPoint:
     act_bytes: int = 16384        # activation scratchpad, activations of act_bits; spram: streamed weights as well
     weight_bytes: int = 32768     # weight and program scratchpad, bytes
     stream_bytes: int = 0         # bytes per cycle of the external memory that weights stream from; 0: none
-    cpu: str = "vexriscv"         # the SoC's processor
+    cpu: str = "vexriscv"         # the SoC's processor, a name of hw.soc.cpus
     board: str = "ulx3s-25"       # default board
 
     def __post_init__(self) -> None:
@@ -115,8 +116,8 @@ class DesignPoint:
         if self.memory == "spram" and self.cols > SPRAM_ROW_BYTES:
             raise SpecError(f"memory='spram', cols={self.cols}: the outputs of an array row are stored with one access "
                             f"of {SPRAM_ROW_BYTES} bytes; lower cols to {SPRAM_ROW_BYTES}")
-        if self.cpu not in CPUS:
-            raise SpecError(f"cpu={self.cpu!r}: choose {', '.join(map(repr, CPUS))}")
+        if not _NAME.fullmatch(self.cpu):
+            raise SpecError(f"cpu={self.cpu!r}: give the name of a CPU, in lower case")
         if self.engine == "compact":
             self._check_compact()
 
@@ -214,8 +215,8 @@ class DesignPoint:
         return self.depthwise_rows * self.depthwise_cols
 
     def hardware(self) -> dict[str, int | str]:
-        """The fields that decide the gateware, by name: all but the default board."""
-        return {name: value for name, value in asdict(self).items() if name != "board"}
+        """The fields that decide the engine, by name: all but what stands around it."""
+        return {name: value for name, value in asdict(self).items() if name not in ("cpu", "board")}
 
     @property
     def fingerprint(self) -> int:

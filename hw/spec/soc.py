@@ -5,21 +5,18 @@ from dataclasses import dataclass
 from hw.spec.errors import SpecError
 from hw.spec.registers import WINDOW_BYTES
 
-__all__ = ["BAUD", "CFU_ENABLE", "CFU_ENABLE_CSR", "IO_REGISTERS", "MemoryMap", "Region", "UART_EMPTY"]
+__all__ = ["BAUD", "IO_REGISTERS", "MemoryMap", "Region", "UART_EMPTY"]
 
 BAUD = 1_000_000             # of the board's UART, bits/s
-# The CPU traps every custom instruction until CFU_ENABLE is set here. The same register masks the external
-# interrupts, so whoever sets that mask keeps this bit.
-CFU_ENABLE_CSR = 0xBC0
-CFU_ENABLE = 0x80000000
 UART_EMPTY = 0x80000000      # set in UART_DATA where no byte was waiting
-IO_BASE = 0x80000000         # the CPU does not cache what lies from here on
+IO_BASE = 0x80000000         # no CPU caches what lies from here on
 
 #: name -> (byte offset, what it holds)
 IO_REGISTERS: dict[str, tuple[int, str]] = {
     "UART_DATA": (0x0, "read: takes the next received byte, or UART_EMPTY; write: sends a byte"),
     "UART_ROOM": (0x4, "1 while a byte can be written to UART_DATA"),
     "LEDS": (0x8, "one bit for each LED"),
+    "CYCLES": (0xC, "clock cycles since the start, in a SoC whose CPU does not count them; else nothing"),
 }
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from hw.soc.cpus import find_cpu
+from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.soc import MemoryMap
 from hw.tools import ToolError, run
@@ -13,7 +15,7 @@ __all__ = ["SOURCES", "build", "compile_sources", "rom_words"]
 SOURCES = Path(__file__).parent / "src"
 RUNTIME = ("crt0.S", "support.c")
 STACK_BYTES = 1024  # at least
-FLAGS = ("-march=rv32im_zicsr", "-mabi=ilp32", "-O2", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
+FLAGS = ("-O2", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
          "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-ffunction-sections", "-fdata-sections")
 CAUSES = ("error:", "overflowed by", "undefined reference", "multiple definition")
 LINK_FLAGS = ("-nostartfiles", "-nostdlib", "-static", "-Wl,--gc-sections", "-Wl,--build-id=none",
@@ -45,7 +47,7 @@ SECTIONS
 """
 
 
-def build(out: Path, *, memory: MemoryMap | None = None, main: Path | None = None,
+def build(out: Path, *, cpu: str = DesignPoint.cpu, memory: MemoryMap | None = None, main: Path | None = None,
           extra_sources: Sequence[Path] = (), timeout_s: float = 120) -> Path:
     """Compile the firmware into ``out`` and return ``out/firmware.bin``, the content of the ROM.
 
@@ -56,6 +58,8 @@ def build(out: Path, *, memory: MemoryMap | None = None, main: Path | None = Non
     ----------
     out : Path
         Folder, made if missing.
+    cpu : str
+        The SoC's, a name of ``hw.soc.cpus``.
     memory : MemoryMap
         Where ROM, RAM, engine and peripheral are.
     main : Path
@@ -69,26 +73,31 @@ def build(out: Path, *, memory: MemoryMap | None = None, main: Path | None = Non
         If the compiler is missing or refuses the sources, or the result does not fit its memories.
     HeddleError
         If a source file does not exist.
+    SpecError
+        If there is no such CPU.
     """
-    return compile_sources([SOURCES / "heddle.c", main or SOURCES / "main.c", *extra_sources], out,
+    return compile_sources([SOURCES / "heddle.c", main or SOURCES / "main.c", *extra_sources], out, cpu=cpu,
                            memory=memory or MemoryMap(), timeout_s=timeout_s)
 
 
-def compile_sources(files: Sequence[Path], out: Path, *, memory: MemoryMap, defines: Sequence[str] = (),
+def compile_sources(files: Sequence[Path], out: Path, *, cpu: str, memory: MemoryMap, defines: Sequence[str] = (),
                     timeout_s: float = 120) -> Path:
     """Compile C files with what every program needs (start, generated header) as :func:`build` does."""
     for path in files:
         if not path.is_file():
             raise HeddleError(f"firmware source {path}: no such file; give the path of a C file")
+    chosen = find_cpu(cpu)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "heddle_config.h").write_text(c_header(memory))
+    (out / "heddle_config.h").write_text(c_header(memory, cpu=cpu))
     (out / "link.ld").write_text(LINKER_SCRIPT.format(rom=memory.rom, sram=memory.sram, stack=STACK_BYTES))
     sources = [*(SOURCES / name for name in RUNTIME), *files]
     objects = [f"{index}_{path.stem}.o" for index, path in enumerate(sources)]
     for path, target in zip(sources, objects, strict=True):
-        _gcc(*FLAGS, *(f"-D{define}" for define in defines), "-I.", f"-I{SOURCES}", "-c", str(path.resolve()), "-o",
-             target, out=out, timeout_s=timeout_s)
-    _gcc(*FLAGS, *LINK_FLAGS, *objects, "-lgcc", "-o", "firmware.elf", out=out, timeout_s=timeout_s)
+        _gcc(f"-march={chosen.march}_zicsr", f"-mabi={chosen.mabi}", *FLAGS, *(f"-D{define}" for define in defines),
+             "-I.", f"-I{SOURCES}", "-c", str(path.resolve()), "-o", target, out=out, timeout_s=timeout_s)
+    # The compiler's own library is filed under the architecture without its control registers.
+    _gcc(f"-march={chosen.march}", f"-mabi={chosen.mabi}", *FLAGS, *LINK_FLAGS, *objects, "-lgcc", "-o",
+         "firmware.elf", out=out, timeout_s=timeout_s)
     run(["riscv64-unknown-elf-objcopy", "-O", "binary", "firmware.elf", "firmware.bin"],
         cwd=out, timeout_s=timeout_s, log=out / "objcopy.log")
     return out / "firmware.bin"

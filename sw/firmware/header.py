@@ -1,25 +1,32 @@
 """The C header: everything that the firmware knows about the hardware, generated from ``hw.spec``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from zlib import crc32
 
+from hw.soc.cpus import Cpu, find_cpu
 from hw.spec.cfu import CFU_INSTRUCTIONS, CfuInstruction
 from hw.spec.commands import COUNTERS, ERRORS, LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, IMAGE_MAGIC, IMAGE_VERSION
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
-from hw.spec.soc import CFU_ENABLE, CFU_ENABLE_CSR, IO_REGISTERS, UART_EMPTY, MemoryMap
+from hw.spec.soc import IO_REGISTERS, UART_EMPTY, MemoryMap
 from sw.firmware.protocol import IN_PLACE, MAGIC, MAX_PAYLOAD, PROTOCOL_VERSION, Op, Status
 
 __all__ = ["c_header"]
 
 
-def c_header(memory: MemoryMap | None = None, design: DesignPoint | None = None) -> str:
-    """Text of ``heddle_config.h``. One firmware serves every design; with ``design`` its facts are added."""
-    memory = memory or MemoryMap()
+def c_header(memory: MemoryMap | None = None, design: DesignPoint | None = None, *, cpu: str | None = None) -> str:
+    """Text of ``heddle_config.h`` for the CPU ``cpu``: the design's own, or the usual one, where none is named.
+
+    One firmware serves every design with the same CPU; with ``design`` its facts are added.
+
+    Raises SpecError if there is no such CPU.
+    """
+    memory, chosen = memory or MemoryMap(), find_cpu(cpu or (design.cpu if design else DesignPoint.cpu))
     lines = ["/* Generated from hw.spec; do not edit. */", "#ifndef HEDDLE_CONFIG_H", "#define HEDDLE_CONFIG_H", "",
              "#ifndef __ASSEMBLER__", "#include <stdint.h>", "#endif", ""]
     lines += _section("Memory map", _map(memory))
+    lines += _section(f"CPU: {chosen.title}", _cpu(chosen))
     lines += _section("Engine: byte offsets in its region, and windows", _engine())
     lines += _section("Model image: word index of each header field", _image())
     lines += _section("Peripheral: byte offsets", [(f"HEDDLE_IO_{name}", offset, what)
@@ -31,15 +38,18 @@ def c_header(memory: MemoryMap | None = None, design: DesignPoint | None = None)
         lines += _section("Design", [("HEDDLE_DESIGN_FINGERPRINT", design.fingerprint, design.label),
                                      ("HEDDLE_DESIGN_ACT_BYTES", design.act_bytes, ""),
                                      ("HEDDLE_DESIGN_WEIGHT_BYTES", design.weight_bytes, "")])
-    lines += ["#ifndef __ASSEMBLER__", ""]
-    for entry in CFU_INSTRUCTIONS.values():
-        lines += _instruction(entry)
-    lines += _dispatch()
+    lines += ["#ifdef __ASSEMBLER__", ""]
+    lines += [*_macro("heddle_cpu_start", chosen.start), *_macro("heddle_cpu_trap", chosen.trap)]
+    if chosen.custom:
+        lines += ["#else", ""]
+        for entry in CFU_INSTRUCTIONS.values():
+            lines += _instruction(entry)
+        lines += _dispatch()
     lines += ["#endif", "", "#endif", ""]
     return "\n".join(lines)
 
 
-def _section(title: str, entries: list[tuple[str, int | str, str]]) -> list[str]:
+def _section(title: str, entries: Iterable[tuple[str, int | str, str]]) -> list[str]:
     lines = [f"/* {title} */"]
     for name, value, what in entries:
         text = value if isinstance(value, str) else f"{value:#x}" if value > 255 else str(value)
@@ -53,8 +63,20 @@ def _map(memory: MemoryMap) -> list[tuple[str, int | str, str]]:
         region = getattr(memory, name)
         entries += [(f"HEDDLE_{name.upper()}_BASE", region.origin, ""),
                     (f"HEDDLE_{name.upper()}_BYTES", region.size, "")]
-    return [*entries, ("HEDDLE_CFU_ENABLE_CSR", CFU_ENABLE_CSR, "also the mask of the external interrupts"),
-            ("HEDDLE_CFU_ENABLE", CFU_ENABLE, ""), ("HEDDLE_UART_EMPTY", UART_EMPTY, "")]
+    return [*entries, ("HEDDLE_UART_EMPTY", UART_EMPTY, "")]
+
+
+def _cpu(cpu: Cpu) -> Iterator[tuple[str, int | str, str]]:
+    """What C code asks with ``#ifdef`` is left out where the CPU lacks it."""
+    if cpu.cycle_csr:
+        yield "HEDDLE_CYCLE_CSR", f'"{cpu.cycle_csr}"', "counts clock cycles"
+    if cpu.custom:
+        yield "HEDDLE_CFU_ENABLE_CSR", cpu.custom.enable_csr, "custom instructions need HEDDLE_CFU_ENABLE in it"
+        yield "HEDDLE_CFU_ENABLE", cpu.custom.enable, ""
+
+
+def _macro(name: str, lines: Iterable[str]) -> list[str]:
+    return [f"    .macro {name}", *(f"    {line}" for line in lines), "    .endm", ""]
 
 
 def _engine() -> list[tuple[str, int | str, str]]:

@@ -65,6 +65,7 @@ class Status(IntEnum):
     BAD_ADDRESS = 11
     TRAP = 12
     NO_STREAM = 13
+    NO_CFU = 14
 
 
 MEANING = {
@@ -80,6 +81,7 @@ MEANING = {
     Status.BAD_OP: "unknown request; host and firmware are of different versions",
     Status.BAD_ADDRESS: "outside the engine's scratchpads, or not whole words",
     Status.TRAP: "the firmware met a trap",
+    Status.NO_CFU: "the SoC's CPU has no custom instructions; choose a design with a CPU that has",
     Status.NO_STREAM: "the program streams weights from a memory outside, and the firmware knows of none; call "
                       "heddle_set_stream, or raise weight_bytes until they stay in the scratchpad",
 }

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.soc.cpus import CPUS, find_cpu
 from hw.spec.commands import LAYER_LOG_ENTRIES
+from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header
 from hw.spec.soc import MemoryMap, Region
@@ -19,8 +21,8 @@ __all__ = ["SOFTWARE_MEMORY", "build_software", "model_source"]
 SOFTWARE_MEMORY = MemoryMap(rom=Region(origin=0, size=131072), sram=Region(origin=0x10000000, size=65536))
 
 
-def build_software(graph: Graph, out: Path, *, simd: bool, memory: MemoryMap = SOFTWARE_MEMORY,
-                   main: Path | None = None, timeout_s: float = 120) -> Path:
+def build_software(graph: Graph, out: Path, *, simd: bool, cpu: str = DesignPoint.cpu,
+                   memory: MemoryMap = SOFTWARE_MEMORY, main: Path | None = None, timeout_s: float = 120) -> Path:
     """Compile firmware that runs ``graph`` on the CPU into ``out`` and return ``out/firmware.bin``.
 
     It serves the same protocol, and offers the same functions to a user's ``main``, as the firmware for the engine;
@@ -30,18 +32,24 @@ def build_software(graph: Graph, out: Path, *, simd: bool, memory: MemoryMap = S
     ----------
     simd : bool
         Use the custom instructions of ``hw.spec.cfu``.
+    cpu : str
+        The SoC's, a name of ``hw.soc.cpus``.
 
     Raises
     ------
     HeddleError
-        If the network has more layers than the layer log, or one that the software lacks.
+        If the network has more layers than the layer log, or one that the software lacks, or the CPU has no custom
+        instructions for ``simd``.
     ToolError
         If the compiler is missing, or network and activations do not fit ``memory``.
     """
+    if simd and not find_cpu(cpu).custom:
+        able = " or ".join(repr(name) for name, other in CPUS.items() if other.custom)
+        raise HeddleError(f"cpu={cpu!r}: has no custom instructions; choose cpu={able}, or run without them")
     out.mkdir(parents=True, exist_ok=True)
     (out / "model.c").write_text(model_source(graph))
-    return compile_sources([SOURCES / "software.c", out / "model.c", main or SOURCES / "main.c"], out, memory=memory,
-                           defines=["HEDDLE_SIMD"] if simd else [], timeout_s=timeout_s)
+    return compile_sources([SOURCES / "software.c", out / "model.c", main or SOURCES / "main.c"], out, cpu=cpu,
+                           memory=memory, defines=["HEDDLE_SIMD"] if simd else [], timeout_s=timeout_s)
 
 
 def model_source(graph: Graph) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from boards import BOARDS
 from cosim.soc import build_soc_sim, run_soc
-from hw.soc import NO_ENGINE
+from hw.soc.generate import NO_ENGINE
 from hw.spec.design import DesignPoint
 from sw.firmware import SOFTWARE_MEMORY, DeviceError, build_software
 from sw.golden import run

@@ -7,7 +7,7 @@ import pytest
 from boards import BOARDS
 from cosim.process import SimulationError
 from cosim.soc_stalled import build_soc_bench, converse_stalled
-from hw.soc import generate
+from hw.soc.generate import generate
 from hw.spec.cfu import CFU_INSTRUCTIONS, cfu_result
 from hw.spec.design import DesignPoint
 from hw.spec.image import pack_header

@@ -3,11 +3,11 @@
 import random
 from pathlib import Path
 
+from hw.soc.cpus import CustomPort
 from hw.spec.cfu import CFU_INSTRUCTIONS, cfu_result, to_signed
-from hw.spec.soc import CFU_ENABLE, CFU_ENABLE_CSR
 from hw.tools import run
 
-__all__ = ["START", "assemble", "random_program"]
+__all__ = ["assemble", "random_program", "start"]
 
 REGISTERS = [f"s{n}" for n in range(12)]
 DATA, DATA_WORDS = 0x8000, 2048      # twice the data cache, so that most loads miss
@@ -15,7 +15,10 @@ UNCACHED = 0x80000000
 CFU = list(CFU_INSTRUCTIONS.values())
 WORD = 1 << 32
 
-START = f"""
+
+def start(port: CustomPort) -> str:
+    """Assembler text that begins a program: interrupts on, custom instructions let through."""
+    return f"""
     .globl _start
 _start:
     j begin
@@ -29,8 +32,8 @@ trap:
 begin:
     la t0, trap
     csrw mtvec, t0
-    li t0, {CFU_ENABLE | 1:#x}
-    csrw {CFU_ENABLE_CSR:#x}, t0
+    li t0, {port.enable | 1:#x}
+    csrw {port.enable_csr:#x}, t0
     li t0, 0x800
     csrw mie, t0
     csrwi mstatus, 8
@@ -123,7 +126,7 @@ class Machine:
         self.custom += count
 
 
-def random_program(seed: int, steps: int = 150) -> tuple[str, list[int], list[int], int]:
+def random_program(port: CustomPort, seed: int, steps: int = 150) -> tuple[str, list[int], list[int], int]:
     """Assembler text, words of its data, the outputs it must give and the custom instructions it executes."""
     machine = Machine(seed)
     machine.load_immediates()
@@ -135,7 +138,7 @@ def random_program(seed: int, steps: int = 150) -> tuple[str, list[int], list[in
         machine.text.append(f"sw {name}, 0(a0)")
         machine.outputs.append(machine.values[name])
     machine.text += ["sw zero, 8(a0)", "end: j end"]
-    return START + "\n".join(machine.text) + "\n", machine.initial, machine.outputs, machine.custom
+    return start(port) + "\n".join(machine.text) + "\n", machine.initial, machine.outputs, machine.custom
 
 
 def assemble(text: str, data: list[int], folder: Path) -> bytes:

@@ -1,15 +1,11 @@
-/* Start: traps first, then the custom instructions, then C. A trap is reported and starts the program again. */
+/* Start: first what the CPU wants, then C. A trap is reported and starts the program again. */
 #include "heddle_config.h"
 
     .section .text.start, "ax"
     .globl _start
 _start:
-    la      t0, trap_entry
-    csrw    mtvec, t0
-    csrw    mie, zero
+    heddle_cpu_start
     la      sp, heddle_stack_top
-    li      t0, HEDDLE_CFU_ENABLE
-    csrw    HEDDLE_CFU_ENABLE_CSR, t0
 
     la      t0, heddle_data_load
     la      t1, heddle_data_start
@@ -31,9 +27,7 @@ _start:
     .balign 4
 trap_entry:
     la      sp, heddle_stack_top
-    csrr    a0, mcause
-    csrr    a1, mepc
-    csrr    a2, mtval
+    heddle_cpu_trap
     call    heddle_trap
     j       _start
 

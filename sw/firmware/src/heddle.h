@@ -53,11 +53,16 @@ static inline uint32_t heddle_crc(uint32_t crc, uint32_t byte)
     return crc >> 8 ^ heddle_crc_table[(crc ^ byte) & 255];
 }
 
+/* Clock cycles, counted by the CPU or beside it. */
 static inline uint32_t heddle_mcycle(void)
 {
+#ifdef HEDDLE_CYCLE_CSR
     uint32_t now;
-    __asm__ volatile("csrr %0, mcycle" : "=r"(now));
+    __asm__ volatile("csrr %0, " HEDDLE_CYCLE_CSR : "=r"(now));
     return now;
+#else
+    return *(volatile uint32_t *)(HEDDLE_IO_BASE + HEDDLE_IO_CYCLES);
+#endif
 }
 
 #endif

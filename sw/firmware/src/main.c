@@ -158,10 +158,15 @@ static uint32_t run_cfu(uint32_t bytes, uint32_t *length)
 {
     if (bytes % 12)
         return HEDDLE_BAD_LENGTH;
+#ifdef HEDDLE_CFU_ENABLE
     for (uint32_t n = 0; n < bytes / 12; n++)
         payload.words[n] = heddle_cfu(payload.words[3 * n], payload.words[3 * n + 1], payload.words[3 * n + 2]);
     *length = bytes / 3;
     return HEDDLE_OK;
+#else
+    *length = 0;
+    return HEDDLE_NO_CFU;
+#endif
 }
 
 static uint32_t serve(uint32_t op, uint32_t bytes, uint32_t *length, int *opened)

@@ -118,3 +118,8 @@ def test_estimate_is_close_to_synthesis(design, tmp_path):
     for kind in ("lut", "ff"):
         guess = sum(model[kind]["weights"][name] * size for name, size in terms[kind].items())
         assert guess == pytest.approx(used[kind], rel=0.15)
+
+
+def test_another_cpu_is_refused():
+    with pytest.raises(HeddleError, match=r"^cpu='serv': resources are calibrated for SoCs with vexriscv only$"):
+        estimate_resources(replace(DesignPoint(), cpu="serv"), BOARD)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from boards import BOARDS
-from hw.soc import generate, load_soc
+from hw.soc.generate import generate, load_soc
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.soc import MemoryMap, Region
@@ -99,7 +99,7 @@ def test_a_board_of_another_family_is_refused(tmp_path):
 def test_a_design_that_the_soc_cannot_hold_is_refused(tmp_path):
     spram = DesignPoint(rows=1, memory="spram", multiplier="mac16", act_bytes=131072, requantizer_dsps=0)
     for design, text in ((spram, r"^memory='spram': the ecp5 of board 'ulx3s-25' has no such memories; choose memory="),
-                         (DesignPoint(cpu="serv"), r"^cpu='serv': no SoC can be made with it yet; choose cpu='vex")):
+                         (DesignPoint(cpu="arm"), r"^cpu='arm': unknown; choose 'picorv32', 'serv', 'vexriscv'$")):
         with pytest.raises(SpecError, match=text):
             generate(design, BOARDS["ulx3s-25"], clock_mhz=50, firmware=tmp_path / "none", out=tmp_path)
 

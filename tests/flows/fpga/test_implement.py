@@ -1,0 +1,55 @@
+"""What makes a SoC another one in the store."""
+
+from dataclasses import replace
+
+import pytest
+
+import flows.fpga.implement as implementation
+from boards import BOARDS
+from flows.run.store import Store
+from hw.soc.cpus import CPUS
+from hw.spec.design import DesignPoint
+
+
+class Enough(Exception):
+    pass
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch):
+    """The CPUs that SoC and firmware were generated for, and a function that asks for one with a CPU."""
+    made = []
+
+    def generate(design, board, *, out, **options):
+        (out / "soc").write_text(design.cpu)
+        made.append(("soc", design.cpu))
+
+    def build(out, *, cpu):
+        (out / "firmware.bin").write_text(cpu)
+        made.append(("firmware", cpu))
+
+    def load(folder):
+        raise Enough((folder / "soc").read_text())
+
+    for name, fake in (("generate", generate), ("build_firmware", build), ("load_soc", load)):
+        monkeypatch.setattr(implementation, name, fake)
+    store = Store(tmp_path)
+
+    def implement(design):
+        with pytest.raises(Enough, match=f"^{design.cpu}$"):
+            implementation.implement(store, design, BOARDS["ulx3s-25"], 50)
+        return made
+    return implement
+
+
+def test_a_design_with_another_cpu_has_a_soc_and_a_firmware_of_its_own(ask):
+    for _ in range(2):
+        for cpu in ("vexriscv", "picorv32"):
+            made = ask(DesignPoint(cpu=cpu))
+    assert made == [("firmware", "vexriscv"), ("soc", "vexriscv"), ("firmware", "picorv32"), ("soc", "picorv32")]
+
+
+def test_a_cpu_that_changed_is_made_again(ask, monkeypatch):
+    ask(DesignPoint(cpu="serv"))
+    monkeypatch.setitem(CPUS, "serv", replace(CPUS["serv"], litex_variant="mdu"))
+    assert len(ask(DesignPoint(cpu="serv"))) == 4
