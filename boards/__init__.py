@@ -1,6 +1,34 @@
-"""Facts of each board."""
+"""Facts of each board, one file a board or family of boards.
 
-from boards.boards import BOARDS, Board, find_board
-from boards.designs import check_design
+A module of this folder with ``BOARDS`` joins by being there; those that begin with an underscore hold what all share.
+``tests/boards`` holds every board to the same suite.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from boards._board import Board
+from boards._designs import check_design
+from hw.spec.errors import SpecError
 
 __all__ = ["BOARDS", "Board", "check_design", "find_board"]
+
+BOARDS: dict[str, Board] = {
+    board.name: board for module in sorted(iter_modules(__path__), key=lambda module: module.name)
+    if not module.name.startswith("_") for board in import_module(f"{__name__}.{module.name}").BOARDS}
+
+
+def find_board(name: str) -> Board:
+    """The board of that name.
+
+    >>> find_board("ulx3s-85").budget["dsp"]
+    156
+
+    Raises
+    ------
+    SpecError
+        If there is none; the message lists the names.
+    """
+    if name not in BOARDS:
+        raise SpecError(f"board {name!r}: unknown; choose one of {', '.join(BOARDS)}")
+    return BOARDS[name]

@@ -1,7 +1,7 @@
 """Energy of one inference: a model from activity and published figures. Nothing is metered; it is an estimate.
 
-Sources of the figures: standby core current at 1.1 V from Lattice's ECP5 data sheet (FPGA-DS-02012); energy of an
-8-bit multiply, an add and an SRAM access in 45 nm from M. Horowitz, "Computing's energy problem", ISSCC 2014; logic
+Sources of the figures: standby core current at 1.1 V is a fact of the board's device; energy of an 8-bit
+multiply, an add and an SRAM access in 45 nm from M. Horowitz, "Computing's energy problem", ISSCC 2014; logic
 in an FPGA takes 14 times the dynamic power of logic in an ASIC after I. Kuon and J. Rose, "Measuring the gap between
 FPGAs and ASICs", 2007. Block RAMs are hard macros and take no such factor.
 """
@@ -12,7 +12,6 @@ from sw.compiler import Program
 __all__ = ["energy_j"]
 
 CORE_VOLTS = 1.1
-STANDBY_A = {"LFE5U-12F": 0.077, "LFE5U-25F": 0.077, "LFE5U-45F": 0.116, "LFE5U-85F": 0.212}
 FABRIC_FACTOR = 14
 MULTIPLY_J_PER_BIT2 = 0.2e-12 / 64      # of an 8x8 product, by its 64 bit products
 ADD_J_PER_BIT = 0.1e-12 / 32
@@ -24,12 +23,12 @@ def energy_j(program: Program, board: Board, clock_mhz: float) -> float | None:
 
     None for a device without a published standby current.
     """
-    if board.device not in STANDBY_A:
+    if board.standby_a is None:
         return None
     design = program.design
     mac = MULTIPLY_J_PER_BIT2 * design.act_bits * design.weight_bits + ADD_J_PER_BIT * design.acc_bits
     compute = program.macs * mac * FABRIC_FACTOR
     steps = sum(layer.cycle_terms.compute for layer in program.layers)
     traffic = steps * (design.weight_word_bits / 8 + design.fetch_bytes) * SRAM_J_PER_BYTE
-    standby = CORE_VOLTS * STANDBY_A[board.device] * program.cycles / (clock_mhz * 1e6)
+    standby = CORE_VOLTS * board.standby_a * program.cycles / (clock_mhz * 1e6)
     return standby + compute + traffic

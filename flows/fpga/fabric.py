@@ -25,8 +25,7 @@ __all__ = ["FabricReport", "fabric_rows", "place_engine"]
 
 #: Where engines are placed, by family: an ECP5 that all of them fit into, speed grade 6, and the UP5K.
 DEVICES: dict[str, tuple[str, Board]] = {
-    "ecp5": ("LFE5U-85F-6", replace(find_board("ulx3s-85"),
-                                    nextpnr_args=("--85k", "--package", "CABGA756", "--speed", "6"))),
+    "ecp5": ("LFE5U-85F-6", replace(find_board("ulx3s-85"), part="LFE5U-85F-6BG756C")),
     "ice40": ("iCE40UP5K", find_board("icebreaker")),
 }
 WANTED_MHZ = {"ecp5": 100.0, "ice40": 40.0}   # what the placer aims at; out of reach, so that it does not stop early

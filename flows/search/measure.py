@@ -118,7 +118,7 @@ def choose_measured(space: Space, store: Store, source: str, evaluator: Evaluato
 def _on_smallest_boards(space: Space, evaluator: Callable[[Candidate], Outcome],
                         outcomes: Sequence[Outcome]) -> list[Outcome]:
     """What is feasible, each on the smallest board of the space that it fits: the objectives are the same there."""
-    boards = sorted(space.hardware.boards, key=lambda name: find_board(name).lut)
+    boards = sorted(space.hardware.boards, key=lambda name: find_board(name).budget["lut"])
     found: dict[str, Outcome] = {}
     for outcome in outcomes:
         if outcome.feasible:

@@ -34,7 +34,7 @@ def _sim_platform() -> GenericPlatform:
 def _board_platform(board: dict[str, Any]) -> LatticeECP5Platform:
     standard = IOStandard(board["io_standard"])
     return LatticeECP5Platform(
-        f"{board['device']}-6BG381C",  # LiteX wants a full part number; placement takes it from nextpnr_args
+        board["part"],
         [("clk", 0, Pins(board["clock_pin"]), standard), ("leds", 0, Pins(" ".join(board["led_pins"])), standard),
          ("serial", 0, Subsignal("tx", Pins(board["serial_tx_pin"])), Subsignal("rx", Pins(board["serial_rx_pin"])),
           standard)], toolchain="trellis")

@@ -1,27 +1,79 @@
-from dataclasses import FrozenInstanceError
+"""Every board passes the same suite: whole facts, a part that the tools know, a SoC platform of its own part."""
+
+import ast
+from dataclasses import FrozenInstanceError, fields, replace
+from pathlib import Path
 
 import pytest
 
-from boards import BOARDS, find_board
+from boards import BOARDS, Board, find_board
+from boards._devices import DEVICES, read_part
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.presets import PRESETS
 
+ROOT = Path(__file__).parents[2]
+every_board = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 
-@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+
+@every_board
 def test_facts_are_whole(board):
     assert find_board(board.name) is board
+    assert all(value for value in (getattr(board, field.name) for field in fields(board)))
     assert set(board.budget) == {"lut", "ff", "dsp", "bram", "spram"}
     assert all(board.budget[name] > 0 for name in ("lut", "ff", "dsp", "bram"))
-    assert board.clock_in_mhz > 0
     assert len({board.clock_pin, board.serial_tx_pin, board.serial_rx_pin, *board.led_pins}) == 3 + len(board.led_pins)
+    assert board.device in board.part and board.device in board.title
+    assert board.nextpnr_args[0] == DEVICES[board.device].nextpnr
     assert board.flash_command("top.bit")[-1] == "top.bit"
     with pytest.raises(FrozenInstanceError):
-        board.lut = 1
+        board.part = ""
+
+
+def test_names_are_not_given_twice():
+    given = [board.name for path in (ROOT / "boards").glob("[!_]*.py")
+             for board in __import__(f"boards.{path.stem}", fromlist=["BOARDS"]).BOARDS]
+    assert sorted(given) == sorted(BOARDS)
+
+
+def read_attributes():
+    """Attributes and keys that the tree reads outside of ``boards``."""
+    found = set()
+    for top in ("hw", "flows", "cosim"):
+        for path in (ROOT / top).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_bytes())):
+                if isinstance(node, ast.Attribute):
+                    found.add(node.attr)
+                elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+                    found.add(node.slice.value)
+    return found
+
+
+def test_every_fact_is_used():
+    """``part`` by LiteX; the command that flashes by the board's own method."""
+    facts = {field.name for field in fields(Board)} - {"flash_args"} | {"flash_command", "standby_a", "nextpnr_args"}
+    assert facts - read_attributes() == set()
+    assert {"bram_bits"} - read_attributes() == {"bram_bits"}, "a fact that nothing reads would be seen"
+
+
+@pytest.mark.parametrize("number, args", [
+    ("LFE5U-25F-6BG381C", ("--25k", "--package", "CABGA381", "--speed", "6")),
+    ("LFE5U-12F-7BG256I", ("--12k", "--package", "CABGA256", "--speed", "7")),
+    ("LFE5U-85F-8MG285C", ("--85k", "--package", "CSFBGA285", "--speed", "8")),
+    ("iCE40UP5K-SG48I", ("--up5k", "--package", "sg48")),
+])
+def test_a_part_number_says_device_package_and_speed(number, args):
+    assert read_part(number).nextpnr_args == args
+
+
+@pytest.mark.parametrize("number", ["LFE5U-25F", "LFE5U-26F-6BG381C", "LFE5U-25F-9BG381C", "iCE40HX8K-CT256", ""])
+def test_an_unknown_part_says_what_is_known(number):
+    with pytest.raises(SpecError, match=rf"^part '{number}': unknown; give a full part number, .*, or add its device"):
+        replace(BOARDS["ulx3s-25"], part=number)
 
 
 def test_an_up5k_has_what_its_data_sheet_says():
     board = find_board("icebreaker")
-    assert (board.family, board.clock_in_mhz) == ("ice40", 12.0)
+    assert (board.family, board.device, board.clock_in_mhz) == ("ice40", "iCE40UP5K", 12.0)
     assert board.budget == {"lut": 5280, "ff": 5280, "dsp": 8, "bram": 30, "spram": 4}
     assert board.flash_command("top.bin") == ["openFPGALoader", "--board", "ice40_generic", "top.bin"]
 
@@ -31,7 +83,7 @@ def test_every_preset_has_its_board():
 
 
 def test_unknown_board_lists_the_names():
-    with pytest.raises(HeddleError, match=r"^board 'ulx3s': unknown; choose one of ulx3s-12, ulx3s-25, ulx3s-45, ulx"):
+    with pytest.raises(HeddleError, match=r"^board 'ulx3s': unknown; choose one of icebreaker, ulx3s-12, ulx3s-25"):
         find_board("ulx3s")
     assert issubclass(SpecError, HeddleError)
 

@@ -84,7 +84,7 @@ def test_a_program_that_streams_is_not_for_the_soc_yet(tmp_path):
 
 
 @pytest.mark.parametrize("design, refused", [
-    ("up5k", r"^board 'icebreaker': no SoC can be made for the ice40 yet; choose a ulx3s board$"),
+    ("up5k", r"^board 'icebreaker': no SoC can be made for the ice40 yet; choose one of ulx3s-12, ulx3s-25, "),
     ('cpu = "arm"', r"^cpu='arm': unknown; choose 'picorv32', 'serv', 'vexriscv'$"),
 ])
 def test_what_has_no_soc_yet_is_one_line(tmp_path, monkeypatch, design, refused):

@@ -1,6 +1,6 @@
 """Where a design and a board meet: whether the board's device has the cells that the design is made of."""
 
-from boards.boards import Board
+from boards._board import Board
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
@@ -16,7 +16,7 @@ def check_design(design: DesignPoint, board: Board) -> None:
     SpecError
         If not; the message names the field of the design, the board and the way out.
     """
-    if design.memory == "spram" and not board.spram:
+    if design.memory == "spram" and not board.budget["spram"]:
         raise SpecError(f"memory='spram': the {board.family} of board {board.name!r} has no such memories; "
                         f"choose memory='bram' or a board with an ice40 UP5K")
     family = MULTIPLIERS[design.multiplier].family

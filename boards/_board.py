@@ -1,0 +1,67 @@
+"""What is known of a board. Facts only; no tool is run from here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from boards._devices import DEVICES, read_part
+
+__all__ = ["Board"]
+
+BUDGETS = ("lut", "ff", "dsp", "bram", "spram")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """One board with one device on it.
+
+    Raises
+    ------
+    SpecError
+        If ``part`` is no part number that ``boards/_devices.py`` knows.
+    """
+
+    name: str
+    title: str
+    part: str                         # the device's full number: package and speed grade too
+    clock_in_mhz: float               # oscillator
+    clock_pin: str
+    serial_tx_pin: str                # out of the device
+    serial_rx_pin: str
+    led_pins: tuple[str, ...]
+    io_standard: str                  # of all these pins
+    flash_args: tuple[str, ...]       # command that programs it; the bitstream's path follows
+
+    def __post_init__(self) -> None:
+        read_part(self.part)
+
+    @property
+    def device(self) -> str:
+        """The die, as the vendor names it."""
+        return read_part(self.part).device
+
+    @property
+    def family(self) -> str:
+        """"ecp5" or "ice40"."""
+        return DEVICES[self.device].family
+
+    @property
+    def nextpnr_args(self) -> tuple[str, ...]:
+        """Device, package, speed grade."""
+        return read_part(self.part).nextpnr_args
+
+    @property
+    def budget(self) -> dict[str, int]:
+        """What the device has, by the names that resources are counted under."""
+        return {name: getattr(DEVICES[self.device], name) for name in BUDGETS}
+
+    @property
+    def standby_a(self) -> float | None:
+        """Current of the device's core at rest, A; None where none is published."""
+        return DEVICES[self.device].standby_a
+
+    def flash_command(self, bitstream: str) -> list[str]:
+        return [*self.flash_args, bitstream]
+
+    def shortfalls(self, used: Mapping[str, float]) -> list[str]:
+        """What does not fit, a phrase each: ``dsp 36 of 28``."""
+        return [f"{name} {used[name]:.0f} of {have}" for name, have in self.budget.items() if used.get(name, 0) > have]
