@@ -37,11 +37,11 @@ def build_bench(verilog: str, top: str, out: Path, *, limit_s: float = 600) -> P
     """
     out.mkdir(parents=True, exist_ok=True)
     source, control = out / f"{top}.v", out / f"{top}.vlt"
-    source.write_text(verilog)
+    source.write_text(verilog, encoding="utf-8")
     ports = re.search(rf"^module {top}\s*\((.*?)\);", verilog, re.MULTILINE | re.DOTALL)
     names = re.findall(r"\w+", ports[1]) if ports else []
     control.write_text("\n".join(["`verilator_config", *(
-        f'public_flat_rw -module "{top}" -var "{name}"' for name in names), ""]))
+        f'public_flat_rw -module "{top}" -var "{name}"' for name in names), ""]), encoding="utf-8")
     verilate([control, source], top, [config.share_dir / "lib" / "verilator" / "verilator.cpp"], out, optimize=1,
              flags=["--vpi"], runtime=["verilated_vpi.cpp"], limit_s=limit_s,
              link=[f"-Wl,-rpath,{config.libs_dir}", f"-L{config.libs_dir}", "-lcocotbvpi_verilator"])

@@ -63,7 +63,8 @@ def simulate(modules: list[tuple[Case, str]], rows: np.ndarray, out: Path) -> np
     """
     out.mkdir(parents=True, exist_ok=True)
     source = out / "heddle_conformance.v"
-    source.write_text("\n".join([*(text for _, text in modules), _top([case for case, _ in modules])]))
+    source.write_text("\n".join([*(text for _, text in modules), _top([case for case, _ in modules])]),
+                      encoding="utf-8")
     program = verilate([source], "heddle_conformance", [Path(__file__).with_suffix(".cpp")], out,
                        defines=[f"CASES={len(modules)}"], optimize=1)
     answers = np.frombuffer(exchange(program, rows.tobytes(), limit_s=LIMIT_S), "<i2")

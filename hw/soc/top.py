@@ -131,7 +131,7 @@ def _constraints(platform: GenericPlatform, names: Any, clock_in_mhz: float) -> 
 
 
 def main(argv: list[str]) -> int:
-    request = json.loads(Path(argv[0]).read_text())
+    request = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
     soc = Soc(request)
     soc.finalize()
     output = soc.platform.get_verilog(soc.get_fragment(), name=request["top"])
@@ -139,9 +139,9 @@ def main(argv: list[str]) -> int:
     output.write(f"{request['top']}.v")
     if not request["sim"]:
         Path(f"{request['top']}.lpf").write_text(
-            _constraints(soc.platform, output.ns, request["board"]["clock_in_mhz"]))
+            _constraints(soc.platform, output.ns, request["board"]["clock_in_mhz"]), encoding="utf-8")
     facts = {"clock_mhz": soc.clock_mhz, "sim": request["sim"], "verilog": request["verilog"]}
-    Path(argv[1]).write_text(json.dumps(facts))
+    Path(argv[1]).write_text(json.dumps(facts), encoding="utf-8")
     return 0
 
 

@@ -52,13 +52,13 @@ class Feedback:
     latency: tuple[LatencyEntry, ...]
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1, sort_keys=True))
+        path.write_text(json.dumps(asdict(self), indent=1, sort_keys=True), encoding="utf-8")
 
     @staticmethod
     def load(path: Path) -> "Feedback":
         """Raises SpecError where the file is not a feedback record."""
         try:
-            record = json.loads(path.read_text())
+            record = json.loads(path.read_text(encoding="utf-8"))
             noise = {**record["noise"], **{k: tuple(record["noise"][k]) for k in ("mean", "variance")}}
             return Feedback(**{**record, "noise": NoiseProfile(**noise),
                                "latency": tuple(LatencyEntry(**entry) for entry in record["latency"])})

@@ -47,7 +47,7 @@ def load_design(name: str) -> DesignPoint:
     if not path.is_file():
         raise SpecError(f"design {name!r}: neither a preset ({', '.join(PRESETS)}) nor a TOML file")
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{path}: not a TOML file ({error}); copy one from `heddle explore`'s points/") from error
     return design_from_table(table, str(path))

