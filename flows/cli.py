@@ -232,8 +232,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.stderr.close()   # whoever read the output has gone
         status = FAILED
     except OSError as error:
-        status = fail(disk_full(error) if error.errno in (errno.ENOSPC, errno.EDQUOT) else
-                      f"{error.filename or 'input or output'}: {error.strerror or error}")
+        status = fail(failed_file(error))
     except HeddleError as error:
         status = fail(str(error))
     finally:
@@ -252,9 +251,14 @@ def hint(error: click.ClickException) -> str:
     return f" (see `{context.command_path} --help`)" if context else ""
 
 
-def disk_full(error: OSError) -> str:
-    return (f"{error.filename or 'output'}: the disk is full; free some space, empty the store with `make clean`, or "
-            f"put it elsewhere with HEDDLE_CACHE; running again goes on where it stopped")
+def failed_file(error: OSError) -> str:
+    """What is wrong with a file or a folder, and what to do where that does not depend on which it is."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (f"{error.filename or 'output'}: the disk is full; free some space, empty the store with `make clean`, "
+                f"or put it elsewhere with HEDDLE_CACHE; running again goes on where it stopped")
+    if error.errno == errno.EROFS:
+        return f"{error.filename or 'output'}: lies on a read-only file system; name another folder with --out"
+    return f"{error.filename or 'input or output'}: {error.strerror or error}"
 
 
 def fail(message: str) -> int:

@@ -265,10 +265,15 @@ class Store:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StoreError(f"store {self.root}: the disk is full; free some space, empty the store with "
                                  f"`make clean`, or put it elsewhere with HEDDLE_CACHE") from error
-            if str(error.filename).startswith(str(self.root)) and error.errno in _UNWRITABLE:
+            if self._is_mine(error.filename) and error.errno in _UNWRITABLE:
                 raise StoreError(f"store {self.root}: cannot be written ({error.strerror}: {error.filename}); "
                                  f"put it elsewhere with HEDDLE_CACHE") from error
             raise
+
+    def _is_mine(self, name: object) -> bool:
+        """Whether a file lies in the store, or is a folder that was to be made for it."""
+        path = Path(str(name))
+        return path.is_relative_to(self.root) or self.root.is_relative_to(path)
 
 
 def _take_lease(folder: Path) -> int:

@@ -36,7 +36,7 @@ def test_the_contract_is_complete():
     (["verify", "mlp"], "Missing option '--design'. (see `heddle verify --help`)"),
     (["explore", "--max-latency", "nan"], "Invalid value for '--max-latency': nan is not a number of the range"),
     (["explore", "--trials", "0"], "Invalid value for '--trials'"),
-    (["explore", "--board", "zynq"], "board 'zynq': unknown; choose one of ulx3s-12"),
+    (["explore", "--board", "zynq"], "board 'zynq': unknown; choose one of icebreaker, ulx3s-12"),
     (["explore", "--data", "cifar"], "data 'cifar': unknown; choose digits or mnist:PATH"),
     (["explore", "--space", "no.toml"], "no.toml: No such file or directory"),
     (["estimate", "nonet", "--design", "ecp5-25"], "model 'nonet': neither a network (mlp, dscnn) nor a folder"),
@@ -65,6 +65,8 @@ def raising(error):
 @pytest.mark.parametrize("error, status, says", [
     (HeddleError("two\nlines"), 2, "heddle: two lines"),
     (OSError(28, "No space left on device", "runs/x"), 2, "runs/x: the disk is full; free some space"),
+    (OSError(30, "Read-only file system", "runs"), 2, "runs: lies on a read-only file system; name another folder "
+                                                      "with --out"),
     (PermissionError(13, "Permission denied", "runs/x"), 2, "runs/x: Permission denied"),
     (KeyboardInterrupt(), 130, "interrupted; `heddle report runs/x` goes on where it stopped"),
 ])

@@ -130,6 +130,28 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
     assert store.find("fit", KEY) == kept
 
 
+@pytest.mark.parametrize("there", ["", ".heddle", ".heddle/v1", ".heddle/v1/entries", ".heddle/v1/leases"])
+def test_a_read_only_checkout_names_the_way_out(tmp_path, monkeypatch, there):
+    """Whatever of the store was made before; root may write to a folder of any mode, so the system is stood in for."""
+    if there.endswith("leases"):
+        Store(tmp_path / ".heddle").close()
+    (tmp_path / there).mkdir(parents=True, exist_ok=True)
+
+    def read_only(function):
+        def refusing(path, *arguments, **options):
+            inside = Path(path).is_relative_to(tmp_path)
+            if inside and Path(path).parent.is_dir() and not Path(path).exists():
+                raise OSError(errno.EROFS, "Read-only file system", str(path))
+            return function(path, *arguments, **options)
+        return refusing
+
+    for name in ("mkdir", "open"):
+        monkeypatch.setattr(os, name, read_only(getattr(os, name)))
+    with pytest.raises(StoreError, match=r"^store .*/.heddle/v1: cannot be written \(Read-only file system: .*\); "
+                                         r"put it elsewhere with HEDDLE_CACHE$"):
+        Store(tmp_path / ".heddle")
+
+
 def test_a_store_where_a_file_is_names_the_way_out(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"^store .*/file/v1: cannot be written \(.*HEDDLE_CACHE$"):
