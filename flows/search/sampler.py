@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -58,7 +59,8 @@ def search(space: Space, evaluate: Callable[[Candidate], Outcome], *, database: 
     list of Outcome
         One per candidate in the order of the search, failures included; failures do not count as trials.
     """
-    stored = _study(key, _storage(database))
+    storage = _storage(database)
+    stored = _study(key, storage)
     study = _study(key, None)
     study.add_trials([trial for trial in stored.get_trials() if OUTCOME in trial.user_attrs])
     outcomes = {item.candidate.id: item for item in map(_outcome, study.get_trials(deepcopy=False))}
@@ -76,6 +78,8 @@ def search(space: Space, evaluate: Callable[[Candidate], Outcome], *, database: 
                 saved, last = _save(study, stored, saved), monotonic()
     finally:
         _save(study, stored, saved)
+        storage.remove_session()
+        storage.engine.dispose()     # else its connections stay open until they are found dead
     return list(outcomes.values())
 
 
@@ -116,16 +120,21 @@ def _study(key: str, storage: Any) -> Any:
 def _storage(database: Path) -> Any:
     """The database; one that cannot be read is put aside, since every result is in the store as well."""
     from optuna.storages import RDBStorage
-    from sqlalchemy.exc import DatabaseError
 
     database.parent.mkdir(parents=True, exist_ok=True)
-    settings = {"url": f"sqlite:///{database.resolve()}", "engine_kwargs": {"connect_args": {
-        "timeout": 60, "factory": _Connection}}}
-    try:
-        return RDBStorage(**settings)
-    except DatabaseError:
+    if not _whole(database):
         database.replace(database.with_name(f"{database.name}.damaged"))
-        return RDBStorage(**settings)
+    return RDBStorage(url=f"sqlite:///{database.resolve()}",
+                      engine_kwargs={"connect_args": {"timeout": 60, "factory": _Connection}})
+
+
+def _whole(database: Path) -> bool:
+    """Whether a database can be read, or is still to be made."""
+    try:
+        with closing(sqlite3.connect(database, timeout=60)) as connection:
+            return connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    except sqlite3.DatabaseError:
+        return False
 
 
 class _Connection(sqlite3.Connection):
