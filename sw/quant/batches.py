@@ -20,7 +20,7 @@ UNSHIFTED = 0.5         # of the inputs of a batch stay where they are
 
 def images_of(data: Dataset, split: str) -> Tensor:
     """Inputs of a split by their real values, float32 ``(N, C, H, W)``."""
-    return torch.from_numpy(np.ascontiguousarray(data.real(split).transpose(0, 3, 1, 2)))
+    return torch.from_numpy(np.array(data.real(split).transpose(0, 3, 1, 2), order="C"))   # the data may be read-only
 
 
 def moved(images: Tensor, reach: tuple[int, int], generator: torch.Generator) -> Tensor:
