@@ -17,7 +17,7 @@ __all__ = ["DEFAULT_SPACE", "Candidate", "Space", "load_space"]
 DEFAULT_SPACE = Path(__file__).with_name("space.toml")
 LARGEST = {"act_bytes": 131072, "weight_bytes": 524288}  # memories before a program has shown what it needs
 TRAINED_BITS = (8, 4, 2)
-KINDS = {int: "a whole number", float: "a number", str: 'text in "quotes"'}
+KINDS = {int: "a whole number", float: "a number", str: 'text in "quotes"', bool: "true or false"}
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -81,6 +81,7 @@ class Search:
 class Training:
     epochs: int = 40
     seed: int = 1
+    augment: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

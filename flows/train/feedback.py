@@ -102,4 +102,5 @@ def trainings(space: Space) -> Iterable[dict[str, Any]]:
 
 
 def settings(space: Space, **changes: Any) -> dict[str, Any]:
-    return {"seed": space.training.seed, "epochs": space.training.epochs, **changes}
+    training = space.training
+    return {"seed": training.seed, "epochs": training.epochs, "augment": training.augment, **changes}

@@ -33,6 +33,7 @@ def test_a_multiplier_of_another_family_makes_no_candidates():
     ("[search]\ntrails = 3\n", r"\[search\] unknown key 'trails'; it has trials, startup, seed"),
     ('[search]\ntrials = "many"\n', r"\[search\] trials = 'many': expected a whole number"),
     ("[search]\ntrials = true\n", r"\[search\] trials = True: expected a whole number"),
+    ("[training]\naugment = 1\n", r"\[training\] augment = 1: expected true or false"),
     ("[search]\ntrials = 0\n", r"\[search\] trials = 0: choose 1 to 100000"),
     ("[networks]\nwidths = 1.0\n", r"\[networks\] widths = 1.0: expected a list .*write widths = \[...\]"),
     ("[networks]\nwidths = []\n", r"\[networks\] widths = \[\]: expected a list with at least one entry"),

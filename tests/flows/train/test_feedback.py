@@ -1,6 +1,6 @@
 import pytest
 
-from flows.search.space import Hardware, Space
+from flows.search.space import Hardware, Space, Training
 from flows.train.feedback import compare, inexact, latency_table, reference_design, trainings
 from tests.sw.golden.nets import small_net
 
@@ -47,3 +47,5 @@ def test_latency_table_has_every_network(tmp_path):
 
 def test_every_network_of_the_space_is_trained():
     assert len(list(trainings(Space()))) == 18
+    assert all(one["augment"] for one in trainings(Space()))
+    assert not any(one["augment"] for one in trainings(Space(training=Training(augment=False))))
