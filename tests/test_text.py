@@ -1,14 +1,18 @@
 """Text is UTF-8 whatever the locale says: in every file that is read or written, and in every command."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hw.spec.presets import PRESETS, load_design, to_toml
+from sw.graph.graph import Graph, TensorType
+from tests.support.layers import random_layer
 
 ROOT = Path(__file__).resolve().parents[1]
 TOPS = ("boards", "cosim", "hw", "scripts", "sw")
@@ -70,6 +74,16 @@ def design(tmp_path):
 
 def test_letters_outside_ascii_are_read(design):
     assert load_design(str(design)) == PRESETS["ecp5-25"]
+
+
+def test_a_command_under_an_ascii_locale(design, tmp_path):
+    kind = TensorType(shape=(1, 1, 16), scale=0.1, zero_point=0)
+    layer = random_layer(np.random.default_rng(0), "dense", kind, name="fc")
+    Graph(name="small", input=kind, layers=(layer,)).save(tmp_path / "model.npz")
+    done = subprocess.run([sys.executable, "-m", "flows.cli", "estimate", tmp_path, "--design", design, "--json"],
+                          cwd=ROOT, env={**os.environ, **ASCII}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["design"] == str(design)
 
 
 def test_an_ascii_locale_reads_the_same(design):

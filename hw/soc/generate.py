@@ -83,6 +83,8 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
         raise SpecError(f"board {board.name!r}: no SoC can be made for the {board.family} yet; choose one of {able}")
     check_design(design, board)
     cpu = find_cpu(design.cpu)
+    if min(memory.engine.origin, memory.io.origin) < cpu.uncached_base:
+        raise SpecError(f"cpu={cpu.name!r}: caches below {cpu.uncached_base:#x}; move engine and io there or higher")
     if not CLOCK_MHZ[0] <= clock_mhz <= CLOCK_MHZ[1]:
         raise SpecError(f"clock_mhz={clock_mhz:g}: choose {CLOCK_MHZ[0]:g} to {CLOCK_MHZ[1]:g}")
     out.mkdir(parents=True, exist_ok=True)

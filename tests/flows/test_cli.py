@@ -56,6 +56,22 @@ def test_bad_input_is_one_line_and_status_2(capsys, monkeypatch, tmp_path, argum
     assert says in err
 
 
+@pytest.mark.parametrize("command", ["estimate", "verify", "emit", "build"])
+@pytest.mark.parametrize("fields, says", [
+    ('cpu = "arm"', "cpu='arm': unknown; choose 'picorv32', 'serv', 'vexriscv'"),
+    ('board = "zynq"', "board 'zynq': unknown; choose one of icebreaker, ulx3s-12"),
+])
+def test_a_design_that_names_what_is_unknown_is_refused_before_any_work(capsys, monkeypatch, tmp_path, command, fields,
+                                                                        says):
+    """The model is not even looked for."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "design.toml").write_text(fields, encoding="utf-8")
+    status, out, err = run(capsys, command, "nowhere", "--design", "design.toml")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"heddle: {says}")
+    assert [path.name for path in tmp_path.iterdir()] == ["design.toml"]
+
+
 def raising(error):
     def stand_in(*arguments, **options):
         raise error

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from boards import BOARDS
+from hw.soc.cpus import CPUS
 from hw.soc.generate import generate, load_soc
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
@@ -103,6 +104,12 @@ def test_a_design_that_the_soc_cannot_hold_is_refused(tmp_path):
                          (DesignPoint(cpu="arm"), r"^cpu='arm': unknown; choose 'picorv32', 'serv', 'vexriscv'$")):
         with pytest.raises(SpecError, match=text):
             generate(design, BOARDS["ulx3s-25"], clock_mhz=50, firmware=tmp_path / "none", out=tmp_path)
+
+
+def test_a_device_where_the_cpu_caches_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(CPUS, "vexriscv", replace(CPUS["vexriscv"], uncached_base=0xA0000000))
+    with pytest.raises(SpecError, match=r"^cpu='vexriscv': caches below 0xa0000000; move engine and io there or hi"):
+        make(tmp_path / "none", tmp_path)
 
 
 def test_a_memory_to_stream_from_is_tied_off(firmware, tmp_path):
