@@ -166,12 +166,21 @@ def prepare(name: str) -> None:
 
     The tools write their cache in place, so two first runs at once could read each other's half-written files;
     here one process does it and the others wait.
+
+    Raises ToolError if the tool is missing, or its cache cannot be written.
     """
     for inner in TOOLS[name].inner:
         prepare(inner)
     if not TOOLS[name].web_assembly:
         return
-    folder = _web_assembly_cache()
+    try:
+        _fill_cache(name, _web_assembly_cache())
+    except OSError as error:
+        raise ToolError(name, "its cache cannot be written", repeats=False, detail=(
+            f"{error.strerror}: {error.filename}; set YOWASP_CACHE_DIR to a folder that can")) from error
+
+
+def _fill_cache(name: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     stamp = folder / f"heddle-{name}-{version(name)}.ready"
     if stamp.exists():

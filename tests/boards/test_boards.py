@@ -10,6 +10,7 @@ from boards import BOARDS, Board, find_board
 from boards._devices import DEVICES, read_part
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.presets import PRESETS
+from tests.support.joined import names_with
 
 ROOT = Path(__file__).parents[2]
 every_board = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -27,6 +28,13 @@ def test_facts_are_whole(board):
     assert board.flash_command("top.bit")[-1] == "top.bit"
     with pytest.raises(FrozenInstanceError):
         board.part = ""
+
+
+def test_a_file_in_the_folder_is_a_board(tmp_path):
+    """Found there, with nothing else to edit."""
+    mine = (ROOT / "boards" / "icebreaker.py").read_text(encoding="utf-8").replace('name="icebreaker"', 'name="mine"')
+    assert names_with(tmp_path, "boards/mine.py", mine, "from boards import BOARDS; print(*BOARDS)") \
+        == ["icebreaker", "mine", *(name for name in BOARDS if name != "icebreaker")]
 
 
 def test_names_are_not_given_twice():

