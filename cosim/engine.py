@@ -26,8 +26,8 @@ from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, WEIGHT_WINDOW, WINDOW_BYTES
 from hw.spec.stream import MEMORY_LATENCY_CYCLES
 
-__all__ = ["EngineRun", "build_engine", "build_engine_bench", "build_simulator", "run_engine", "run_engine_bench",
-           "simulated_design"]
+__all__ = ["EngineEnd", "EngineRun", "build_engine", "build_engine_bench", "build_simulator", "run_engine",
+           "run_engine_bench", "run_to_any_end", "simulated_design"]
 
 CYCLE_LIMIT = 200_000_000      # of one inference; MobileNet-sized networks end well below
 ANSWER = struct.Struct("<8IQd")
@@ -159,11 +159,11 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
     if inputs.dtype != np.int8 or size != header["input_bytes"]:
         raise ValueError(f"inputs are {inputs.dtype} of {size} elements; the model image takes int8 of "
                          f"{header['input_bytes']}")
-    request = struct.pack("<16I", len(inputs), len(image), header["fingerprint"], header["program"],
+    request = struct.pack("<17I", len(inputs), len(image), header["fingerprint"], header["program"],
                           header["input_address"], header["input_bytes"], header["output_address"],
                           header["output_bytes"], header["layers"], cycle_limit,
                           traced_input if trace else 0xFFFFFFFF, traffic, stalls, header["stream_offset"],
-                          header["stream_bytes"], header["stream_address"])
+                          header["stream_bytes"], header["stream_address"], 0)
     answer = exchange(directory / "sim", request + image + inputs.tobytes(), limit_s=limit_s,
                       arguments=[trace.resolve()] if trace else [])
     failure, count, status, done, run_cycles, pc, outside, _, simulated, cpu_s = ANSWER.unpack_from(answer)
@@ -177,6 +177,44 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
     return EngineRun(outputs=outputs.reshape(count, header["output_bytes"]), cycles=logs[:, 0],
                      counters=logs[:, 1:].reshape(count, header["layers"], len(COUNTERS)),
                      simulated_cycles=simulated, cpu_s=cpu_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineEnd:
+    """How a program ended, or did not."""
+
+    busy: bool           # it did not
+    error: str           # of hw.spec.commands.ERRORS
+    pc: int              # weight word of the last command that was fetched
+    layer: int           # number of the layer that runs, or of the command it stopped at
+    act: bytes | None    # the activation memory; None of a busy engine, which may keep it for itself
+
+
+def run_to_any_end(directory: Path, image: bytes, act: bytes, *, cycle_limit: int) -> EngineEnd:
+    """Run an image's program, legal or not, on a whole activation memory; stop at ``cycle_limit`` cycles.
+
+    Parameters are those of :func:`run_engine`; ``act`` holds what streams from there as well. Zeros at its end are not
+    uploaded: the simulated memory begins with them.
+
+    Raises
+    ------
+    SimulationError
+        If the simulator crashes, or the bus of an idle engine does not answer.
+    SpecError
+        If ``image`` is damaged.
+    """
+    header, given = unpack_header(image), act.rstrip(b"\0")
+    request = struct.pack("<17I", 1, len(image), header["fingerprint"], header["program"], 0, len(given), 0,
+                          len(act), 0, cycle_limit, 0xFFFFFFFF, 0, 0, header["stream_offset"], header["stream_bytes"],
+                          header["stream_address"], 1)
+    answer = exchange(directory / "sim", request + image + given, limit_s=600)
+    failure, _, status, _, _, pc, *_ = ANSWER.unpack_from(answer)
+    busy = FAILURES[failure] == "the run did not end"
+    if failure and not busy:
+        raise SimulationError("engine simulation", FAILURES[failure], detail=f"STATUS {status:#010x}", repeats=True)
+    names = {value: name for name, value in ERRORS.items()}
+    return EngineEnd(busy=busy, error=names[status >> 8 & 255], pc=pc, layer=status >> 16,
+                     act=None if busy else answer[ANSWER.size + 4:])
 
 
 def _registers(status: int, done: int, run_cycles: int, pc: int, cycle_limit: int) -> str:

@@ -4,18 +4,19 @@ from amaranth import Array, Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, memory
 
 from hw.gateware.memories import BLOCK_RAM
+from hw.spec import fields
 from hw.spec.commands import COMMAND_BITS, COMMAND_FIELDS, STREAM_FIELDS
 from hw.spec.design import DesignPoint
-from hw.spec.timing import READ_LATENCY, command_words, drain_cycles
+from hw.spec.timing import DRAIN_MODES, READ_LATENCY, command_words
 
-__all__ = ["COMMAND", "STREAM", "field_bits", "gather", "whole_tile"]
+__all__ = ["COMMAND", "STREAM", "gather", "use_whole_tiles"]
 
 
-def _layout(fields):
+def _layout(table):
     """Little-endian; what the table leaves free is ``reserved``."""
     return data.StructLayout({
-        **{name: (signed if is_signed else unsigned)(bits) for name, (bits, is_signed) in fields.items()},
-        "reserved": COMMAND_BITS - sum(bits for bits, _ in fields.values()),
+        **{name: (signed if is_signed else unsigned)(bits) for name, (bits, is_signed) in table.items()},
+        "reserved": COMMAND_BITS - sum(bits for bits, _ in table.values()),
     })
 
 
@@ -24,33 +25,16 @@ STREAM = _layout(STREAM_FIELDS)
 #: Bits of a command that a compact design keeps in block RAM: none of fields that are in use after that. They are there
 #: a cycle later than others, so where they are in a command's last word it keeps all in registers.
 IN_BLOCK_RAM = (256, 368)
-TILE_FIELDS = ("tile_rows", "tile_cols", "spacing", "distance")
 
 
-def field_bits(design: DesignPoint) -> dict[str, int]:
-    """Bits of each field of ``COMMAND`` that mean something on a compact design; the others there are zero.
-
-    It has one row and nothing in its elements, so that some fields have only one value that makes sense. Its tiles are
-    whole: :func:`whole_tile`.
-    """
-    bits = {name: width for name, (width, _) in COMMAND_FIELDS.items()}
-    if design.compact:
-        address = (design.act_bytes - 1).bit_length()
-        bits |= dict.fromkeys(("window", "broadcast", "local", "local_words", "tail_rows", "out_row_bytes",
-                               "first_segments", *TILE_FIELDS), 0)
-        bits |= {"tail_lanes": 0, "tail_steps": 2, "segment_steps": 2} if design.fetch_steps < 4 else {}
-        bits |= dict.fromkeys(("in_start", "out_base", "step_y_bytes", "out_group_bytes", "out_band_bytes"), address)
-    return {name: min(width, COMMAND_FIELDS[name][0]) for name, width in bits.items()}
-
-
-def whole_tile(m: Module, design: DesignPoint, command: data.View) -> None:
+def use_whole_tiles(m: Module, design: DesignPoint, command: data.View) -> None:
     """Gives ``command`` the tile fields of a design that always uses all of its array, from the kind of layer."""
-    spacings = [drain_cycles(design, depthwise=depthwise, add=add) for depthwise in (False, True)
-                for add in (False, True)]
+    tiles = {mode: fields.whole_tile(design, depthwise=mode[0], add=mode[1]) for mode in DRAIN_MODES}
+    plain, depthwise = tiles[False, False], tiles[True, False]
     m.d.comb += [
-        command.tile_rows.eq(design.rows), command.distance.eq(design.depthwise_cols),
-        command.tile_cols.eq(Mux(command.depthwise, design.depthwise_cols, design.cols)),
-        command.spacing.eq(Array(spacings)[Cat(command.add, command.depthwise)]),
+        command.tile_rows.eq(plain["tile_rows"]), command.distance.eq(plain["distance"]),
+        command.tile_cols.eq(Mux(command.depthwise, depthwise["tile_cols"], plain["tile_cols"])),
+        command.spacing.eq(Array(tile["spacing"] for tile in tiles.values())[Cat(command.add, command.depthwise)]),
     ]
 
 

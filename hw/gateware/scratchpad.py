@@ -8,7 +8,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.memories import RAM
-from hw.spec.design import DesignPoint
+from hw.spec.design import WEIGHT_REGION_BITS, DesignPoint
 from hw.spec.stream import write_bytes
 from hw.spec.timing import READ_LATENCY
 
@@ -16,7 +16,6 @@ __all__ = ["ActivationScratchpad", "BusWrite", "Fetch", "WeightScratchpad", "str
            "weight_address_bits", "write_layout"]
 
 BUS_BYTES = 4
-REGION_BITS = 11     # words of a weight bank behind one output register, so that none has to cross the device
 
 
 class Fetch(data.Struct):
@@ -200,7 +199,7 @@ class WeightScratchpad(wiring.Component):
             line = _registered(m, line, f"line{stage}")
         for stage in range(READ_LATENCY - min(1, behind)):
             part, lane = _registered(m, part, f"part{stage}"), _registered(m, lane, f"lane{stage}")
-        region = _registered(m, line[REGION_BITS:], "region2")
+        region = _registered(m, line[WEIGHT_REGION_BITS:], "region2")
         if behind:
             region = _registered(m, region, "region3")
         words = []
@@ -209,8 +208,8 @@ class WeightScratchpad(wiring.Component):
                     for n in range(bank, -(-len(self.init) // 4), banks)]
             write = self._write(m, bank, bank_bits)
             regions = []
-            for number, first in enumerate(range(0, depth, 1 << REGION_BITS)):
-                size = min(depth - first, 1 << REGION_BITS)
+            for number, first in enumerate(range(0, depth, 1 << WEIGHT_REGION_BITS)):
+                size = min(depth - first, 1 << WEIGHT_REGION_BITS)
                 m.submodules[f"bank{bank}_{number}"] = storage = memory.Memory(
                     shape=32, depth=size, init=init[first:first + size], attrs=RAM)
                 writer, reader = storage.write_port(), storage.read_port()
@@ -218,7 +217,7 @@ class WeightScratchpad(wiring.Component):
                 # blocks of a bank lie all over the device
                 domain = m.d.sync if behind else m.d.comb
                 domain += [writer.addr.eq(write.line), writer.data.eq(write.data),
-                           writer.en.eq(write.valid & (write.line >> REGION_BITS == number))]
+                           writer.en.eq(write.valid & (write.line >> WEIGHT_REGION_BITS == number))]
                 regions.append(_registered(m, reader.data, f"word{bank}_{number}") if behind else reader.data)
             words.append(Array(regions)[region] if len(regions) > 1 else regions[0])
         port = Signal(design.weight_port_bits)

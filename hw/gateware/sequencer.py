@@ -5,15 +5,16 @@ from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import Step
-from hw.gateware.command import COMMAND, STREAM, field_bits, gather, whole_tile
+from hw.gateware.command import COMMAND, STREAM, gather, use_whole_tiles
 from hw.gateware.counters import CounterMemory, CounterRegisters
 from hw.gateware.params import ParamWord
 from hw.gateware.scratchpad import Fetch, weight_address_bits
 from hw.gateware.store import Tile
 from hw.gateware.tiles import TileLoops
-from hw.spec.commands import COUNTERS, COUNTS, ERRORS, LAYER_LOG_ENTRIES, MAGIC, OPCODES
+from hw.spec.commands import COMMAND_FIELDS, COUNTERS, ERRORS, LAYER_LOG_ENTRIES, MAGIC, OPCODES
 from hw.spec.design import DesignPoint
-from hw.spec.timing import DRAIN_MODES, LOG_CYCLES, READ_LATENCY, command_words, drain_cycles, settle_cycles
+from hw.spec.fields import command_fields, counts
+from hw.spec.timing import DRAIN_MODES, LOG_CYCLES, READ_LATENCY, command_words, longest_spacing, settle_cycles
 
 __all__ = ["Sequencer"]
 
@@ -130,7 +131,7 @@ class Sequencer(wiring.Component):
         self.residual_address = self.residual_tile if design.compact else Signal(24, name="residual_address")
 
         # Cycles that pass between tiles, until the drain is free, and between blocks, until the SPRAM is.
-        longest = max(drain_cycles(design, depthwise=depthwise, add=add) for depthwise, add in DRAIN_MODES)
+        longest = longest_spacing(design)
         self.spacing = Signal(range(longest + 1))
         self.to_wait = Signal(range(longest + 1))
         self.spaced = Signal()
@@ -176,11 +177,12 @@ class Sequencer(wiring.Component):
         self.gathered, damaged = gather(m, design, self.held, reads=state == State.FETCH, begin=self.count == 0,
                                         weights=self.weights, layer=self.layer)
         m.d.comb += self.stream_command.as_value().eq(self.gathered.as_value())
-        for name, bits in field_bits(design).items():
-            field = self.gathered[name]
+        fields = command_fields(design)
+        for name in COMMAND_FIELDS:
+            field, bits = self.gathered[name], fields.get(name, 0)
             m.d.comb += command[name].eq(field if bits == len(field) else field[:bits])
         if design.compact:
-            whole_tile(m, design, command)
+            use_whole_tiles(m, design, command)
         m.d.comb += self.settled.eq(self.settle_left == 0)
         m.d.comb += [self.busy.eq(state != State.IDLE),
                      self.stream_wait.eq((state == State.BLOCK) & command.stream & self.settled)]
@@ -311,8 +313,7 @@ class Sequencer(wiring.Component):
     def _check_command(self, m, damaged):
         """Begin a layer or a stream, end the program, or stop at a command that cannot be right."""
         command = self.command
-        used = field_bits(self.design)
-        empty = Cat(self.gathered[name] == 0 for name in COUNTS if used[name]).any()
+        empty = Cat(self.gathered[name] == 0 for name in counts(self.design)).any()
 
         def stop(error):
             m.d.sync += [self.error.eq(ERRORS[error]), self.state.eq(State.IDLE)]

@@ -9,7 +9,7 @@ from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS, check_kind
 from hw.spec.requant import check_variant
 
-__all__ = ["LOCAL_WORDS", "SPRAM_ROW_BYTES", "DesignPoint"]
+__all__ = ["LOCAL_WORDS", "SPRAM_ROW_BYTES", "SPRAM_TOTAL_BYTES", "WEIGHT_REGION_BITS", "DesignPoint"]
 
 WEIGHT_BITS = (8, 4, 2, 1)       # 1: binary, a set bit is -1
 ACT_BITS = (8, 4)
@@ -20,9 +20,11 @@ STREAM_BYTES = (0, 2, 4)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 SPRAM_BYTES = 8                  # width of the four 16-bit memories of an iCE40 UP5K, bytes
 SPRAM_ROW_BYTES = 4              # of them that one write may change
+SPRAM_TOTAL_BYTES = 131072       # of all four
 _EXAMPLES: dict[type, str] = {int: "a plain whole number", str: 'text in "quotes"'}
 LOCAL_WORDS = 16    # kernel rows, or steps, whose operands an element can keep
 PARAM_BITS = 72  # per output channel: bias 32, multiplier 32, shift 8
+WEIGHT_REGION_BITS = 11    # words of a weight bank behind one output register, so that none has to cross the device
 
 
 def _power_of_two(name: str, value: int, low: int, high: int) -> None:
@@ -175,6 +177,12 @@ class DesignPoint:
     def weight_port_bits(self) -> int:
         """Width of the weight scratchpad, bits; at least one bus word and what streams in a cycle."""
         return max(32, self.weight_word_bits, 8 * self.stream_port_bytes)
+
+    @property
+    def weights_wrap(self) -> bool:
+        """A weight word behind the scratchpad's end is read from its beginning; else nothing is said of it."""
+        depth = 8 * self.weight_bytes // self.weight_port_bits
+        return depth & depth - 1 == 0 and depth <= 1 << WEIGHT_REGION_BITS
 
     @property
     def record_per_word(self) -> bool:

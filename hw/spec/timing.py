@@ -14,7 +14,8 @@ from hw.spec.design import DesignPoint
 __all__ = ["ADD_PASSES", "DRAIN_MODES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "MODE_LEAD_CYCLES", "READ_LATENCY",
            "RESIDUAL_TILES", "WRITE_LATENCY", "AddPasses", "DrainTurns", "add_passes", "add_slot_cycles",
            "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency", "lane_skew",
-           "last_output_cycles", "requantize_latency", "requantizer_latency", "settle_cycles", "tile_start_cycles"]
+           "last_output_cycles", "longest_spacing",
+           "requantize_latency", "requantizer_latency", "settle_cycles", "tile_start_cycles"]
 
 READ_LATENCY = 4          # scratchpad: request to word
 MODE_LEAD_CYCLES = READ_LATENCY + 3    # a layer's modes to its first word: its block begins, a parameter, a fetch
@@ -124,6 +125,11 @@ def drain_cycles(design: DesignPoint, *, depthwise: bool, add: bool = False, row
                       + mode.total)
         kept = -(-(last_taken + 1 - READ_LATENCY) // (RESIDUAL_TILES - 1))
     return max(mode.total, kept, *(late + read - there + 1 for there, read in _reads(design, mode)))
+
+
+def longest_spacing(design: DesignPoint) -> int:
+    """Largest distance of tiles that any layer needs; the engine counts up to it."""
+    return max(drain_cycles(design, depthwise=depthwise, add=add) for depthwise, add in DRAIN_MODES)
 
 
 def add_slot_cycles(design: DesignPoint) -> int:

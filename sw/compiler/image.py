@@ -7,6 +7,7 @@ import numpy as np
 
 from hw.spec.commands import COMMAND_BITS, OPCODES, encode
 from hw.spec.design import DesignPoint
+from hw.spec.fields import encode_for
 from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
 from hw.spec.stream import MOST_BLOCK_WORDS, word_bytes
 from sw.compiler.cycles import timeline
@@ -135,7 +136,7 @@ def pack_image(commands: Commands, design: DesignPoint, *, source: Placement, ou
 
     ``stream_address`` is where in the activation scratchpad the stream lies (``memory="spram"``).
     """
-    encoded = [encode(command) for command in commands.all] + [encode({"opcode": OPCODES["END"]})]
+    encoded = [encode_for(design, command) for command in commands.all] + [encode({"opcode": OPCODES["END"]})]
     body = b"".join(word.to_bytes(COMMAND_BITS // 8, "little") for word in encoded)
     streamed = b""
     for command, words in zip(commands.layers, commands.words, strict=True):

@@ -9,9 +9,9 @@ import numpy as np
 from hw.spec.commands import COMMAND_FIELDS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
+from hw.spec.tiles import port_cycles
 from hw.spec.timing import drain_cycles
 from sw.compiler.channels import add_words, join
-from sw.compiler.cycles import port_cycles
 from sw.compiler.errors import CompileError
 from sw.compiler.lower import Lowered, lower, operator_of
 from sw.compiler.operator import Geometry, Operator

@@ -7,6 +7,7 @@ from hw.spec.commands import COMMAND_BITS, COUNTS, OPCODES, encode
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header, unpack_header
+from hw.spec.timing import drain_cycles
 from sw import golden
 from sw.compiler import CompileError, compile_graph
 from sw.golden import ProgramError, interpret
@@ -52,7 +53,8 @@ def common(graph, design, words):
         "in_height": height, "in_row_bytes": width * channels, "out_width": one.output.shape[1],
         "step_x_bytes": one.stride[1] * channels, "step_y_bytes": one.stride[0] * width * channels,
         "stride_y": one.stride[0], "first_x_bytes": -left * channels, "first_y": -top,
-        "tail_lanes": design.lanes - 1, "weight_base": words, "spacing": 1}
+        "tail_lanes": design.lanes - 1, "weight_base": words,
+        "spacing": drain_cycles(design, depthwise=one.op == "depthwise")}
 
 
 def conv_program(graph, design, base):
@@ -166,7 +168,7 @@ def test_a_swapped_weight_is_seen():
     assert act[512:512 + 72] != golden.run(graph, data[None], design)[-1].tobytes()
 
 
-LAYER = dict.fromkeys(COUNTS, 1) | {"opcode": OPCODES["LAYER"], "in_height": 1, "in_row_bytes": 1}
+LAYER = dict.fromkeys(COUNTS, 1) | {"opcode": OPCODES["LAYER"], "in_height": 1, "in_row_bytes": 1, "spacing": 64}
 
 
 @pytest.mark.parametrize("commands, error", [
@@ -177,10 +179,9 @@ LAYER = dict.fromkeys(COUNTS, 1) | {"opcode": OPCODES["LAYER"], "in_height": 1, 
     ([encode(LAYER)] * 65, r"command 64 .*more than 64 layers; split the model"),
     ([encode(LAYER)], r"command 1 .*starts with 0x00"),
     ([encode(LAYER | {"groups": 0})], r"command 0 .*: groups=0: must be 1 or more; compile the model again"),
-    ([encode(LAYER | {"stream": 1})], r"waits for streamed weights, but no STREAM came before"),
-    ([encode(LAYER | {"window": 1})], r"window=1: means nothing in this command on this design"),
-    ([encode(LAYER | {"local": 1})], r"local=1: means nothing in this command on this design"),
-    ([encode(LAYER | {"segment_steps": 3, "segments": 2})], r"takes activation 11 of a fetched word, which has 8"),
+    ([encode(LAYER | {"window": 1})], r"window=1: goes with depthwise=1 and local=1; set both"),
+    ([encode(LAYER | {"local": 1})], r"local=1: the elements have no memory for these weights; choose dataflow="),
+    ([encode(LAYER | {"segment_steps": 3, "segments": 2})], r"segment_steps=3: a fetched word has 2 steps; choose no"),
     ([encode(LAYER | {"groups": 9, "in_height": 9, "stride_y": 1, "step_y_bytes": 1, "out_base": 3,
                       "out_group_bytes": 1})], r"command 0 .*: reads what it has written itself"),
 ])
@@ -326,7 +327,7 @@ def test_a_changed_command_is_seen(way, change, monkeypatch):
 
 @pytest.mark.parametrize("name, change, error", [
     ("spram", {"block_words": 3}, r"block_words=3: a block takes \d+; compile the model again"),
-    ("packed", {"local": 1, "local_words": 99}, r"local_words=99: a tile has \d+ steps; compile the model again"),
+    ("packed", {"local": 1, "local_words": 99}, r"local_words=99: a tile has \d+ steps; load as many"),
 ])
 def test_words_that_do_not_add_up_are_refused(name, change, error):
     design = KINDS[name]
@@ -339,7 +340,7 @@ def test_words_that_do_not_add_up_are_refused(name, change, error):
 def test_a_stream_that_ends_early_is_refused():
     _, program = compiled(KINDS["spram"], 3)
     image = with_changed_command(program, 0, stream_bytes=16)
-    with pytest.raises(ProgramError, match=r"waits for weight words \d+ to \d+ of a stream of 1; compile"):
+    with pytest.raises(ProgramError, match=r"waits for weight words \d+ to \d+ of a stream of 1 through a ring of"):
         answered(program, np.zeros((1, *program.graph.input.shape), np.int8), image)
 
 
