@@ -3,7 +3,8 @@
 import errno
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -73,12 +74,14 @@ def doctor(as_json: bool) -> int:
 @json_flag
 def explore(as_json: bool, **options: Any) -> int:
     """Search networks and accelerators together, up to bitstreams and a report."""
-    from flows.report.console import Display
-    from flows.search.job import Request
-    from flows.search.job import explore as run
+    from flows.commands.explore import Request, explore_to
+    from flows.report.tables import show_front
 
-    document = run(Request(**options), Display())
-    show(document, as_json, lambda _, display: display.line(f"report: {options['out'] / 'report.html'}"))
+    with progress():
+        document = explore_to(Request(**options))
+    show(document, as_json, show_front)
+    if not as_json:
+        click.echo(f"report: {options['out'] / 'report.html'}", err=True)
     return DONE
 
 
@@ -87,7 +90,7 @@ def explore(as_json: bool, **options: Any) -> int:
 @click.option("--data", default="digits", show_default=True, help="digits, or mnist:PATH with IDX files.")
 @click.option("--width", type=float, default=1.0, show_default=True, help="Width multiplier.")
 @click.option("--weight-bits", type=click.Choice(["8", "4", "2"]), default="8", show_default=True)
-@click.option("--epochs", type=click.IntRange(min=1), help="Without it the default space's.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data, or over a part of a large set.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--feedback", type=EXISTING, metavar="FILE", help="Feedback record; `heddle explore` writes one.")
 @click.option("--choose", type=click.Choice(["width", "bits", "both"]),
@@ -97,10 +100,15 @@ def explore(as_json: bool, **options: Any) -> int:
 def train(as_json: bool, **options: Any) -> int:
     """Train a quantized network, with or without a feedback record."""
     from flows.commands.train import train_to
-    from flows.report.console import Display
     from flows.report.tables import show_training
+    from sw.quant.config import TrainConfig
 
-    show(train_to(display=Display(), **options), as_json, show_training)
+    places = {name: options.pop(name) for name in ("data", "feedback", "out")}
+    chosen = {name: value for name, value in options.items() if value is not None}
+    config = TrainConfig(**{**chosen, "weight_bits": int(options["weight_bits"])})
+    with progress():
+        document = train_to(config, **places)
+    show(document, as_json, show_training)
     return DONE
 
 
@@ -111,7 +119,7 @@ def train(as_json: bool, **options: Any) -> int:
 @json_flag
 def estimate(model: str, design: str, board: str | None, as_json: bool) -> int:
     """Cycles per layer, resources, Fmax, latency and energy, without building anything."""
-    from flows.estimate.program import estimate_model
+    from flows.commands.estimate import estimate_model
     from flows.report.tables import show_estimate
 
     show(estimate_model(model, design, board), as_json, show_estimate)
@@ -130,12 +138,13 @@ def estimate(model: str, design: str, board: str | None, as_json: bool) -> int:
 @json_flag
 def verify(as_json: bool, **options: Any) -> int:
     """Run a model on the generated hardware and compare every output and the cycles."""
+    from flows.commands.verify import verify_model
     from flows.report.tables import show_verification
-    from flows.verify.ladder import verify_model
 
-    result = verify_model(**options)
-    show(result, as_json, show_verification)
-    return DONE if result["first_mismatch"] is None and not result["mismatches"] else FAILED
+    with progress():
+        found = verify_model(**options)
+    show(found, as_json, show_verification)
+    return DONE if found["first_mismatch"] is None and not found["mismatches"] else FAILED
 
 
 @cli.command(epilog=example("heddle emit runs/small --design ecp5-25 --out rtl"))
@@ -145,7 +154,7 @@ def verify(as_json: bool, **options: Any) -> int:
 @json_flag
 def emit(model: str, design: str, out: Path, as_json: bool) -> int:
     """Write Verilog, C header, program and weights, for use outside LiteX."""
-    from flows.commands.build import emit_to
+    from flows.commands.emit import emit_to
     from flows.report.tables import show_files
 
     show(emit_to(model, design, out), as_json, show_files)
@@ -162,19 +171,19 @@ def emit(model: str, design: str, out: Path, as_json: bool) -> int:
 def build(model: str, design: str, board: str | None, clock_mhz: float, out: Path, as_json: bool) -> int:
     """Write a bitstream, the firmware and build.json."""
     from flows.commands.build import build_to
-    from flows.report.console import Display
     from flows.report.tables import show_build
 
-    result = build_to(model, design, board, clock_mhz=clock_mhz, out=out, display=Display())
-    show(result, as_json, show_build)
-    return DONE if result["timing_met"] else FAILED
+    with progress():
+        built = build_to(model, design, board, clock_mhz=clock_mhz, out=out)
+    show(built, as_json, show_build)
+    return DONE if built["timing_met"] else FAILED
 
 
 @cli.command(epilog=example("heddle flash runs/bit"))
 @click.argument("folder", metavar="DIR", type=EXISTING)
 def flash(folder: Path) -> int:
     """Program the board with what `heddle build` wrote to DIR."""
-    from flows.commands.build import flash_from
+    from flows.commands.flash import flash_from
 
     click.echo(flash_from(folder), err=True)
     return DONE
@@ -188,10 +197,11 @@ def flash(folder: Path) -> int:
 def bench(section: tuple[str, ...], data: Path | None, as_json: bool) -> int:
     """The benchmark tables: engines on networks, engines on devices, speed of the simulation."""
     from flows.commands.bench import SECTIONS, run_sections
-    from flows.report.console import Display
     from flows.report.tables import show_bench
 
-    show(run_sections(section or tuple(SECTIONS), Display(), data=data), as_json, show_bench)
+    with progress():
+        document = run_sections(section or tuple(SECTIONS), data=data)
+    show(document, as_json, show_bench)
     return DONE
 
 
@@ -212,9 +222,19 @@ def show(document: Any, as_json: bool, table: Callable[[Any, Any], None]) -> Non
     if as_json:
         click.echo(to_json(document), nl=False)
         return
-    from flows.report.console import Display
+    from flows.report.terminal import Display
 
     table(document, Display())
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """What the body tells is shown, on standard error."""
+    from flows.report.terminal import Display
+    from flows.run.progress import listening
+
+    with listening(Display()):
+        yield
 
 
 def main(argv: list[str] | None = None) -> None:

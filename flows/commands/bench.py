@@ -9,22 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from cosim.engine import EngineRun, run_engine
+from boards import find_board
+from cosim.engine import run_engine
 from cosim.process import SimulationError
 from flows.fpga.fabric import fabric_rows
-from flows.report.console import Bar, Display
+from flows.run.progress import advance, tell, work
 from flows.run.store import Store, open_store
+from flows.verify.compare import LayerReport
+from flows.verify.engine import EngineRung, engine_rung
 from flows.verify.inputs import choose_inputs, vectors_beside
-from flows.verify.ladder import SLOWER, differences
-from flows.verify.rungs import stored_engine
+from flows.verify.ladder import verify
 from hw.spec.commands import COUNTERS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.presets import load_design
 from hw.tools import ToolError
-from sw.compiler import LayerPlan, Program, compile_graph
+from sw.compiler import Program, compile_graph
 from sw.frontend import load_tflite
-from sw.golden import finish, run
 
 __all__ = ["NETWORKS", "SECTIONS", "Bench", "find_networks", "layer_limit", "run_sections"]
 
@@ -70,7 +71,6 @@ class Bench:
 
     networks: Path
     store: Store
-    bar: Bar
 
     def program(self, network: str, design: DesignPoint) -> Program:
         return compile_graph(load_tflite(self.networks / f"{network}.tflite"), design)
@@ -79,12 +79,11 @@ class Bench:
         beside = vectors_beside(self.networks / f"{network}.tflite")
         return choose_inputs(program.graph, beside if beside.is_file() else None, count)
 
-    def run(self, program: Program, inputs: np.ndarray) -> EngineRun:
-        simulator = stored_engine(self.store, program.design).simulator(False)
-        return run_engine(simulator, program.image, inputs, cycle_limit=SLOWER * program.cycles)
+    def rung(self, design: DesignPoint) -> EngineRung:
+        return engine_rung(self.store, design)
 
 
-def run_sections(names: Sequence[str], display: Display, *, data: Path | None = None) -> dict[str, list[Row]]:
+def run_sections(names: Sequence[str], *, data: Path | None = None) -> dict[str, list[Row]]:
     """The rows of each section, by its name.
 
     Parameters
@@ -98,12 +97,12 @@ def run_sections(names: Sequence[str], display: Display, *, data: Path | None = 
         If a network is missing, or a tool fails.
     """
     networks = find_networks(data) if set(names) != {"fabric"} else Path(FOLDER)
-    with display.bar("benchmarks", len(names)) as bar:
-        bench = Bench(networks=networks, store=open_store(), bar=bar)
-        rows = {}
+    bench = Bench(networks=networks, store=open_store())
+    rows = {}
+    with work("benchmarks", len(names)):
         for name in names:
             rows[name] = list(SECTIONS[name](bench))
-            bar.advance()
+            advance()
     return rows
 
 
@@ -111,7 +110,7 @@ def engine_rows(bench: Bench) -> Iterator[Row]:
     """Every network on every preset, measured on the RTL."""
     for preset in ENGINES:
         for network in NETWORKS:
-            bench.bar.hear("engine", f"{network} on {preset}")
+            tell(f"{network} on {preset}")
             try:
                 figures = engine_figures(bench, network, load_design(preset))
             except HeddleError as error:
@@ -119,7 +118,7 @@ def engine_rows(bench: Bench) -> Iterator[Row]:
                     raise
                 figures = {**dict.fromkeys(FIGURES), "error": str(error)}
             yield {"preset": preset, "network": network, **figures}
-    bench.bar.forget("engine")
+    tell("")
 
 
 def engine_figures(bench: Bench, network: str, design: DesignPoint) -> Row:
@@ -132,34 +131,24 @@ def engine_figures(bench: Bench, network: str, design: DesignPoint) -> Row:
     """
     program = bench.program(network, design)
     inputs, outputs = bench.inputs(network, program, COMPARED_INPUTS)
-    done = bench.run(program, inputs)
-    check_outputs(program, inputs, outputs, done.outputs)
-    if len(set(done.cycles.tolist())) != 1:
-        raise HeddleError(f"cycles depend on the input: {sorted(set(done.cycles.tolist()))}")
-    cycles = int(done.cycles[0])
-    return {"cycles": cycles, "predicted_cycles": program.cycles, "macs": program.macs,
+    report = verify(program.graph, design, level="engine", inputs=inputs, outputs=outputs, program=program,
+                    board=find_board(design.board), store=bench.store, rung=bench.rung(design), thorough=False)
+    if report.first_mismatch:
+        wrong = f"{report.mismatches} outputs are wrong: " if report.mismatches else ""
+        raise HeddleError(f"{wrong}{report.first_mismatch}")
+    cycles = report.engine_cycles[0]
+    return {"cycles": cycles, "predicted_cycles": report.predicted_cycles, "macs": program.macs,
             "utilization": utilization(program.macs, cycles, design),
-            "layers": [layer_row(plan, counters, design)
-                       for plan, counters in zip(program.layers, done.counters[0].tolist(), strict=True)]}
+            "layers": [layer_row(layer, design) for layer in report.layers]}
 
 
-def check_outputs(program: Program, inputs: np.ndarray, outputs: np.ndarray | None, got: np.ndarray) -> None:
-    """Raises HeddleError where the engine and the CPU behind it do not give ``outputs`` (else what golden gives)."""
-    graph = program.graph
-    wanted = run(graph, inputs, program.design)[-1] if outputs is None else outputs
-    answered = finish(graph, got.reshape(len(got), *graph.types()[graph.engine_layers].shape))
-    count, first = differences(graph.layers[-1].name, wanted.reshape(answered.shape), answered, "value")
-    if first:
-        raise HeddleError(f"{count} outputs are wrong: {first}")
-
-
-def layer_row(plan: LayerPlan, counted: Sequence[int], design: DesignPoint) -> Row:
-    """One layer of a network on an engine; ``counted`` is its entry in the layer log."""
-    counters, predicted = dict(zip(COUNTERS, counted, strict=True)), vars(plan.cycle_terms)
-    return {"name": plan.name, "op": plan.op, "macs": plan.macs, "cycles": sum(counted),
-            "predicted_cycles": plan.cycles, "utilization": utilization(plan.macs, sum(counted), design),
-            "limit": layer_limit(plan.macs, counters, design), "counters": counters,
-            "predicted_counters": {name: predicted[name] for name in COUNTERS}}
+def layer_row(layer: LayerReport, design: DesignPoint) -> Row:
+    """One layer of a network on an engine."""
+    cycles, counters = layer.cycles or 0, layer.counters or {}
+    return {"name": layer.name, "op": layer.op, "macs": layer.macs, "cycles": cycles,
+            "predicted_cycles": layer.predicted_cycles, "utilization": utilization(layer.macs, cycles, design),
+            "limit": layer_limit(layer.macs, counters, design), "counters": counters,
+            "predicted_counters": layer.predicted_counters}
 
 
 def utilization(macs: int, cycles: int, design: DesignPoint) -> float:
@@ -184,26 +173,21 @@ def layer_limit(macs: int, counters: dict[str, int], design: DesignPoint) -> str
     return f"{share}: {utilization(macs, counters[name], design):.0%} of the multipliers in use"
 
 
-def fabric(bench: Bench) -> Iterator[Row]:
-    """What each engine alone takes of a device, and how fast it is there."""
-    for row in fabric_rows(bench.store, hear=bench.bar.hear):
-        bench.bar.forget(row["preset"])
-        yield row
-
-
 def simulation_rows(bench: Bench) -> Iterator[Row]:
     """Speed of the fast harness on one core, uploads included, the build not: the median of ``REPEATS`` runs."""
     network, preset = SIMULATED
-    bench.bar.hear("simulation", f"{network} on {preset}")
-    program = bench.program(network, load_design(preset))
+    tell(f"{network} on {preset}")
+    design = load_design(preset)
+    program = bench.program(network, design)
     inputs, _ = bench.inputs(network, program, SIMULATED_INPUTS)
     inputs = np.resize(inputs, (SIMULATED_INPUTS, *inputs.shape[1:]))
-    runs = [bench.run(program, inputs) for _ in range(REPEATS)]
-    bench.bar.forget("simulation")
+    simulator = bench.rung(design).simulator(False)
+    runs = [run_engine(simulator, program.image, inputs, cycle_limit=2 * program.cycles) for _ in range(REPEATS)]
+    tell("")
     yield {"preset": preset, "network": network,
            "inferences_per_s": round(median(one.inferences_per_s for one in runs), 2),
            "cycles_per_s": round(median(one.cycles_per_s for one in runs))}
 
 
 SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
-    "engine": engine_rows, "fabric": fabric, "simulation": simulation_rows}
+    "engine": engine_rows, "fabric": lambda bench: fabric_rows(bench.store), "simulation": simulation_rows}

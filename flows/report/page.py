@@ -1,20 +1,24 @@
 """``report.html``: one page that works without a network, from the record of an exploration."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
-from typing import Any
 
+from boards import find_board
 from flows.report import figures
-from flows.run.files import write_whole
+from flows.run.files import write_json, write_whole
+from flows.run.typed import from_plain, to_plain
+from flows.search.job import Exploration
+from flows.search.point import Measurement, Metrics, Point
+from flows.search.trainings import Comparison
 from hw.spec.errors import HeddleError
 
-__all__ = ["RECORD", "ReportError", "page", "write_report"]
+__all__ = ["RECORD", "ReportError", "page", "save_record", "write_report"]
 
 RECORD = "run.json"      # what an exploration leaves for its report
-FORMAT = 1
-Record = Mapping[str, Any]
+FORMAT = 2
 STYLE = """
 :root{--ink:#1f2430;--muted:#6b7280;--line:#e5e7eb;--soft:#f6f7f9;--blue:#2a6fdb;--orange:#c4501d;--green:#14805f}
 *{box-sizing:border-box}
@@ -55,6 +59,11 @@ class ReportError(HeddleError, ValueError):
     """There is nothing to report on; the message names the folder."""
 
 
+def save_record(path: Path, found: Exploration) -> None:
+    """Write what :func:`write_report` reads."""
+    write_json(path, {"format": FORMAT, **to_plain(found)})
+
+
 def write_report(folder: Path) -> Path:
     """Write ``folder/report.html`` from the record that an exploration left there.
 
@@ -65,32 +74,32 @@ def write_report(folder: Path) -> Path:
     """
     path = folder / RECORD
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ReportError(f"{folder}: no {RECORD}; give the folder of a `heddle explore --out`") from error
     except (OSError, ValueError) as error:
         raise ReportError(f"{path}: cannot be read ({error}); run `heddle explore` again") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
+    if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
         raise ReportError(f"{path}: written by another version of Heddle; run `heddle explore` again")
     try:
-        text = page(record)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ReportError(f"{path}: damaged ({type(error).__name__}: {error}); run `heddle explore` again") from error
-    return write_whole(folder / "report.html", text)
+        found = from_plain(Exploration, record, where=str(path))
+    except HeddleError as error:
+        raise ReportError(f"{error}; run `heddle explore` again") from error
+    return write_whole(folder / "report.html", page(found))
 
 
-def page(record: Record) -> str:
-    """The whole page; the same record gives the same bytes."""
+def page(found: Exploration) -> str:
+    """The whole page; the same exploration gives the same bytes."""
     from plotly.offline import get_plotlyjs
 
     builder = _Page()
-    measured = [point for point in record["points"] if point["fidelity"] == "measured"]
+    measured = [point for point in found.points if point.measurement]
     body = "".join((
-        _head(record, measured), _front(builder, record), _measured(measured), _layers(builder, measured),
-        _resources(builder, measured), _verification(measured), _training(builder, record),
-        _feedback(builder, record["feedback"]), _failures(record), _provenance(record)))
+        _head(found, measured), _front(builder, found), _measured(measured), _layers(builder, measured),
+        _resources(builder, measured), _verification(measured), _training(builder, found),
+        _feedback(builder, found.comparison), _failures(found), _provenance(found)))
     return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-            f'<title>Heddle: {escape(_task(record))}</title>'
+            f'<title>Heddle: {escape(_task(found))}</title>'
             f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{STYLE}</style>'
             f"<script>{get_plotlyjs()}</script></head>\n<body><main>{body}</main>{builder.data}"
             f"<script>{SCRIPT}</script></body></html>\n")
@@ -124,34 +133,35 @@ def _section(name: str, title: str, lead: str, *parts: str) -> str:
     return f'<section id="{name}"><h2>{title}</h2><p class="muted">{lead}</p>{"".join(parts)}</section>'
 
 
-def _task(record: Record) -> str:
-    return f"{record['data']['name']} on {', '.join(record['space']['hardware']['boards'])}"
+def _task(found: Exploration) -> str:
+    return f"{found.data.name} on {', '.join(found.space.hardware.boards)}"
 
 
 def _code(text: str) -> str:
     return f"<code>{escape(text)}</code>"
 
 
-def value(metrics: Record, name: str, form: str) -> str:
-    if metrics.get(name) is None:
+def value(metrics: Metrics, name: str, form: str) -> str:
+    shown = getattr(metrics, name)
+    if shown is None:
         return "–"
-    return form.format(metrics[name] * UNITS[name] if name in UNITS else metrics[name])
+    return form.format(shown * UNITS[name] if name in UNITS else shown)
 
 
-def _head(record: Record, measured: Sequence[Record]) -> str:
-    data, points = record["data"], record["points"]
+def _head(found: Exploration, measured: Sequence[Point]) -> str:
+    data, points = found.data, found.points
     best = measured or points
-    tiles = [(f"{len(record['trials']):,}", "candidates looked at"), (f"{len(points)}", "points in the front"),
+    tiles = [(f"{len(found.trials):,}", "candidates looked at"), (f"{len(points)}", "points in the front"),
              (f"{len(measured)}", "of them simulated and routed")]
     if best:
-        tiles += [(f"{max(point['metrics']['accuracy'] for point in best):.2%}", "best integer accuracy"),
-                  (f"{1e6 * min(point['metrics']['latency_s'] for point in best):,.1f} µs", "shortest engine latency"),
-                  (f"{min(point['metrics']['lut'] for point in best):,}", "least LUTs, SoC included")]
+        tiles += [(f"{max(point.metrics.accuracy for point in best):.2%}", "best integer accuracy"),
+                  (f"{1e6 * min(point.metrics.latency_s for point in best):,.1f} µs", "shortest engine latency"),
+                  (f"{min(point.metrics.lut for point in best):,}", "least LUTs, SoC included")]
     links = (("front", "Front"), ("layers", "Layers"), ("resources", "Resources"), ("verification", "Verification"),
              ("training", "Training"), ("feedback", "Feedback"), ("failures", "Failures"), ("provenance", "Versions"))
-    return (f"<h1>{escape(_task(record))}</h1><p class='muted'>{data['counts']['test']} test images of "
-            f"{'×'.join(map(str, data['shape']))}, {data['classes']} classes; accuracies are of the integer "
-            f"arithmetic that the hardware runs, on these images, which also choose the front: expect a little less on "
+    return (f"<h1>{escape(_task(found))}</h1><p class='muted'>{data.counts['test']} test inputs of "
+            f"{'×'.join(map(str, data.shape))}, {data.classes} classes; accuracies are of the integer "
+            f"arithmetic that the hardware runs, on these inputs, which also choose the front: expect a little less on "
             f"others. Latency is the engine's, from start to done; the table of verification has the whole SoC's "
             f"cycles.</p><nav>"
             + "".join(f'<a href="#{name}">{title}</a>' for name, title in links) + '</nav><div class="tiles">'
@@ -159,14 +169,13 @@ def _head(record: Record, measured: Sequence[Record]) -> str:
             + "</div>")
 
 
-def _front(builder: _Page, record: Record) -> str:
-    points = sorted(record["points"], key=lambda point: -point["metrics"]["accuracy"])
-    names = {point["id"] for point in points}
-    others = [trial for trial in record["trials"]
-              if trial["id"] not in names and trial["metrics"] and not trial["violations"]]
-    rows = [(_code(point["id"]),
-             '<span class="ok">measured</span>' if point["fidelity"] == "measured" else "estimated",
-             *(value(point["metrics"], name, form) for name, _, form in METRICS)) for point in points]
+def _front(builder: _Page, found: Exploration) -> str:
+    points = sorted(found.points, key=lambda point: -point.metrics.accuracy)
+    names = {point.id for point in points}
+    others = [trial for trial in found.trials if trial.id not in names and trial.feasible]
+    rows = [(_code(point.id),
+             '<span class="ok">measured</span>' if point.measurement else "estimated",
+             *(value(point.metrics, name, form) for name, _, form in METRICS)) for point in points]
     return _section(
         "front", "Pareto front",
         "Up and to the left is better; darker points take more logic. Diamonds were simulated bit-exactly, routed and "
@@ -177,89 +186,95 @@ def _front(builder: _Page, record: Record) -> str:
         "Estimated LUTs are scaled by what the measured points took more or less than estimated.</p>")
 
 
-def _measured(measured: Sequence[Record]) -> str:
+def _measured(measured: Sequence[Point]) -> str:
     shown = [(name, title, form) for name, title, form in METRICS
              if name in ("cycles", "fmax_mhz", "lut", "ff", "dsp", "bram")]
-    rows = [(_code(point["id"]), *(_change(point, name, form) for name, _, form in shown)) for point in measured]
+    rows = [(_code(point.id), *(_change(point, name, form) for name, _, form in shown)) for point in measured]
     return _section(
         "estimates", "Estimate against measurement",
         "What the search assumed of the measured points, what routing and simulation gave, and the difference.",
         table(("point", *(title for _, title, _ in shown)), rows)) if rows else ""
 
 
-def _change(point: Record, name: str, form: str) -> str:
-    before, after = point["estimated"].get(name), point["metrics"].get(name)
+def _change(point: Point, name: str, form: str) -> str:
+    before, after = getattr(point.estimate, name), getattr(point.metrics, name)
     if not before or after is None:
         return "–"
-    return (f"{value(point['estimated'], name, form)} → {value(point['metrics'], name, form)} "
+    return (f"{value(point.estimate, name, form)} → {value(point.metrics, name, form)} "
             f"<span class='muted'>{(after - before) / before:+.1%}</span>")
 
 
-def _layers(builder: _Page, measured: Sequence[Record]) -> str:
+def _measurements(points: Sequence[Point]) -> list[tuple[Point, Measurement]]:
+    return [(point, point.measurement) for point in points if point.measurement]
+
+
+def _layers(builder: _Page, measured: Sequence[Point]) -> str:
     parts = []
-    for point in measured:
-        rate = sum(layer["macs"] for layer in point["layers"]) / point["metrics"]["cycles"]
-        parts.append(f"<h3>{_code(point['id'])} <span class='muted'>{rate:.1f} of {point['macs_per_cycle']} "
+    for point, measurement in _measurements(measured):
+        rate = sum(layer.macs for layer in measurement.layers) / point.metrics.cycles
+        parts.append(f"<h3>{_code(point.id)} <span class='muted'>{rate:.1f} of {point.built.macs_per_cycle} "
                      f"multiply-accumulates per cycle over the whole network</span></h3>"
-                     + builder.chart(figures.layers_figure(point)))
+                     + builder.chart(figures.layers_figure(measurement.layers)))
     return _section(
         "layers", "Cycles of each layer against the roofline",
         "The engine's own counters beside the least cycles that the multipliers, the requantizers or the scratchpads' "
         "ports allow.", *parts)
 
 
-def _resources(builder: _Page, measured: Sequence[Record]) -> str:
+def _resources(builder: _Page, measured: Sequence[Point]) -> str:
     chart = builder.chart(figures.resources_figure(measured)) if measured else ""
-    rows = [(_code(point["id"]), escape(point["board"]),
-             *(f"{point['metrics'][kind]:,} / {point['budget'][kind]:,}" for kind in ("lut", "ff", "dsp", "bram")),
-             f"{point['metrics']['clock_mhz']:.1f}", f"{point['metrics']['fmax_mhz']:.1f}", str(point["seed"]))
-            for point in measured]
+    rows = [(_code(point.id), escape(point.built.board),
+             *(f"{getattr(point.metrics, kind):,} / {find_board(point.built.board).budget[kind]:,}"
+               for kind in ("lut", "ff", "dsp", "bram")),
+             f"{point.metrics.clock_mhz:.1f}", f"{point.metrics.fmax_mhz:.1f}", str(measurement.seed))
+            for point, measurement in _measurements(measured)]
     header = ("point", "board", "LUT", "FF", "DSP", "BRAM", "clock, MHz", "Fmax, MHz", "seed")
     return _section("resources", "Resources against the board's budget",
                     "The whole SoC: CPU, firmware memory, engine.", chart, table(header, rows))
 
 
-def _verification(measured: Sequence[Record]) -> str:
-    rows = [(_code(point["id"]), check["level"], f"{check['inputs']}",
-             f'<span class="{"bad" if check["mismatches"] else "ok"}">{check["mismatches"]}</span>',
-             f"{check['engine_cycles']:,}", f"{check['predicted_cycles']:,}",
-             f"{check['cycles']:,}" if check["level"] == "soc" else "–")
-            for point in measured for check in point["checks"]]
-    header = ("point", "level", "images", "mismatches", "engine cycles", "predicted", "SoC cycles")
+def _verification(measured: Sequence[Point]) -> str:
+    rows = [(_code(point.id), check.level, f"{check.inputs}",
+             f'<span class="{"bad" if check.mismatches else "ok"}">{check.mismatches}</span>',
+             f"{check.engine_cycles:,}", f"{check.predicted_cycles:,}",
+             f"{check.cycles:,}" if check.level == "soc" else "–")
+            for point, measurement in _measurements(measured) for check in measurement.checks]
+    header = ("point", "level", "inputs", "mismatches", "engine cycles", "predicted", "SoC cycles")
     return _section(
         "verification", "Verification",
-        "Every output of every image is compared with the golden model, and the engine's cycle counter with the "
+        "Every output of every input is compared with the golden model, and the engine's cycle counter with the "
         "prediction. SoC cycles are the firmware's, from input in memory to output in memory.", table(header, rows))
 
 
-def _training(builder: _Page, record: Record) -> str:
+def _training(builder: _Page, found: Exploration) -> str:
     parts = []
-    for network in sorted({training["network"] for training in record["trainings"]}):
-        chart = builder.chart(figures.curves_figure(record["trainings"], network))
+    for network in sorted({training.config.network for training in found.trainings}):
+        chart = builder.chart(figures.curves_figure(found.trainings, network))
         parts.append(f"<div><h3>{escape(network)}</h3>{chart}</div>")
     return _section("training", "Training", "Accuracy while training, quantized in the forward pass. Colour: weight "
                     "bits; dashes: width.", f'<div class="pair">{"".join(parts)}</div>')
 
 
-def _feedback(builder: _Page, feedback: Record | None) -> str:
+def _feedback(builder: _Page, comparison: Comparison | None) -> str:
     title = "Feedback from hardware to training"
-    if not feedback:
+    if not comparison:
         return _section("feedback", title, "No truncated multiplier in this space.")
-    noise, (low, high) = feedback["profile"], feedback["interval"]
-    result = (f"With the noise in training: mean difference <b>{feedback['difference']:+.2%}</b>, "
-              f"95% interval {low:+.2%} to {high:+.2%} over {len(feedback['pairs'])} paired "
-              f"seeds. <b>{escape(feedback['conclusion'])}</b>")
-    pairs = [(str(pair["seed"]), f"{pair['exact']:.4f}", f"{pair['without']:.4f}", f"{pair['with']:.4f}",
-              f"{pair['with'] - pair['without']:+.4f}") for pair in feedback["pairs"]]
-    choices = [(f"width {choice['width']:g}, {choice['weight_bits']} bits", f"{choice['cycles']:,}",
-                f"{choice['accuracy']:.4f}", f"{choice['probability']:.3f}",
-                '<span class="ok">picked</span>' if choice["picked"] else "") for choice in feedback["choices"]]
+    noise, effect = comparison.profile, comparison.effect
+    low, high = effect.interval
+    said = (f"With the noise in training: mean difference <b>{effect.difference:+.2%}</b>, "
+            f"95% interval {low:+.2%} to {high:+.2%} over {len(comparison.pairs)} paired "
+            f"seeds. <b>{escape(effect.conclusion)}</b>")
+    pairs = [(str(pair.seed), f"{pair.exact:.4f}", f"{pair.without:.4f}", f"{pair.informed:.4f}",
+              f"{pair.informed - pair.without:+.4f}") for pair in comparison.pairs]
+    choices = [(f"width {choice.width:g}, {choice.weight_bits} bits", f"{choice.cycles:,}",
+                f"{choice.accuracy:.4f}", f"{choice.probability:.3f}",
+                '<span class="ok">picked</span>' if choice.picked else "") for choice in comparison.choices]
     return _section(
         "feedback", title,
-        f"The truncated multiplier's RTL ran over {noise['pairs']:,} operand pairs ({escape(noise['simulator'])}); its "
+        f"The truncated multiplier's RTL ran over {noise.pairs:,} operand pairs ({escape(noise.simulator)}); its "
         f"errors became noise in the forward pass, the cycle model a latency term in the loss. Network: "
-        f"{escape(feedback['label'])}.",
-        f"<p>{result}</p>", '<div class="pair"><div>', builder.chart(figures.feedback_figure(feedback["pairs"])),
+        f"{escape(comparison.label)}.",
+        f"<p>{said}</p>", '<div class="pair"><div>', builder.chart(figures.feedback_figure(comparison.pairs)),
         "</div><div>", builder.chart(figures.noise_figure(noise)), "</div></div>",
         table(("seed", "exact multiplier, without", "truncated, without", "truncated, with", "difference"), pairs),
         "<h3>What the latency term picks</h3>",
@@ -267,22 +282,22 @@ def _feedback(builder: _Page, feedback: Record | None) -> str:
         table(("network", "engine cycles", "accuracy, trained alone", "probability at the end", ""), choices))
 
 
-def _failures(record: Record) -> str:
-    rows = [(_code(item["id"]), escape(item["stage"]), escape(item["reason"]))
-            for item in record["failures"]]
-    over = sum(bool(trial["violations"]) for trial in record["trials"])
-    body = table(("point", "stage", "reason"), rows, text=(1, 2)) if rows else "<p>No point failed.</p>"
+def _failures(found: Exploration) -> str:
+    rows = [(_code(item.id), escape(item.doing), escape(item.reason)) for item in found.failures]
+    over = sum(bool(trial.violations) for trial in found.trials)
+    body = table(("point", "while", "reason"), rows, text=(1, 2)) if rows else "<p>No point failed.</p>"
     return _section("failures", "What failed", f"Failures are never counted as results. {over} candidates exceeded a "
-                    f"budget and could not enter the front.", body)
+                    f"limit and could not enter the front.", body)
 
 
-def _provenance(record: Record) -> str:
-    data = record["data"]
-    counts = ", ".join(f"{count} {name}" for name, count in data["counts"].items())
-    rows = [("data", f"{data['name']}, {counts} images; stratified split with seed {data['seed']}; "
-             f"SHA-256 {data['digest'][:16]}…")]
-    rows += [("budget", ", ".join(f"{name} {limit:g}" for name, limit in record["budget"].items()) or "none")]
-    rows += [("space", _code(json.dumps(record["space"])))]
-    rows += [(name, escape(version)) for name, version in record["versions"].items()]
+def _provenance(found: Exploration) -> str:
+    data = found.data
+    counts = ", ".join(f"{count} {name}" for name, count in data.counts.items())
+    asked = {name: limit for name, limit in asdict(found.requirement).items() if limit is not None}
+    rows = [("data", f"{data.name}, {counts} inputs; stratified split with seed {data.seed}; "
+             f"SHA-256 {data.digest[:16]}…"),
+            ("required", ", ".join(f"{name} {limit:g}" for name, limit in asked.items()) or "nothing"),
+            ("space", _code(json.dumps(asdict(found.space))))]
+    rows += [(name, escape(version)) for name, version in found.versions.items()]
     return _section("provenance", "Versions, seeds, split", "What made these numbers.",
                     table(("what", "which"), rows, text=(1,)))

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flows.report.console import Display
+from flows.report.terminal import Display
 from hw.spec.commands import COUNTERS
 
-__all__ = ["show_bench", "show_build", "show_estimate", "show_files", "show_tools", "show_training",
+__all__ = ["show_bench", "show_build", "show_estimate", "show_files", "show_front", "show_tools", "show_training",
            "show_verification"]
 
 Document = Mapping[str, Any]
@@ -60,13 +60,25 @@ def show_training(document: Document, display: Display) -> None:
                  f"{document['test_accuracy']:.4f} on {document['test_images']} test images; wrote {document['model']}")
 
 
+def show_front(document: Document, display: Display) -> None:
+    rows = sorted(document["points"], key=lambda point: -point["metrics"]["accuracy"])
+    display.table(
+        "Pareto front", ("point", "fidelity", "accuracy", "latency, µs", "clock, MHz", "LUT", "DSP", "BRAM"),
+        [(point["id"], point["fidelity"], f"{point['metrics']['accuracy']:.4f}",
+          f"{1e6 * point['metrics']['latency_s']:,.1f}", f"{point['metrics']['clock_mhz']:.1f}",
+          *(f"{point['metrics'][name]:,}" for name in ("lut", "dsp", "bram"))) for point in rows],
+        styles={index: "bold green" for index, point in enumerate(rows) if point["fidelity"] == "measured"})
+
+
 def show_build(document: Document, display: Display) -> None:
     display.table(f"{document['device']} on {document['board']}", ("resource", "used", "available"),
                   [(name.upper(), number(entry["used"]), number(entry["available"]))
                    for name, entry in document["resources"].items()])
+    met = document["timing_met"]
     display.line(f"clock {document['clock_mhz']:.1f} MHz, Fmax {document['fmax_mhz']:.1f} MHz: timing "
-                 f"{'met' if document['timing_met'] else 'NOT met'} with seed {document['seed']}; "
-                 f"wrote {document['bitstream']} and {document['firmware']}")
+                 f"{'met' if met else 'NOT met'} with seed {document['seed']}; "
+                 + (f"wrote {document['bitstream']} and {document['firmware']}" if met else
+                    f"no bitstream was written; build with --clock-mhz {int(document['fmax_mhz'])} or less"))
 
 
 def show_files(document: Document, display: Display) -> None:

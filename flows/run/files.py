@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Files that are written whole or not at all, and JSON in them."""
 
 import json
 import os
@@ -6,7 +6,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-__all__ = ["to_json", "write_json", "write_whole"]
+from hw.spec.errors import HeddleError
+
+__all__ = ["read_json", "to_json", "write_json", "write_whole"]
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:
@@ -34,3 +36,11 @@ def to_json(document: Any) -> str:
 
 def write_json(path: Path, document: Any) -> Path:
     return write_whole(path, to_json(document))
+
+
+def read_json(path: Path) -> Any:
+    """What a step wrote. Raises HeddleError where it is not there or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HeddleError(f"{path}: not written as expected ({error}); run `make clean` and try again") from error

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from flows.run import progress
 from hw.spec.errors import HeddleError
 
-__all__ = ["Failure", "Result", "run_queue", "say"]
+__all__ = ["Failure", "Result", "run_queue"]
 
 Task = TypeVar("Task")
-Hear = Callable[[str, str], None]
-_mouth: Any = None   # in a worker: where it tells what it is doing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,7 @@ class Failure:
     """Why a task has no value, in one line."""
 
     reason: str
-    stage: str = ""      # what it was doing
+    doing: str = ""      # what it was doing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,23 +39,8 @@ class Result(Generic[Task]):
         return not isinstance(self.value, Failure)
 
 
-def say(text: str) -> None:
-    """Called in a task: what it is doing now. Outside of a worker nobody listens."""
-    _stage.text = text
-    if _mouth is not None:
-        _mouth.put((_stage.name, text))
-
-
-class _Stage(threading.local):
-    name = ""
-    text = ""
-
-
-_stage = _Stage()
-
-
 def run_queue(function: Callable[[Task], Any], tasks: Iterable[Task], *, jobs: int, wanted: int | None = None,
-              name: Callable[[Task], str] = str, hear: Hear | None = None,
+              name: Callable[[Task], str] = str,
               done: Callable[[Result[Task]], None] = lambda result: None) -> list[Result[Task]]:
     """Run ``function`` on each task in ``jobs`` processes, no more tasks than it takes for ``wanted`` good values.
 
@@ -65,7 +49,7 @@ def run_queue(function: Callable[[Task], Any], tasks: Iterable[Task], *, jobs: i
 
     Parameters
     ----------
-    name : of a task, for ``hear(name, text)``, which is called with what tasks :func:`say`.
+    name : of a task; what it tells (:mod:`flows.run.progress`) reaches this process's listener under it.
     done : called in the order in which the tasks end.
 
     Returns
@@ -78,11 +62,12 @@ def run_queue(function: Callable[[Task], Any], tasks: Iterable[Task], *, jobs: i
 
     def finish(index: int, task: Task, value: Any) -> None:
         results[index] = Result(task=task, value=value)
+        progress.tell("", task=name(task))      # where its process died it could not say so itself
         done(results[index])
 
     queue = enumerate(tasks)
     while True:
-        with _pool(1 if shaken else jobs, hear) as pool:
+        with _pool(1 if shaken else jobs) as pool:
             alone = bool(shaken)
             broken = _work(pool, function, iter([shaken.pop(0)]) if alone else queue, 1 if alone else jobs, name,
                            finish, lambda: _missing(results, wanted))
@@ -123,25 +108,28 @@ def _work(pool: ProcessPoolExecutor, function: Callable[[Task], Any], queue: Ite
 
 def _guarded(function: Callable[[Task], Any], task: Task, name: str) -> Any:
     """In the worker: errors of this project may not survive pickling, their text does."""
-    _stage.name, _stage.text = name, ""
-    try:
-        return function(task)
-    except HeddleError as error:
-        return Failure(reason=str(error), stage=_stage.text)
-    except OSError as error:
-        return Failure(reason=f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), stage=_stage.text)
-    except MemoryError:
-        return Failure(reason="out of memory; try --jobs 1", stage=_stage.text)
+    with progress.this_task(name):
+        try:
+            return function(task)
+        except HeddleError as error:
+            return Failure(reason=str(error), doing=progress.doing())
+        except OSError as error:
+            return Failure(reason=f"{error.filename or ''}: {error.strerror or error}".lstrip(": "),
+                           doing=progress.doing())
+        except MemoryError:
+            return Failure(reason="out of memory; try --jobs 1", doing=progress.doing())
+        finally:
+            progress.tell("")     # here, so that it comes behind all else that the task told
 
 
 @contextmanager
-def _pool(jobs: int, hear: Hear | None) -> Iterator[ProcessPoolExecutor]:
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """A pool that ends at once where the body raises."""
     context = multiprocessing.get_context("spawn")
     ear = context.SimpleQueue()
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_initialize, initargs=(ear,))
-    listener = threading.Thread(target=_listen, args=(ear, hear), daemon=True)
-    listener.start()
+    relay = threading.Thread(target=_relay, args=(ear,), daemon=True)
+    relay.start()
     try:
         yield pool
     except BaseException:
@@ -151,20 +139,45 @@ def _pool(jobs: int, hear: Hear | None) -> Iterator[ProcessPoolExecutor]:
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         ear.put(None)
-        listener.join()
+        relay.join()
         ear.close()
 
 
-def _listen(ear: Any, hear: Hear | None) -> None:
-    while (said := ear.get()) is not None:
-        if hear:
-            hear(*said)
+def _relay(ear: Any) -> None:
+    """What workers tell, to this process's listener."""
+    while (told := ear.get()) is not None:
+        task, text = told
+        if task is None:
+            progress.note(text)
+        else:
+            progress.tell(text, task=task)
 
 
-def _initialize(mouth: Any) -> None:
+class _Mouth:
+    """In a worker: passes on what its tasks do, not what they count, which is a part of a unit there."""
+
+    def __init__(self, queue: Any) -> None:
+        self.queue = queue
+
+    def began(self, title: str, total: int | None) -> None:
+        pass
+
+    def ended(self) -> None:
+        pass
+
+    def counted(self, done: int, total: int | None) -> None:
+        pass
+
+    def told(self, task: str, text: str) -> None:
+        self.queue.put((task, text))
+
+    def noted(self, text: str) -> None:
+        self.queue.put((None, text))
+
+
+def _initialize(ear: Any) -> None:
     """In the worker: Ctrl-C is the parent's, which ends the workers; and they end with it, however it ends."""
-    global _mouth
-    _mouth = mouth
+    progress.attach(_Mouth(ear))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:

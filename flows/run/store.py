@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import cache
 from hashlib import blake2b, sha256
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -24,7 +25,7 @@ from filelock import FileLock, Timeout
 from hw.spec.errors import HeddleError
 from hw.tools import ToolError
 
-__all__ = ["Store", "StoreError", "open_store", "parse_size", "sources"]
+__all__ = ["Store", "StoreError", "open_store", "parse_size"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMAT = 1                      # of the store's folders and manifests
@@ -57,6 +58,10 @@ class Store:
             for name in ("entries", "locks", "tmp", "logs", "leases"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             self._lease = _take_lease(self.root / "leases")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A store may be sent to a worker, which opens it once."""
+        return _reopened, (str(self.root.parent), self.limit_bytes)
 
     def close(self) -> None:
         """Let go of everything that was taken. The end of the process does the same."""
@@ -321,33 +326,6 @@ def _manifest_bytes(manifest: Mapping[str, Mapping[str, tuple[int, str]]]) -> in
     return sum(size for size, _ in manifest["files"].values()) + 4096
 
 
-@cache
-def sources(*packages: str) -> str:
-    """Digest of the sources of packages or modules, for keys: ``sources("hw.gateware", "flows.fpga.synth")``.
-
-    Raises
-    ------
-    StoreError
-        If one is not in the checkout.
-    """
-    digest = sha256()
-    for package in packages:
-        base = ROOT.joinpath(*package.split("."))
-        # a module is all files of its name: cosim/engine.py and cosim/engine.cpp
-        found = ([path for path in sorted(base.rglob("*")) if path.is_file() and _is_source(path.relative_to(base))]
-                 if base.is_dir() else sorted(base.parent.glob(f"{base.name}.*")) or [base])
-        for path in found:
-            if not path.is_file():
-                raise StoreError(f"sources of {package!r}: no such package or module in {ROOT}")
-            digest.update(f"{path.relative_to(ROOT).as_posix()}\0{path.stat().st_size}\0".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:32]
-
-
-def _is_source(path: Path) -> bool:
-    return path.suffix != ".pyc" and not any(part.startswith(".") or part == "__pycache__" for part in path.parts)
-
-
 def parse_size(text: str) -> int:
     """Bytes from ``500M``, ``8G``, ``1.5 GB`` or a plain number.
 
@@ -363,6 +341,11 @@ def parse_size(text: str) -> int:
     if size < 0:
         raise StoreError(f"HEDDLE_CACHE_LIMIT={text!r}: write a size such as 500M or 8G")
     return size
+
+
+@cache
+def _reopened(root: str, limit_bytes: int) -> Store:
+    return Store(Path(root), limit_bytes)
 
 
 def open_store() -> Store:

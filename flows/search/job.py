@@ -1,40 +1,35 @@
-"""The main job: from data and a budget to a Pareto front whose best points were measured."""
+"""The main job: from data and a requirement to a Pareto front whose best points were measured."""
 
-import fcntl
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from boards import find_board
-from flows.report.console import Display
-from flows.report.folder import write_outputs
-from flows.run.store import Store, open_store, sources
-from flows.search.measure import choose_measured
-from flows.search.prepare import Prepared, prepare
-from flows.search.sampler import Outcome, search
+from flows.estimate.resources import calibrated_for, estimate_resources
+from flows.run.store import open_store
+from flows.search.measure import Files, measure_best
+from flows.search.point import Failed, Point
 from flows.search.space import Space, load_space
-from flows.search.worth import Budget, Evaluator
+from flows.search.study import Study
+from flows.search.trainings import Comparison, Prepared, train_all
+from flows.search.worth import Evaluator, Requirement
+from flows.train.data import DataSource
+from flows.train.training import MODEL
 from hw.spec.errors import HeddleError, SpecError
+from hw.spec.feedback import Feedback
 from hw.tools import TOOLS
 from hw.tools import version as tool_version
-from sw.data import Dataset, load_dataset
+from sw.data import Dataset
 from sw.models import NETWORKS
+from sw.quant.record import TrainingRecord
 
-__all__ = ["ExploreError", "Request", "explore"]
-
-#: What decides the outcome of a candidate; a change of it starts a new study.
-DECIDES = ("hw.spec", "boards", "sw.compiler", "sw.golden", "sw.graph", "sw.data", "sw.models", "sw.quant",
-           "flows.search.worth", "flows.estimate.program", "flows.estimate.resources", "flows.estimate.energy",
-           "flows.estimate.memories", "flows.search.sampler",
-           "flows.search.space", "flows.search.pareto")
+__all__ = ["DataFacts", "Exploration", "ExploreError", "Request", "Results", "explore"]
 
 
 class ExploreError(HeddleError):
-    """The exploration has no answer; the message says why and what to relax."""
+    """The exploration has no answer; the message says why and what to change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,17 +60,53 @@ class Request:
             find_board(name)
         return space
 
-    def budget(self) -> Budget:
-        return Budget(max_latency_s=self.max_latency, min_accuracy=self.min_accuracy)
+    def requirement(self) -> Requirement:
+        return Requirement(max_latency_s=self.max_latency, min_accuracy=self.min_accuracy)
 
 
-def explore(request: Request, display: Display) -> dict[str, Any]:
-    """Run the job and write ``pareto.json``, ``points/``, ``study.db``, ``feedback.json`` and ``report.html``.
+@dataclass(frozen=True, kw_only=True)
+class DataFacts:
+    """What the data set is."""
 
-    Returns
-    -------
-    dict
-        The content of ``pareto.json``.
+    name: str
+    classes: int
+    shape: tuple[int, ...]
+    seed: int                       # of the split
+    digest: str
+    counts: Mapping[str, int]       # by split
+
+    @staticmethod
+    def of(data: Dataset) -> "DataFacts":
+        return DataFacts(name=data.name, classes=data.classes, shape=data.shape, seed=data.seed, digest=data.digest,
+                         counts={split: len(labels) for split, labels in data.labels.items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exploration:
+    """All that an exploration found; its report is made from this alone."""
+
+    data: DataFacts
+    space: Space
+    requirement: Requirement
+    versions: Mapping[str, str]
+    points: tuple[Point, ...]                   # the front
+    trials: tuple[Point, ...]                   # what was looked at and did not fail
+    failures: tuple[Failed, ...]
+    trainings: tuple[TrainingRecord, ...]
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """An exploration, and files for its folder."""
+
+    exploration: Exploration
+    feedback: Feedback | None
+    files: Mapping[str, Files]      # by the id of a point of the front, then by name: its model, and what was built
+
+
+def explore(request: Request) -> Results:
+    """Train, measure the hardware's noise, search, and measure the best points; ``study.db`` is in ``request.out``.
 
     Raises
     ------
@@ -83,74 +114,71 @@ def explore(request: Request, display: Display) -> dict[str, Any]:
         If the request is wrong, or no candidate meets it.
     """
     space = request.space()
-    data = load_dataset(request.data)
+    _check_clock(space)
+    data = DataSource.of(request.data)
     store = open_store()
-    with _claimed(request.out):
-        prepared = prepare(space, store, data, request.data, jobs=request.jobs, display=display)
-        evaluator = Evaluator(store=store, data=data, trainings=prepared.trainings,
-                              clock_mhz=space.hardware.clock_mhz, budget=request.budget())
-        outcomes = _search(request, space, data, store, evaluator, prepared, display)
-        if not any(outcome.feasible for outcome in outcomes):
-            raise ExploreError(_nothing_fits(outcomes))
-        points, failures = choose_measured(space, store, request.data, evaluator, outcomes, jobs=request.jobs,
-                                           display=display)
-        document = write_outputs(request.out, points=points, outcomes=outcomes, prepared=prepared,
-                                 failures=[*prepared.failures, *_failed(outcomes), *failures],
-                                 record={"data": _data_record(data), "space": space.record(),
-                                         "budget": _budget_record(request), "versions": _versions()})
-    _show_front(display, document)
-    return document
+    prepared = train_all(space, store, data, jobs=request.jobs)
+    trainings, requirement = prepared.trainings, request.requirement()
+    evaluator = Evaluator(store=store, data=data, trainings=trainings, space=space, requirement=requirement)
+    study = Study(space=space, data=data, requirement=requirement,
+                  models=(*trainings.plain.values(), *trainings.noisy.values()))
+    found = study.points(evaluator, request.out / "study.db")
+    if not any(point.feasible for point in found):
+        raise ExploreError(_nothing_fits(found))
+    best = measure_best(space, store, data, evaluator, found, jobs=request.jobs)
+    points = tuple(sorted(best.points, key=lambda point: (-point.metrics.accuracy, point.metrics.latency_s, point.id)))
+    files = {point.id: {MODEL: evaluator.model(point.candidate), **best.files.get(point.id, {})} for point in points}
+    return Results(exploration=_exploration(space, data, requirement, prepared, found, points, best.failures),
+                   feedback=prepared.feedback, files=files)
 
 
-@contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """One exploration at a time writes to ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ExploreError(f"{folder}: another exploration writes to it; wait for its end, or give another "
-                               f"--out") from error
-        yield
+def _exploration(space: Space, data: DataSource, requirement: Requirement, prepared: Prepared, found: Sequence[Point],
+                 points: tuple[Point, ...], failures: Sequence[Failed]) -> Exploration:
+    estimated = [Failed(id=point.id, doing="estimate", reason=point.failure) for point in found if point.failure]
+    return Exploration(
+        data=DataFacts.of(data.load()), space=space, requirement=requirement, versions=_versions(), points=points,
+        trials=tuple(point for point in found if not point.failure),
+        failures=(*prepared.failures, *estimated, *failures), trainings=prepared.records,
+        comparison=prepared.comparison)
 
 
-def _search(request: Request, space: Space, data: Dataset, store: Store, evaluator: Evaluator, prepared: Prepared,
-            display: Display) -> list[Outcome]:
-    key = store.digest("study", {
-        "space": {name: value for name, value in space.record().items() if name not in ("measure", "feedback")},
-        "data": data.digest, "budget": _budget_record(request), "sources": sources(*DECIDES),
-        "models": sorted(str(path.parent.name) for path in (*prepared.trainings.plain.values(),
-                                                            *prepared.trainings.noisy.values()))})
-    with display.bar("searching", space.search.trials) as bar:
-        return search(space, evaluator, database=request.out / "study.db", key=key,
-                      progress=lambda done, total: bar.set(done, total))
+def _check_clock(space: Space) -> None:
+    """Raises ExploreError, before anything is trained, where no design of the space could run at its clock."""
+    wanted, fastest = space.hardware.clock_mhz, 0.0
+    for candidate in space.candidates():
+        board = find_board(candidate.board)
+        design = candidate.design()
+        if not calibrated_for(design, board):
+            return
+        fastest = max(fastest, estimate_resources(design, board).fmax_mhz)
+    if fastest < wanted:
+        raise ExploreError(f"clock_mhz = {wanted:g}: no design of the space is estimated to run above {fastest:.1f} "
+                           f"MHz; lower clock_mhz in [hardware] to {int(fastest)} or less")
 
 
-def _failed(outcomes: list[Outcome]) -> list[dict[str, str]]:
-    return [{"id": outcome.candidate.id, "stage": "estimate", "reason": outcome.failure}
-            for outcome in outcomes if outcome.failure]
-
-
-def _nothing_fits(outcomes: list[Outcome]) -> str:
-    """Which limit stops the candidate that comes closest."""
-    closest = min((outcome for outcome in outcomes if not outcome.failure),
-                  key=lambda outcome: sum(outcome.violations.values()), default=None)
+def _nothing_fits(points: Sequence[Point]) -> str:
+    """Which limits stop the candidate that comes closest, and what to change about each."""
+    closest = min((point for point in points if not point.failure),
+                  key=lambda point: sum(point.violations.values()), default=None)
     if closest is None:
-        return f"every candidate failed, the first with: {outcomes[0].failure}"
+        return f"every candidate failed, the first with: {points[0].failure}"
     over = ", ".join(f"{name} by {share:.0%}" for name, share in closest.violations.items())
-    return (f"none of {len(outcomes)} candidates meets the budget; the closest, {closest.candidate.id}, misses {over}; "
-            f"relax --max-latency or --min-accuracy, or take a larger board or space")
+    return (f"none of {len(points)} candidates meets the requirement; the closest, {closest.id}, misses {over}; "
+            f"{' and '.join(_remedies(closest))}")
 
 
-def _data_record(data: Dataset) -> dict[str, Any]:
-    return {"name": data.name, "classes": data.classes, "shape": list(data.shape), "seed": data.seed,
-            "digest": data.digest, "counts": {split: len(labels) for split, labels in data.labels.items()}}
-
-
-def _budget_record(request: Request) -> dict[str, Any]:
-    limits = {"max_latency": request.max_latency, "min_accuracy": request.min_accuracy}
-    return {name: limit for name, limit in limits.items() if limit is not None}
+def _remedies(point: Point) -> list[str]:
+    """What to change so that a point meets what it misses; each limit has its own way out."""
+    metrics, found = point.metrics, []
+    if "latency_s" in point.violations:
+        found.append(f"raise --max-latency to {metrics.latency_s:.3g}, or add larger arrays to the space")
+    if "accuracy" in point.violations:
+        found.append(f"lower --min-accuracy to {metrics.accuracy:.3f}, or add wider networks to the space")
+    if "fmax_mhz" in point.violations:
+        found.append(f"lower clock_mhz in the space to {int(metrics.fmax_mhz)}")
+    if short := [name for name in ("lut", "ff", "dsp", "bram", "spram") if name in point.violations]:
+        found.append(f"take a larger board or smaller arrays ({', '.join(short)} exceeded)")
+    return found
 
 
 def _versions() -> dict[str, str]:
@@ -170,13 +198,3 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _show_front(display: Display, document: dict[str, Any]) -> None:
-    rows = sorted(document["points"], key=lambda point: -point["metrics"]["accuracy"])
-    display.table(
-        "Pareto front", ("point", "fidelity", "accuracy", "latency, µs", "clock, MHz", "LUT", "DSP", "BRAM"),
-        [(point["id"], point["fidelity"], f"{point['metrics']['accuracy']:.4f}",
-          f"{1e6 * point['metrics']['latency_s']:,.1f}", f"{point['metrics']['clock_mhz']:.1f}",
-          *(f"{point['metrics'][name]:,}" for name in ("lut", "dsp", "bram"))) for point in rows],
-        styles={index: "bold green" for index, point in enumerate(rows) if point["fidelity"] == "measured"})

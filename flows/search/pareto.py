@@ -1,57 +1,75 @@
 """Pareto fronts: which points no other point beats."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-__all__ = ["OBJECTIVES", "dominates", "front", "spread"]
+from flows.search.point import Metrics, Point
 
-#: metric -> +1 where more is better, -1 where less is
+__all__ = ["OBJECTIVES", "dominates", "front", "front_of", "spread"]
+
+#: field of Metrics -> +1 where more is better, -1 where less is
 OBJECTIVES = {"accuracy": 1, "latency_s": -1, "lut": -1}
-Item = TypeVar("Item")
 
 
-def dominates(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """``one`` is at least as good everywhere and better somewhere.
+def objectives(metrics: Metrics) -> tuple[float, ...]:
+    """The objectives, each so that more is better."""
+    return tuple(sign * getattr(metrics, name) for name, sign in OBJECTIVES.items())
 
-    >>> dominates({"accuracy": 0.9, "latency_s": 1, "lut": 5}, {"accuracy": 0.9, "latency_s": 2, "lut": 5})
-    True
-    """
-    gains = [sign * (one[name] - other[name]) for name, sign in OBJECTIVES.items()]
+
+def dominates(one: Metrics, other: Metrics) -> bool:
+    """``one`` is at least as good everywhere and better somewhere."""
+    gains = [mine - theirs for mine, theirs in zip(objectives(one), objectives(other), strict=True)]
     return min(gains) >= 0 and max(gains) > 0
 
 
-def front(items: Sequence[Item], metrics: Callable[[Item], Mapping[str, Any]]) -> list[Item]:
-    """The items that no other dominates, in their order; of equals the first one stays."""
-    kept: list[Item] = []
-    for index, item in enumerate(items):
-        mine = metrics(item)
-        beaten = any(dominates(metrics(other), mine) for other in items)
-        twin = any(all(metrics(other)[name] == mine[name] for name in OBJECTIVES) for other in items[:index])
+def front(points: Sequence[Point]) -> list[Point]:
+    """The points that no other dominates, in their order; of equals the first one stays."""
+    kept: list[Point] = []
+    for index, point in enumerate(points):
+        beaten = any(dominates(other.metrics, point.metrics) for other in points)
+        twin = any(objectives(other.metrics) == objectives(point.metrics) for other in points[:index])
         if not beaten and not twin:
-            kept.append(item)
+            kept.append(point)
     return kept
 
 
-def spread(items: Sequence[Item], metrics: Callable[[Item], Mapping[str, Any]]) -> list[Item]:
-    """The items in the order in which they show most of the front.
+def front_of(points: Sequence[Point]) -> list[Point]:
+    """The front: of the measured points, then of the estimated ones that stand beside those.
+
+    An estimate never beats a measurement: where one of the two dominates the other, the measured point stays.
+    """
+    kept = front([point for point in points if point.measurement])
+    estimated = [point for point in points if not point.measurement and not any(
+        dominates(point.metrics, other.metrics) or dominates(other.metrics, point.metrics)
+        or objectives(point.metrics) == objectives(other.metrics) for other in kept)]
+    return kept + front(estimated)
+
+
+def spread(points: Sequence[Point]) -> list[Point]:
+    """The points in the order in which they show most of the front.
 
     First the most accurate, the fastest and the smallest, each the best in the other metrics among its equals;
     then always the one farthest from those before it, each objective scaled to its range.
     """
-    left, order = list(items), []
-    for name in OBJECTIVES:
+    left, order = list(points), []
+    for first in range(len(OBJECTIVES)):
         if left:
-            order.append(left.pop(_best(left, metrics, name)))
-    ranges = {name: max((abs(metrics(a)[name] - metrics(b)[name]) for a in items for b in items), default=0) or 1
-              for name in OBJECTIVES}
+            order.append(left.pop(_best(left, first)))
+    places = {point.id: objectives(point.metrics) for point in points}
+    ranges = [max(values) - min(values) or 1 for values in zip(*places.values(), strict=True)]
+
+    def gap(one: Point, other: Point) -> float:
+        return sum(abs(a - b) / width for a, b, width in zip(places[one.id], places[other.id], ranges, strict=True))
+
     while left:
-        gaps = [min(sum(abs(metrics(item)[name] - metrics(other)[name]) / ranges[name] for name in OBJECTIVES)
-                    for other in order) for item in left]
+        gaps = [min(gap(point, other) for other in order) for point in left]
         order.append(left.pop(gaps.index(max(gaps))))
     return order
 
 
-def _best(items: Sequence[Item], metrics: Callable[[Item], Mapping[str, Any]], first: str) -> int:
-    names = [first, *(name for name in OBJECTIVES if name != first)]
-    keys = [tuple(OBJECTIVES[name] * metrics(item)[name] for name in names) for item in items]
-    return keys.index(max(keys))
+def _best(points: Sequence[Point], first: int) -> int:
+    """Place of the best by objective number ``first``, then by the others in their order."""
+    def key(point: Point) -> tuple[float, ...]:
+        values = objectives(point.metrics)
+        return values[first], *values[:first], *values[first + 1:]
+
+    return max(range(len(points)), key=lambda index: (key(points[index]), -index))

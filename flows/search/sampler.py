@@ -3,109 +3,86 @@
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from time import monotonic
 from typing import Any
 
+from flows.run.progress import count
+from flows.run.typed import from_plain, to_plain
 from flows.search.pareto import OBJECTIVES
+from flows.search.point import Point
 from flows.search.space import Candidate, Space
 
-__all__ = ["Outcome", "search"]
+__all__ = ["search"]
 
 GEOMETRY = ("rows", "cols", "lanes")
-OUTCOME = "outcome"     # name of the attribute that a trial keeps it under
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of a candidate: ``metrics``, or the reason why there are none.
-
-    ``violations`` names each budget that is exceeded and by which share of it; a candidate that has one may not
-    be in the front.
-    """
-
-    candidate: Candidate
-    metrics: dict[str, Any] = field(default_factory=dict)
-    violations: dict[str, float] = field(default_factory=dict)
-    failure: str = ""
-
-    @property
-    def feasible(self) -> bool:
-        return not self.failure and not self.violations
-
-    def record(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @staticmethod
-    def from_record(record: Mapping[str, Any]) -> "Outcome":
-        return Outcome(**{**record, "candidate": Candidate(**record["candidate"])})
+POINT = "point"         # name of the attribute that a trial keeps it under
 
 
 Options = Mapping[str, tuple[Candidate, dict[str, Any]]]   # by id: a candidate and its parameters
 
 
-def search(space: Space, evaluate: Callable[[Candidate], Outcome], *, database: Path, key: str,
-           progress: Callable[[int, int], None] = lambda done, total: None) -> list[Outcome]:
+def search(space: Space, evaluate: Callable[[Candidate], Point], *, database: Path, key: str) -> list[Point]:
     """Look at ``space.search.trials`` different candidates, or at all if there are fewer.
 
     The study named ``key`` in ``database`` goes on where it stopped; what was told stays told. The sampler is
-    seeded by the number of outcomes, so a stopped search that goes on equals one that was never stopped.
+    seeded by the number of points, so a stopped search that goes on equals one that was never stopped.
     The search runs in memory, a hundred times faster than the database, which follows once a second and at the end.
 
     Returns
     -------
-    list of Outcome
+    list of Point
         One per candidate in the order of the search, failures included; failures do not count as trials.
     """
     storage = _storage(database)
     stored = _study(key, storage)
     study = _study(key, None)
-    study.add_trials([trial for trial in stored.get_trials() if OUTCOME in trial.user_attrs])
-    outcomes = {item.candidate.id: item for item in map(_outcome, study.get_trials(deepcopy=False))}
-    saved, last = len(outcomes), monotonic()
+    study.add_trials([trial for trial in stored.get_trials() if POINT in trial.user_attrs])
+    points = {point.id: point for point in map(_point, study.get_trials(deepcopy=False))}
+    saved, last = len(points), monotonic()
     options = {candidate.id: (candidate, _parameters(candidate)) for candidate in space.candidates()}
-    done, wanted = sum(not item.failure for item in outcomes.values()), min(space.search.trials, len(options))
-    progress(done, wanted)
+    done, wanted = sum(not point.failure for point in points.values()), min(space.search.trials, len(options))
+    count(done, wanted)
     try:
-        while done < wanted and len(outcomes) < len(options):
-            outcome = _step(study, space, options, outcomes, evaluate)
-            outcomes[outcome.candidate.id] = outcome
-            done += not outcome.failure
-            progress(done, wanted)
+        while done < wanted and len(points) < len(options):
+            point = _next(study, space, options, points, evaluate)
+            points[point.id] = point
+            done += not point.failure
+            count(done, wanted)
             if monotonic() - last > 1:
                 saved, last = _save(study, stored, saved), monotonic()
     finally:
         _save(study, stored, saved)
         storage.remove_session()
         storage.engine.dispose()     # else its connections stay open until they are found dead
-    return list(outcomes.values())
+    return list(points.values())
 
 
-def _step(study: Any, space: Space, options: Options, outcomes: Mapping[str, Outcome],
-          evaluate: Callable[[Candidate], Outcome]) -> Outcome:
+def _next(study: Any, space: Space, options: Options, points: Mapping[str, Point],
+          evaluate: Callable[[Candidate], Point]) -> Point:
     """Evaluate what the sampler suggests; where it repeats itself, the nearest candidate that is new."""
     from optuna.trial import TrialState
 
-    seed = space.search.seed * 1_000_003 + len(outcomes)
+    seed = space.search.seed * 1_000_003 + len(points)
     study.sampler = _sampler(space, seed)
     trial = study.ask()
     candidate = _suggest(trial, space)
-    if candidate.id not in options or candidate.id in outcomes:
+    if candidate.id not in options or candidate.id in points:
         study.tell(trial, state=TrialState.FAIL)
-        unseen = [parameters for name, (_, parameters) in options.items() if name not in outcomes]
+        unseen = [parameters for name, (_, parameters) in options.items() if name not in points]
         study.enqueue_trial(_nearest(trial.params, unseen, Random(seed)))
         trial = study.ask()
         candidate = _suggest(trial, space)
-    outcome = evaluate(candidate)
-    trial.set_user_attr(OUTCOME, outcome.record())
-    if outcome.failure:
+    point = evaluate(candidate)
+    trial.set_user_attr(POINT, to_plain(point))
+    if point.failure:
         study.tell(trial, state=TrialState.FAIL)
-        return outcome
-    trial.set_constraint("over_budget", sum(outcome.violations.values()))
-    study.tell(trial, [outcome.metrics[name] for name in OBJECTIVES])
-    return outcome
+        return point
+    trial.set_constraint("over_limits", sum(point.violations.values()))
+    study.tell(trial, [getattr(point.metrics, name) for name in OBJECTIVES])
+    return point
 
 
 def _study(key: str, storage: Any) -> Any:
@@ -146,15 +123,15 @@ class _Connection(sqlite3.Connection):
 
 
 def _save(study: Any, stored: Any, saved: int) -> int:
-    """Append the outcomes behind ``saved`` to the database; returns how many it holds."""
-    ended = [trial for trial in study.get_trials(deepcopy=False) if OUTCOME in trial.user_attrs
+    """Append the points behind ``saved`` to the database; returns how many it holds."""
+    ended = [trial for trial in study.get_trials(deepcopy=False) if POINT in trial.user_attrs
              and trial.state.is_finished()]
     stored.add_trials(ended[saved:])
     return len(ended)
 
 
-def _outcome(trial: Any) -> Outcome:
-    return Outcome.from_record(trial.user_attrs[OUTCOME])
+def _point(trial: Any) -> Point:
+    return from_plain(Point, trial.user_attrs[POINT], where="study.db")
 
 
 def _sampler(space: Space, seed: int) -> Any:

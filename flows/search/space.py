@@ -2,21 +2,22 @@
 
 import tomllib
 from collections.abc import Iterator
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from boards import BOARDS, check_design
+from flows.estimate.program import DEFAULT_CLOCK_MHZ
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
+from sw.quant.config import TRAINED_BITS, TrainConfig
 
 __all__ = ["DEFAULT_SPACE", "Candidate", "Space", "load_space"]
 
 DEFAULT_SPACE = Path(__file__).with_name("space.toml")
 LARGEST = {"act_bytes": 131072, "weight_bytes": 524288}  # memories before a program has shown what it needs
-TRAINED_BITS = (8, 4, 2)
 KINDS = {int: "a whole number", float: "a number", str: 'text in "quotes"', bool: "true or false"}
 
 
@@ -67,7 +68,7 @@ class Hardware:
     requantizer_dsps: tuple[int, ...] = (4,)
     depthwise_taps: tuple[int, ...] = (1, 4)
     boards: tuple[str, ...] = ("ulx3s-25", "ulx3s-85")
-    clock_mhz: float = 50.0
+    clock_mhz: float = DEFAULT_CLOCK_MHZ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +133,17 @@ class Space:
                     board=board)):
                 yield candidate
 
-    def record(self) -> dict[str, Any]:
-        """The space as plain data, for keys and reports."""
-        return asdict(self)
+    def config(self, network: str, width: float, weight_bits: int) -> TrainConfig:
+        """How a network of the space is trained."""
+        training = self.training
+        return TrainConfig(network=network, width=width, weight_bits=weight_bits, seed=training.seed,
+                           epochs=training.epochs, augment=training.augment)
+
+    def configs(self) -> Iterator[TrainConfig]:
+        """Of every network of the space."""
+        nets = self.networks
+        for network, width, bits in product(nets.names, nets.widths, nets.weight_bits):
+            yield self.config(network, width, bits)
 
 
 def buildable(candidate: Candidate) -> bool:

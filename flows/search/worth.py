@@ -1,87 +1,87 @@
 """What a candidate is worth, without building it: exact accuracy and cycles, estimated logic and Fmax."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from boards import find_board
 from flows.estimate.memories import fit_memories
 from flows.estimate.program import estimate_program
 from flows.run.store import Store
-from flows.search.sampler import Outcome
-from flows.search.space import Candidate
-from flows.train.training import accuracy
+from flows.search.point import Metrics, Point
+from flows.search.space import Candidate, Space
+from flows.train.accuracy import Accuracy
+from flows.train.data import DataSource
 from hw.spec.errors import HeddleError
 from hw.spec.multipliers import MULTIPLIERS
 from sw.compiler import Program
-from sw.data import Dataset
 from sw.graph.graph import Graph
+from sw.quant.config import TrainConfig
 
-__all__ = ["Budget", "Evaluator", "Trainings"]
-
-Key = tuple[str, float, int]    # network, width, weight bits
+__all__ = ["Evaluator", "Requirement", "Trainings"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budget:
+class Requirement:
     """What the user asks for."""
 
     max_latency_s: float | None = None
-    min_accuracy: float | None = None
+    min_accuracy: float | None = None       # 0 to 1
 
-    def violations(self, metrics: Mapping[str, Any], available: Mapping[str, int]) -> dict[str, float]:
-        """Each limit that is passed, and by which share of it."""
-        over = {name: metrics[name] / have - 1 for name, have in available.items()
-                if have and metrics.get(name, 0) > have}
-        if metrics["fmax_mhz"] < metrics["clock_mhz"]:
-            over["fmax_mhz"] = metrics["clock_mhz"] / metrics["fmax_mhz"] - 1
-        if self.max_latency_s and metrics["latency_s"] > self.max_latency_s:
-            over["latency_s"] = metrics["latency_s"] / self.max_latency_s - 1
-        if self.min_accuracy and metrics["accuracy"] < self.min_accuracy:
-            over["accuracy"] = self.min_accuracy - metrics["accuracy"]
+    def violations(self, metrics: Metrics, available: Mapping[str, int]) -> dict[str, float]:
+        """Each limit that is passed, and by which share of it; ``available`` is the board's."""
+        used = asdict(metrics)
+        over = {name: used[name] / have - 1 for name, have in available.items() if have and used.get(name, 0) > have}
+        if metrics.fmax_mhz < metrics.clock_mhz:
+            over["fmax_mhz"] = metrics.clock_mhz / metrics.fmax_mhz - 1
+        if self.max_latency_s and metrics.latency_s > self.max_latency_s:
+            over["latency_s"] = metrics.latency_s / self.max_latency_s - 1
+        if self.min_accuracy and metrics.accuracy < self.min_accuracy:
+            over["accuracy"] = self.min_accuracy - metrics.accuracy
         return over
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trainings:
-    """Model files by network, width and bits: trained as usual, and with the noise of the inexact multiplier."""
+    """Model files by what was trained: as usual, and with the noise of the inexact multiplier."""
 
-    plain: Mapping[Key, Path]
-    noisy: Mapping[Key, Path] = field(default_factory=dict)
+    plain: Mapping[TrainConfig, Path]
+    noisy: Mapping[TrainConfig, Path] = field(default_factory=dict)
 
 
 class Evaluator:
     """Evaluates candidates; every answer is a pure function of the candidate and what is given here."""
 
-    def __init__(self, *, store: Store, data: Dataset, trainings: Trainings, clock_mhz: float, budget: Budget) -> None:
+    def __init__(self, *, store: Store, data: DataSource, trainings: Trainings, space: Space,
+                 requirement: Requirement) -> None:
         self.store, self.data, self.trainings = store, data, trainings
-        self.clock_mhz, self.budget = clock_mhz, budget
+        self.space, self.requirement = space, requirement
         self._graphs: dict[Path, Graph] = {}
-        self._models: dict[tuple[Key, str], Path] = {}
+        self._models: dict[tuple[TrainConfig, str], Path] = {}
         self._programs: dict[Candidate, Program] = {}
         self._accuracies: dict[tuple[Path, str], float] = {}
 
-    def __call__(self, candidate: Candidate) -> Outcome:
+    def __call__(self, candidate: Candidate) -> Point:
+        board = find_board(candidate.board)
         try:
             program = self.program(candidate)
-            estimated = estimate_program(program, find_board(candidate.board), self.clock_mhz)
-            metrics = {"accuracy": self.accuracy(candidate), **estimated}
+            estimate = estimate_program(program, board, self.space.hardware.clock_mhz)
+            metrics = Metrics(accuracy=self.accuracy(candidate), **asdict(estimate))
         except HeddleError as error:
-            return Outcome(candidate=candidate, failure=str(error))
-        available = find_board(candidate.board).budget
-        return Outcome(candidate=candidate, metrics=metrics, violations=self.budget.violations(metrics, available))
+            return Point(candidate=candidate, failure=str(error))
+        return Point(candidate=candidate, design=program.design, estimated=metrics,
+                     violations=self.requirement.violations(metrics, board.budget))
 
     def model(self, candidate: Candidate) -> Path:
         """The model file: of several trainings the one that is best on the validation split with this multiplier."""
-        key = (candidate.network, candidate.width, candidate.weight_bits)
-        if MULTIPLIERS[candidate.multiplier].exact(candidate.weight_bits) or key not in self.trainings.noisy:
-            return self.trainings.plain[key]
-        if (key, candidate.multiplier) not in self._models:
-            options = [self.trainings.plain[key], self.trainings.noisy[key]]
-            self._models[key, candidate.multiplier] = max(options, key=lambda path: accuracy(
-                self.store, path, self.data, candidate.design(), split="valid"))
-        return self._models[key, candidate.multiplier]
+        config = self.space.config(candidate.network, candidate.width, candidate.weight_bits)
+        if MULTIPLIERS[candidate.multiplier].exact(candidate.weight_bits) or config not in self.trainings.noisy:
+            return self.trainings.plain[config]
+        if (config, candidate.multiplier) not in self._models:
+            options = [self.trainings.plain[config], self.trainings.noisy[config]]
+            self._models[config, candidate.multiplier] = max(options, key=lambda path: Accuracy(
+                model=path, data=self.data, split="valid", design=candidate.design()).value(self.store))
+        return self._models[config, candidate.multiplier]
 
     def graph(self, candidate: Candidate) -> Graph:
         path = self.model(candidate)
@@ -102,6 +102,6 @@ class Evaluator:
         """On the test split, with integers, with the candidate's multiplier."""
         path = self.model(candidate)
         if (path, candidate.multiplier) not in self._accuracies:
-            self._accuracies[path, candidate.multiplier] = accuracy(
-                self.store, path, self.data, candidate.design())
+            self._accuracies[path, candidate.multiplier] = Accuracy(
+                model=path, data=self.data, split="test", design=candidate.design()).value(self.store)
         return self._accuracies[path, candidate.multiplier]

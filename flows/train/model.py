@@ -6,14 +6,16 @@ from tempfile import TemporaryDirectory
 from zipfile import is_zipfile
 
 from flows.run.store import open_store
-from flows.search.space import load_space
-from flows.train.feedback import settings
-from flows.train.training import train_stored
+from flows.train.data import DataSource
+from flows.train.training import Training
 from hw.spec.errors import SpecError
 from sw.graph.graph import Graph
 from sw.models import NETWORKS
+from sw.quant.config import TrainConfig
 
-__all__ = ["Model", "load_model"]
+__all__ = ["Model", "load_model", "named_config"]
+
+SEED = 1    # of a network that is asked for by name; the default space's, so that its trainings are found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +34,11 @@ class Model:
             copy = Path(folder) / "model.npz"
             self.graph.save(copy)
             return copy.read_bytes()
+
+
+def named_config(name: str, weight_bits: int) -> TrainConfig:
+    """How a network is trained that is asked for by its name alone: as in the default space."""
+    return TrainConfig(network=name, weight_bits=weight_bits, seed=SEED)
 
 
 def load_model(name: str, *, weight_bits: int = 8) -> Model:
@@ -58,9 +65,5 @@ def load_model(name: str, *, weight_bits: int = 8) -> Model:
     if name not in NETWORKS:
         raise SpecError(f"model {name!r}: neither a network ({', '.join(NETWORKS)}) nor a folder with model.npz; "
                         f"make one with `heddle train`")
-    from sw.data import load_dataset
-
-    store = open_store()
-    path = train_stored(store, settings(load_space(), network=name, width=1.0, weight_bits=weight_bits),
-                        load_dataset("digits")) / "model.npz"
+    path = Training(config=named_config(name, weight_bits), data=DataSource.of("digits")).value(open_store()).path
     return Model(name=name, graph=Graph.load(path), path=path)

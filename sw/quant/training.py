@@ -15,25 +15,17 @@ from sw.data import Dataset
 from sw.graph.graph import Graph
 from sw.models import build
 from sw.quant.batches import WIDE_START, batches, images_of, moved, rate
-from sw.quant.choose import Pick, choose
+from sw.quant.choose import choose
 from sw.quant.config import QuantError, TrainConfig
 from sw.quant.lower import lower
 from sw.quant.network import QuantNetwork
 from sw.quant.noise import Noise
+from sw.quant.record import EpochRecord, TrainingRecord
 
-__all__ = ["EpochRecord", "Progress", "Trained", "evaluate", "train"]
+__all__ = ["Progress", "Trained", "evaluate", "train"]
 
 SETTLING = 32           # batches after the last step, for statistics and ranges to settle
 EVALUATION_BATCH = 512  # inputs
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochRecord:
-    """Where training stood after one epoch."""
-
-    epoch: int            # from 1
-    loss: float           # mean over the epoch's training inputs
-    accuracy: float       # of the fake-quantized network on the validation split, 0 to 1
 
 
 Progress = Callable[[EpochRecord], None]
@@ -44,12 +36,7 @@ class Trained:
     """A trained network."""
 
     graph: Graph
-    config: TrainConfig                # as trained: width and weight bits are those picked
-    curves: tuple[EpochRecord, ...]
-    pick: Pick | None                  # if the configuration left something to choose
-    fake_accuracy: float               # of the fake-quantized network on the test split, 0 to 1
-    valid_accuracy: float              # integer, exact products, on the validation split
-    test_accuracy: float               # integer, exact products, on the test split
+    record: TrainingRecord
 
 
 @contextmanager
@@ -149,5 +136,6 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         network.add_noise(None)
         fake = fake_accuracy(network, data, "test")
         graph = lower(network, config.network)
-    return Trained(graph=graph, config=config, curves=curves, pick=pick, fake_accuracy=fake,
-                   valid_accuracy=evaluate(graph, data, split="valid"), test_accuracy=evaluate(graph, data))
+    return Trained(graph=graph, record=TrainingRecord(
+        config=config, curves=curves, pick=pick, fake_accuracy=fake,
+        valid_accuracy=evaluate(graph, data, split="valid"), test_accuracy=evaluate(graph, data)))

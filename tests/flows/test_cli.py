@@ -107,8 +107,7 @@ REPORT = {"model": "m", "design": "d", "board": "b", "level": "engine", "inputs"
 @pytest.mark.parametrize("change, status", [
     ({}, 0), ({"mismatches": 2, "first_mismatch": {"layer": "fc"}}, 1), ({"first_mismatch": {"what": "cycles"}}, 1)])
 def test_verify_passes_and_fails(capsys, monkeypatch, change, status):
-    pytest.importorskip("flows.verify.ladder")
-    monkeypatch.setattr("flows.verify.ladder.verify_model", lambda **options: REPORT | change)
+    monkeypatch.setattr("flows.commands.verify.verify_model", lambda **options: REPORT | change)
     got, out, err = run(capsys, "verify", "m", "--design", "d", "--json")
     assert got == status
     assert json.loads(out) == REPORT | change

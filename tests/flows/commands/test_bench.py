@@ -11,12 +11,14 @@ from cosim.engine import EngineRun
 from cosim.process import SimulationError
 from flows.commands.bench import NETWORKS, find_networks, run_sections
 from flows.fpga.fabric import FabricReport
-from flows.report.console import Display
 from flows.report.tables import show_bench
+from flows.report.terminal import Display
 from flows.run.store import Store
+from flows.verify.images import ImageRung, Observed
 from hw.spec.commands import COUNTERS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
+from hw.spec.image import unpack_header
 from hw.tools import ToolError
 from sw.compiler import compile_graph
 from sw.golden import run
@@ -57,26 +59,45 @@ def small(graph, monkeypatch, tmp_path):
     return tmp_path
 
 
-def answered(graph, design=DESIGN, **changes):
-    """What the engine would give, without an engine."""
-    program = compile_graph(graph, design)
+class Answered(ImageRung):
+    """What the engine would give, without an engine; ``changes`` are made to it."""
 
-    def given(self, program_, inputs):
-        outputs = run(graph, inputs, design)[-1].reshape(len(inputs), -1)
-        counters = [[vars(plan.cycle_terms)[name] for name in COUNTERS] for plan in program.layers]
-        return EngineRun(**{"outputs": outputs, "cycles": np.full(len(inputs), program.cycles),
-                            "counters": np.array([counters] * len(inputs)), "simulated_cycles": 9000, "cpu_s": 0.5}
-                         | {name: change(outputs) for name, change in changes.items()})
-    return given
+    level = "engine"
+    stops_anywhere = True
+
+    def __init__(self, graph, design=DESIGN, **changes):
+        self.graph, self.design, self.changes = graph, design, changes
+        self.program = compile_graph(graph, design)
+
+    def run(self, image, inputs, *, cycle_limit, traffic=0):
+        tensor = self.program.layers[unpack_header(image)["layers"] - 1].tensor
+        outputs = run(self.graph, inputs, self.design)[tensor].reshape(len(inputs), -1)
+        counters = np.array([[[vars(plan.cycle_terms)[name] for name in COUNTERS] for plan in self.program.layers]]
+                            * len(inputs))
+        cycles = np.full(len(inputs), self.program.cycles)
+        return Observed(**{"outputs": outputs, "cycles": cycles, "engine_cycles": cycles, "counters": counters,
+                           "layer_cycles": counters.sum(2)}
+                        | {name: change(outputs) for name, change in self.changes.items()})
+
+    def simulator(self, trace):
+        return "the simulator"
+
+    def waves(self, image, inputs, file):
+        raise AssertionError("no waves were asked for")
 
 
-def quiet():
-    return Display(quiet=True)
+def answering(monkeypatch, graph, seconds=(0.5, 0.5, 0.5), **changes):
+    """Instead of simulators; ``seconds`` are what those that are timed take."""
+    left = iter(seconds)
+    monkeypatch.setattr(bench, "run_engine", lambda *arguments, **options: EngineRun(
+        outputs=np.zeros((60, 3), np.int8), cycles=np.zeros(60), counters=np.zeros(0), simulated_cycles=9000,
+        cpu_s=next(left)))
+    monkeypatch.setattr(bench.Bench, "rung", lambda self, design: Answered(graph, design, **changes))
 
 
 def test_every_figure_of_the_engine(small, graph, monkeypatch):
-    monkeypatch.setattr(bench.Bench, "run", answered(graph))
-    document = run_sections(["engine"], quiet(), data=small)
+    answering(monkeypatch, graph)
+    document = run_sections(["engine"], data=small)
     program = compile_graph(graph, DESIGN)
     row = document["engine"][0]
     assert list(document) == ["engine"]
@@ -94,8 +115,8 @@ def test_every_figure_of_the_engine(small, graph, monkeypatch):
 
 
 def test_a_network_that_does_not_fit_has_no_figures(small, graph, monkeypatch):
-    monkeypatch.setattr(bench.Bench, "run", answered(graph))
-    rows = run_sections(["engine"], quiet(), data=small)["engine"]
+    answering(monkeypatch, graph)
+    rows = run_sections(["engine"], data=small)["engine"]
     assert [(row["preset"], row["network"]) for row in rows] == [
         (preset, network) for preset in ("ecp5-25", "ecp5-45", "up5k") for network in ("kws", "ic")]
     assert "weight_bytes=1024; raise weight_bytes" in rows[2]["error"]
@@ -105,42 +126,42 @@ def test_a_network_that_does_not_fit_has_no_figures(small, graph, monkeypatch):
 
 @pytest.mark.parametrize("change, says", [
     ({"outputs": lambda outputs: outputs ^ np.eye(*outputs.shape, dtype=np.int8)},
-     "3 outputs are wrong: input 0, layer dense, channel 0, position (0, 0): value "),
-    ({"cycles": lambda outputs: np.arange(len(outputs))}, "cycles depend on the input: [0, 1, 2, 3]"),
+     "3 outputs are wrong: input 0, layer conv, channel 0, position (0, 0): value "),
+    ({"engine_cycles": lambda outputs: np.arange(len(outputs))}, "input 0, layer END: cycles 0, expected "),
 ])
 def test_a_wrong_run_has_no_figures(small, graph, monkeypatch, change, says):
-    monkeypatch.setattr(bench.Bench, "run", answered(graph, **change))
-    row = run_sections(["engine"], quiet(), data=small)["engine"][0]
+    answering(monkeypatch, graph, **change)
+    row = run_sections(["engine"], data=small)["engine"][0]
     assert row["error"].startswith(says) and row["cycles"] is None
 
 
 def test_vectors_beside_a_network_say_what_is_right(small, graph, monkeypatch):
-    monkeypatch.setattr(bench.Bench, "run", answered(graph))
+    answering(monkeypatch, graph)
     inputs = random_inputs(np.random.default_rng(1), graph, 2)
     outputs = run(graph, inputs, DESIGN)[-1].reshape(2, 3)
     np.savez(small / "kws_vectors.npz", inputs=inputs, outputs=outputs)
     np.savez(small / "ic_vectors.npz", inputs=inputs, outputs=outputs + np.int8(1))
-    rows = run_sections(["engine"], quiet(), data=small)["engine"]
+    rows = run_sections(["engine"], data=small)["engine"]
     assert "error" not in rows[0] and rows[1]["error"].startswith("6 outputs are wrong")
 
 
 @pytest.mark.parametrize("error, ends", [(SimulationError("engine simulation", "input 0", repeats=True), False),
                                          (ToolError("verilator_bin", "not found", repeats=False), True)])
-def test_a_missing_tool_ends_it_and_a_failed_run_does_not(small, monkeypatch, error, ends):
-    def fail(*arguments):
-        raise error
-    monkeypatch.setattr(bench.Bench, "run", fail)
+def test_a_missing_tool_ends_it_and_a_failed_run_does_not(small, graph, monkeypatch, error, ends):
+    class Failing(Answered):
+        def run(self, *arguments, **options):
+            raise error
+    monkeypatch.setattr(bench.Bench, "rung", lambda self, design: Failing(graph, design))
     if ends:
         with pytest.raises(ToolError, match="verilator_bin: not found"):
-            run_sections(["engine"], quiet(), data=small)
+            run_sections(["engine"], data=small)
     else:
-        assert run_sections(["engine"], quiet(), data=small)["engine"][0]["error"] == "engine simulation: input 0"
+        assert run_sections(["engine"], data=small)["engine"][0]["error"] == "engine simulation: input 0"
 
 
 def test_simulation_is_the_median(small, graph, monkeypatch):
-    seconds = iter([2.0, 1.0, 8.0])
-    monkeypatch.setattr(bench.Bench, "run", answered(graph, cpu_s=lambda outputs: next(seconds)))
-    assert run_sections(["simulation"], quiet(), data=small) == {"simulation": [
+    answering(monkeypatch, graph, seconds=(2.0, 1.0, 8.0))
+    assert run_sections(["simulation"], data=small) == {"simulation": [
         {"preset": "ecp5-25", "network": "kws", "inferences_per_s": 30.0, "cycles_per_s": 4500}]}
 
 
@@ -148,8 +169,8 @@ def test_fabric_needs_no_networks(small, monkeypatch, capsys):
     report = FabricReport(preset="p", device="d", lut=1, ff=2, dsp=3, bram=4, spram=5, fmax_mhz=(80.0, 90.0),
                           macs_per_cycle=16)
     failed = dict.fromkeys(report.row) | {"preset": "q", "device": "d", "error": "q, seed 1: nextpnr: exit status 1"}
-    monkeypatch.setattr(bench, "fabric_rows", lambda store, hear: [report.row, failed])
-    found = run_sections(["fabric"], quiet(), data=small / "none")
+    monkeypatch.setattr(bench, "fabric_rows", lambda store: [report.row, failed])
+    found = run_sections(["fabric"], data=small / "none")
     assert found == {"fabric": [report.row, failed]}
     show_bench(found, Display())
     shown = " ".join(capsys.readouterr().err.split())
@@ -157,8 +178,8 @@ def test_fabric_needs_no_networks(small, monkeypatch, capsys):
 
 
 def test_for_people(small, graph, monkeypatch, capsys):
-    monkeypatch.setattr(bench.Bench, "run", answered(graph))
-    show_bench(run_sections(["engine", "simulation"], quiet(), data=small), Display())
+    answering(monkeypatch, graph)
+    show_bench(run_sections(["engine", "simulation"], data=small), Display())
     out, err = capsys.readouterr()
     assert out == "" and "kws on ecp5-45: net: program and weights take" in " ".join(err.split())
     assert "kws on ecp5-25" in err and "█" in err and "18,000" in err
@@ -186,7 +207,7 @@ def test_networks_beside_the_checkout_are_found(monkeypatch):
 
 @pytest.mark.sim
 def test_on_a_real_simulator(small):
-    document = run_sections(["engine", "simulation"], quiet(), data=small)
+    document = run_sections(["engine", "simulation"], data=small)
     assert document["engine"][0]["cycles"] == document["engine"][0]["predicted_cycles"] > 0
     assert document["engine"][1]["layers"][1]["counters"]["weight_load"] > 0
     assert document["simulation"][0]["inferences_per_s"] > 0

@@ -1,18 +1,24 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from boards import BOARDS
-from flows.commands.build import build_to, emit_to, flash_from
-from flows.estimate.program import estimate_model
-from flows.fpga.implement import check_resident
-from flows.report.console import Display
-from flows.report.tables import show_estimate
+from flows.commands.build import build_to
+from flows.commands.emit import emit_to
+from flows.commands.estimate import estimate_model
+from flows.commands.flash import flash_from
+from flows.fpga.implement import Implementation, check_resident
+from flows.fpga.netlist import Netlist
+from flows.fpga.routing import Clock, Routed
+from flows.report.tables import show_build, show_estimate
+from flows.report.terminal import Display
 from flows.run.files import write_whole
 from flows.run.store import Store
 from flows.verify.ladder import verify
+from hw.soc.generate import SocFiles
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.image import unpack_header
@@ -75,8 +81,7 @@ def test_a_program_that_streams_is_not_for_the_soc_yet(tmp_path):
     (tmp_path / "design.toml").write_text(to_toml(STREAMING))
     refused = r"^wide: \d+ bytes of its weights stream on this design; the SoC has no memory for them yet; raise w"
     with pytest.raises(HeddleError, match=refused):
-        build_to(str(tmp_path), str(tmp_path / "design.toml"), None, clock_mhz=50, out=tmp_path / "out",
-                 display=Display(quiet=True))
+        build_to(str(tmp_path), str(tmp_path / "design.toml"), None, clock_mhz=50, out=tmp_path / "out")
     with pytest.raises(HeddleError, match=refused):
         verify(wide_dense(), STREAMING, level="soc", inputs=np.zeros((1, 1, 1, 256), np.int8),
                board=BOARDS["ulx3s-25"], store=Store(tmp_path / "store"))
@@ -94,7 +99,7 @@ def test_what_has_no_soc_yet_is_one_line(tmp_path, monkeypatch, design, refused)
         (tmp_path / "design.toml").write_text(design)
         design = str(tmp_path / "design.toml")
     with pytest.raises(HeddleError, match=refused):
-        build_to(str(tmp_path), design, None, clock_mhz=20, out=tmp_path / "out", display=Display(quiet=True))
+        build_to(str(tmp_path), design, None, clock_mhz=20, out=tmp_path / "out")
 
 
 def even_dense():
@@ -116,8 +121,10 @@ def test_an_estimate_without_a_resource_model_has_cycles(tmp_path, capsys):
 @pytest.mark.parametrize("record, says", [
     (None, r"no readable build.json; make one with `heddle build"),
     ("[]", r"no readable build.json"),
-    ('{"board": "ulx3s-25", "bitstream": "build.json", "timing_met": false}', r"no bitstream that met timing"),
-    ('{"board": "ulx3s-25", "bitstream": "heddle.bit", "timing_met": true}', r"heddle.bit: missing; build again"),
+    ('{"board": "ulx3s-25", "bitstream": null, "timing_met": false, "fmax_mhz": 61.7}',
+     r"the build missed its timing, so there is no bitstream; build again with --clock-mhz 61 or less"),
+    ('{"board": "ulx3s-25", "bitstream": "heddle.bit", "timing_met": true, "fmax_mhz": 61.7}',
+     r"heddle.bit: missing; build again"),
 ])
 def test_flash_needs_a_build(tmp_path, record, says):
     if record is not None:
@@ -129,7 +136,8 @@ def test_flash_needs_a_build(tmp_path, record, says):
 def test_flash_without_the_programmer_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr("hw.tools.find.shutil.which", lambda *arguments, **options: None)
     (tmp_path / "heddle.bit").write_bytes(b"bits")
-    (tmp_path / "build.json").write_text('{"board": "ulx3s-25", "bitstream": "heddle.bit", "timing_met": true}')
+    (tmp_path / "build.json").write_text(
+        '{"board": "ulx3s-25", "bitstream": "heddle.bit", "timing_met": true, "fmax_mhz": 61.7}')
     with pytest.raises(HeddleError, match=r"openFPGALoader: not found: get it with `sudo apt-get install"):
         flash_from(tmp_path)
 
@@ -146,3 +154,44 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_whole(path, "new")
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_clock_out_of_reach_is_refused_before_anything_is_routed(model, monkeypatch):
+    monkeypatch.setattr("flows.commands.build.implement", lambda *arguments: pytest.fail("routed"))
+    design = model / "design.toml"
+    design.write_text(to_toml(DesignPoint(multiplier="lut")))
+    with pytest.raises(HeddleError, match=r"^clock_mhz=200: this SoC is estimated to reach \d+ MHz, so no seed would "
+                                          r"meet it; build with --clock-mhz \d+ or less$"):
+        build_to(str(model), str(design), None, clock_mhz=200, out=model / "out")
+    assert not (model / "out").exists()
+
+
+def routed_at(fmax_mhz, wanted_mhz, folder):
+    """An implementation that nothing made."""
+    board = BOARDS["ulx3s-25"]
+    (folder / "firmware.bin").write_bytes(b"firmware")
+    routed = Routed(folder=folder, seed=4, clocks={"sys": Clock(achieved_mhz=fmax_mhz, wanted_mhz=wanted_mhz)},
+                    resources=dict.fromkeys(board.budget, 7))
+    soc = SocFiles(folder=folder, top="t", verilog=(), rom=folder, lpf=None, clock_mhz=wanted_mhz)
+    return Implementation(design=DesignPoint(), board=board, firmware=folder / "firmware.bin", soc=soc,
+                          netlist=Netlist(folder=folder, top="t", cells={}), routed=routed)
+
+
+def test_what_was_written_is_what_is_listed(model, monkeypatch, capsys):
+    (model / "design.toml").write_text(to_toml(DesignPoint(multiplier="lut")))
+    out, stream = model / "out", model / "bits"
+    stream.write_bytes(b"bits")
+    monkeypatch.setattr(Implementation, "bitstream", lambda *arguments: stream)
+    for fmax_mhz, files in ((70.0, {"build.json", "heddle.bit", "firmware.bin", "model.bin", "design.toml",
+                                    "model.npz"}), (49.0, {"build.json"})):
+        made = routed_at(fmax_mhz, 50.0, model)
+        monkeypatch.setattr("flows.commands.build.implement", lambda *arguments, made=made: made)
+        shutil.rmtree(out, ignore_errors=True)
+        document = build_to(str(model), str(model / "design.toml"), None, clock_mhz=50, out=out)
+        assert {path.name for path in out.iterdir()} == files
+        listed = {document[name] for name in ("bitstream", "firmware")} - {None}
+        assert listed == files & {"heddle.bit", "firmware.bin"}
+        show_build(document, Display())
+        shown = capsys.readouterr().err
+        assert ("wrote heddle.bit and firmware.bin" in shown) == (fmax_mhz > 50)
+        assert ("no bitstream was written; build with --clock-mhz 49 or less" in shown) == (fmax_mhz < 50)

@@ -4,7 +4,7 @@ import pytest
 
 from boards import BOARDS, find_board
 from flows.estimate import resources
-from flows.estimate.calibrate import SAMPLES, fit, measure_engine
+from flows.estimate.calibrate import SAMPLES, count_engine, fit
 from flows.estimate.resources import engine_bram, engine_dsp, estimate_resources, features, load_model
 from flows.run.store import Store
 from hw.spec.design import DesignPoint
@@ -112,7 +112,7 @@ def test_fit_finds_the_weights_and_none_below_zero():
     DesignPoint(rows=2, cols=2, lanes=2, multiplier="trunc", weight_bits=4, act_bytes=1024, weight_bytes=2048),
 ], ids=lambda design: design.label)
 def test_estimate_is_close_to_synthesis(design, tmp_path):
-    used = measure_engine(Store(tmp_path), design)
+    used = count_engine(Store(tmp_path), design)
     assert (used["dsp"], used["bram"]) == (engine_dsp(design), engine_bram(design))
     model, terms = load_model(), features(design)
     for kind in ("lut", "ff"):

@@ -4,10 +4,13 @@ import pytest
 
 from flows.fpga import fabric
 from flows.fpga.fabric import FabricReport, fabric_rows, place_engine
+from flows.fpga.netlist import Netlist
+from flows.run.progress import listening
 from flows.run.queue import Failure, Result
 from flows.run.store import Store
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
+from tests.support.listener import Heard
 
 SMALL = DesignPoint(rows=1, cols=1, lanes=4, multiplier="lut", requantizers=1, act_bytes=1024, weight_bytes=1024)
 REPORT = FabricReport(preset="p", device="d", lut=3200, ff=1600, dsp=4, bram=8, spram=0,
@@ -36,12 +39,13 @@ endmodule
 
 @pytest.mark.synth
 def test_each_seed_is_routed_once(tmp_path, tiny):
-    store, heard = Store(tmp_path), []
-    report = place_engine(SMALL, (1, 2), preset="small", store=store, hear=lambda *said: heard.append(said))
+    store, heard = Store(tmp_path), Heard()
+    with listening(heard):
+        report = place_engine(SMALL, (1, 2), preset="small", store=store)
     assert (report.preset, report.device, report.ff) == ("small", "LFE5U-85F-6", 8)
     assert len(report.fmax_mhz) == 2 and min(report.fmax_mhz) > 100
     assert report.lut_per_mac == report.lut / 4
-    assert {("small", "synthesizing"), ("small seed 1", "routing"), ("small seed 2", "routing")} <= set(heard)
+    assert {("small", "synthesizing"), ("small seed 1", "routing"), ("small seed 2", "routing")} <= set(heard.told_)
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("v1/entries/routed/*/*/route.json")}
     again, = fabric_rows(store, designs={"small": SMALL}, seeds=(2, 1))
     assert again["fmax_mhz"] == list(report.fmax_mhz[::-1])
@@ -58,7 +62,7 @@ def test_what_encloses_an_up5k_engine_is_taken_off(tmp_path, tiny):
 
 
 def test_a_seed_that_fails_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(fabric, "_netlist", lambda store, design: (type("Netlist", (), {"folder": tmp_path}), 0))
+    monkeypatch.setattr(fabric, "_netlist", lambda store, design: (Netlist(folder=tmp_path, top="t", cells={}), 0))
     tried = []
 
     def failing(function, tasks, **_):

@@ -31,8 +31,9 @@ def ask(tmp_path, monkeypatch):
     def load(folder):
         raise Enough((folder / "soc").read_text())
 
-    for name, fake in (("generate", generate), ("build_firmware", build), ("load_soc", load)):
-        monkeypatch.setattr(implementation, name, fake)
+    monkeypatch.setattr("flows.fpga.soc.generate", generate)
+    monkeypatch.setattr("flows.fpga.soc.load_soc", load)
+    monkeypatch.setattr("flows.fpga.firmware.build", build)
     store = Store(tmp_path)
 
     def implement(design):

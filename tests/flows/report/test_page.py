@@ -1,41 +1,47 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
-from flows.report.page import ReportError, page, table, write_report
+from flows.report.page import ReportError, page, save_record, table, write_report
+from flows.run.typed import from_plain, to_plain
+from flows.search.job import DataFacts, Exploration
+from flows.search.point import Failed
 from flows.search.space import Space
+from flows.search.trainings import Choice, Comparison, Pair
+from flows.search.worth import Requirement
+from flows.train.feedback import Effect
+from hw.spec.feedback import NoiseProfile
+from sw.quant.config import TrainConfig
+from sw.quant.record import EpochRecord, TrainingRecord
+from tests.support.points import point
 
-METRICS = {"accuracy": 0.98, "cycles": 1000, "latency_s": 2e-5, "clock_mhz": 50.0, "fmax_mhz": 61.0,
-           "timing_met": True, "lut": 5000, "ff": 3000, "dsp": 4, "bram": 20, "energy_j": 1e-6}
-BUDGET = {"lut": 24288, "ff": 24288, "dsp": 28, "bram": 56, "spram": 0}
+
+def exploration():
+    measured = point("mlp-<b>", 0.98, 2e-5, 5000, measured=True)
+    measured = replace(measured, estimated=replace(measured.estimate, lut=4000))
+    training = TrainingRecord(config=TrainConfig(network="mlp"), pick=None, fake_accuracy=0.9, valid_accuracy=0.9,
+                              test_accuracy=0.9, curves=(EpochRecord(epoch=1, loss=1.0, accuracy=0.5),))
+    comparison = Comparison(
+        label="mlp", effect=Effect(difference=0.01, interval=(-0.01, 0.03), conclusion="No effect is shown."),
+        profile=NoiseProfile(multiplier="trunc", weight_bits=2, mean=(0.0,) * 4, variance=(0.0,) * 4, pairs=1024,
+                             simulator="Verilator"),
+        pairs=(Pair(seed=1, exact=0.95, without=0.9, informed=0.91),),
+        choices=(Choice(width=1.0, weight_bits=8, cycles=10, probability=0.7, picked=True, accuracy=0.9),))
+    return Exploration(
+        data=DataFacts(name="digits", counts={"train": 10, "valid": 5, "test": 5}, seed=0, digest="ab" * 32,
+                       shape=(8, 8, 1), classes=10),
+        space=Space(), requirement=Requirement(max_latency_s=0.001), versions={"yosys": "0.70"},
+        points=(measured, point("other", 0.97, 1e-5, 4000)),
+        trials=(point("tried", 0.9, 1e-5, 5000), point("too-large", 0.9, 1e-5, 5000, violations={"dsp": 0.3})),
+        failures=(Failed(id="bad", doing="routing", reason="nextpnr: timed out <script>"),), trainings=(training,),
+        comparison=comparison)
 
 
-def record():
-    layers = [{"name": "fc", "op": "dense", "macs": 9000, "cycles": 990, "predicted_cycles": 990, "roof": 600,
-               "bound": "multipliers"}]
-    checks = [{"level": "soc", "inputs": 32, "mismatches": 0, "engine_cycles": 1000, "predicted_cycles": 1000,
-               "cycles": 1234}]
-    point = {"id": "mlp-<b>", "board": "ulx3s-25", "fidelity": "measured", "metrics": METRICS,
-             "estimated": {**METRICS, "lut": 4000}, "budget": BUDGET, "seed": 3, "label": "mlp 1x2x4",
-             "macs_per_cycle": 32, "layers": layers, "checks": checks}
-    curves = [{"epoch": 1, "loss": 1.0, "accuracy": 0.5}]
-    return {
-        "format": 1, "space": Space().record(), "budget": {"max_latency": 0.001},
-        "data": {"name": "digits", "counts": {"train": 10, "valid": 5, "test": 5}, "seed": 0, "digest": "ab" * 32,
-                 "shape": [8, 8, 1], "classes": 10},
-        "points": [point, {**point, "id": "other", "fidelity": "estimated", "layers": [], "checks": []}],
-        "trials": [{"id": "tried", "metrics": METRICS, "violations": {}},
-                   {"id": "too-large", "metrics": METRICS, "violations": {"dsp": 0.3}}],
-        "failures": [{"id": "bad", "stage": "route", "reason": "nextpnr: timed out <script>"}],
-        "trainings": [{"network": "mlp", "width": 1.0, "weight_bits": 8, "curves": curves}],
-        "feedback": {"label": "mlp", "difference": 0.01, "interval": [-0.01, 0.03], "conclusion": "No effect is shown.",
-                     "profile": {"weight_bits": 2, "mean": [0, 0, 0, 0], "variance": [0, 0, 0, 0], "pairs": 1024,
-                                 "simulator": "Verilator"},
-                     "pairs": [{"seed": 1, "exact": 0.95, "without": 0.9, "with": 0.91}],
-                     "choices": [{"width": 1.0, "weight_bits": 8, "cycles": 10, "accuracy": 0.9, "probability": 0.7,
-                                  "picked": True}]},
-        "versions": {"yosys": "0.70"}}
+def test_an_exploration_survives_its_record():
+    found = exploration()
+    assert from_plain(Exploration, json.loads(json.dumps(to_plain(found))), where="x") == found
 
 
 def text_of(html):
@@ -43,18 +49,18 @@ def text_of(html):
 
 
 def test_the_page_is_self_contained_and_says_it_all():
-    html = page(record())
+    html = page(exploration())
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", html[:html.index("<script>")] + text_of(html))
     assert "Plotly.newPlot" in html and len(html) > 1_000_000
     body = text_of(html)
     for said in ("98.00%", "measured", "+25.0%", "nextpnr: timed out &lt;script&gt;", "No effect is shown.", "yosys",
-                 "max_latency 0.001", "1,234", "1 candidates exceeded"):
+                 "max_latency_s 0.001", "1,234", "1 candidates exceeded"):
         assert said in body, said
     assert "mlp-<b>" not in body
 
 
 def test_every_figure_has_its_place():
-    body = text_of(page(record()))
+    body = text_of(page(exploration()))
     places = re.findall(r'<div id="(figure-\d+)"', body)
     assert places and places == re.findall(r'data-for="(figure-\d+)"', body)
     for text in re.findall(r'data-for="figure-\d+">(.*?)</script>', body, re.S):
@@ -62,27 +68,27 @@ def test_every_figure_has_its_place():
 
 
 def test_the_same_record_gives_the_same_page():
-    assert page(record()) == page(record())
+    assert page(exploration()) == page(exploration())
 
 
 def test_without_feedback_and_without_measured_points():
-    plain = record() | {"feedback": None, "failures": []}
-    plain["points"] = plain["points"][1:]
+    plain = exploration()
+    plain = replace(plain, comparison=None, failures=(), points=plain.points[1:])
     body = text_of(page(plain))
     assert "No truncated multiplier in this space." in body and "No point failed." in body
 
 
 def test_write_report(tmp_path):
-    (tmp_path / "run.json").write_text(json.dumps(record()))
+    save_record(tmp_path / "run.json", exploration())
     path = write_report(tmp_path)
-    assert path == tmp_path / "report.html" and path.read_text() == page(record())
+    assert path == tmp_path / "report.html" and path.read_text() == page(exploration())
     assert sorted(item.name for item in tmp_path.iterdir()) == ["report.html", "run.json"]
 
 
 @pytest.mark.parametrize("content, says", [
     (None, r"no run.json; give the folder of a `heddle explore --out`"),
     ("{", r"run.json: cannot be read .*run `heddle explore` again"),
-    ('{"format": 1}', r"run.json: damaged \(KeyError: 'points'\); run `heddle explore` again"),
+    ('{"format": 2}', r"run.json: not a Exploration of this version \(.*data.*\); run `heddle explore` again"),
     ('{"format": 0}', r"written by another version of Heddle"),
 ])
 def test_a_wrong_folder_says_so(tmp_path, content, says):

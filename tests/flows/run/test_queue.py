@@ -4,12 +4,16 @@ import time
 
 import pytest
 
-from flows.run.queue import Failure, run_queue, say
+from flows.run.progress import listening, note, tell
+from flows.run.queue import Failure, run_queue
 from hw.tools import ToolError
+from tests.support.listener import Heard
 
 
 def work(task):
-    say("working")
+    tell("working")
+    if task == "a":
+        note("a is a note")
     if task == "fails":
         raise ToolError("nextpnr", "timed out", repeats=False)
     if task == "full":
@@ -22,14 +26,17 @@ def work(task):
 
 
 def test_values_failures_and_what_was_said():
-    said, ended = [], []
-    results = run_queue(work, ["a", "fails", "b", "full"], jobs=2, hear=lambda *words: said.append(words),
-                        done=ended.append)
+    heard, ended = Heard(), []
+    with listening(heard):
+        results = run_queue(work, ["a", "fails", "b", "full"], jobs=2, done=ended.append)
     assert [item.task for item in results] == ["a", "fails", "b", "full"]
     assert [item.value for item in results if item.ok] == ["aa", "bb"]
-    assert results[1].value == Failure(reason="nextpnr: timed out", stage="working")
+    assert results[1].value == Failure(reason="nextpnr: timed out", doing="working")
     assert results[3].value.reason == "/somewhere: No space left on device"
-    assert ("fails", "working") in said
+    assert ("fails", "working") in heard.told_
+    assert heard.noted_ == ["a is a note"]
+    for task in ("a", "fails", "b", "full"):
+        assert [text for name, text in heard.told_ if name == task][-1] == ""    # it has ended
     assert len(ended) == 4
 
 
@@ -55,14 +62,11 @@ def slow(task):
 
 
 def test_an_error_in_the_parent_ends_the_workers_at_once():
-    def interrupt(name, text):
-        raise AssertionError("not heard")
-
     def explode():
         yield 1
         raise KeyboardInterrupt
 
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run_queue(slow, explode(), jobs=2, hear=interrupt)
+        run_queue(slow, explode(), jobs=2)
     assert time.monotonic() - begun < 20

@@ -1,5 +1,6 @@
 import errno
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows.run import store as store_module
-from flows.run.store import Store, StoreError, open_store, parse_size, sources
+from flows.run.store import Store, StoreError, open_store, parse_size
 from hw.spec.errors import HeddleError, SpecError
 from hw.tools import ToolError
 
@@ -33,7 +34,7 @@ def python(tmp_path, code):
     start = ("import os, sys, time\nfrom pathlib import Path\nfrom flows.run.store import Store\n"
              "store = Store(Path(sys.argv[1]))\n")
     return subprocess.Popen([sys.executable, "-c", start + code, str(tmp_path)], stdout=subprocess.PIPE, text=True,
-                            cwd=Path(__file__).parents[2])
+                            cwd=Path(__file__).parents[3])
 
 
 def test_made_once_and_found_again(tmp_path):
@@ -292,24 +293,8 @@ def test_wrong_sizes(text):
         parse_size(text)
 
 
-def test_digest_of_sources_follows_every_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "ROOT", tmp_path)
-    (tmp_path / "hw/spec").mkdir(parents=True)
-    (tmp_path / "hw/spec/a.py").write_text("1")
-    (tmp_path / "flows.py").write_text("1")
-    seen = set()
-    for step in (lambda: None, lambda: (tmp_path / "hw/spec/a.py").write_text("2"),
-                 lambda: (tmp_path / "hw/spec/k.c").write_text("1"),
-                 lambda: (tmp_path / "hw/spec/k.c").rename(tmp_path / "hw/spec/j.c"),
-                 lambda: (tmp_path / "flows.py").write_text("2")):
-        step()
-        sources.cache_clear()
-        seen.add(sources("hw.spec", "flows"))
-    assert len(seen) == 5
-    (tmp_path / "hw/spec/__pycache__").mkdir()
-    (tmp_path / "hw/spec/__pycache__/a.pyc").write_text("1")
-    sources.cache_clear()
-    assert sources("hw.spec", "flows") in seen
-    with pytest.raises(StoreError, match=r"^sources of 'hw.speck': no such package or module"):
-        sources("hw.speck")
-    sources.cache_clear()
+def test_a_store_that_is_sent_to_a_process_is_opened_there_once(tmp_path):
+    store = Store(tmp_path, 12345)
+    one, other = pickle.loads(pickle.dumps(store)), pickle.loads(pickle.dumps(store))
+    assert one is other
+    assert (one.root, one.limit_bytes) == (store.root, 12345)

@@ -1,14 +1,17 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from flows.report.console import Display
-from flows.report.folder import Point
+from flows.commands.explore import explore_to
+from flows.report.folder import claimed
 from flows.report.page import write_report
 from flows.search import job as module
 from flows.search.job import ExploreError, Request, explore
-from flows.search.prepare import Prepared
+from flows.search.measure import Best
+from flows.search.point import Check, Failed, MeasuredLayer, Measurement
+from flows.search.trainings import Prepared
 from flows.search.worth import Trainings
 from hw.spec.errors import HeddleError
 from hw.spec.presets import load_design
@@ -41,20 +44,19 @@ def classifier():
     return Graph(name="mlp", input=TensorType(shape=(8, 8, 1), scale=1 / 255, zero_point=-128), layers=(layer,))
 
 
-def measure(space, store, source, evaluator, outcomes, **options):
+def measure(space, store, data, evaluator, points, **options):
     """Everything that is feasible, the first as if it had been measured."""
-    points = [Point(outcome=item, program=evaluator.program(item.candidate), model=evaluator.model(item.candidate))
-              for item in outcomes if item.feasible]
-    first = points[0]
+    first, *others = [point for point in points if point.feasible]
     bits = store.root.parent / "bits"
     bits.write_bytes(b"bits")
-    layers = [{"name": plan.name, "op": plan.op, "macs": plan.macs, "cycles": plan.cycles,
-               "predicted_cycles": plan.cycles} for plan in first.program.layers]
-    check = {"level": "soc", "inputs": 32, "mismatches": 0, "engine_cycles": 1, "predicted_cycles": 1, "cycles": 2}
-    measured = Point(outcome=first.outcome, program=first.program, model=first.model, measured={
-        "metrics": {"lut": 9999, "clock_mhz": 50.0}, "checks": [check], "layers": layers, "seed": 2,
-        "files": {"heddle.bit": bits}})
-    return [measured, *points[1:]], [{"id": "x", "stage": "routing, seed 1", "reason": "hung"}]
+    layers = tuple(MeasuredLayer(name=plan.name, op=plan.op, macs=plan.macs, cycles=plan.cycles, roof=1,
+                                 bound="weights", predicted_cycles=plan.cycles)
+                   for plan in evaluator.program(first.candidate).layers)
+    check = Check(level="soc", inputs=32, mismatches=0, engine_cycles=1, predicted_cycles=1, cycles=2)
+    measured = replace(first, measurement=Measurement(metrics=replace(first.estimate, lut=9999), checks=(check,),
+                                                      layers=layers, seed=2))
+    return Best(points=(measured, *others), files={first.id: {"heddle.bit": bits}},
+                failures=(Failed(id="x", doing="routing, seed 1", reason="hung"),))
 
 
 @pytest.fixture
@@ -62,16 +64,19 @@ def request_(tmp_path, monkeypatch):
     monkeypatch.setenv("HEDDLE_CACHE", str(tmp_path / "store"))
     path = tmp_path / "mlp.npz"
     classifier().save(path)
-    prepared = Prepared(trainings=Trainings(plain={("mlp", 1.0, 8): path}), records=[], feedback=None, comparison=None,
-                        failures=[])
-    monkeypatch.setattr(module, "prepare", lambda *arguments, **options: prepared)
-    monkeypatch.setattr(module, "choose_measured", measure)
+
+    def train_all(space, store, data, *, jobs):
+        return Prepared(trainings=Trainings(plain={space.config("mlp", 1.0, 8): path}), records=(), feedback=None,
+                        comparison=None, failures=())
+
+    monkeypatch.setattr(module, "train_all", train_all)
+    monkeypatch.setattr(module, "measure_best", measure)
     (tmp_path / "space.toml").write_text(SPACE)
     return Request(space_file=tmp_path / "space.toml", out=tmp_path / "out")
 
 
 def test_outputs_keep_the_contract(request_):
-    document = explore(request_, Display(quiet=True))
+    document = explore_to(request_)
     out = request_.out
     assert json.loads((out / "pareto.json").read_text()) == document
     assert {path.name for path in out.iterdir()} == {".lock", "pareto.json", "points", "study.db", "run.json",
@@ -83,6 +88,8 @@ def test_outputs_keep_the_contract(request_):
     assert measured[0]["metrics"]["lut"] == 9999 != measured[0]["estimated"]["lut"]
     assert (out / measured[0]["bitstream"]).read_bytes() == b"bits"
     for point in document["points"]:
+        assert list(point) == ["id", "design", "model", "board", "metrics", "estimated", "fidelity", "verification",
+                               "bitstream"]
         assert set(point["metrics"]) == METRICS and set(point["estimated"]) == METRICS
         design = load_design(str(out / point["design"]))
         program = compile_graph(Graph.load(out / point["model"]), design)
@@ -90,7 +97,7 @@ def test_outputs_keep_the_contract(request_):
         assert design.board == point["board"]
     record = json.loads((out / "run.json").read_text())
     assert len(record["trials"]) == 9
-    assert record["failures"] == [{"id": "x", "stage": "routing, seed 1", "reason": "hung"}]
+    assert record["failures"] == [{"id": "x", "doing": "routing, seed 1", "reason": "hung"}]
     assert record["data"]["counts"] == {"train": 1257, "valid": 180, "test": 360}
     before = (out / "report.html").read_bytes()
     write_report(out)
@@ -98,22 +105,33 @@ def test_outputs_keep_the_contract(request_):
 
 
 def test_again_gives_the_same_and_forgets_old_points(request_):
-    first = explore(request_, Display(quiet=True))
+    first = explore_to(request_)
     (request_.out / "points" / "stale").mkdir()
-    assert explore(request_, Display(quiet=True)) == first
+    assert explore_to(request_) == first
     assert not (request_.out / "points" / "stale").exists()
 
 
-def test_a_budget_that_nothing_meets_says_what_is_closest(request_):
-    wish = Request(**{**vars(request_), "min_accuracy": 0.99})
-    with pytest.raises(ExploreError, match=r"none of 9 candidates meets the budget; the closest, mlp-1-w8-\S+, misses "
-                                           r"accuracy by \d+%; relax"):
-        explore(wish, Display(quiet=True))
+@pytest.mark.parametrize("wish, misses, remedy", [
+    ({"min_accuracy": 0.99}, "accuracy", r"lower --min-accuracy to 0\.\d+, or add wider networks to the space$"),
+    ({"max_latency": 1e-9}, "latency_s", r"raise --max-latency to \S+, or add larger arrays to the space$"),
+])
+def test_a_requirement_that_nothing_meets_says_what_is_closest_and_what_to_change(request_, wish, misses, remedy):
+    with pytest.raises(ExploreError, match=rf"^none of 9 candidates meets the requirement; the closest, mlp-1-w8-\S+, "
+                                           rf"misses {misses} by \d+%; {remedy}"):
+        explore_to(replace(request_, **wish))
+
+
+def test_a_clock_that_nothing_reaches_is_refused_before_any_training(request_, monkeypatch):
+    monkeypatch.setattr(module, "train_all", lambda *arguments, **options: pytest.fail("trained"))
+    request_.space_file.write_text(SPACE.replace("requantizers = [1]", "requantizers = [1]\nclock_mhz = 200.0"))
+    with pytest.raises(ExploreError, match=r"^clock_mhz = 200: no design of the space is estimated to run above "
+                                           r"\d+\.\d MHz; lower clock_mhz in \[hardware\] to \d+ or less$"):
+        explore(request_)
 
 
 def test_two_at_once_do_not_mix(request_):
-    with module._claimed(request_.out), pytest.raises(ExploreError, match="another exploration writes to it"):
-        explore(request_, Display(quiet=True))
+    with claimed(request_.out), pytest.raises(ExploreError, match="another exploration writes to it"):
+        explore_to(request_)
 
 
 @pytest.mark.parametrize("options, says", [
@@ -122,7 +140,7 @@ def test_two_at_once_do_not_mix(request_):
 ])
 def test_wrong_requests(request_, options, says):
     with pytest.raises(HeddleError, match=says):
-        explore(Request(**{**vars(request_), **options}), Display(quiet=True))
+        explore(replace(request_, **options))
 
 
 def test_an_unknown_network(request_):

@@ -1,39 +1,52 @@
 import random
+from dataclasses import replace
 
-from flows.search.pareto import dominates, front, spread
+import pytest
+
+from flows.search.pareto import dominates, front, front_of, spread
+from tests.support.points import point as named
 
 
-def point(accuracy, latency_s, lut):
-    return {"accuracy": accuracy, "latency_s": latency_s, "lut": lut}
-
-
-def same(item):
-    return item
+def point(accuracy, latency_s, lut, **more):
+    return named(f"{accuracy}-{latency_s}-{lut}", accuracy, latency_s, lut, **more)
 
 
 def test_front_equals_the_definition():
     rng = random.Random(3)
     points = [point(rng.randint(0, 9), rng.randint(0, 9), rng.randint(0, 9)) for _ in range(200)]
-    found = front(points, same)
+    found = front(points)
     assert found
     for item in points:
-        beaten = any(other["accuracy"] >= item["accuracy"] and other["latency_s"] <= item["latency_s"]
-                     and other["lut"] <= item["lut"] and other != item for other in points)
+        mine = item.metrics
+        beaten = any(other.metrics.accuracy >= mine.accuracy and other.metrics.latency_s <= mine.latency_s
+                     and other.metrics.lut <= mine.lut and other.metrics != mine for other in points)
         assert (item in found) != beaten
 
 
 def test_equals_do_not_beat_each_other_and_stay_once():
     twin = point(0.9, 1, 5)
-    assert not dominates(twin, dict(twin))
-    assert front([twin, dict(twin)], same) == [twin]
+    assert not dominates(twin.metrics, replace(twin).metrics)
+    assert front([twin, replace(twin)]) == [twin]
 
 
 def test_spread_starts_with_the_extremes():
     accurate, fast, small, middle = point(0.99, 9, 9), point(0.5, 1, 9), point(0.5, 9, 1), point(0.8, 5, 5)
     near = point(0.98, 9, 8)
-    assert spread([near, middle, small, fast, accurate], same) == [accurate, fast, small, middle, near]
+    assert spread([near, middle, small, fast, accurate]) == [accurate, fast, small, middle, near]
 
 
 def test_spread_of_few():
-    assert spread([], same) == []
-    assert spread([point(1, 1, 1)], same) == [point(1, 1, 1)]
+    assert spread([]) == []
+    assert spread([point(1, 1, 1)]) == [point(1, 1, 1)]
+
+
+@pytest.mark.parametrize("estimate", [(0.99, 1.0, 90), (0.97, 3.0, 110), (0.98, 2.0, 100)])
+def test_an_estimate_never_beats_a_measurement(estimate):
+    measured = point(0.98, 2.0, 100, measured=True)
+    assert front_of([point(*estimate), measured]) == [measured]
+
+
+def test_a_measured_point_can_beat_another():
+    good, bad = point(0.98, 2.0, 100, measured=True), point(0.97, 2.0, 100, measured=True)
+    other = point(0.5, 0.1, 100)
+    assert front_of([bad, good, other]) == [good, other]

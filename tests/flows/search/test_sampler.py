@@ -1,8 +1,12 @@
 import pytest
 
+from flows.run.progress import listening
 from flows.search.pareto import front
-from flows.search.sampler import Outcome, search
+from flows.search.point import Point
+from flows.search.sampler import search
 from flows.search.space import Hardware, Networks, Search, Space
+from tests.support.listener import Heard
+from tests.support.points import metrics
 
 SMALL = Space(search=Search(trials=30, startup=8, seed=4))
 
@@ -10,17 +14,18 @@ SMALL = Space(search=Search(trials=30, startup=8, seed=4))
 def fake(candidate):
     """Wide and precise is accurate, large arrays are fast and big; 2-bit dscnn fails; 8 columns exceed the board."""
     if candidate.network == "dscnn" and candidate.weight_bits == 2:
-        return Outcome(candidate=candidate, failure="made to fail")
+        return Point(candidate=candidate, failure="made to fail")
     macs = candidate.rows * candidate.cols * candidate.lanes
-    metrics = {"accuracy": 1 - 1 / (candidate.width * candidate.weight_bits + 2),
-               "latency_s": candidate.width / macs, "lut": 4000 + 100 * macs * candidate.weight_bits}
-    return Outcome(candidate=candidate, metrics=metrics, violations={"lut": 0.5} if candidate.cols == 8 else {})
+    estimated = metrics(1 - 1 / (candidate.width * candidate.weight_bits + 2), candidate.width / macs,
+                        4000 + 100 * macs * candidate.weight_bits)
+    return Point(candidate=candidate, estimated=estimated, violations={"lut": 0.5} if candidate.cols == 8 else {})
 
 
 def test_every_candidate_once_and_failures_do_not_count(tmp_path):
-    seen = []
-    outcomes = search(SMALL, fake, database=tmp_path / "study.db", key="a",
-                      progress=lambda done, total: seen.append((done, total)))
+    heard = Heard()
+    with listening(heard):
+        outcomes = search(SMALL, fake, database=tmp_path / "study.db", key="a")
+    seen = heard.counts
     assert len({item.candidate for item in outcomes}) == len(outcomes)
     assert sum(not item.failure for item in outcomes) == 30
     assert any(item.failure == "made to fail" for item in outcomes)
@@ -69,7 +74,6 @@ def test_search_finds_most_of_the_front(tmp_path):
                   networks=Networks(weight_bits=(8, 4)))
     outcomes = [item for item in search(space, fake, database=tmp_path / "study.db", key="a") if item.feasible]
     everything = [item for item in map(fake, space.candidates()) if item.feasible]
-    found = {tuple(item.metrics.values()) for item in front(outcomes, lambda item: item.metrics)}
-    true = {tuple(item.metrics.values()) for item in front(everything, lambda item: item.metrics)}
+    found, true = ({item.metrics for item in front(items)} for items in (outcomes, everything))
     assert len(everything) > 4 * len(outcomes)
     assert len(found & true) >= 0.7 * len(true)

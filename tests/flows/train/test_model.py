@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from flows.cli import main
-from flows.train.model import load_model
+from flows.search.space import load_space
+from flows.train.model import load_model, named_config
+from flows.train.training import TrainedModel
 from hw.spec.errors import SpecError
 from tests.sw.frontend.files import operator, tensor, write
 
@@ -56,5 +58,10 @@ def test_a_network_wins_over_a_folder_of_its_name(tmp_path, monkeypatch, tflite)
     load_model(str(tflite)).graph.save(tmp_path / "stored/model.npz")
     (tmp_path / "mlp").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("flows.train.model.train_stored", lambda *_: tmp_path / "stored")
+    monkeypatch.setattr("flows.train.model.Training.value", lambda training, store: TrainedModel(
+        path=tmp_path / "stored/model.npz", record=None))
     assert load_model("mlp").path == tmp_path / "stored/model.npz"
+
+
+def test_a_network_by_name_is_trained_as_in_the_default_space():
+    assert named_config("dscnn", 4) == load_space().config("dscnn", 1.0, 4)

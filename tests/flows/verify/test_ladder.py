@@ -9,9 +9,11 @@ import pytest
 from boards import BOARDS
 from cosim.engine import build_simulator
 from cosim.process import SimulationError
+from flows.commands.verify import verify_model
 from flows.run.store import Store
-from flows.verify.ladder import verify, verify_model
-from flows.verify.rungs import EngineRung, Observed, stored_engine
+from flows.verify.engine import EngineRung, engine_rung
+from flows.verify.images import ImageRung, Observed
+from flows.verify.ladder import verify
 from hw.emit.verilog import engine_verilog
 from hw.spec.commands import COUNTERS, encode
 from hw.spec.design import DesignPoint
@@ -76,10 +78,11 @@ def residual():
     return Graph(name="residual", input=start, layers=tuple(layers)).check()
 
 
-class Plain:
+class Plain(ImageRung):
     """A rung without hardware: the golden model, with the cycles that were predicted."""
 
     level = "engine"
+    stops_anywhere = True
 
     def __init__(self, program, spoil=None):
         self.program, self.spoil = program, spoil or (lambda outputs, traffic: None)
@@ -93,7 +96,7 @@ class Plain:
                         engine_cycles=np.full(len(inputs), self.program.cycles),
                         layer_cycles=counters.sum(2), counters=counters)
 
-    def trace(self, image, inputs, file):
+    def waves(self, image, inputs, file):
         file.write_text(str(unpack_header(image)["layers"]))
 
 
@@ -220,8 +223,12 @@ def test_a_cycle_in_the_wrong_counter_is_found(graph, inputs, program):
 def test_a_level_without_counters_compares_layers(graph, inputs, program):
     rung = Plain(program)
 
-    class Total:
+    class Total(ImageRung):
         level = "soc"
+        stops_anywhere = False
+
+        def waves(self, image, inputs, file):
+            raise AssertionError("no waves were asked for")
 
         def run(self, *arguments, **options):
             return replace(rung.run(*arguments, **options), counters=None)
@@ -275,7 +282,7 @@ def test_from_a_folder_with_vectors(graph, inputs, store, tmp_path):
 @pytest.mark.sim
 def test_a_stopped_program_gives_each_tensor(graph, inputs, program, store):
     for layers, tensor in enumerate(run(graph, inputs, DESIGN)[1:], 1):
-        got = stored_engine(store, DESIGN).run(program.prefix(layers).image, inputs, cycle_limit=10**5).outputs
+        got = engine_rung(store, DESIGN).run(program.prefix(layers).image, inputs, cycle_limit=10**5).outputs
         assert np.array_equal(got, tensor.reshape(len(inputs), -1))
 
 
@@ -350,6 +357,6 @@ def test_array_writes_no_waves(graph, inputs, tmp_path):
 
 @pytest.mark.sim
 def test_a_simulator_is_built_once(store):
-    first, made = stored_engine(store, DESIGN).simulator(False), store.made
+    first, made = engine_rung(store, DESIGN).simulator(False), store.made
     board = replace(DESIGN, board="ulx3s-85")      # another board, the same hardware
-    assert stored_engine(store, board).simulator(False) == first and store.made == made
+    assert engine_rung(store, board).simulator(False) == first and store.made == made

@@ -16,10 +16,11 @@ def config(**fields):
 def test_the_latency_term_picks_the_width(digits, latency_weight, width):
     record = feedback("dsp", 8, LATENCY)
     trained = train(config(choose="width", latency_weight=latency_weight), digits, feedback=record)
-    assert (trained.pick.width, trained.config.width, trained.pick.weight_bits) == (width, width, 8)
+    pick = trained.record.pick
+    assert (pick.width, trained.record.config.width, pick.weight_bits) == (width, width, 8)
     assert trained.graph.layers[0].output.shape[2] == 32 * width
-    assert [entry.width for entry in trained.pick.candidates] == [0.5, 2.0]
-    assert sum(trained.pick.probabilities) == pytest.approx(1)
+    assert [entry.width for entry in trained.record.pick.candidates] == [0.5, 2.0]
+    assert sum(trained.record.pick.probabilities) == pytest.approx(1)
 
 
 def test_the_pick_is_trained_like_any_other(digits):
@@ -32,9 +33,9 @@ def test_the_pick_is_trained_like_any_other(digits):
 def test_both_are_picked_and_the_choice_repeats(digits):
     record = feedback("trunc", 8, LATENCY)
     one, other = (train(config(choose="both", latency_weight=20.0), digits, feedback=record) for _ in range(2))
-    assert (one.pick.width, one.pick.weight_bits) == (0.5, 4)
+    assert (one.record.pick.width, one.record.pick.weight_bits) == (0.5, 4)
     assert one.graph.layers[0].weight_bits == 4
-    assert one.pick == other.pick
+    assert one.record.pick == other.record.pick
 
 
 def test_candidates_keep_what_is_not_chosen():

@@ -31,17 +31,17 @@ def same(one, other):
 def test_a_small_dense_network_learns_the_digits(digits, bits):
     seen = []
     trained = train(TrainConfig(network="mlp", weight_bits=bits), digits, progress=seen.append)
-    assert trained.test_accuracy >= 0.93
-    assert abs(trained.test_accuracy - trained.fake_accuracy) <= 0.01
-    assert tuple(seen) == trained.curves
+    assert trained.record.test_accuracy >= 0.93
+    assert abs(trained.record.test_accuracy - trained.record.fake_accuracy) <= 0.01
+    assert tuple(seen) == trained.record.curves
     assert [record.epoch for record in seen] == list(range(1, 41))
     assert seen[-1].loss < seen[0].loss / 3
 
 
 def test_a_convolutional_network_learns_the_digits(digits):
     trained = train(TrainConfig(network="dscnn", epochs=12), digits)
-    assert trained.test_accuracy >= 0.95
-    assert abs(trained.test_accuracy - trained.fake_accuracy) <= 0.01
+    assert trained.record.test_accuracy >= 0.95
+    assert abs(trained.record.test_accuracy - trained.record.fake_accuracy) <= 0.01
 
 
 @pytest.mark.slow

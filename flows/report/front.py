@@ -1,13 +1,13 @@
 """The front as a small SVG, for a README or a slide: ``front.svg`` beside the report."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from math import ceil, floor, log10
-from typing import Any
+
+from flows.search.point import Point
 
 __all__ = ["front_svg"]
 
-Record = Mapping[str, Any]
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 132, 44, 52
 LIGHT, DARK = (207, 224, 251), (11, 47, 107)     # few LUTs, many LUTs
@@ -17,12 +17,12 @@ INK, MUTED, GRID, MEASURED = "#1f2430", "#6b7280", "#e5e7eb", "#e4662e"
 class _Scale:
     """From data to pixels."""
 
-    def __init__(self, points: Sequence[Record]) -> None:
-        latencies = [1e6 * point["metrics"]["latency_s"] for point in points]
+    def __init__(self, points: Sequence[Point]) -> None:
+        latencies = [1e6 * point.metrics.latency_s for point in points]
         self.low, self.high = log10(min(latencies)) - 0.1, log10(max(latencies)) + 0.1
-        worst = min(point["metrics"]["accuracy"] for point in points)
+        worst = min(point.metrics.accuracy for point in points)
         self.bottom = floor(20 * (worst - 0.005)) / 20
-        luts = [point["metrics"]["lut"] for point in points]
+        luts = [point.metrics.lut for point in points]
         self.few, self.many = min(luts), max(luts)
 
     def x(self, latency_us: float) -> float:
@@ -36,7 +36,7 @@ class _Scale:
         return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in zip(LIGHT, DARK, strict=True))
 
 
-def front_svg(points: Sequence[Record], title: str) -> str:
+def front_svg(points: Sequence[Point], title: str) -> str:
     """Accuracy against latency, colour is LUTs; diamonds were measured, circles are estimates."""
     if not points:
         return f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"/>\n'
@@ -44,7 +44,7 @@ def front_svg(points: Sequence[Record], title: str) -> str:
     parts = [f'<text x="{LEFT}" y="24" font-size="15" font-weight="600" fill="{INK}">{escape(title)}</text>',
              *_axes(scale), *_legend(scale)]
     # Measured points last, on top of the others.
-    for point in sorted(points, key=lambda item: item["fidelity"] == "measured"):
+    for point in sorted(points, key=lambda item: item.fidelity == "measured"):
         parts.append(_mark(scale, point))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
             f'font-family="system-ui, sans-serif" font-size="12">\n<rect width="{WIDTH}" height="{HEIGHT}" '
@@ -84,13 +84,13 @@ def _legend(scale: _Scale) -> Iterator[str]:
                f'<text x="{x + 16}" y="{y + 14}" fill="{MUTED}">{round(lut, -2):,.0f}</text>')
 
 
-def _mark(scale: _Scale, point: Record) -> str:
-    metrics = point["metrics"]
-    x, y = scale.x(1e6 * metrics["latency_s"]), scale.y(metrics["accuracy"])
-    colour = scale.colour(metrics["lut"])
-    shape = _diamond(x, y, colour) if point["fidelity"] == "measured" else (
+def _mark(scale: _Scale, point: Point) -> str:
+    metrics = point.metrics
+    x, y = scale.x(1e6 * metrics.latency_s), scale.y(metrics.accuracy)
+    colour = scale.colour(metrics.lut)
+    shape = _diamond(x, y, colour) if point.measurement else (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}" stroke="{INK}" stroke-width="0.8"/>')
-    return shape.replace("/>", f"><title>{escape(point['id'])}</title></{'path' if 'path' in shape else 'circle'}>")
+    return shape.replace("/>", f"><title>{escape(point.id)}</title></{'path' if 'path' in shape else 'circle'}>")
 
 
 def _diamond(x: float, y: float, colour: str) -> str:

@@ -1,0 +1,41 @@
+"""``heddle estimate``: a model on a design, without building anything."""
+
+from dataclasses import asdict
+from typing import Any
+
+from flows.estimate.program import DEFAULT_CLOCK_MHZ, estimate_program
+from flows.estimate.resources import calibrated_for
+from flows.train.model import load_model
+from hw.soc.target import load_target
+from sw.compiler import compile_graph
+
+__all__ = ["estimate_model"]
+
+COUNTED = ("lut", "ff", "dsp", "bram")
+
+
+def estimate_model(name: str, design_name: str, board_name: str | None = None) -> dict[str, Any]:
+    """The document of ``heddle estimate``. Without a resource model of such a SoC there are cycles, at the clock of the
+    board's oscillator, and None for the rest.
+
+    Raises
+    ------
+    HeddleError
+        If the model, design or board is unknown, or the model does not fit the design's memories.
+    """
+    design, board = load_target(design_name, board_name)
+    program = compile_graph(load_model(name, weight_bits=design.weight_bits).graph, design)
+    metrics: dict[str, Any]
+    if calibrated := calibrated_for(design, board):
+        metrics = asdict(estimate_program(program, board, DEFAULT_CLOCK_MHZ))
+    else:
+        metrics = {"clock_mhz": board.clock_in_mhz, "latency_s": program.cycles / (board.clock_in_mhz * 1e6)}
+    used: dict[str, Any] = {kind: metrics.get(kind) for kind in COUNTED}
+    return {
+        "model": name, "design": design_name, "board": board.name, "cycles": program.cycles, "macs": program.macs,
+        "utilization": program.utilization,
+        "layers": [{"name": layer.name, "op": layer.op, "macs": layer.macs, "cycles": layer.cycles}
+                   for layer in program.layers],
+        "resources": {**used, "spram": 0 if calibrated else None}, "fmax_mhz": metrics.get("fmax_mhz"),
+        "clock_mhz": metrics["clock_mhz"], "latency_s": metrics["latency_s"], "energy_j": metrics.get("energy_j"),
+        "fits": not board.shortfalls(used) if calibrated else None}

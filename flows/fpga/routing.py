@@ -1,0 +1,123 @@
+"""Place and route for ECP5 and iCE40: a pure function of files into a folder; the verdict is nextpnr's own report."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from boards import Board
+from flows.fpga.families import FAMILIES
+from flows.fpga.netlist import Netlist, used_resources
+from flows.run.files import read_json, write_json
+from flows.run.step import Step, keyed
+from flows.run.store import Store
+from hw.tools import ToolError, run
+
+__all__ = ["Clock", "Routed", "Routing", "route"]
+
+RECORD = "route.json"
+ROUTE_TIMEOUT_S = 2400.0     # a full UP5K takes a quarter of an hour of an idle core
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """What a clock should run at, and could."""
+
+    achieved_mhz: float
+    wanted_mhz: float
+
+    @property
+    def met(self) -> bool:
+        return self.achieved_mhz >= self.wanted_mhz
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routed:
+    """A placed and routed design; ``textcfg`` is its configuration, unless it was routed out of context."""
+
+    folder: Path
+    seed: int
+    clocks: Mapping[str, Clock]
+    resources: Mapping[str, int]      # used, by the names of Board.budget
+    out_of_context: bool = False
+
+    @property
+    def textcfg(self) -> Path:
+        return self.folder / "top.config"
+
+    @property
+    def timing_met(self) -> bool:
+        return all(clock.met for clock in self.clocks.values())
+
+    @property
+    def fmax_mhz(self) -> float:
+        """Of the clock that is closest to its limit, or furthest beyond."""
+        return min(self.clocks.values(), key=lambda clock: clock.achieved_mhz / clock.wanted_mhz).achieved_mhz
+
+    @staticmethod
+    def load(folder: Path) -> "Routed":
+        record = read_json(folder / RECORD)
+        clocks = {name: Clock(**clock) for name, clock in record.pop("clocks").items()}
+        return Routed(folder=folder, clocks=clocks, **record)
+
+
+def route(netlist: Netlist, board: Board, out: Path, *, freq_mhz: float, seed: int = 1, lpf: Path | None = None,
+          timeout_s: float = ROUTE_TIMEOUT_S) -> Routed:
+    """Place and route once; a clock that misses its frequency is a result, not an error.
+
+    Parameters
+    ----------
+    freq_mhz
+        For every clock that ``lpf`` does not constrain.
+    lpf
+        Pin constraints, of an ECP5; without them the design is routed for its Fmax only: on an ECP5 out of context,
+        on an iCE40 with its ports at any pins.
+
+    Raises
+    ------
+    ToolError
+        If it does not fit, or nextpnr fails or takes longer than ``timeout_s``.
+    """
+    family = FAMILIES[board.family]
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(netlist.json, out / "netlist.json")
+    argv = [family.nextpnr, *board.nextpnr_args, "--json", "netlist.json", "--seed", str(seed),
+            "--freq", f"{freq_mhz:g}", "--timing-allow-fail", "--report", "report.json"]
+    if lpf is None:
+        argv += family.alone
+    else:
+        shutil.copyfile(lpf, out / "pins.lpf")
+        argv += ["--lpf", "pins.lpf", "--textcfg", "top.config"]
+    run(argv, cwd=out, timeout_s=timeout_s, log=out / "nextpnr.log")
+    (out / "netlist.json").unlink()
+    report = read_json(out / "report.json")
+    clocks = {name: {"achieved_mhz": clock["achieved"], "wanted_mhz": clock["constraint"]}
+              for name, clock in report["fmax"].items()}
+    if not clocks:
+        raise ToolError(family.nextpnr, "no clock in its report", detail="the design has no registers",
+                        log=out / "nextpnr.log", repeats=True)
+    write_json(out / RECORD, {"seed": seed, "clocks": clocks, "resources": used_resources(family, netlist, report),
+                              "out_of_context": lpf is None})
+    return Routed.load(out)
+
+
+def _device(board: Board) -> tuple[str, ...]:
+    return board.family, *board.nextpnr_args
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routing(Step[Routed]):
+    """One placement and routing; of the board only the device counts, the pins are in ``lpf``."""
+
+    kind = "routed"
+    netlist: Netlist
+    board: Board = keyed(_device)
+    freq_mhz: float
+    seed: int
+    lpf: Path | None = None     # without one it is routed for its Fmax only
+
+    def make(self, folder: Path, store: Store) -> None:
+        route(self.netlist, self.board, folder, freq_mhz=self.freq_mhz, seed=self.seed, lpf=self.lpf)
+
+    def load(self, folder: Path) -> Routed:
+        return Routed.load(folder)

@@ -1,0 +1,215 @@
+"""Everything that is trained before the search: the networks of the space, and the comparison with feedback."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from flows.run.progress import advance, note, tell, work
+from flows.run.queue import Failure, Result, run_queue
+from flows.run.store import Store
+from flows.search.point import Failed
+from flows.search.space import Space
+from flows.search.worth import Trainings
+from flows.train.accuracy import Accuracy
+from flows.train.data import DataSource
+from flows.train.feedback import Effect, make_feedback, paired_effect
+from flows.train.training import TrainedModel, Training
+from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError
+from hw.spec.feedback import Feedback, NoiseProfile
+from hw.spec.multipliers import MULTIPLIERS
+from sw.quant.config import TrainConfig
+from sw.quant.record import TrainingRecord
+
+__all__ = ["Choice", "Comparison", "Pair", "Prepared", "TrainError", "inexact", "reference_design", "train_all"]
+
+Models = Mapping[TrainConfig, TrainedModel]
+
+
+class TrainError(HeddleError):
+    """No network could be trained; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Accuracies of one seed's two trainings, 0 to 1, on the test split."""
+
+    seed: int
+    exact: float                # without feedback, on the exact multiplier
+    without: float              # without feedback, on the inexact multiplier
+    informed: float             # with feedback, on the inexact multiplier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One network that the latency term chose from; its accuracy is that of a training by itself."""
+
+    width: float
+    weight_bits: int
+    cycles: int
+    probability: float
+    picked: bool
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What feedback from the hardware does to accuracy."""
+
+    label: str
+    profile: NoiseProfile
+    pairs: tuple[Pair, ...]
+    effect: Effect
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Trained networks, the feedback record and what came of it, and trainings that failed."""
+
+    trainings: Trainings
+    records: tuple[TrainingRecord, ...]     # of each network of the space
+    feedback: Feedback | None
+    comparison: Comparison | None
+    failures: tuple[Failed, ...]
+
+
+def inexact(space: Space, weight_bits: int) -> str | None:
+    """A multiplier of the space that errs with weights of that width, or None."""
+    return next((kind for kind in space.hardware.multipliers if not MULTIPLIERS[kind].exact(weight_bits)), None)
+
+
+def reference_design(space: Space, multiplier: str, weight_bits: int) -> DesignPoint:
+    """The fastest array of the space, for the latency table."""
+    rows, cols, lanes = max(space.hardware.geometries, key=lambda item: item[0] * item[1] * item[2])
+    return DesignPoint(rows=rows, cols=cols, lanes=lanes, weight_bits=weight_bits, multiplier=multiplier,
+                       requantizers=max(count for count in (1, *space.hardware.requantizers) if count <= cols),
+                       depthwise_taps=max(taps for taps in (1, *space.hardware.depthwise_taps) if taps <= lanes),
+                       board=space.hardware.boards[0])
+
+
+def train_all(space: Space, store: Store, data: DataSource, *, jobs: int) -> Prepared:
+    """Train all that the search needs.
+
+    Raises
+    ------
+    TrainError
+        If not a single network could be trained.
+    """
+    job = _Trainer(store=store, data=data, space=space, jobs=jobs)
+    plan = space.feedback
+    widths = sorted({*space.networks.weight_bits, plan.weight_bits})
+    job.designs = {bits: reference_design(space, kind, bits) for bits in widths if (kind := inexact(space, bits))}
+    configs = list(space.configs())
+    seeds = range(space.training.seed, space.training.seed + plan.seeds) if plan.weight_bits in job.designs else ()
+    pairs = [replace(space.config(plan.network, plan.width, plan.weight_bits), seed=seed) for seed in seeds]
+    first = job.train("training the networks", [(config, None) for config in (*configs, *pairs)])
+    plain = {config: first[config] for config in configs if config in first}
+    if not plain:
+        raise TrainError(f"no network could be trained: {job.failures[0].reason}")
+    if not job.designs:
+        return Prepared(trainings=Trainings(plain=_paths(plain)), records=_records(plain), feedback=None,
+                        comparison=None, failures=tuple(job.failures))
+    return _close_loop(job, plain, first, pairs)
+
+
+def _close_loop(job: "_Trainer", plain: Models, first: Models, pairs: Sequence[TrainConfig]) -> Prepared:
+    """Measure the inexact multiplier, train with what was measured, compare."""
+    space, plan = job.space, job.space.feedback
+    records = {}
+    with work("measuring the multiplier's RTL", len(job.designs)):
+        for bits, design in job.designs.items():
+            records[bits] = make_feedback(job.store, design, space.hardware.clock_mhz, _paths(plain))
+            advance()
+    informed = [config for config in plain if config.weight_bits in job.designs]
+    asked: list[tuple[TrainConfig, Feedback | None]] = [(config, records[config.weight_bits]) for config in informed]
+    main = records.get(plan.weight_bits)
+    choosing = replace(space.config(plan.network, plan.width, plan.weight_bits), choose="both")
+    if main:
+        asked += [(config, main) for config in (*pairs, choosing)]
+    second = job.train("training with feedback", asked)
+    comparison = None
+    if main:
+        comparison = _comparison(job, pairs, first, second, main, _choices(plain, space, second.get(choosing)))
+    return Prepared(trainings=Trainings(plain=_paths(plain), noisy=_paths({
+        config: second[config] for config in informed if config in second})), records=_records(plain),
+        feedback=main or next(iter(records.values())), comparison=comparison, failures=tuple(job.failures))
+
+
+class _Trainer:
+    """What every batch of trainings shares."""
+
+    def __init__(self, *, store: Store, data: DataSource, space: Space, jobs: int) -> None:
+        self.store, self.data, self.space, self.jobs = store, data, space, jobs
+        self.designs: Mapping[int, DesignPoint] = {}     # with an inexact multiplier, by weight bits
+        self.failures: list[Failed] = []
+
+    def train(self, title: str, asked: Iterable[tuple[TrainConfig, Feedback | None]]) -> Models:
+        """What came of each configuration; those that failed are in ``failures`` instead."""
+        unique = [Training(config=config, data=self.data, feedback=feedback)
+                  for config, feedback in dict(asked).items()]
+        unique.sort(key=lambda training: -training.config.width)     # the wide ones first: they take longest
+        with work(title, len(unique)):
+            def done(result: Result[Training]) -> None:
+                advance()
+                if isinstance(result.value, Failure):
+                    note(f"failed: {result.task.label}: {result.value.reason}")
+                    self.failures.append(Failed(id=result.task.label, doing="training", reason=result.value.reason))
+
+            results = run_queue(partial(_train, self.store, self.designs), unique, jobs=self.jobs,
+                                name=lambda training: training.label, done=done)
+        return {result.task.config: result.value for result in results if result.ok}
+
+
+def _train(store: Store, designs: Mapping[int, DesignPoint], training: Training) -> TrainedModel:
+    """In a worker: train, and evaluate on the design with an inexact multiplier, if there is one."""
+    trained = training.value(store)
+    if design := designs.get(training.config.weight_bits):
+        tell("evaluating")
+        for split in ("valid", "test"):
+            Accuracy(model=trained.path, data=training.data, split=split, design=design).value(store)
+    return trained
+
+
+def _paths(models: Models) -> dict[TrainConfig, Path]:
+    return {config: model.path for config, model in models.items()}
+
+
+def _records(models: Models) -> tuple[TrainingRecord, ...]:
+    return tuple(model.record for model in models.values())
+
+
+def _comparison(job: _Trainer, pairs: Sequence[TrainConfig], first: Models, second: Models, feedback: Feedback,
+                choices: tuple[Choice, ...]) -> Comparison:
+    """Accuracy on the inexact multiplier with and without the feedback, seed by seed."""
+    plan, kind = job.space.feedback, feedback.noise.multiplier
+    design = reference_design(job.space, kind, plan.weight_bits)
+
+    def accuracy(model: TrainedModel, on: DesignPoint | None) -> float:
+        return Accuracy(model=model.path, data=job.data, split="test", design=on).value(job.store)
+
+    rows = tuple(Pair(seed=config.seed, exact=accuracy(first[config], None), without=accuracy(first[config], design),
+                      informed=accuracy(second[config], design))
+                 for config in pairs if config in first and config in second)
+    if len(rows) < 2:
+        raise TrainError(f"the comparison with feedback needs two pairs of trainings and has {len(rows)}: "
+                         f"{job.failures[0].reason}")
+    return Comparison(label=f"{plan.network}, width {plan.width:g}, {plan.weight_bits}-bit weights on {design.label}",
+                      profile=feedback.noise, pairs=rows,
+                      effect=paired_effect([(row.without, row.informed) for row in rows]), choices=choices)
+
+
+def _choices(plain: Models, space: Space, chosen: TrainedModel | None) -> tuple[Choice, ...]:
+    """The networks that the latency term chose from, with the accuracy of each when trained by itself."""
+    pick = chosen.record.pick if chosen else None
+    if pick is None:
+        return ()
+    rows = []
+    for entry, probability in zip(pick.candidates, pick.probabilities, strict=True):
+        config = space.config(entry.network, entry.width, entry.weight_bits)
+        if config in plain:
+            rows.append(Choice(width=entry.width, weight_bits=entry.weight_bits, cycles=entry.cycles,
+                               probability=probability, accuracy=plain[config].record.test_accuracy,
+                               picked=(entry.width, entry.weight_bits) == (pick.width, pick.weight_bits)))
+    return tuple(sorted(rows, key=lambda row: row.cycles))

@@ -1,0 +1,46 @@
+"""Integer accuracy of a model on a data set, with the products of a design's multiplier."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.run.files import read_json, write_json
+from flows.run.step import Step, keyed
+from flows.run.store import Store
+from flows.train.data import DataSource
+from hw.spec.design import DesignPoint
+from hw.spec.multipliers import MULTIPLIERS
+from sw.golden import run
+from sw.graph.graph import Graph
+
+__all__ = ["Accuracy"]
+
+RECORD = "accuracy.json"
+
+
+def _dropped_columns(design: DesignPoint | None) -> int:
+    """All that accuracy depends on of a design."""
+    return 0 if design is None else MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy(Step[float]):
+    """Share of a split that the integer graph gets right, 0 to 1; without a design with exact products.
+
+    The answer is the first of the largest outputs, as the firmware has it.
+    """
+
+    kind = "accuracy"
+    model: Path
+    data: DataSource
+    split: str
+    design: DesignPoint | None = keyed(_dropped_columns, default=None)
+
+    def make(self, folder: Path, store: Store) -> None:
+        graph, data = Graph.load(self.model), self.data.load()
+        outputs = run(graph, data.quantized(self.split, graph.input), self.design)[-1]
+        right = outputs.reshape(len(outputs), -1).argmax(1) == data.labels[self.split]
+        write_json(folder / RECORD, {"right": int(right.sum()), "inputs": len(right)})
+
+    def load(self, folder: Path) -> float:
+        counted = read_json(folder / RECORD)
+        return counted["right"] / counted["inputs"]

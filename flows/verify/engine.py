@@ -1,0 +1,39 @@
+"""The rung ``engine``: the engine alone, in the fast harness."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cosim.engine import run_engine
+from flows.run.store import Store
+from flows.verify.engine_simulator import EngineSimulator
+from flows.verify.images import ImageRung, Observed
+from hw.spec.design import DesignPoint
+
+__all__ = ["EngineRung", "Simulator", "engine_rung"]
+
+Simulator = Callable[[bool], Path]     # the folder of a simulator, for True of one that writes waves
+
+
+class EngineRung(ImageRung):
+    """Programs in the engine's own RTL, with traffic on its bus where it is asked for."""
+
+    level = "engine"
+    stops_anywhere = True
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+
+    def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
+        got = run_engine(self.simulator(False), image, inputs, cycle_limit=cycle_limit, traffic=traffic, stalls=traffic)
+        return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.cycles,
+                        layer_cycles=got.layer_cycles, counters=got.counters)
+
+    def waves(self, image: bytes, inputs: np.ndarray, file: Path) -> None:
+        run_engine(self.simulator(True), image, inputs[:1], trace=file)
+
+
+def engine_rung(store: Store, design: DesignPoint) -> EngineRung:
+    """With simulators from the store."""
+    return EngineRung(lambda trace: EngineSimulator(design=design, trace=trace).value(store))

@@ -1,0 +1,176 @@
+"""Rungs that run a model image: every output, the tensors inside, and every cycle, compared with the golden model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from flows.verify.compare import LayerReport, Mismatch, differences
+from flows.verify.rungs import TRAFFIC_SEED, Case, Findings
+from hw.spec.commands import COUNTERS
+from sw.compiler import LayerPlan, Program
+from sw.golden import finish
+
+__all__ = ["ImageRung", "Observed", "terms_of"]
+
+TENSOR_CYCLES = 20_000_000      # simulated for the tensors inside the network: decides how many inputs these take
+SLOWER = 100                    # times as long as predicted, that is a hang; bus traffic explains a part of that
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Observed:
+    """What the hardware gave for N inputs to a program of L layers."""
+
+    outputs: np.ndarray          # int8 (N, output_bytes)
+    cycles: np.ndarray           # int64 (N,): of an inference, as the level counts it
+    engine_cycles: np.ndarray    # int64 (N,): the engine's own counter
+    layer_cycles: np.ndarray     # int64 (N, L): of each layer
+    counters: np.ndarray | None = None   # int64 (N, L, 5): the engine's layer log, where the level reads all of it
+
+
+class ImageRung(ABC):
+    """Runs model images."""
+
+    level: str
+    stops_anywhere: bool         # a program may end after any layer, and the bus be meddled with
+
+    @abstractmethod
+    def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
+        """Run all inputs; ``traffic`` is the seed of meddling on the bus and of pauses of the memory that weights
+        stream from, 0 for none. An inference of more than ``cycle_limit`` clock cycles is a SimulationError.
+        """
+
+    @abstractmethod
+    def waves(self, image: bytes, inputs: np.ndarray, file: Path) -> None:
+        """Waves of the first input."""
+
+    def check(self, case: Case) -> Findings:
+        return _Check(case, self).findings()
+
+    def trace(self, case: Case, first: Mismatch | None, file: Path) -> None:
+        index, image = first.input if first else 0, case.program.image
+        names = [plan.name for plan in case.program.layers]
+        if first and first.layer in names:
+            image = case.program.prefix(names.index(first.layer) + 1).image
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.waves(image, case.inputs[index:index + 1], file)
+
+
+class _Check:
+    """One case on one rung."""
+
+    def __init__(self, case: Case, rung: "ImageRung") -> None:
+        self.program, self.inputs, self.rung, self.thorough = case.program, case.inputs, rung, case.thorough
+        self.tensors, self.answers = case.tensors, case.answers
+        self.mismatches = 0
+        self.first: Mismatch | None = None
+
+    def findings(self) -> Findings:
+        program, rung = self.program, self.rung
+        observed = self._run(program.image, self.inputs)
+        self._outputs(observed.outputs, "value")
+        if rung.stops_anywhere and self.thorough:
+            self._inner_tensors()
+            if not self.mismatches:
+                few = self.inputs[:self._few()]
+                self._outputs(self._run(program.image, few, TRAFFIC_SEED).outputs, "value under bus traffic")
+        differing = self._differing(observed)
+        return Findings(
+            mismatches=self.mismatches, first=self.first or self._cycles(observed, differing),
+            cycles=tuple(observed.cycles.tolist()), engine_cycles=tuple(observed.engine_cycles.tolist()),
+            layers=tuple(_layer_reports(program, observed, differing or 0)))
+
+    def _run(self, image: bytes, inputs: np.ndarray, traffic: int = 0) -> Observed:
+        return self.rung.run(image, inputs, cycle_limit=SLOWER * self.program.cycles, traffic=traffic)
+
+    def _outputs(self, got: np.ndarray, what: str) -> None:
+        """Compare what the network answers; where it differs, look for the layer that went wrong first."""
+        graph, last = self.program.graph, self.program.layers[-1].name
+        answered = finish(graph, got.reshape(len(got), *graph.types()[graph.engine_layers].shape))
+        name = last if graph.engine_layers == len(graph.layers) else graph.layers[-1].name
+        count, found = differences(name, self.answers[:len(got)], answered, what)
+        self.mismatches += count
+        if found and not self.first:
+            self.first = self._earliest(found)
+
+    def _inner_layers(self) -> list[int]:
+        """After how many layers a tensor of the graph is complete; without the tensor that is the answer."""
+        graph = self.program.graph
+        whole = [count for count, plan in enumerate(self.program.layers, 1) if plan.tensor is not None]
+        return whole if graph.engine_layers < len(graph.layers) else whole[:-1]
+
+    def _earliest(self, found: Mismatch) -> Mismatch:
+        """The same input again, stopped after each layer."""
+        one = slice(found.input, found.input + 1)
+        traffic = TRAFFIC_SEED if "traffic" in found.what else 0
+        for layers in self._inner_layers():
+            got = self._run(self.program.prefix(layers).image, self.inputs[one], traffic).outputs
+            _, earlier = self._compare(layers, one, got, found.what)
+            if earlier:
+                return Mismatch(**{**vars(earlier), "input": found.input})
+        return found
+
+    def _inner_tensors(self) -> None:
+        """Every tensor before the last, of as many inputs as time allows."""
+        few = slice(self._few())
+        for layers in self._inner_layers():
+            got = self._run(self.program.prefix(layers).image, self.inputs[few]).outputs
+            count, found = self._compare(layers, few, got, "value")
+            self.mismatches += count
+            self.first = self.first or found
+
+    def _compare(self, layers: int, part: slice, got: np.ndarray, what: str) -> tuple[int, Mismatch | None]:
+        """The tensor after ``layers`` layers, of a part of the inputs."""
+        plan = self.program.layers[layers - 1]
+        wanted = self.tensors[plan.tensor or 0][part]
+        return differences(plan.name, wanted, got.reshape(wanted.shape), what)
+
+    def _few(self) -> int:
+        ends = np.cumsum([plan.cycles for plan in self.program.layers])
+        return int(np.clip(TENSOR_CYCLES // ends.sum(), 1, len(self.inputs)))
+
+    def _differing(self, observed: Observed) -> int | None:
+        """The first input whose cycles are not as predicted."""
+        predicted = np.array([list(terms_of(plan).values()) for plan in self.program.layers])
+        wrong = observed.engine_cycles != self.program.cycles
+        wrong |= (observed.layer_cycles != predicted.sum(axis=1)).any(1)
+        if observed.counters is not None:
+            wrong |= (observed.counters != predicted).any((1, 2))
+        return int(wrong.argmax()) if wrong.any() else None
+
+    def _cycles(self, observed: Observed, index: int | None) -> Mismatch | None:
+        """The first layer of input ``index`` whose cycles are not as predicted, and the first of its counters."""
+        if index is None:
+            return None
+        for plan, shown in zip(self.program.layers, _shown(observed, index), strict=True):
+            wanted = {**terms_of(plan), "": plan.cycles}
+            for name, got in shown.items():
+                if got != wanted[name]:
+                    return Mismatch(input=index, layer=plan.name, what=f"{name} cycles".strip(), expected=wanted[name],
+                                    got=got)
+        return Mismatch(input=index, layer="END", what="cycles", expected=self.program.cycles,
+                        got=int(observed.engine_cycles[index]))
+
+
+def terms_of(plan: LayerPlan) -> dict[str, int]:
+    """The prediction for a layer, in the order of the layer log."""
+    terms = asdict(plan.cycle_terms)
+    return {name: terms[name] for name in COUNTERS}
+
+
+def _shown(observed: Observed, index: int) -> list[dict[str, int]]:
+    """What each layer of input ``index`` took: by counter where they were read, and in all, under an empty name."""
+    totals = observed.layer_cycles[index].tolist()
+    if observed.counters is None:
+        return [{"": total} for total in totals]
+    return [{**dict(zip(COUNTERS, counters, strict=True)), "": total}
+            for total, counters in zip(totals, observed.counters[index].tolist(), strict=True)]
+
+
+def _layer_reports(program: Program, observed: Observed, index: int) -> Iterator[LayerReport]:
+    for plan, seen in zip(program.layers, _shown(observed, index), strict=True):
+        counters = {name: seen[name] for name in COUNTERS} if len(seen) > 1 else None
+        yield LayerReport(name=plan.name, op=plan.op, macs=plan.macs, cycles=seen[""], predicted_cycles=plan.cycles,
+                          counters=counters, predicted_counters=terms_of(plan))

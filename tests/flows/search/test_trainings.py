@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from flows.run.queue import Failure, Result
+from flows.run.store import Store
+from flows.search import trainings
+from flows.search.space import Hardware, Networks, Space, Training
+from flows.search.trainings import TrainError, inexact, reference_design, train_all
+from flows.train.data import DataSource
+from flows.train.training import TrainedModel
+from sw.quant.record import TrainingRecord
+
+DATA = DataSource(name="digits", content="d")
+EXACT = Space(hardware=Hardware(multipliers=("lut",)), networks=Networks(names=("mlp",), widths=(0.5, 1.0)))
+
+
+def test_only_a_truncated_multiplier_errs():
+    assert inexact(Space(), 8) == "trunc"
+    assert inexact(Space(), 2) is None
+    assert inexact(Space(hardware=Hardware(multipliers=("dsp", "lut"))), 8) is None
+
+
+def test_reference_design_is_the_fastest():
+    design = reference_design(Space(), "trunc", 8)
+    assert design.macs_per_cycle == 32
+    assert design.requantizers == 4
+
+
+def trained(task):
+    record = TrainingRecord(config=task.config, curves=(), pick=None, fake_accuracy=0.9, valid_accuracy=0.9,
+                            test_accuracy=0.9)
+    return TrainedModel(path=Path(f"{task.config.width}-{task.config.weight_bits}.npz"), record=record)
+
+
+def queue(fails=lambda config: False, seen=()):
+    def run_queue(function, tasks, *, jobs, name, done):
+        if isinstance(seen, list):
+            seen.extend(task.config for task in tasks)
+        results = [Result(task=task, value=Failure(reason="out of memory") if fails(task.config) else trained(task))
+                   for task in tasks]
+        for result in results:
+            done(result)
+        return results
+    return run_queue
+
+
+def test_every_network_of_the_space_is_trained_the_wide_ones_first(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(trainings, "run_queue", queue(seen=seen))
+    found = train_all(EXACT, Store(tmp_path), DATA, jobs=1)
+    assert set(found.trainings.plain) == set(EXACT.configs()) == set(seen)
+    assert [config.width for config in seen] == [1.0] * 3 + [0.5] * 3
+    assert found.feedback is None and found.comparison is None and not found.failures
+    assert len(list(Space().configs())) == 18
+
+
+def test_augmentation_is_switched_off_by_the_space():
+    assert all(config.augment for config in Space().configs())
+    assert not any(config.augment for config in Space(training=Training(augment=False)).configs())
+
+
+def test_one_that_fails_is_recorded_and_the_others_go_on(monkeypatch, tmp_path):
+    monkeypatch.setattr(trainings, "run_queue", queue(fails=lambda config: config.weight_bits == 4))
+    found = train_all(EXACT, Store(tmp_path), DATA, jobs=1)
+    assert {config.weight_bits for config in found.trainings.plain} == {8, 2}
+    assert [(item.id, item.doing, item.reason) for item in found.failures] == [
+        (f"mlp width {width}, 4 bits, seed 1", "training", "out of memory") for width in ("1", "0.5")]
+
+
+def test_none_at_all_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setattr(trainings, "run_queue", queue(fails=lambda config: True))
+    with pytest.raises(TrainError, match=r"^no network could be trained: out of memory$"):
+        train_all(EXACT, Store(tmp_path), DATA, jobs=1)

@@ -1,0 +1,48 @@
+import pytest
+
+from flows.run.store import Store
+from flows.search.space import Networks, Space
+from flows.search.worth import Evaluator, Requirement, Trainings
+from flows.train.data import DataSource
+from tests.support.points import CANDIDATE, metrics
+from tests.sw.golden.nets import small_net
+
+METRICS = metrics(0.99, 9.0, 9000)
+
+
+def test_each_limit_is_named_with_its_share():
+    assert Requirement().violations(METRICS, {"lut": 9000, "dsp": 28}) == {}
+    over = Requirement(max_latency_s=4.5, min_accuracy=0.995).violations(METRICS, {"lut": 6000, "dsp": 28, "spram": 0})
+    assert over == {"lut": 0.5, "latency_s": 1.0, "accuracy": pytest.approx(0.005)}
+    assert Requirement().violations(metrics(0.99, 9.0, 9000, fmax_mhz=40.0), {}) == {"fmax_mhz": 0.25}
+
+
+@pytest.fixture
+def evaluator(tmp_path, monkeypatch):
+    space = Space(networks=Networks(names=("small",)))
+    small_net(1).save(tmp_path / "model.npz")
+    config = space.config("small", 1.0, 8)
+    found = Evaluator(store=Store(tmp_path / "store"), data=DataSource(name="none", content="c"), space=space,
+                      trainings=Trainings(plain={config: tmp_path / "model.npz"}), requirement=Requirement())
+    monkeypatch.setattr(found, "accuracy", lambda candidate: 0.75)
+    return found
+
+
+def test_a_candidate_has_exact_cycles_and_the_memories_that_it_needs(evaluator):
+    point = evaluator(CANDIDATE)
+    program = evaluator.program(CANDIDATE)
+    assert not point.failure and point.metrics.accuracy == 0.75
+    assert point.metrics.cycles == program.cycles and point.design == program.design
+    assert point.design.act_bytes < CANDIDATE.design().act_bytes
+
+
+def test_what_cannot_be_compiled_is_a_point_with_its_reason(evaluator, monkeypatch):
+    from flows.search import worth
+    from sw.compiler import CompileError
+
+    def refuse(*arguments):
+        raise CompileError("layer 0: too large")
+
+    monkeypatch.setattr(worth, "fit_memories", refuse)
+    point = evaluator(CANDIDATE)
+    assert (point.failure, point.feasible, point.design) == ("layer 0: too large", False, None)
