@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.run.files import write_json, write_whole
-from flows.run.progress import advance, work
+from flows.run.progress import advance, note, work
 from flows.run.queue import Failure, run_queue
 from flows.run.store import Store, open_store
 from flows.train.data import DataSource
@@ -32,6 +32,8 @@ def train_to(config: TrainConfig, *, data: str, feedback: Path | None, out: Path
         raise SpecError("--choose: picks by the latencies of a feedback record; give one with --feedback")
     source = DataSource.of(data)
     inputs = source.load()
+    for warning in inputs.warnings:
+        note(f"warning: {warning}")
     build(config.network, inputs.shape, inputs.classes, config.width)    # a wrong one is an error before it starts
     training = Training(config=config, data=source, feedback=record)
     with work(f"training {training.label}", 1):

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from boards import find_board
 from flows.estimate.resources import calibrated_for, estimate_resources
+from flows.run.progress import note
 from flows.run.store import open_store
 from flows.search.measure import Files, measure_best
 from flows.search.point import Failed, Point
 from flows.search.space import Space, load_space
 from flows.search.study import Study
-from flows.search.trainings import Comparison, Prepared, train_all
+from flows.search.trainings import Comparison, Prepared, inexact, train_all
 from flows.search.worth import Evaluator, Requirement
 from flows.train.data import DataSource
 from flows.train.training import MODEL
@@ -22,7 +23,7 @@ from hw.spec.feedback import Feedback
 from hw.tools import TOOLS
 from hw.tools import version as tool_version
 from sw.data import Dataset
-from sw.models import NETWORKS
+from sw.models import NETWORKS, build
 from sw.quant.record import TrainingRecord
 
 __all__ = ["DataFacts", "Exploration", "ExploreError", "Request", "Results", "explore"]
@@ -116,6 +117,9 @@ def explore(request: Request) -> Results:
     space = request.space()
     _check_clock(space)
     data = DataSource.of(request.data)
+    for warning in data.load().warnings:
+        note(f"warning: {warning}")
+    _check_networks(space, data.load())
     store = open_store()
     prepared = train_all(space, store, data, jobs=request.jobs)
     trainings, requirement = prepared.trainings, request.requirement()
@@ -140,6 +144,14 @@ def _exploration(space: Space, data: DataSource, requirement: Requirement, prepa
         trials=tuple(point for point in found if not point.failure),
         failures=(*prepared.failures, *estimated, *failures), trainings=prepared.records,
         comparison=prepared.comparison)
+
+
+def _check_networks(space: Space, data: Dataset) -> None:
+    """Raises ModelError, before anything is trained, for a network that cannot be built for the data."""
+    plan = space.feedback
+    compared = [space.config(plan.network, plan.width, plan.weight_bits)] if inexact(space, plan.weight_bits) else []
+    for config in (*space.configs(), *compared):
+        build(config.network, data.shape, data.classes, config.width)
 
 
 def _check_clock(space: Space) -> None:

@@ -7,6 +7,7 @@ import pytest
 from flows.commands.explore import explore_to
 from flows.report.folder import claimed
 from flows.report.page import write_report
+from flows.run.progress import listening
 from flows.search import job as module
 from flows.search.job import ExploreError, Request, explore
 from flows.search.measure import Best
@@ -16,7 +17,10 @@ from flows.search.worth import Trainings
 from hw.spec.errors import HeddleError
 from hw.spec.presets import load_design
 from sw.compiler import compile_graph
+from sw.data import load_dataset
 from sw.graph.graph import Graph, Layer, TensorType
+from sw.models import NETWORKS, LayerSpec
+from tests.support.listener import Heard
 
 SPACE = """
 [networks]
@@ -127,6 +131,26 @@ def test_a_clock_that_nothing_reaches_is_refused_before_any_training(request_, m
     with pytest.raises(ExploreError, match=r"^clock_mhz = 200: no design of the space is estimated to run above "
                                            r"\d+\.\d MHz; lower clock_mhz in \[hardware\] to \d+ or less$"):
         explore(request_)
+
+
+def test_a_network_that_cannot_be_built_is_refused_before_any_training(request_, monkeypatch):
+    def wrong(shape, classes):
+        return (LayerSpec(op="dense", channels=classes + 1, scaled=False, relu=False),)
+
+    monkeypatch.setattr(module, "train_all", lambda *arguments, **options: pytest.fail("trained"))
+    monkeypatch.setitem(NETWORKS, "wrong", wrong)
+    request_.space_file.write_text(SPACE.replace('["mlp"]', '["mlp", "wrong"]'))
+    with pytest.raises(HeddleError, match=r"^network 'wrong'.*11"):
+        explore(request_)
+
+
+def test_what_is_odd_about_the_data_is_noted(request_, monkeypatch):
+    heard = Heard()
+    data = replace(load_dataset("digits"), warnings=("class 2 has no input",))
+    monkeypatch.setattr(module.DataSource, "load", lambda source: data)
+    with listening(heard):
+        explore(request_)
+    assert heard.noted_ == ["warning: class 2 has no input"]
 
 
 def test_two_at_once_do_not_mix(request_):
