@@ -34,6 +34,13 @@ def test_a_change_of_a_table_is_seen(monkeypatch):
     monkeypatch.setitem(describe.COMMAND_FIELDS, "kernel_rows", (7, False))
     monkeypatch.setitem(commands.MEANINGS, "add", "something else")
     changed = describe.commands_page()
-    assert "| 0 to 127 | taps vertically |" in changed
-    assert "| `add` | 0, 1 | something else |" in changed
+    assert "| 0 to 127 |  | taps vertically |" in changed
+    assert "| `add` | 0, 1 |  | something else |" in changed
     assert changed != PAGE.read_text(encoding="utf-8")
+
+
+def test_the_compact_engine_has_its_column():
+    page = describe.commands_page()
+    assert "| `tail_steps` | 0 to 31 | 2 | steps of the last" in page
+    assert "| `window` | 0, 1 | none | depthwise" in page
+    assert "| `blocks` | 0 to 4,095 |  | channel blocks |" in page
