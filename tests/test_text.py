@@ -15,7 +15,7 @@ from sw.graph.graph import Graph, TensorType
 from tests.support.layers import random_layer
 
 ROOT = Path(__file__).resolve().parents[1]
-TOPS = ("boards", "cosim", "hw", "scripts", "sw")
+TOPS = ("boards", "cosim", "flows", "hw", "scripts", "sw")
 #: A locale without letters outside ASCII, and Python kept from mending it.
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 WITH_LETTERS = "# für kleine Netze: ≤ 32 Zeilen\n"

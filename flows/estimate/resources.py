@@ -80,7 +80,7 @@ def estimate_resources(design: DesignPoint, board: Board) -> Resources:
 def load_model() -> dict[str, Any]:
     """The fitted model. Raises HeddleError if the file is missing or damaged."""
     try:
-        return json.loads(COEFFICIENTS.read_text())
+        return json.loads(COEFFICIENTS.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise HeddleError(f"{COEFFICIENTS}: unreadable ({error}); get it back with git, or make it with "
                           f"`python -m flows.estimate.calibrate`") from error

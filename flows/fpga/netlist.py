@@ -79,7 +79,8 @@ def synthesize(verilog: Sequence[Path], top: str, out: Path, *, data: Iterable[P
     names = []
     for number, path in enumerate(verilog):
         names.append(f"source{number}.v")
-        (out / names[-1]).write_text(_memories_from_files(path.read_text(encoding="utf-8"), out, f"source{number}"))
+        text = _memories_from_files(path.read_text(encoding="utf-8"), out, f"source{number}")
+        (out / names[-1]).write_text(text, encoding="utf-8")
     synth = f"{FAMILIES[family].synth} -top {top}"
     script = [*(f"read_verilog -sv {name}" for name in names), f"{synth} -run begin:map_luts",
               # ABC9 takes Amaranth's names of array elements, like "totals[0]", for bits of a signal and may crash.
@@ -89,7 +90,8 @@ def synthesize(verilog: Sequence[Path], top: str, out: Path, *, data: Iterable[P
     (out / "synth.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
     run(["yosys", "synth.ys"], cwd=out, timeout_s=timeout_s, log=out / "yosys.log")
     # Positions in the sources name the folder that Yosys is installed in.
-    (out / "netlist.json").write_text(_POSITION.sub("", (out / "yosys.json").read_text()))
+    netlist = (out / "yosys.json").read_text(encoding="utf-8")
+    (out / "netlist.json").write_text(_POSITION.sub("", netlist), encoding="utf-8")
     (out / "yosys.json").unlink()
     cells = read_json(out / "stat.json")["design"]["num_cells_by_type"]
     write_json(out / RECORD, {"top": top, "cells": cells})
@@ -124,7 +126,8 @@ def _memories_from_files(text: str, out: Path, prefix: str) -> str:
             return match[0]
         name = f"{prefix}.{count}.hex"
         count += 1
-        (out / name).write_text("".join(f"{int(value, 16 if base == 'h' else 10):x}\n" for _, _, base, value in words))
+        lines = (f"{int(value, 16 if base == 'h' else 10):x}\n" for _, _, base, value in words)
+        (out / name).write_text("".join(lines), encoding="utf-8")
         return f'  initial $readmemh("{name}", {words[0][0]} );\n'
 
     return _MEMORY_INIT.sub(to_file, text)

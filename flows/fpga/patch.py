@@ -57,7 +57,7 @@ def patch_memory(textcfg: Path, *, before: bytes, after: bytes, word_bits: int, 
     if len(before) != len(after) or len(before) * 8 % word_bits:
         raise PatchError(f"{textcfg}: contents of {len(before)} and {len(after)} bytes for words of {word_bits} bits; "
                          f"both must be the whole memory")
-    lines = textcfg.read_text().splitlines(keepends=True)
+    lines = textcfg.read_text(encoding="utf-8").splitlines(keepends=True)
     old, new = (_bits(contents, word_bits) for contents in (before, after))
     if len(old) < _MIN_ROWS:
         raise PatchError(f"{textcfg}: a memory of {len(old)} words is too short to be told apart; raise weight_bytes")
@@ -73,7 +73,7 @@ def patch_memory(textcfg: Path, *, before: bytes, after: bytes, word_bits: int, 
         raise PatchError(f"{textcfg}: {int((~found).sum())} of {found.size} bits of the memory are in no block RAM "
                          f"of it; build the bitstream again, with the placeholder as its contents")
     partial = out.with_name(out.name + ".partial")
-    partial.write_text("".join(lines))
+    partial.write_text("".join(lines), encoding="utf-8")
     partial.replace(out)
     return changed
 

@@ -24,7 +24,7 @@ __all__ = ["claimed", "write_results"]
 def claimed(folder: Path) -> Iterator[None]:
     """One exploration at a time writes to ``folder``. Raises ExploreError where another does."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    with (folder / ".lock").open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

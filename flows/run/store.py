@@ -101,7 +101,7 @@ class Store:
             self._count(final)
         failure = final / "failure.json"
         if failure.exists():
-            raise _failure_from(json.loads(failure.read_text()))
+            raise _failure_from(json.loads(failure.read_text(encoding="utf-8")))
         return final
 
     def find(self, kind: str, key: Mapping[str, object]) -> Path | None:
@@ -155,10 +155,10 @@ class Store:
                     raise _failure_from(record) from error
                 shutil.rmtree(partial)
                 partial.mkdir()
-                (partial / "failure.json").write_text(json.dumps(record))
+                (partial / "failure.json").write_text(json.dumps(record), encoding="utf-8")
             manifest = {"kind": kind, "key": key, "seconds": round(time.monotonic() - begun, 3),
                         "files": {name: _fingerprint(path) for name, path in _files(partial)}}
-            (partial / _MANIFEST).write_text(json.dumps(manifest))
+            (partial / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
             self._discard(final)
             final.parent.mkdir(parents=True, exist_ok=True)
             partial.rename(final)
@@ -172,7 +172,7 @@ class Store:
         if self._bytes is None:
             self._bytes = sum(size for _, size, _ in self._entries())
         else:
-            self._bytes += _manifest_bytes(json.loads((made / _MANIFEST).read_text()))
+            self._bytes += _manifest_bytes(json.loads((made / _MANIFEST).read_text(encoding="utf-8")))
         if self._bytes > self.limit_bytes:
             self.evict()
 
@@ -191,7 +191,7 @@ class Store:
     def _usable(self, path: Path) -> bool:
         """Whether the result is there and is what was stored; contents are read once in a process."""
         try:
-            recorded = json.loads((path / _MANIFEST).read_text())["files"]
+            recorded = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))["files"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
         if path in self._checked:
@@ -207,7 +207,8 @@ class Store:
         for path in (self.root / "entries").glob("*/*/*"):
             try:
                 manifest = path / _MANIFEST
-                yield manifest.stat().st_mtime_ns, _manifest_bytes(json.loads(manifest.read_text())), path
+                record = json.loads(manifest.read_text(encoding="utf-8"))
+                yield manifest.stat().st_mtime_ns, _manifest_bytes(record), path
             except (OSError, ValueError, KeyError, TypeError):
                 yield 0, sum(size for _, size in ((n, _size(p) or 0) for n, p in _files(path))), path
 
@@ -216,7 +217,7 @@ class Store:
         oldest = os.fstat(self._lease).st_mtime_ns
         for path in (self.root / "leases").iterdir():
             try:
-                with path.open() as lease:
+                with path.open("rb") as lease:
                     fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     path.unlink(missing_ok=True)
             except BlockingIOError:

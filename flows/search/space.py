@@ -167,7 +167,7 @@ def load_space(path: Path | None = None) -> Space:
     """
     path = path or DEFAULT_SPACE
     try:
-        tables = tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SpecError(f"{path}: {error.strerror}; give a TOML file, for example a copy of "
                         f"flows/search/space.toml") from error
