@@ -10,6 +10,7 @@ from flows.train.training import MODEL
 from flows.verify.verification import IMAGE
 from hw.emit.cfu import cfu_verilog
 from hw.emit.verilog import engine_verilog
+from hw.soc.cpus import find_cpu
 from hw.soc.target import load_target
 from hw.spec.presets import to_toml
 from sw.compiler import Program, compile_graph
@@ -34,7 +35,8 @@ def emit_to(model_name: str, design_name: str, out: Path) -> dict[str, Any]:
     program = compile_graph(model.graph, design)
     contents: dict[str, tuple[str | bytes, str]] = {
         "heddle_engine.v": (engine_verilog(design), ENGINE_NOTES[board.family]),
-        "Cfu.v": (cfu_verilog(), "the custom instructions, for LiteX's CFU port"),
+        **({"Cfu.v": (cfu_verilog(), "the custom instructions, for LiteX's CFU port")}
+           if find_cpu(design.cpu).custom else {}),
         "heddle_config.h": (c_header(design=design), "C header: registers, windows, limits"),
         IMAGE: (program.image, "program and weights: " + (
             f"the first {len(program.image) - program.streamed_bytes} bytes for the start of the weight window, the "

@@ -136,9 +136,8 @@ def calibrate(store: Store) -> dict[str, Any]:
         "soc": soc, **{kind: _modelled([shape[kind] for shape in shapes], [sample[kind] for sample in used])
                        for kind in ("lut", "ff")},
         "period_ns": _modelled(periods, [1000 / made.fmax_mhz for made in routed]),
-        "samples": [{"design": design.label, "fingerprint": design.fingerprint, "act_bytes": design.act_bytes,
-                     "weight_bytes": design.weight_bytes, **sample}
-                    for design, sample in zip(SAMPLES, used, strict=True)],
+        "samples": [{"design": design.label, "act_bytes": design.act_bytes, "weight_bytes": design.weight_bytes,
+                     **sample} for design, sample in zip(SAMPLES, used, strict=True)],
         "routed": [{"design": SAMPLES[number].label, "board": board, "fmax_mhz": round(made.fmax_mhz, 2),
                     **made.resources} for made, (number, board) in zip(routed, ROUTED, strict=True)],
     }

@@ -55,6 +55,13 @@ def test_emit_writes_what_another_project_needs(model, tmp_path):
     assert [layer["name"] for layer in listing["layers"]] == [layer.name for layer in program.graph.layers]
 
 
+def test_emit_for_a_cpu_without_custom_instructions_has_none(tmp_path):
+    even_dense().save(tmp_path / "model.npz")
+    emit_to(str(tmp_path), "up5k", tmp_path / "rtl")
+    assert not (tmp_path / "rtl" / "Cfu.v").exists()
+    assert "heddle_cfu" not in (tmp_path / "rtl" / "heddle_config.h").read_text(encoding="utf-8")
+
+
 def wide_dense():
     """More weights than a small scratchpad holds."""
     kind = TensorType(shape=(1, 1, 256), scale=0.1, zero_point=0)
