@@ -4,7 +4,7 @@ import pytest
 
 from boards import BOARDS, find_board
 from flows.estimate import resources
-from flows.estimate.calibrate import SAMPLES, count_engine, fit
+from flows.estimate.calibrate import SAMPLES, count_engine
 from flows.estimate.resources import engine_bram, engine_dsp, estimate_resources, features, load_model
 from flows.run.store import Store
 from hw.spec.design import DesignPoint
@@ -31,15 +31,6 @@ def test_errors_of_the_model_are_small_and_said():
         assert model[kind]["max_error"] <= largest
 
 
-def test_samples_are_those_that_were_fitted():
-    model = load_model()
-    assert [(row["design"], row["act_bytes"], row["weight_bytes"]) for row in model["samples"]] \
-        == [(design.label, design.act_bytes, design.weight_bytes) for design in SAMPLES]
-    for row, design in zip(model["samples"], SAMPLES, strict=True):
-        assert row["dsp"] == engine_dsp(design)
-        assert row["bram"] == engine_bram(design)
-
-
 @pytest.mark.parametrize("multiplier, bits", [
     (kind.name, bits) for kind in MULTIPLIERS.values() if kind.family is None
     for bits in kind.weight_bits if bits > 1])
@@ -51,12 +42,6 @@ def test_every_multiplier_and_width_has_its_weight(multiplier, bits):
 @pytest.mark.parametrize("design", SAMPLES, ids=lambda design: f"{design.fingerprint:08x}")
 def test_every_sample_has_its_weights(design):
     assert estimate_resources(design, BOARD).lut > load_model()["soc"]["lut"]
-
-
-def test_what_only_some_designs_have_is_in_two_samples_or_more():
-    shapes = [features(design)[kind] for design in SAMPLES for kind in ("lut", "ff")]
-    for name in {name for shape in shapes for name in shape}:
-        assert sum(name in shape for shape in shapes) >= 2, name
 
 
 def test_requantizers_of_fewer_multipliers_take_them():
@@ -96,14 +81,6 @@ def test_a_damaged_model_names_the_way_out(tmp_path, monkeypatch):
     with pytest.raises(HeddleError, match=r"resources.json: unreadable .* `python -m flows.estimate.calibrate`$"):
         estimate_resources(DesignPoint(), BOARD)
     load_model.cache_clear()
-
-
-def test_fit_finds_the_weights_and_none_below_zero():
-    terms = [{"a": 1.0, "b": float(n), "c": float(n % 3)} for n in range(8)]
-    found = fit(terms, [3 * term["a"] + 2 * term["b"] for term in terms])
-    assert found == pytest.approx({"a": 3, "b": 2, "c": 0}, abs=1e-6)
-    found = fit(terms, [5 * term["a"] + 2 * term["b"] - 0.5 * term["c"] for term in terms])
-    assert min(found.values()) >= 0
 
 
 @pytest.mark.synth

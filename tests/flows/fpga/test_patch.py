@@ -9,6 +9,7 @@ from boards import BOARDS
 from flows.fpga.netlist import synthesize
 from flows.fpga.patch import PatchError, patch_memory, placeholder
 from flows.fpga.routing import route
+from tests.support.textcfg import config
 
 BOARD = BOARDS["ulx3s-25"]
 MEMORY_PINS = "".join(f'LOCATE COMP "{name}" SITE "{site}";\n' for name, site in
@@ -49,14 +50,6 @@ def test_patched_memory_equals_a_direct_build(tmp_path, width, depth):
     assert (tmp_path / "patched.config").read_text() == direct.read_text()
     patch_memory(direct, before=after, after=before, word_bits=width, out=tmp_path / "back.config")
     assert (tmp_path / "back.config").read_text() == textcfg.read_text()
-
-
-def config(blocks):
-    lines = [".device LFE5U-25F\n", "\n"]
-    for number, words in enumerate(blocks):
-        lines.append(f".bram_init {number}\n")
-        lines += [" ".join(f"{word:03x}" for word in words[n:n + 8]) + "\n" for n in range(0, 2048, 8)] + ["\n"]
-    return "".join(lines)
 
 
 def test_a_memory_that_is_not_there_is_refused(tmp_path):

@@ -1,0 +1,40 @@
+from boards import BOARDS
+from flows.commands.estimate import estimate_model
+from flows.estimate.program import DEFAULT_CLOCK_MHZ, estimate_program
+from flows.report.tables import show_estimate
+from flows.report.terminal import Display
+from hw.spec.presets import PRESETS
+from sw.compiler import compile_graph
+from tests.support.dense import even_dense
+
+
+def test_an_estimate_without_a_resource_model_has_cycles(tmp_path, capsys):
+    even_dense().save(tmp_path / "model.npz")
+    document = estimate_model(str(tmp_path), "up5k")
+    assert document["cycles"] == compile_graph(even_dense(), PRESETS["up5k"]).cycles
+    assert document["latency_s"] == document["cycles"] / 12e6
+    assert document["fits"] is document["fmax_mhz"] is document["energy_j"] is None
+    assert set(document["resources"].values()) == {None}
+    show_estimate(document, Display())
+    assert "no resource model for icebreaker; synthesize" in capsys.readouterr().err
+
+
+def test_the_document_keeps_the_contract_and_is_what_the_model_says(tmp_path):
+    even_dense().save(tmp_path / "model.npz")
+    document = estimate_model(str(tmp_path), "ecp5-25", "ulx3s-85")
+    assert list(document) == ["model", "design", "board", "cycles", "macs", "utilization", "layers", "resources",
+                              "fmax_mhz", "clock_mhz", "latency_s", "energy_j", "fits"]
+    program = compile_graph(even_dense(), PRESETS["ecp5-25"])
+    found = estimate_program(program, BOARDS["ulx3s-85"], DEFAULT_CLOCK_MHZ)
+    assert (document["board"], document["cycles"], document["macs"]) == ("ulx3s-85", program.cycles, program.macs)
+    assert document["resources"] == {"lut": found.lut, "ff": found.ff, "dsp": found.dsp, "bram": found.bram, "spram": 0}
+    for name in ("fmax_mhz", "clock_mhz", "latency_s", "energy_j"):
+        assert document[name] == getattr(found, name)
+    assert document["layers"] == [{"name": layer.name, "op": "dense", "macs": layer.macs, "cycles": layer.cycles}
+                                  for layer in program.layers]
+    assert document["fits"] is True
+
+
+def test_a_design_that_is_too_large_does_not_fit(tmp_path):
+    even_dense().save(tmp_path / "model.npz")
+    assert estimate_model(str(tmp_path), "ecp5-85", "ulx3s-12")["fits"] is False

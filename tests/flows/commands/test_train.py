@@ -1,0 +1,61 @@
+import json
+
+import pytest
+
+from flows.commands.train import train_to
+from flows.run.queue import Failure, Result
+from hw.spec.errors import HeddleError, SpecError
+from hw.spec.feedback import Feedback, LatencyEntry, NoiseProfile
+from sw.graph.graph import Graph
+from sw.quant.config import TrainConfig
+
+CONFIG = TrainConfig(network="mlp", width=0.25, epochs=1, epoch_images=256, seed=2)
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEDDLE_CACHE", str(tmp_path / "store"))
+
+
+def test_a_network_is_trained_into_a_folder(tmp_path):
+    out = tmp_path / "out"
+    document = train_to(CONFIG, data="digits", feedback=None, out=out)
+    assert {path.name for path in out.iterdir()} == {"model.npz", "training.json"}
+    assert Graph.load(out / "model.npz").input.shape == (8, 8, 1)
+    stored = json.loads((out / "training.json").read_text())
+    assert [epoch["epoch"] for epoch in stored.pop("curves")] == [1]
+    assert {**stored, "test_images": 360, "model": str(out / "model.npz")} == document
+    assert (document["network"], document["width"], document["weight_bits"], document["seed"]) == ("mlp", 0.25, 8, 2)
+    before = (out / "model.npz").read_bytes()
+    assert train_to(CONFIG, data="digits", feedback=None, out=tmp_path / "again")["test_accuracy"] \
+        == document["test_accuracy"]
+    assert (tmp_path / "again" / "model.npz").read_bytes() == before
+
+
+def test_latencies_may_pick_only_where_there_are_some(tmp_path):
+    with pytest.raises(SpecError, match="^--choose: picks by the latencies of a feedback record; give one with --feed"):
+        train_to(TrainConfig(network="mlp", choose="width"), data="digits", feedback=None, out=tmp_path / "out")
+
+
+def test_a_feedback_record_reaches_the_training(tmp_path, monkeypatch):
+    noise = NoiseProfile(multiplier="trunc", weight_bits=8, mean=(0.0,) * 256, variance=(0.0,) * 256, pairs=65536,
+                         simulator="none")
+    record = Feedback(design="d", fingerprint=1, clock_mhz=50.0, noise=noise, latency=(
+        LatencyEntry(network="mlp", width=0.25, weight_bits=8, cycles=10),))
+    record.save(tmp_path / "feedback.json")
+    asked = []
+
+    def run_queue(function, tasks, *, jobs, name):
+        asked.extend(tasks)
+        return [Result(task=tasks[0], value=Failure(reason="mlp: no memory left"))]
+    monkeypatch.setattr("flows.commands.train.run_queue", run_queue)
+    with pytest.raises(HeddleError, match="^mlp: no memory left$"):
+        train_to(CONFIG, data="digits", feedback=tmp_path / "feedback.json", out=tmp_path / "out")
+    assert [task.feedback for task in asked] == [record]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_network_that_is_not_there_is_said_before_anything_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr("flows.commands.train.run_queue", lambda *arguments, **options: pytest.fail("started"))
+    with pytest.raises(HeddleError, match="^network 'resnet': unknown"):
+        train_to(TrainConfig(network="resnet"), data="digits", feedback=None, out=tmp_path / "out")

@@ -1,0 +1,91 @@
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from flows.estimate import calibrate as module
+from flows.estimate.calibrate import SAMPLES, calibrate, fit, main
+from flows.estimate.resources import engine_bram, engine_dsp, features, load_model, period_terms
+from flows.run.store import Store
+from hw.spec.errors import HeddleError
+
+TRUE = {kind: {name: 1.0 + 3 * place for place, name in enumerate(sorted({
+    name for design in SAMPLES for name in features(design)[kind]}))} for kind in ("lut", "ff")}
+SOC = {"lut": 4000, "ff": 2000, "dsp": 4, "bram": 12}
+
+
+def test_samples_are_those_that_were_fitted():
+    model = load_model()
+    assert [(row["design"], row["act_bytes"], row["weight_bytes"]) for row in model["samples"]] \
+        == [(design.label, design.act_bytes, design.weight_bytes) for design in SAMPLES]
+    for row, design in zip(model["samples"], SAMPLES, strict=True):
+        assert row["dsp"] == engine_dsp(design)
+        assert row["bram"] == engine_bram(design)
+
+
+def test_what_only_some_designs_have_is_in_two_samples_or_more():
+    shapes = [features(design)[kind] for design in SAMPLES for kind in ("lut", "ff")]
+    for name in {name for shape in shapes for name in shape}:
+        assert sum(name in shape for shape in shapes) >= 2, name
+
+
+def test_fit_finds_the_weights_and_none_below_zero():
+    terms = [{"a": 1.0, "b": float(n), "c": float(n % 3)} for n in range(8)]
+    found = fit(terms, [3 * term["a"] + 2 * term["b"] for term in terms])
+    assert found == pytest.approx({"a": 3, "b": 2, "c": 0}, abs=1e-6)
+    found = fit(terms, [5 * term["a"] + 2 * term["b"] - 0.5 * term["c"] for term in terms])
+    assert min(found.values()) >= 0
+
+
+def counted(design):
+    """As if the tools had found just what the terms say."""
+    found = {kind: round(sum(TRUE[kind][name] * size for name, size in features(design)[kind].items()))
+             for kind in ("lut", "ff")}
+    return {**found, "dsp": engine_dsp(design), "bram": engine_bram(design)}
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Instead of an hour of synthesis and routing: what known weights say."""
+    def implement(store, design, board, clock_mhz, *, seeds):
+        used = counted(design)
+        return SimpleNamespace(routed=SimpleNamespace(
+            resources={kind: used[kind] + SOC[kind] for kind in SOC},
+            fmax_mhz=1000 / (8.0 + 2.0 * period_terms(design)["log_macs"])))
+
+    monkeypatch.setattr(module, "count_engine", lambda store, design: counted(design))
+    monkeypatch.setattr(module, "implement", implement)
+
+
+def test_calibration_finds_the_weights_that_made_its_samples(measured, tmp_path):
+    model = calibrate(Store(tmp_path))
+    assert model["soc"] == SOC
+    assert model["period_ns"]["weights"] == pytest.approx({"constant": 8.0, "log_macs": 2.0}, rel=1e-4)
+    for kind in ("lut", "ff"):
+        assert model[kind]["median_error"] < 0.01
+        assert model[kind]["left_out"] > len(SAMPLES) / 2
+        weights = model[kind]["weights"]
+        for design in SAMPLES:
+            guess = sum(weights[name] * size for name, size in features(design)[kind].items())
+            assert guess == pytest.approx(counted(design)[kind], rel=0.02)
+    assert [row["design"] for row in model["samples"]] == [design.label for design in SAMPLES]
+    assert len(model["routed"]) == len(module.ROUTED)
+
+
+def test_a_formula_that_synthesis_contradicts_is_an_error(measured, monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "count_engine", lambda store, design: counted(design) | {"dsp": 99})
+    with pytest.raises(HeddleError, match=r": 99 dsp synthesized, \d+ by flows.estimate.resources; correct the for"):
+        calibrate(Store(tmp_path))
+
+
+def test_the_command_writes_the_model_or_says_why_not(measured, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("HEDDLE_CACHE", str(tmp_path / "store"))
+    monkeypatch.setattr(module, "COEFFICIENTS", tmp_path / "resources.json")
+    assert main() == 0
+    assert json.loads((tmp_path / "resources.json").read_text())["soc"] == SOC
+    assert "lut: median error 0." in capsys.readouterr().err
+    monkeypatch.setattr(module, "SAMPLES", (replace(SAMPLES[0], lanes=8), *SAMPLES[1:]))
+    monkeypatch.setattr(module, "count_engine", lambda store, design: counted(design) | {"bram": 99})
+    assert main() == 2
+    assert "error: " in capsys.readouterr().err

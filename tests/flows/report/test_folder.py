@@ -1,0 +1,91 @@
+"""The folder that an exploration leaves."""
+
+import json
+
+import pytest
+
+from flows.report.folder import claimed, write_results
+from flows.report.page import write_report
+from flows.search.job import ExploreError, explore
+from hw.spec.feedback import Feedback, NoiseProfile
+from hw.spec.presets import load_design
+from sw.compiler import compile_graph
+from sw.graph.graph import Graph
+from tests.support.jobs import small_request
+
+METRICS = {"accuracy", "cycles", "latency_s", "clock_mhz", "fmax_mhz", "timing_met", "lut", "ff", "dsp", "bram",
+           "energy_j"}
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    return explore(small_request(tmp_path, monkeypatch))
+
+
+def test_outputs_keep_the_contract(out, results):
+    document = write_results(out, results)
+    assert json.loads((out / "pareto.json").read_text()) == document
+    assert {path.name for path in out.iterdir()} == {"pareto.json", "points", "study.db", "run.json",
+                                                     "report.html", "front.svg"}
+    assert {path.name for path in (out / "points").iterdir()} == {point["id"] for point in document["points"]}
+    measured = [point for point in document["points"] if point["fidelity"] == "measured"]
+    assert len(measured) == 1
+    assert measured[0]["verification"] == {"level": "soc", "inputs": 32, "mismatches": 0}
+    assert measured[0]["metrics"]["lut"] == 9999 != measured[0]["estimated"]["lut"]
+    assert (out / measured[0]["bitstream"]).read_bytes() == b"bits"
+    for point in document["points"]:
+        assert list(point) == ["id", "design", "model", "board", "metrics", "estimated", "fidelity", "verification",
+                               "bitstream"]
+        assert set(point["metrics"]) == METRICS and set(point["estimated"]) == METRICS
+        design = load_design(str(out / point["design"]))
+        program = compile_graph(Graph.load(out / point["model"]), design)
+        assert program.cycles == point["metrics"]["cycles"]
+        assert design.board == point["board"]
+    record = json.loads((out / "run.json").read_text())
+    assert len(record["trials"]) == 9
+    assert record["failures"] == [{"id": "x", "doing": "routing, seed 1", "reason": "hung"}]
+    assert record["data"]["counts"] == {"train": 1257, "valid": 180, "test": 360}
+    before = (out / "report.html").read_bytes()
+    write_report(out)
+    assert (out / "report.html").read_bytes() == before
+
+
+def test_old_points_go_when_new_ones_are_there(out, results):
+    (out / "points" / "stale").mkdir(parents=True)
+    first = write_results(out, results)
+    assert {path.name for path in (out / "points").iterdir()} == {point["id"] for point in first["points"]}
+    before = (out / "pareto.json").read_bytes()
+    assert write_results(out, results) == first
+    assert (out / "pareto.json").read_bytes() == before
+    assert [path.name for path in out.iterdir() if path.name.startswith(".points")] == []
+
+
+def test_old_points_stay_when_new_ones_cannot_be_written(out, results):
+    write_results(out, results)
+    before = {path.name for path in (out / "points").iterdir()}
+    next(iter(results.files.values()))["model.npz"].unlink()
+    with pytest.raises(FileNotFoundError):
+        write_results(out, results)
+    assert {path.name for path in (out / "points").iterdir()} == before
+    assert [path.name for path in out.iterdir() if path.name.startswith(".points")] == []
+
+
+def test_feedback_is_there_where_there_was_some(tmp_path, monkeypatch, out):
+    noise = NoiseProfile(multiplier="trunc", weight_bits=2, mean=(0.0,) * 4, variance=(0.5,) * 4, pairs=1024,
+                         simulator="Verilator")
+    feedback = Feedback(design="d", fingerprint=1, clock_mhz=50.0, noise=noise, latency=())
+    write_results(out, explore(small_request(tmp_path, monkeypatch, feedback=feedback)))
+    assert Feedback.load(out / "feedback.json") == feedback
+
+
+def test_two_at_once_do_not_mix(out):
+    with claimed(out), pytest.raises(ExploreError, match="another exploration writes to it; wait for its end, or"), \
+            claimed(out):
+        pytest.fail("claimed twice")
+    with claimed(out):
+        assert (out / ".lock").exists()

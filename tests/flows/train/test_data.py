@@ -1,0 +1,38 @@
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from flows.run.step import canonical
+from flows.train.data import DataSource
+from sw.data import DataError
+
+
+def test_the_digits_by_name():
+    source = DataSource.of("digits")
+    data = source.load()
+    assert (source.name, source.content) == ("digits", data.digest)
+    assert data.labels["test"].shape == (360,)
+
+
+def test_the_name_does_not_count_and_the_content_does():
+    source = DataSource.of("digits")
+    assert canonical(source) == canonical(replace(source, name="elsewhere"))
+    assert canonical(source) != canonical(replace(source, content="other"))
+
+
+def test_a_worker_gets_the_name_and_not_the_arrays():
+    """And reads them once."""
+    sent = pickle.dumps(DataSource.of("digits"))
+    assert len(sent) < 1000
+    one, two = (pickle.loads(sent).load() for _ in range(2))
+    assert one is two
+    assert np.array_equal(one.labels["test"], DataSource.of("digits").load().labels["test"])
+
+
+def test_a_set_that_is_not_there_is_an_error_before_any_work(tmp_path):
+    with pytest.raises(DataError, match=r"^data 'cifar': unknown; choose "):
+        DataSource.of("cifar")
+    with pytest.raises(DataError):
+        DataSource.of(f"mnist:{tmp_path}")

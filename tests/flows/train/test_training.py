@@ -1,0 +1,57 @@
+from dataclasses import replace
+
+import pytest
+
+from flows.run.progress import listening
+from flows.run.store import Store
+from flows.train.data import DataSource
+from flows.train.training import MODEL, Training
+from hw.spec.feedback import Feedback, NoiseProfile
+from sw.graph.graph import Graph
+from sw.quant.config import TrainConfig
+from tests.support.listener import Heard
+
+CONFIG = TrainConfig(network="mlp", width=0.25, seed=3, epochs=2, epoch_images=256)
+
+
+@pytest.fixture(scope="module")
+def source():
+    return DataSource.of("digits")
+
+
+def silence(**more):
+    noise = NoiseProfile(multiplier="trunc", weight_bits=8, mean=(0.0,) * 256, variance=(0.0,) * 256, pairs=65536,
+                         simulator="none")
+    return Feedback(**{"design": "d", "fingerprint": 1, "clock_mhz": 50.0, "noise": noise, "latency": (), **more})
+
+
+def test_a_training_is_made_once_and_tells_its_epochs(source, tmp_path):
+    store, heard = Store(tmp_path), Heard()
+    training = Training(config=CONFIG, data=source)
+    with listening(heard):
+        made = training.value(store)
+    assert made.path.name == MODEL
+    assert Graph.load(made.path).input.shape == (8, 8, 1)
+    assert made.record.config == CONFIG and [epoch.epoch for epoch in made.record.curves] == [1, 2]
+    assert 0.1 < made.record.test_accuracy <= 1
+    assert [text for _, text in heard.told_] == ["epoch 1 of 2", "epoch 2 of 2"]
+    assert training.value(store) == made
+    assert (store.made, store.reused) == (1, 1)
+
+
+def test_what_decides_a_training_moves_its_key(source):
+    training = Training(config=CONFIG, data=source)
+    others = [replace(training, config=replace(CONFIG, seed=4)), replace(training, data=replace(source, content="x")),
+              replace(training, feedback=silence()), replace(training, feedback=silence(clock_mhz=25.0))]
+    assert len({training.digest, *(other.digest for other in others)}) == 5
+    assert replace(training, data=replace(source, name="a copy")).digest == training.digest
+
+
+def test_the_networks_file_is_part_of_the_key(source):
+    path, = Training(config=CONFIG, data=source).code()
+    assert path.name == "networks.py" and "def mlp" in path.read_text(encoding="utf-8")
+
+
+def test_the_label_says_whether_hardware_was_known(source):
+    assert Training(config=CONFIG, data=source).label == "mlp width 0.25, 8 bits, seed 3"
+    assert Training(config=CONFIG, data=source, feedback=silence()).label.endswith("seed 3, with feedback")

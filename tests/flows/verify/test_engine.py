@@ -1,0 +1,113 @@
+"""The engine's RTL against the golden model, and planted faults, each of which must be found and named."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from cosim.engine import build_simulator
+from cosim.process import SimulationError
+from flows.verify.engine import EngineRung, engine_rung
+from hw.emit.verilog import engine_verilog
+from hw.spec.commands import COUNTERS, encode
+from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
+from sw.golden import run
+from tests.support.ladder import ADDS, DESIGN, check, slower, swapped_weight
+from tests.support.layers import random_inputs
+
+pytestmark = pytest.mark.sim
+KEYS = ["model", "design", "board", "level", "inputs", "mismatches", "first_mismatch", "cycles", "engine_cycles",
+        "predicted_cycles", "layers"]
+
+
+def test_engine_agrees(graph, inputs, store, program):
+    report = check(graph, inputs, store)
+    assert report.ok and report.mismatches == 0
+    document = report.document()
+    assert list(document) == KEYS
+    assert document | {"layers": None} == {
+        "model": "all", "design": DESIGN.label, "board": "ulx3s-25", "level": "engine", "inputs": 5, "mismatches": 0,
+        "first_mismatch": None, "cycles": (program.cycles,) * 5, "engine_cycles": (program.cycles,) * 5,
+        "predicted_cycles": program.cycles, "layers": None}
+    counters = vars(program.layers[0].cycle_terms)
+    assert list(counters) == list(COUNTERS)
+    assert document["layers"][0] == {"name": "conv_layer", "op": "conv", "macs": graph.macs(0),
+                                     "cycles": program.layers[0].cycles, "predicted_cycles": program.layers[0].cycles,
+                                     "counters": counters, "predicted_counters": counters}
+
+
+def test_the_cpu_finishes_what_the_engine_leaves(residual, store):
+    inputs = random_inputs(np.random.default_rng(4), residual, 4)
+    answers = run(residual, inputs, ADDS)[-1]
+    report = check(residual, inputs, store, ADDS, outputs=answers.reshape(4, -1))
+    assert report.ok and [layer.name for layer in report.layers] == ["first", "second+sum", "dense"]
+    wrong = answers.copy()
+    wrong[2, 0, 0, 5] ^= 1
+    report = check(residual, inputs, store, ADDS, outputs=wrong)
+    assert (report.mismatches, report.first_mismatch.layer, report.first_mismatch.input) == (1, "answer", 2)
+
+
+def test_a_flipped_bit_in_the_rounding_is_found_and_traced(graph, inputs, tmp_path):
+    verilog = engine_verilog(DESIGN)
+    half = "shifted4[30:1], 1'h1"       # what makes the last shift round
+    assert verilog.count(half) == 1
+    wrong = verilog.replace(half, "shifted4[30:1], 1'h0")
+    rung = EngineRung(cache(lambda trace: build_simulator(wrong, tmp_path / str(trace), trace=trace)))
+    report = check(graph, inputs, rung=rung, trace=tmp_path / "waves.vcd")
+    assert not report.ok and report.mismatches > 0
+    first = report.first_mismatch
+    assert first.layer == "conv_layer"
+    wanted = run(graph, inputs, DESIGN)[1]
+    assert first.expected == wanted[first.input, *first.position, first.channel]
+    assert first.got == first.expected - 1
+    assert f"layer conv_layer, channel {first.channel}, position {first.position}: value {first.got}" in str(first)
+    assert "requantizer" in (tmp_path / "waves.vcd").read_text()
+
+
+@pytest.mark.parametrize("layer", [0, 1, 3])
+def test_a_swapped_weight_is_found(graph, inputs, store, program, layer):
+    report = check(graph, inputs, store, program=swapped_weight(program, layer))
+    assert not report.ok and report.mismatches > 0
+    assert report.first_mismatch.layer == graph.layers[layer].name
+    assert report.first_mismatch.what == "value"
+    channel = report.first_mismatch.channel
+    assert channel == 1 or graph.layers[layer].op == "depthwise" and channel % DESIGN.depthwise_channels in (1, 3)
+
+
+@pytest.mark.parametrize("layer", [0, 2])
+def test_a_missing_cycle_in_the_model_is_found(graph, inputs, store, program, layer):
+    wrong = slower(program, layer)
+    report = check(graph, inputs, store, program=wrong)
+    assert not report.ok and report.mismatches == 0
+    name, cycles = graph.layers[layer].name, program.layers[layer].cycle_terms.compute
+    assert str(report.first_mismatch) == f"input 0, layer {name}: compute cycles {cycles}, expected {cycles - 1}"
+    assert report.layers[layer].cycles == report.layers[layer].predicted_cycles + 1
+    assert report.engine_cycles[0] == report.predicted_cycles + 1
+
+
+def test_a_stopped_program_gives_each_tensor(graph, inputs, program, store):
+    for layers, tensor in enumerate(run(graph, inputs, DESIGN)[1:], 1):
+        got = engine_rung(store, DESIGN).run(program.prefix(layers).image, inputs, cycle_limit=10**5).outputs
+        assert np.array_equal(got, tensor.reshape(len(inputs), -1))
+
+
+def test_a_hang_is_an_error_that_names_the_layer(graph, inputs, store, program):
+    image, third = bytearray(program.image), HEADER_BYTES + 2 * 64
+    endless = encode({**program.layers[2].command, "groups": 60000})
+    image[third:third + 64] = endless.to_bytes(64, "little")
+    body = bytes(image[HEADER_BYTES:])
+    hanging = replace(program, image=pack_header(unpack_header(program.image), body) + body)
+    with pytest.raises(SimulationError, match=r"input 0: the run did not end: STATUS 0x0002.*layer 2\), PC 0x"):
+        check(graph, inputs, store, program=hanging)
+
+
+def test_a_corrupted_program_is_an_error_that_names_code_layer_and_place(graph, inputs, store, program):
+    image = bytearray(program.image)
+    image[HEADER_BYTES + 2 * 64 + 40] ^= 4
+    body = bytes(image[HEADER_BYTES:])
+    damaged = replace(program, image=pack_header(unpack_header(program.image), body) + body)
+    with pytest.raises(SimulationError, match=r"the engine stopped with an error: STATUS .*error BAD_CHECKSUM, "
+                                              r"layer 2\), PC 0x") as caught:
+        check(graph, inputs, store, program=damaged)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,71 @@
+"""A main job whose trainings and measurements are given: the search between them is real."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flows.search import job
+from flows.search.job import Request
+from flows.search.measure import Best
+from flows.search.point import Check, Failed, MeasuredLayer, Measurement
+from flows.search.trainings import Prepared
+from flows.search.worth import Trainings
+from sw.graph.graph import Graph, Layer, TensorType
+
+__all__ = ["digit_classifier", "small_request"]
+
+SPACE = """
+[networks]
+names = ["mlp"]
+widths = [1.0]
+weight_bits = [8]
+[hardware]
+geometries = [[1, 2, 4], [2, 4, 4]]
+requantizers = [1]
+[search]
+trials = 9
+[measure]
+points = 1
+"""
+
+
+def digit_classifier() -> Graph:
+    """Digits by a random dense layer: poor, but a network."""
+    rng = np.random.default_rng(0)
+    layer = Layer(name="fc", op="dense", output=TensorType(shape=(1, 1, 10), scale=0.1, zero_point=0),
+                  weights=rng.integers(-128, 128, (10, 64)).astype(np.int8), bias=np.zeros(10, np.int32),
+                  multiplier=np.full(10, 1 << 30, np.int32), shift=np.full(10, 9, np.int32))
+    return Graph(name="mlp", input=TensorType(shape=(8, 8, 1), scale=1 / 255, zero_point=-128), layers=(layer,))
+
+
+def measure(space: Any, store: Any, data: Any, evaluator: Any, points: Any, **options: Any) -> Best:
+    """Everything that is feasible, the first as if it had been measured."""
+    first, *others = [point for point in points if point.feasible]
+    bits = store.root.parent / "bits"
+    bits.write_bytes(b"bits")
+    layers = tuple(MeasuredLayer(name=plan.name, op=plan.op, macs=plan.macs, cycles=plan.cycles, roof=1,
+                                 bound="weights", predicted_cycles=plan.cycles)
+                   for plan in evaluator.program(first.candidate).layers)
+    check = Check(level="soc", inputs=32, mismatches=0, engine_cycles=1, predicted_cycles=1, cycles=2)
+    measured = replace(first, measurement=Measurement(metrics=replace(first.estimate, lut=9999), checks=(check,),
+                                                      layers=layers, seed=2))
+    return Best(points=(measured, *others), files={first.id: {"heddle.bit": bits}},
+                failures=(Failed(id="x", doing="routing, seed 1", reason="hung"),))
+
+
+def small_request(folder: Path, monkeypatch: Any, **prepared: Any) -> Request:
+    """For 9 designs of one network; ``prepared`` changes what came of the trainings."""
+    monkeypatch.setenv("HEDDLE_CACHE", str(folder / "store"))
+    path = folder / "mlp.npz"
+    digit_classifier().save(path)
+
+    def train_all(space, store, data, *, jobs):
+        return Prepared(**{"trainings": Trainings(plain={space.config("mlp", 1.0, 8): path}), "records": (),
+                           "feedback": None, "comparison": None, "failures": (), **prepared})
+
+    monkeypatch.setattr(job, "train_all", train_all)
+    monkeypatch.setattr(job, "measure_best", measure)
+    (folder / "space.toml").write_text(SPACE)
+    return Request(space_file=folder / "space.toml", out=folder / "out")
