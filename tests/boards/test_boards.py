@@ -1,13 +1,13 @@
 """Every board passes the same suite: whole facts, a part that the tools know, a SoC platform of its own part."""
 
 import ast
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
 import pytest
 
 from boards import BOARDS, Board, find_board
-from boards._devices import DEVICES, read_part
+from boards._devices import DEVICES
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.presets import PRESETS
 from tests.support.joined import names_with
@@ -63,29 +63,6 @@ def test_every_fact_is_used():
     assert {"bram_bits"} - read_attributes() == {"bram_bits"}, "a fact that nothing reads would be seen"
 
 
-@pytest.mark.parametrize("number, args", [
-    ("LFE5U-25F-6BG381C", ("--25k", "--package", "CABGA381", "--speed", "6")),
-    ("LFE5U-12F-7BG256I", ("--12k", "--package", "CABGA256", "--speed", "7")),
-    ("LFE5U-85F-8MG285C", ("--85k", "--package", "CSFBGA285", "--speed", "8")),
-    ("iCE40UP5K-SG48I", ("--up5k", "--package", "sg48")),
-])
-def test_a_part_number_says_device_package_and_speed(number, args):
-    assert read_part(number).nextpnr_args == args
-
-
-@pytest.mark.parametrize("number", ["LFE5U-25F", "LFE5U-26F-6BG381C", "LFE5U-25F-9BG381C", "iCE40HX8K-CT256", ""])
-def test_an_unknown_part_says_what_is_known(number):
-    with pytest.raises(SpecError, match=rf"^part '{number}': unknown; give a full part number, .*, or add its device"):
-        replace(BOARDS["ulx3s-25"], part=number)
-
-
-def test_an_up5k_has_what_its_data_sheet_says():
-    board = find_board("icebreaker")
-    assert (board.family, board.device, board.clock_in_mhz) == ("ice40", "iCE40UP5K", 12.0)
-    assert board.budget == {"lut": 5280, "ff": 5280, "dsp": 8, "bram": 30, "spram": 4}
-    assert board.flash_command("top.bin") == ["openFPGALoader", "--board", "ice40_generic", "top.bin"]
-
-
 def test_every_preset_has_its_board():
     assert {design.board for design in PRESETS.values()} <= set(BOARDS)
 
@@ -94,9 +71,3 @@ def test_unknown_board_lists_the_names():
     with pytest.raises(HeddleError, match=r"^board 'ulx3s': unknown; choose one of icebreaker, ulx3s-12, ulx3s-25"):
         find_board("ulx3s")
     assert issubclass(SpecError, HeddleError)
-
-
-def test_what_does_not_fit_is_named():
-    board = find_board("ulx3s-25")
-    assert board.shortfalls(board.budget) == []
-    assert board.shortfalls({"lut": 10, "dsp": 36, "bram": 57.0}) == ["dsp 36 of 28", "bram 57 of 56"]

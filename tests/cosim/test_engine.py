@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cosim.engine import build_simulator, run_engine, simulated_design
-from cosim.process import SimulationError, exchange
+from cosim.process import SimulationError
 from hw.emit.verilog import engine_verilog
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
@@ -142,8 +142,3 @@ def test_damaged_image_is_refused(stub):
 def test_no_inputs_is_an_empty_run(stub):
     run = run_engine(stub, image(), inputs(0))
     assert run.outputs.shape == (0, INPUT_BYTES) and run.cycles.shape == (0,) and run.counters.shape == (0, 2, 5)
-
-
-def test_missing_simulator_is_one_line(tmp_path):
-    with pytest.raises(SimulationError, match="sim: not found"):
-        exchange(tmp_path / "sim", b"", limit_s=1)

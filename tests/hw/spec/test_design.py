@@ -1,21 +1,10 @@
-import tomllib
 from dataclasses import replace
 
 import pytest
 
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
-from hw.spec.presets import PRESETS, design_from_table, load_design, to_toml
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_preset_survives_toml(name):
-    assert design_from_table(tomllib.loads(to_toml(PRESETS[name])), "x.toml") == PRESETS[name]
-
-
-def test_presets_have_the_promised_macs():
-    assert [PRESETS[name].macs_per_cycle for name in PRESETS] == [16, 32, 64, 128]
-    assert list(PRESETS) == ["up5k", "ecp5-25", "ecp5-45", "ecp5-85"]
+from hw.spec.presets import PRESETS
 
 
 @pytest.mark.parametrize("fields, text", [
@@ -81,29 +70,6 @@ def test_the_preset_is_compact_or_an_error():
     assert PRESETS["up5k"].engine == "compact"
     with pytest.raises(SpecError, match=r"^weight_bits=4: the compact engine takes"):
         replace(PRESETS["up5k"], weight_bits=4)
-
-
-def test_toml_without_an_engine_is_wide():
-    table = tomllib.loads(to_toml(PRESETS["up5k"]))
-    assert table.pop("engine") == "compact"
-    assert design_from_table(table, "old.toml") == replace(PRESETS["up5k"], engine="wide")
-
-
-def test_unknown_key_names_the_file():
-    with pytest.raises(SpecError, match=r"my.toml: unknown key 'row'; a design has engine, rows, cols"):
-        design_from_table({"row": 4}, "my.toml")
-
-
-def test_unknown_name_lists_the_presets():
-    with pytest.raises(SpecError, match=r"design 'ecp5': neither a preset \(up5k, ecp5-25, ecp5-45, ecp5-85\) nor"):
-        load_design("ecp5")
-
-
-def test_broken_toml_is_one_line(tmp_path):
-    path = tmp_path / "d.toml"
-    path.write_text("rows = = 3")
-    with pytest.raises(SpecError, match=r"d.toml: not a TOML file"):
-        load_design(str(path))
 
 
 def test_fingerprint_is_of_the_engine():

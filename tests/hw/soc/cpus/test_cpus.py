@@ -44,21 +44,6 @@ def test_facts_are_whole(cpu):
         cpu.march = "rv64gc"
 
 
-@every_cpu
-def test_a_digest_is_of_all_that_decides_the_soc(cpu):
-    assert cpu.digest == replace(cpu).digest
-    for name, value in {"litex_variant": "other", "march": "rv32e", "start": (), "cycle_csr": "other",
-                        "package": "numpy"}.items():
-        assert replace(cpu, **{name: value}).digest != cpu.digest
-
-
-def test_a_cpu_that_is_not_installed_names_the_way_out():
-    absent = replace(CPUS["serv"], package="pythondata-cpu-absent")
-    for ask in (absent.files, lambda: absent.digest):
-        with pytest.raises(HeddleError, match="^pythondata-cpu-absent: not installed; run `make setup`$"):
-            ask()
-
-
 def test_an_unknown_cpu_lists_the_names():
     with pytest.raises(SpecError, match="^cpu='arm': unknown; choose 'picorv32', 'serv', 'vexriscv'$"):
         find_cpu("arm")

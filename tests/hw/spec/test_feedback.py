@@ -1,0 +1,45 @@
+import json
+
+import pytest
+
+from hw.spec.errors import SpecError
+from hw.spec.feedback import Feedback, LatencyEntry, NoiseProfile
+
+NOISE = {"multiplier": "trunc", "weight_bits": 2, "mean": (0.0, -0.5, 0.1, 1 / 3), "variance": (0.0, 1.0, 2.0, 0.25),
+         "pairs": 1024, "simulator": "Verilator 5.48"}
+RECORD = Feedback(design="d", fingerprint=7, clock_mhz=50.0, noise=NoiseProfile(**NOISE), latency=(
+    LatencyEntry(network="mlp", width=0.5, weight_bits=8, cycles=99),))
+
+
+def test_a_record_survives_its_file(tmp_path):
+    RECORD.save(tmp_path / "feedback.json")
+    assert Feedback.load(tmp_path / "feedback.json") == RECORD
+    before = (tmp_path / "feedback.json").read_bytes()
+    RECORD.save(tmp_path / "feedback.json")
+    assert (tmp_path / "feedback.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["mean", "variance"])
+def test_noise_has_an_entry_for_every_weight(name):
+    with pytest.raises(SpecError, match=rf"^{name}: 3 entries; 2-bit weights need 4; measure the multiplier again$"):
+        NoiseProfile(**{**NOISE, name: (0.0, 1.0, 2.0)})
+
+
+@pytest.mark.parametrize("damage", [
+    lambda record: record.pop("noise"), lambda record: record["noise"].pop("mean"),
+    lambda record: record["noise"]["mean"].pop(), lambda record: record.update(more=1),
+    lambda record: record["latency"][0].pop("cycles"),
+], ids=["noise", "mean", "a mean", "more", "cycles"])
+def test_what_is_no_record_says_how_to_make_one(tmp_path, damage):
+    path = tmp_path / "feedback.json"
+    RECORD.save(path)
+    record = json.loads(path.read_text())
+    damage(record)
+    path.write_text(json.dumps(record))
+    with pytest.raises(SpecError, match=r": not a feedback record \(.*\); make one with `heddle explore`$"):
+        Feedback.load(path)
+
+
+def test_a_file_that_is_not_there_is_no_record(tmp_path):
+    with pytest.raises(SpecError, match="not a feedback record"):
+        Feedback.load(tmp_path / "gone.json")
