@@ -80,10 +80,10 @@ def test_what_depends_on_who_knows_what_is_refused(value, says):
         canonical(value)
 
 
-#: Prints the digest of a step of each kind, in a copy of the sources.
-KINDS = """
+#: In a copy of the sources: edits each file that is named, and prints the kinds of steps whose keys that moves.
+EDITS = """
 import json
-from dataclasses import replace
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +122,21 @@ steps = [
     Training(config=TrainConfig(network="mlp"), data=data), Accuracy(model=file, data=data, split="test"),
     MultiplierNoise(multiplier="trunc", weight_bits=8),
     Study(space=Space(), data=data, requirement=Requirement(), models=(file,))]
-print(json.dumps({type(step).__name__: step.digest for step in steps}))
+
+def digests():
+    return {type(step).__name__: step.digest for step in steps}
+
+
+before, moved = digests(), {}
+for name, added in json.loads(sys.argv[1]).items():
+    file = Path(name)
+    text = file.read_text()
+    file.write_text(text + added)
+    after = digests()
+    file.write_text(text)
+    moved[name] = [kind for kind in before if before[kind] != after[kind]]
+assert digests() == before
+print(json.dumps(moved))
 """
 SIMULATORS = {"ArraySimulator", "EngineSimulator", "SocSimulator"}
 #: file -> the kinds of steps whose keys an edit of it moves
@@ -149,7 +163,7 @@ MOVES = {
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A copy of the sources, and a function that gives the digests of its steps."""
+    """A copy of the sources, and a function that says which steps' keys edits of its files move."""
     root = tmp_path_factory.mktemp("copy")
     for name in ("hw", "sw", "boards", "cosim", "flows", "tests/support"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -157,38 +171,23 @@ def copy(tmp_path_factory):
     (root / "netlist").mkdir()
     (root / "netlist" / "netlist.json").write_text("{}")
 
-    def digests(prelude=""):
-        done = subprocess.run([sys.executable, "-c", prelude + KINDS], cwd=root, capture_output=True, text=True,
-                              env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"}, check=True)
-        return json.loads(done.stdout)
-    return root, digests
+    def moved(edits, *, prelude="", network="mlp"):
+        script = prelude + EDITS.replace('network="mlp"', f'network="{network}"')
+        done = subprocess.run([sys.executable, "-c", script, json.dumps(edits)], cwd=root, capture_output=True,
+                              text=True, env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"}, check=True)
+        return {name: set(kinds) for name, kinds in json.loads(done.stdout).items()}
+    return root, moved
 
 
 def test_an_edit_moves_the_keys_of_what_it_makes_and_no_others(copy):
-    root, digests = copy
-    before = digests()
-    for name, wanted in MOVES.items():
-        path = root / name
-        text = path.read_text()
-        path.write_text(text + ("\n" if path.suffix == ".json" else "\n# edited\n" if path.suffix == ".py" else "//\n"))
-        after = digests()
-        path.write_text(text)
-        assert {kind for kind in before if before[kind] != after[kind]} == wanted, name
-    assert digests() == before
+    _, moved = copy
+    added = {".json": "\n", ".py": "\n# edited\n"}
+    assert moved({name: added.get(Path(name).suffix, "//\n") for name in MOVES}) == MOVES
 
 
 def test_a_network_of_ones_own_is_a_part_of_its_trainings_key(copy):
-    root, digests = copy
+    root, moved = copy
     (root / "mine.py").write_text(
         "from sw.models import LayerSpec, network\n@network('mine')\ndef mine(shape, classes):\n"
         "    return (LayerSpec(op='dense', channels=classes, scaled=False, relu=False),)\n")
-    prelude = KINDS.replace('network="mlp"', 'network="mine"')
-    run = [sys.executable, "-c", "import mine\n" + prelude]
-    found = []
-    for line in ("", "# changed\n"):
-        with (root / "mine.py").open("a") as file:
-            file.write(line)
-        done = subprocess.run(run, cwd=root, capture_output=True, text=True, check=True,
-                              env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"})
-        found.append(json.loads(done.stdout))
-    assert {kind for kind in found[0] if found[0][kind] != found[1][kind]} == {"Training"}
+    assert moved({"mine.py": "# changed\n"}, prelude="import mine\n", network="mine") == {"mine.py": {"Training"}}
