@@ -204,8 +204,7 @@ class _Feeder:
             if cycle.row < rows:
                 self.fetched = self._fetch(block, band if command["window"] else position, cycle.ky,
                                            cycle.offset + before * command["segment_bytes"])
-            # a word stays at the single-port memory until the next fetch, and compact designs rely on it
-            word = self.fetched if cycle.row < rows or self.design.compact else self._noise()
+            word = self.fetched if cycle.row < rows or self.design.word_stays else self._noise()
             if cycle.last:
                 self._expect(block, band, group)
             self._add(cycle.step, weights[min(cycle.kept, len(weights) - 1)], word)

@@ -4,7 +4,8 @@ from amaranth import Assert, Module, Signal
 from amaranth.hdl import Assume
 from amaranth.lib import wiring
 
-from hw.gateware.engine import BusState, Engine
+from hw.gateware.bus import BusState
+from hw.gateware.engine import Engine
 from hw.gateware.scratchpad import ActivationScratchpad, WeightScratchpad
 from hw.gateware.sequencer import Sequencer
 from hw.gateware.spram import SpramScratchpad
@@ -85,10 +86,11 @@ class TicketContract(wiring.Component):
 
     - A start comes only with a bus cycle that writes ``TICKET``, at most once in it, never while the engine runs, and
       never for the ticket that was taken last. So a write that is repeated, whenever that is, starts nothing.
-    - Another ticket that is written to an idle engine is taken; by a compact design from the second idle cycle on.
+    - Another ticket that is written to an idle engine is taken; by one that keeps its
+      registers in the log from the second idle cycle on.
     - ``TICKET`` is the last one taken and ``DONE`` that of the last run that ended, and so they read; nothing else
-      changes them. So a repeated write changes nothing that can be read. A compact design answers both from a memory;
-      what is proved of it is what ``TICKET`` is compared with.
+      changes them. So a repeated write changes nothing that can be read. A design that keeps its
+      registers in the log answers both from there; what is proved of it is what ``TICKET`` is compared with.
 
     The environment keeps Wishbone's rule: a request stays as it is until it is acknowledged.
 
@@ -123,7 +125,7 @@ class TicketContract(wiring.Component):
         taken_before = Signal(32)
         done_before = Signal(32)
         ran = Signal()
-        compact = unit.design.compact
+        logged = unit.design.registers_in_log
         writes = request & bus.we & (bus.adr == number["TICKET"])
         m.d.sync += [was_running.eq(unit.running), ran.eq(was_running), taken_before.eq(taken), done_before.eq(done),
                      started.eq((started | unit.start) & ~bus.ack)]
@@ -137,15 +139,15 @@ class TicketContract(wiring.Component):
             Assert(~started | bus.ack, "a write that started was not acknowledged"),
             Assert((unit.bus_state == BusState.IDLE) | waiting, "the bus answers nobody"),
             Assert((unit.bus_state == BusState.IDLE) | (unit.bus_state == BusState.DONE) | (bus.adr << 2 >= LAYER_LOG)
-                   | ((unit.bus_state == BusState.LOG) & ~bus.we & compact), "a register takes longer than it may"),
+                   | ((unit.bus_state == BusState.LOG) & ~bus.we & logged), "a register takes longer than it may"),
             Assert(~unit.start | ~unit.running, "a start while the engine runs"),
             Assert(~unit.start | (bus.dat_w != taken), "a repeated ticket started again"),
             Assert(unit.ticket == taken, "the ticket is not the last one taken"),
         ]
         with m.If(bus.ack & bus.we & (bus.adr == number["TICKET"])):
-            m.d.comb += Assert(started | unit.running | was_running | (bus.dat_w == taken) | (ran & compact),
+            m.d.comb += Assert(started | unit.running | was_running | (bus.dat_w == taken) | (ran & logged),
                                "a new ticket was not taken")
-        if compact:
+        if logged:
             return m
         m.d.comb += Assert(unit.done == done, "done is not the ticket of the last run that ended")
         with m.If(bus.ack & ~bus.we & (bus.adr == number["TICKET"])):

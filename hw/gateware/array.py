@@ -4,7 +4,8 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.element import Modes, ProcessingElement, Token, operands
+from hw.gateware.element import Modes, Token, operands
+from hw.gateware.parts import parts
 from hw.spec.design import DesignPoint
 from hw.spec.timing import MODE_LEAD_CYCLES
 
@@ -50,7 +51,7 @@ class SystolicArray(wiring.Component):
     word : In
         ``fetch_bytes`` activations.
     shift : In(1)
-        Only in a compact design: ``totals`` move down by one place, unless finished sums replace them.
+        Where the design's ``shifts_totals``: ``totals`` move down by one place, unless finished sums replace them.
     totals : Out
         Element ``(r, c)`` at ``r * cols + c``; element ``(r, c)``'s sum is complete ``r + c // ways +
         hw.spec.timing.element_latency`` cycles after its last step was on ``step`` and stays until the next one.
@@ -71,7 +72,8 @@ class SystolicArray(wiring.Component):
         m = Module()
         rows, cols = self.design.rows, self.design.cols
         ways = self.design.ways
-        elements = [[ProcessingElement(self.design, r, c) for c in range(0, cols, ways)] for r in range(rows)]
+        element = parts(self.design).element
+        elements = [[element(self.design, r, c) for c in range(0, cols, ways)] for r in range(rows)]
         step = self.step
         modes = Signal(RowModes, name="modes0")
         m.d.comb += [modes.elements.eq(self.modes), modes.single.eq(self.single), modes.distance.eq(self.distance),
@@ -108,7 +110,7 @@ class SystolicArray(wiring.Component):
         bits = design.act_bits
         lanes_bits = design.lanes * bits
         word = self.word.as_value()
-        if design.compact and design.fetch_steps == 2:      # the word stays
+        if design.word_stays and design.fetch_steps == 2:
             return Mux(step.fresh, word[:lanes_bits], word[lanes_bits:])
         mine = word[:lanes_bits]
         if r:

@@ -6,12 +6,12 @@ from amaranth.lib.wiring import In, Out
 
 from hw.gateware.command import COMMAND
 from hw.gateware.params import ChannelMemory, ParamWord
+from hw.gateware.parts import parts
+from hw.gateware.passes import add_passes_of
 from hw.gateware.requantizer import Requantizer
-from hw.gateware.residual import ResidualBuffer
 from hw.gateware.scratchpad import write_layout
-from hw.gateware.store import Store, Tile, TileStore
+from hw.gateware.store import Tile
 from hw.spec.design import DesignPoint
-from hw.spec.requant import ADD_LEFT_SHIFT
 from hw.spec.timing import (
     DRAIN_MODES,
     DRAIN_SELECT_LATENCY,
@@ -42,13 +42,13 @@ class Drain(wiring.Component):
     totals : In
         Of the array.
     shift : Out(1)
-        Compact design: the sum in place 0 of ``totals`` is taken, and the next one wanted there.
+        Where the design's ``shifts_totals``: the sum in place 0 of ``totals`` is taken, and the next one wanted there.
     param, weights : In
         Weight words with parameters; a set comes before the first ``last`` of its block.
     residual, residual_row, word : In
         A fetched word holds what the outputs of an array row are added to; before the ``last`` of their tile.
     tile, tile_valid : In
-        Compact design: of the sequencer.
+        Of the sequencer.
     write, write_last : Out
         Outputs, for the activation scratchpad; the last ones of an array row.
     stored : In(1)
@@ -73,14 +73,13 @@ class Drain(wiring.Component):
         m = Module()
         design, command = self.design, self.command
         m.submodules.params = params = ChannelMemory(design)
-        m.submodules.store = store = (TileStore if design.compact else Store)(design)
+        m.submodules.store = store = parts(design).store(design)
         m.d.comb += [params.param.eq(self.param), params.weights.eq(self.weights), store.command.eq(command),
                      store.begin.eq(self.begin), store.stored.eq(self.stored), self.done.eq(store.done),
                      self.write_last.eq(store.write_last)]
         wiring.connect(m, wiring.flipped(self.write), store.write)
 
-        if design.compact:
-            m.d.comb += [store.tile.eq(self.tile), store.tile_valid.eq(self.tile_valid)]
+        store.follow(m, self.tile, self.tile_valid)
         start = Signal(data.StructLayout({"valid": 1, "odd": 2}), name="start0")
         m.d.comb += [start.valid.eq(self.last), start.odd.eq(self.odd)]
         issue, row, turn, odd = self._turns(m, start)
@@ -100,7 +99,14 @@ class Drain(wiring.Component):
         places = [place]
         for skew in range(spread):
             places.append(self._later(m, places[-1], 1, f"place{skew + 1}_"))
-        units = []
+        self._requantize(m, places, ages, passes, through, params, store)
+        return m
+
+    def _requantize(self, m, places, ages, passes, through, params, store):
+        """The requantizers get the chosen sums of a turn, and the store what comes of them; in a residual add sums go
+        to the first one only, further passes follow, and the store gets what comes of the last."""
+        design, command, units = self.design, self.command, []
+        spread = len(places) - 1
         for q in range(design.requantizers):
             skew = lane_skew(design, q)
             unit = Requantizer(acc_bits=32, cycles=design.requantizer_cycles, dsps=design.requantizer_dsps)
@@ -120,13 +126,21 @@ class Drain(wiring.Component):
             m.d.comb += store.outputs[q].eq(self._later(m, out, spread - skew, f"out{q}_"))
         m.d.comb += [store.valid.eq(ages[through + spread] & ~command.add), self.shift.eq(ages[1])]
         with m.If(command.add):
-            self._add(m, ages, passes, through, units, params, store)
-        return m
+            lanes = [units[lane] for lane in passes.lanes]
+            added = add_passes_of(m, design, self, ages=ages, passes=passes, through=through, lanes=lanes,
+                                  params=params)
+            for unit in units[1:]:
+                m.d.comb += unit.acc.valid.eq(0)
+            for one in added:
+                with m.If(one.valid):
+                    m.d.comb += [one.unit.acc.valid.eq(1), one.unit.acc.p.value.eq(one.value),
+                                 one.unit.acc.p.params.eq(one.params), one.unit.acc.p.add.eq(one.final)]
+            m.d.comb += [store.valid.eq(ages[passes.final + through]), store.outputs[0].eq(lanes[3].out.payload)]
 
     def _chosen(self, m, q, place):
         """The sum that requantizer ``q`` takes, a cycle after its ``place``."""
         design = self.design
-        if design.compact:
+        if design.shifts_totals:
             return self.totals[0]
         per_row = design.cols // design.requantizers
         mine = Array(self.totals[r * design.cols + t * design.requantizers + q]
@@ -220,48 +234,3 @@ class Drain(wiring.Component):
         with m.If(start.valid):
             m.d.sync += kept.eq(start.odd)
         return begins, Mux(start.valid, start.odd, kept)
-
-    def _add(self, m, ages, passes, through, units, params, store):
-        """The other passes of a residual add: both operands are scaled, then their sum."""
-        design = self.design
-        m.submodules.residual = residual = ResidualBuffer(design)
-        m.d.comb += [residual.begin.eq(self.begin), residual.arrives.eq(self.residual),
-                     residual.last_row.eq(self.command.tile_rows - 1),
-                     residual.last_column.eq(self.command.tile_cols - 1),
-                     residual.row.eq(self.residual_row), residual.word.eq(self.word),
-                     residual.take.eq(ages[passes.residual]),
-                     params.add_residual.eq(ages[passes.residual]), params.add_operand.eq(ages[passes.operand]),
-                     params.add_final.eq(ages[passes.final])]
-
-        own = Signal(signed(8))
-        total = Signal(signed(32))
-        lanes = [units[lane] for lane in passes.lanes]
-        with m.If(ages[through]):
-            m.d.sync += own.eq(lanes[0].out.payload)
-        if design.compact:      # the sum before was used by then
-            with m.If(ages[passes.residual + through] | ages[passes.operand + through]):
-                m.d.sync += total.eq(Mux(ages[passes.residual + through], lanes[1].scaled, total + lanes[2].scaled))
-        else:
-            first = Signal(signed(32))
-            with m.If(ages[passes.residual + through]):
-                m.d.sync += first.eq(lanes[1].scaled)
-            with m.If(ages[passes.operand + through]):
-                m.d.sync += total.eq(first + lanes[2].scaled)
-        held_own, held_total = own, total
-        if not design.compact:
-            held_own = Signal(signed(8))
-            held_total = Signal(signed(32))
-            m.d.sync += [held_own.eq(own), held_total.eq(total)]
-
-        for lane in range(design.requantizers):     # the first pass is in lane 0 only
-            if lane:
-                m.d.comb += units[lane].acc.valid.eq(0)
-        for number, (age, value) in enumerate(((passes.residual, residual.value << ADD_LEFT_SHIFT),
-                                               (passes.operand, held_own << ADD_LEFT_SHIFT),
-                                               (passes.final, held_total)), 1):
-            unit = lanes[number]
-            with m.If(ages[age + 1]):
-                m.d.comb += [unit.acc.valid.eq(1), unit.acc.p.value.eq(value),
-                             unit.acc.p.params.eq(params.add_channels[number - 1]),
-                             unit.acc.p.add.eq(number == 3)]
-        m.d.comb += [store.valid.eq(ages[passes.final + through]), store.outputs[0].eq(lanes[3].out.payload)]

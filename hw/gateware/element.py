@@ -9,7 +9,7 @@ from hw.gateware.memories import LUT_RAM
 from hw.gateware.multipliers import dot_product, products
 from hw.spec.design import LOCAL_WORDS, DesignPoint
 
-__all__ = ["Modes", "ProcessingElement", "Token", "operands"]
+__all__ = ["Modes", "ProcessingElement", "RowElement", "Token", "operands"]
 
 
 class Token(data.Struct):
@@ -45,9 +45,8 @@ class ProcessingElement(wiring.Component):
     ``hw.spec.timing.element_latency`` cycles after the last token was at the inputs until the next finished
     sums replace them.
 
-    In a compact design way ``w``'s weights serve a depthwise layer as they are, zero but for lane ``w``, and ``shift``
-    moves the finished sums one way down. Else in depthwise mode way ``w`` multiplies activation lane ``col + w`` by
-    weight lane ``row``; an element beyond the design's depthwise rows or columns then gives nothing of use.
+    In depthwise mode way ``w`` multiplies activation lane ``col + w`` by weight lane ``row``; an element beyond the
+    design's depthwise rows or columns then gives nothing of use. ``shift`` is not looked at.
     """
 
     def __init__(self, design: DesignPoint, row: int, col: int):
@@ -65,9 +64,6 @@ class ProcessingElement(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         design = self.design
-        if design.compact:
-            self._all_columns(m)
-            return m
         m.d.sync += [self.modes_right.eq(self.modes), self.token_right.eq(self.token),
                      self.acts_right.eq(self.acts), self.weights_down.eq(self.weights)]
         token, acts, weights = self.token_right, self._acts(), self._weights()
@@ -86,31 +82,6 @@ class ProcessingElement(wiring.Component):
             m.d.sync += dot.eq(balanced_sum(m, held, f"sum{way}_"))
             self._accumulate(m, way, summed, dot)
         return m
-
-    def _all_columns(self, m):
-        """No neighbours; operands, products and their sums are registered, inside of the multiplier blocks that can."""
-        tokens = [self.token]
-        for stage in range(4):
-            tokens.append(Signal(Token, name=f"token{stage + 1}"))
-            m.d.sync += tokens[-1].eq(tokens[-2])
-        token, finished = tokens[3], tokens[4]
-        acts, totals = [self.acts[lane] for lane in range(self.design.lanes)], []
-        # a maximum is of single products with one power of two, that of all pools
-        whole = slice(self.design.weight_bits - 2, self.design.weight_bits - 2 + self.design.act_bits)
-        for way in range(self.ways):
-            weights = [self.weights[way][lane] for lane in range(len(acts))]
-            dot = Signal(signed(self.design.product_bits), name=f"dot{way}")
-            acc = Signal(signed(self.design.acc_bits), name=f"acc{way}")
-            m.d.comb += dot.eq(dot_product(m, self.design.multiplier, acts, weights, f"product{way}"))
-            above = token.first | (dot[whole].as_signed() > acc[whole].as_signed())
-            with m.If(token.valid & (~self.modes.maximum | above)):
-                m.d.sync += acc.eq(Mux(token.first | self.modes.maximum, dot, acc + dot))
-            totals.append(acc)
-        for way, acc in enumerate(totals):
-            with m.If(finished.valid & finished.last):
-                m.d.sync += self.totals[way].eq(acc)
-            with m.Elif(self.shift):
-                m.d.sync += self.totals[way].eq(self.totals[(way + 1) % self.ways])
 
     @property
     def _depthwise(self):
@@ -199,3 +170,36 @@ class ProcessingElement(wiring.Component):
             m.d.sync += acc.eq(following)
             with m.If(summed.last):
                 m.d.sync += self.totals[way].eq(following)
+
+
+class RowElement(ProcessingElement):
+    """The elements of a whole row in one, without neighbours.
+
+    Operands, products and their sums are registered, inside of the multiplier blocks that can. Way ``w``'s weights
+    serve a depthwise layer as they are, zero but for lane ``w``, and ``shift`` moves the finished sums one way down.
+    """
+
+    def elaborate(self, platform):
+        m = Module()
+        tokens = [self.token]
+        for stage in range(4):
+            tokens.append(Signal(Token, name=f"token{stage + 1}"))
+            m.d.sync += tokens[-1].eq(tokens[-2])
+        token, finished = tokens[3], tokens[4]
+        acts, totals = [self.acts[lane] for lane in range(self.design.lanes)], []
+        whole = self.design.maximum_bits
+        for way in range(self.ways):
+            weights = [self.weights[way][lane] for lane in range(len(acts))]
+            dot = Signal(signed(self.design.product_bits), name=f"dot{way}")
+            acc = Signal(signed(self.design.acc_bits), name=f"acc{way}")
+            m.d.comb += dot.eq(dot_product(m, self.design.multiplier, acts, weights, f"product{way}"))
+            above = token.first | (dot[whole].as_signed() > acc[whole].as_signed())
+            with m.If(token.valid & (~self.modes.maximum | above)):
+                m.d.sync += acc.eq(Mux(token.first | self.modes.maximum, dot, acc + dot))
+            totals.append(acc)
+        for way, acc in enumerate(totals):
+            with m.If(finished.valid & finished.last):
+                m.d.sync += self.totals[way].eq(acc)
+            with m.Elif(self.shift):
+                m.d.sync += self.totals[way].eq(self.totals[(way + 1) % self.ways])
+        return m

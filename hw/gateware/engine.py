@@ -1,31 +1,22 @@
 """The engine: scratchpads, array, drain and sequencer behind one Wishbone region (map: ``hw.spec.registers``)."""
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal
-from amaranth.lib import enum, wiring
+from amaranth import Module, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import SystolicArray
+from hw.gateware.bus import WISHBONE, BusState, Decoder, add_answer, add_window
 from hw.gateware.command import STREAM
 from hw.gateware.drain import Drain
-from hw.gateware.log import KEPT_REGISTERS, LayerLog
+from hw.gateware.parts import parts
 from hw.gateware.scratchpad import ActivationScratchpad, WeightScratchpad
 from hw.gateware.sequencer import Sequencer
 from hw.gateware.spram import SpramScratchpad
 from hw.gateware.stream import SpramSource, WeightStream
-from hw.spec.commands import LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
-from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
 from hw.spec.timing import READ_LATENCY
 
-__all__ = ["Engine", "WISHBONE"]
-
-ADDRESS_BITS = (WINDOW_BYTES // 4 - 1).bit_length()
-
-#: Wishbone B4 classic, 32 bits wide, word addresses inside the engine's region, seen from the initiator.
-WISHBONE = wiring.Signature({
-    "cyc": Out(1), "stb": Out(1), "we": Out(1), "sel": Out(4), "adr": Out(ADDRESS_BITS), "dat_w": Out(32),
-    "dat_r": In(32), "ack": In(1),
-})
+__all__ = ["WISHBONE", "Engine"]
 
 
 def memory_port(design: DesignPoint) -> wiring.Signature:
@@ -37,14 +28,6 @@ def memory_port(design: DesignPoint) -> wiring.Signature:
     return wiring.Signature({
         "request": Out(wiring.Signature({"valid": Out(1), "ready": In(1), "payload": Out(request)})),
         "data": In(wiring.Signature({"valid": Out(1), "payload": Out(8 * design.stream_port_bytes)}))})
-
-
-class BusState(enum.Enum, shape=3):
-    IDLE = 0
-    SCRATCHPAD = 1   # waits for a cycle without a fetch
-    READ = 2         # a scratchpad's data is on its way
-    LOG = 3
-    DONE = 4
 
 
 class Engine(wiring.Component):
@@ -59,9 +42,8 @@ class Engine(wiring.Component):
     Members
     -------
     bus : In(WISHBONE)
-        In a compact design a ticket that is written in the very cycle after a run's last one is not taken.
-        A register takes 2 cycles and the layer log 4; in a compact design the log takes 3, and so does reading a
-        register. A scratchpad write takes 2 or more, a read 6 or more, up to a segment longer while the engine is busy.
+        A register takes 2 cycles, and the layer log, or a register that it keeps, 2 more than its latency. A
+        scratchpad write takes 2 or more, a read 6 or more, up to a segment longer while the engine is busy.
         Reads of a scratchpad pause a running engine for a cycle each; writes do not.
     irq : Out(1)
         High for one cycle when a run ends.
@@ -116,7 +98,7 @@ class Engine(wiring.Component):
         if design.memory == "spram":
             m.d.comb += [acts.fetch_valid.eq(sequencer.fetch_valid),
                          # the steps after the first one of a fetch
-                         acts.hold.eq(before.token.valid & ~before.fresh if design.compact else 0),
+                         acts.hold.eq(before.token.valid & ~before.fresh if design.word_stays else 0),
                          acts.write_last.eq(drain.write_last),
                          drain.stored.eq(acts.idle)]
         if design.stream_port_bytes:
@@ -157,107 +139,27 @@ class Engine(wiring.Component):
                      source.word.eq(acts.load_data)]
 
     def _bus(self, m, sequencer, acts, weights):
+        """The slave behind ``bus``; returns where the stream lies."""
         bus, state, design = self.bus, self.bus_state, self.design
-        offset = Signal(ADDRESS_BITS + 2)
-        m.d.comb += offset.eq(bus.adr << 2)
-        in_acts = (offset >= ACT_WINDOW) & (offset < WEIGHT_WINDOW)
-        in_weights = offset >= WEIGHT_WINDOW
-        in_log = (offset >= LAYER_LOG) & (offset < LAYER_LOG + 4 * LOG_WORDS * LAYER_LOG_ENTRIES)
+        where = Decoder(m, bus)
         readable = sequencer.paused
         if design.memory == "spram":     # its port has more users than the sequencer
             readable = readable & acts.idle & ~sequencer.stream_wait
-        for scratchpad, chosen in (acts, in_acts), (weights, in_weights):
-            reads = Signal()
-            writes = Signal()
-            m.d.comb += [
-                writes.eq((state == BusState.SCRATCHPAD) & bus.we & chosen),
-                scratchpad.bus_address.eq(offset[:19] if scratchpad is acts else offset[:20]),
-                scratchpad.bus_write.valid.eq(writes),
-                scratchpad.bus_write.p.address.eq(scratchpad.bus_address),
-                scratchpad.bus_write.p.data.eq(bus.dat_w),
-                scratchpad.bus_write.p.select.eq(bus.sel),
-                reads.eq((state == BusState.SCRATCHPAD) & ~bus.we & readable),
-            ]
-            m.d.sync += scratchpad.bus_read.eq(reads)
+        add_window(m, bus, state, acts, chosen=where.acts, address=where.offset[:19], readable=readable)
+        add_window(m, bus, state, weights, chosen=where.weights, address=where.offset[:20], readable=readable)
         m.d.comb += sequencer.pause.eq((state == BusState.SCRATCHPAD) & ~bus.we)
 
-        in_registers = offset < LAYER_LOG
         accepts = Signal()
-        log = LayerLog(design)
-        m.submodules.layer_log = log
+        m.submodules.layer_log = log = parts(design).log(design)
         m.d.comb += [accepts.eq((state == BusState.IDLE) & bus.cyc & bus.stb & log.ready),
                      log.write.eq(sequencer.log_write), log.write_address.eq(sequencer.log_address),
-                     log.write_data.eq(sequencer.log_data), log.address.eq(offset[2:])]
-        registers, stream_base = self._registers(m, sequencer, accepts & bus.we & in_registers, log)
-        kept = [REGISTERS[name][0] >> 2 for name in KEPT_REGISTERS] if design.compact else []
-        in_kept = in_registers & ~bus.we & Cat(bus.adr[:4] == number for number in kept).any()
-        waited = Signal(range(READ_LATENCY + 1))
-        m.d.comb += bus.ack.eq(state == BusState.DONE)
-        # what is right in the last cycle before the answer
-        m.d.sync += bus.dat_r.eq(Mux(in_weights, weights.bus_data, Mux(in_acts, acts.bus_data, Mux(
-            in_log | in_kept, log.data, registers))))
-        with m.Switch(state):
-            with m.Case(BusState.IDLE):
-                m.d.sync += waited.eq(0)
-                with m.If(accepts):
-                    m.d.sync += state.eq(Mux(in_acts | in_weights, BusState.SCRATCHPAD,
-                                             Mux(in_log | in_kept, BusState.LOG, BusState.DONE)))
-            with m.Case(BusState.SCRATCHPAD):
-                with m.If(bus.we & Mux(in_acts, acts.bus_write.ready, weights.bus_write.ready)):
-                    m.d.sync += state.eq(BusState.DONE)
-                with m.Elif(~bus.we & readable):
-                    m.d.sync += state.eq(BusState.READ)
-            with m.Case(BusState.READ):
-                m.d.sync += waited.eq(waited + 1)
-                with m.If(waited == READ_LATENCY):
-                    m.d.sync += state.eq(BusState.DONE)
-            with m.Case(BusState.LOG):
-                m.d.sync += waited.eq(waited + 1)
-                with m.If(waited == log.latency - 1):
-                    m.d.sync += state.eq(BusState.DONE)
-            with m.Case(BusState.DONE):
-                m.d.sync += state.eq(BusState.IDLE)
+                     log.write_data.eq(sequencer.log_data), log.address.eq(where.offset[2:])]
+        registers, stream_base = self._registers(m, sequencer, accepts & bus.we & where.registers, log)
+        add_answer(m, bus, state, where, accepts=accepts, acts=acts, weights=weights, readable=readable, log=log,
+                   registers=registers)
         return stream_base
 
     def _registers(self, m, sequencer, writes, log):
         """Control and status; returns the value of the addressed register and where the stream lies."""
-        bus, design = self.bus, self.design
-        ticket, done = self.ticket, self.done
-        cycles = Signal(32)
-        program = Signal.like(sequencer.program)
-        stream = Signal(design.act_bytes.bit_length() if design.memory == "spram" else 32)
-        number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
-        was_busy = Signal()
-        rests = ~was_busy & ~sequencer.busy if design.compact else ~sequencer.busy
-        m.d.sync += was_busy.eq(sequencer.busy)
-        m.d.comb += [
-            sequencer.program.eq(program),
-            sequencer.start.eq(writes & (bus.adr == number["TICKET"]) & (bus.dat_w != ticket) & rests),
-            self.irq.eq(was_busy & ~sequencer.busy),
-        ]
-        with m.If(sequencer.start):
-            m.d.sync += [ticket.eq(bus.dat_w), cycles.eq(0)]
-        with m.Elif(sequencer.busy):
-            m.d.sync += cycles.eq(cycles + 1)
-        with m.If(writes & (bus.adr == number["PROGRAM"])):
-            m.d.sync += program.eq(bus.dat_w)
-        with m.If(writes & (bus.adr == number["STREAM"])):
-            m.d.sync += stream.eq(bus.dat_w)
-
-        readable = {"STATUS": Cat(sequencer.busy, Const(0, 7), sequencer.error, sequencer.layer), "CYCLES": cycles,
-                    "PC": sequencer.pc}
-        if design.compact:
-            # a cycle later, so that the bus need not wait for the sequencer; the ticket is the same then
-            m.d.sync += log.ends.eq(self.irq)
-            m.d.comb += [log.ticket.eq(ticket), log.register.eq(bus.adr[:4]),
-                         log.register_data.eq(bus.dat_w), log.register_write.eq(sequencer.start | (writes & (
-                             (bus.adr == number["PROGRAM"]) | (bus.adr == number["STREAM"]))))]
-        else:
-            with m.If(self.irq):
-                m.d.sync += done.eq(ticket)
-            readable |= {"ID": design.fingerprint, "VERSION": VERSION, "TICKET": ticket, "DONE": done,
-                         "PROGRAM": program, "STREAM": stream}
-        value = Signal(32)
-        places = {number[name]: content for name, content in readable.items()}
-        m.d.comb += value.eq(Array(places.get(place, 0) for place in range(16))[bus.adr[:4]])
-        return value, stream
+        unit = parts(self.design).registers(self.design, self.bus, ticket=self.ticket, done=self.done, irq=self.irq)
+        return unit.add(m, sequencer, writes, log)

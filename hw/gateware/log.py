@@ -1,4 +1,4 @@
-"""The layer log: counters of the layers of the last run; in a compact design registers of the bus as well."""
+"""The layer log: counters of the layers of the last run, and perhaps registers of the bus."""
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import memory, wiring
@@ -9,11 +9,9 @@ from hw.spec.commands import LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
 from hw.spec.registers import LAYER_LOG, LOG_WORDS, REGISTERS, VERSION
 
-__all__ = ["KEPT_REGISTERS", "LayerLog"]
+__all__ = ["LayerLog", "RegisterLog"]
 
 WORDS = LOG_WORDS * LAYER_LOG_ENTRIES
-#: In a compact design register ``n`` lies in the last word of entry ``n``, which has no counter.
-KEPT_REGISTERS = ("ID", "VERSION", "TICKET", "DONE", "PROGRAM", "STREAM")
 
 
 def _number(name):
@@ -36,16 +34,17 @@ class LayerLog(wiring.Component):
         Word from the beginning of the bus's region; its content ``latency`` cycles later.
     ready : Out(1)
         In cycles without it no register is written.
-    register_write, register, register_data : In
-        Compact designs: a write to a register of ``KEPT_REGISTERS``.
-    ends, ticket : In
-        Compact designs: a run ends, and ``DONE`` becomes its ticket.
+    register_write, register, register_data, ends, ticket : In
+        For :class:`RegisterLog`.
     """
+
+    #: The block RAM may be far away from the bus.
+    latency = 2
+    #: Registers of the bus that it keeps.
+    kept: tuple[str, ...] = ()
 
     def __init__(self, design: DesignPoint):
         self.design = design
-        #: The block RAM may be far away from the bus; a compact design saves the registers.
-        self.latency = 1 if design.compact else 2
         super().__init__({
             "write": In(1), "write_address": In(range(WORDS)), "write_data": In(32),
             "address": In(range(LAYER_LOG // 2)), "data": Out(32), "ready": Out(1),
@@ -54,18 +53,40 @@ class LayerLog(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        init = [0] * WORDS
-        if self.design.compact:
-            init[_place(_number("ID"))], init[_place(_number("VERSION"))] = self.design.fingerprint, VERSION
-        m.submodules.words = storage = memory.Memory(shape=32, depth=WORDS, init=init, attrs=RAM)
+        m.submodules.words = storage = memory.Memory(shape=32, depth=WORDS, init=self._init(), attrs=RAM)
         writer, reader = storage.write_port(), storage.read_port()
-        domain = m.d.comb if self.design.compact else m.d.sync
+        domain = m.d.sync if self.latency > 1 else m.d.comb
         domain += self.data.eq(reader.data)
         m.d.comb += [reader.addr.eq(self.address), self.ready.eq(1),
                      writer.addr.eq(self.write_address), writer.data.eq(self.write_data), writer.en.eq(self.write)]
-        if self.design.compact:
-            self._registers(m, writer, reader)
+        self._registers(m, writer, reader)
         return m
+
+    def _init(self):
+        return [0] * WORDS
+
+    def _registers(self, m, writer, reader):
+        """What else uses the memory."""
+
+
+class RegisterLog(LayerLog):
+    """With registers of the bus: number ``n`` lies in the last word of entry ``n``, which has no counter.
+
+    Members
+    -------
+    register_write, register, register_data : In
+        A write to a register of ``kept``.
+    ends, ticket : In
+        A run ends, and ``DONE`` becomes its ticket.
+    """
+
+    latency = 1
+    kept = ("ID", "VERSION", "TICKET", "DONE", "PROGRAM", "STREAM")
+
+    def _init(self):
+        init = super()._init()
+        init[_place(_number("ID"))], init[_place(_number("VERSION"))] = self.design.fingerprint, VERSION
+        return init
 
     def _registers(self, m, writer, reader):
         """They share the ports with the counters, and are cleared after a reset."""

@@ -4,7 +4,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["LoopCounter"]
+__all__ = ["LoopCounter", "SmallLoopCounter"]
 
 
 class LoopCounter(wiring.Component):
@@ -13,30 +13,25 @@ class LoopCounter(wiring.Component):
     Members
     -------
     total : In(bits)
-        Passes of the loop that begins with ``restart``, or with ``advance`` in the last pass; not 0. Of a ``small``
-        counter it is constant from ``restart`` on.
+        Passes of the loop that begins with ``restart``, or with ``advance`` in the last pass; not 0.
     restart : In(1)
         The first pass begins in the next cycle.
     advance : In(1)
         The next pass begins in the next cycle.
     first, last : Out(1)
-        Of the running pass; registers, but for ``last`` of a ``small`` counter, which compares.
+        Of the running pass; registers.
     next_last : Out(1)
-        Whether the pass that ``advance`` begins is a last one; not of a ``small`` counter.
+        Whether the pass that ``advance`` begins is a last one.
     left : Out(bits)
-        Passes behind the running one; not of a ``small`` counter.
+        Passes behind the running one.
     """
 
-    def __init__(self, bits: int, *, small: bool = False):
-        self.small = small
+    def __init__(self, bits: int):
         super().__init__({"total": In(bits), "restart": In(1), "advance": In(1), "first": Out(1), "last": Out(1),
                           "next_last": Out(1), "left": Out(bits)})
 
     def elaborate(self, platform):
         m = Module()
-        if self.small:
-            self._count_up(m)
-            return m
         single = Signal()
         m.d.comb += [single.eq(self.total == 1),
                      self.next_last.eq(Mux(self.last, single, self.left == 1))]
@@ -47,7 +42,15 @@ class LoopCounter(wiring.Component):
             m.d.sync += [self.first.eq(1), self.last.eq(single), self.left.eq(self.total - 1)]
         return m
 
-    def _count_up(self, m):
+
+class SmallLoopCounter(LoopCounter):
+    """The same with fewer registers: it counts up and compares.
+
+    ``total`` is constant from ``restart`` on and ``last`` no register; nobody looks at ``next_last`` and ``left``.
+    """
+
+    def elaborate(self, platform):
+        m = Module()
         count = Signal.like(self.left, init=1)
         m.d.comb += self.last.eq(count == self.total)
         with m.If(self.advance):
@@ -56,3 +59,4 @@ class LoopCounter(wiring.Component):
             m.d.sync += count.eq(1)
         with m.If(self.restart):
             m.d.sync += self.first.eq(1)
+        return m

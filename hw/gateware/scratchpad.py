@@ -193,8 +193,7 @@ class WeightScratchpad(wiring.Component):
         line = Signal(24)
         m.d.sync += line.eq(Mux(self.bus_read, self.bus_address >> 2 + bank_bits, self.address >> part_bits))
         part, lane = self.address[:part_bits], self.bus_address[2:2 + bank_bits]
-        # a compact design has no registers behind the memory, but in front of it, where there are fewer bits
-        behind = 0 if design.compact else 2
+        behind = design.weight_stages_behind
         for stage in range(READ_LATENCY - 2 - behind):
             line = _registered(m, line, f"line{stage}")
         for stage in range(READ_LATENCY - min(1, behind)):

@@ -1,19 +1,19 @@
 """The sequencer: fetches a program and runs its layers, block by block and tile by tile."""
 
-from amaranth import Array, Cat, Module, Mux, Signal, signed, unsigned
+from amaranth import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import Step
-from hw.gateware.command import COMMAND, STREAM, gather, use_whole_tiles
-from hw.gateware.counters import CounterMemory, CounterRegisters
+from hw.gateware.command import COMMAND, STREAM
 from hw.gateware.params import ParamWord
+from hw.gateware.parts import parts
 from hw.gateware.scratchpad import Fetch, weight_address_bits
 from hw.gateware.store import Tile
 from hw.gateware.tiles import TileLoops
-from hw.spec.commands import COMMAND_FIELDS, COUNTERS, ERRORS, LAYER_LOG_ENTRIES, MAGIC, OPCODES
+from hw.spec.commands import COUNTERS, ERRORS, LAYER_LOG_ENTRIES, MAGIC, OPCODES
 from hw.spec.design import DesignPoint
-from hw.spec.fields import command_fields, counts
+from hw.spec.fields import counts
 from hw.spec.timing import DRAIN_MODES, LOG_CYCLES, READ_LATENCY, command_words, longest_spacing, settle_cycles
 
 __all__ = ["Sequencer"]
@@ -86,8 +86,8 @@ class Sequencer(wiring.Component):
 
     def __init__(self, design: DesignPoint):
         self.design = design
-        #: The command as it is in memory. In a compact design some fields are in use after that.
-        self.held = Signal(COMMAND, reset_less=design.compact)
+        #: The command as it is in memory; some fields may be in use after that.
+        self.held = Signal(COMMAND, reset_less=parts(design).command.reset_less)
         word = self._word = unsigned(weight_address_bits(design))
         super().__init__({
             "start": In(1), "program": In(word), "busy": Out(1), "error": Out(8), "pc": Out(word), "layer": Out(16),
@@ -122,13 +122,7 @@ class Sequencer(wiring.Component):
         self.local_row = Signal(4)
         self.last_row = Signal(4)            # of the array that is in use
 
-        # Where the block's first pixel lies, and the outputs of block, tile and row, to which a residual is added. A
-        # compact design uses up the command's own fields; it has one row, which is where its tile is.
-        self.block_address = self.held.in_start if design.compact else Signal(24, name="block_address")
-        self.block_x = Signal(signed(18))
-        self.residual_block = self.held.out_base if design.compact else Signal(24, name="residual_block")
-        self.residual_tile = Signal(24)
-        self.residual_address = self.residual_tile if design.compact else Signal(24, name="residual_address")
+        self.places = parts(design).addresses(self.held)
 
         # Cycles that pass between tiles, until the drain is free, and between blocks, until the SPRAM is.
         longest = longest_spacing(design)
@@ -142,7 +136,7 @@ class Sequencer(wiring.Component):
         m = Module()
         damaged = self._hold_command(m)
         self.tiles = tiles = TileLoops(m, self.design, self.command, begin=self.begin, issues=self.issues)
-        tiles.nest(m, self.block_address, self.block_x)
+        tiles.nest(m, self.places.block_address, self.places.block_x)
         m.d.comb += self.set_ends.eq(self.count == self.design.param_words - 1)
         tiles.count_phases(m)
         self._keep_distance(m)
@@ -174,15 +168,11 @@ class Sequencer(wiring.Component):
         if design.stream_port_bytes:
             with m.If(command.stream & (self.pointer + 1 == self.ring_end)):
                 m.d.comb += self.next_pointer.eq(self.ring_first)
-        self.gathered, damaged = gather(m, design, self.held, reads=state == State.FETCH, begin=self.count == 0,
-                                        weights=self.weights, layer=self.layer)
+        self.words = words = parts(design).command(design, self.held)
+        self.gathered, damaged = words.gather(m, reads=state == State.FETCH, begin=self.count == 0,
+                                              weights=self.weights, layer=self.layer)
         m.d.comb += self.stream_command.as_value().eq(self.gathered.as_value())
-        fields = command_fields(design)
-        for name in COMMAND_FIELDS:
-            field, bits = self.gathered[name], fields.get(name, 0)
-            m.d.comb += command[name].eq(field if bits == len(field) else field[:bits])
-        if design.compact:
-            use_whole_tiles(m, design, command)
+        words.take(m, self.gathered, command)
         m.d.comb += self.settled.eq(self.settle_left == 0)
         m.d.comb += [self.busy.eq(state != State.IDLE),
                      self.stream_wait.eq((state == State.BLOCK) & command.stream & self.settled)]
@@ -209,11 +199,8 @@ class Sequencer(wiring.Component):
     def _register_outputs(self, m):
         """What goes out beside fetches and steps: weights, parameters, the elements' own weights, finished tiles."""
         state = self.state
-        if self.design.compact:
-            tiles = self.tiles
-            m.d.comb += [self.tile_valid.eq(self.issues & tiles.tile_ends), self.tile.address.eq(self.residual_tile),
-                         self.tile.last_block.eq(tiles.last_block),
-                         self.tile.ends.eq(tiles.last_group & tiles.last_band & tiles.last_block)]
+        self.places.tell(m, self.tile, self.tile_valid, ends=self.issues & self.tiles.tile_ends,
+                         loops=self.tiles.loops)
         m.d.sync += [self.weight_address.eq(self.pointer), self.begin.eq(0), self.step.odd.eq(self.block),
                      self.param.valid.eq((state == State.PARAMS) | (state == State.ADD)),
                      self.param.add.eq(state == State.ADD), self.param.index.eq(self.count),
@@ -228,9 +215,7 @@ class Sequencer(wiring.Component):
             place = Mux(self.command.window, self.tiles.taps.y, self.tiles.kept_steps)
             m.d.sync += self.step.token.tap.eq(Mux(state == State.LOCAL, self.local_tap, place))
         with m.If(state == State.RESIDUAL):
-            m.d.sync += self.fetch.address.eq(self.residual_address)
-            if not self.design.compact:      # there is only row 0
-                m.d.sync += self.step.token.row.eq(self.count)
+            self.places.read_row(m, self.fetch.address, self.step.token.row, self.count)
         m.d.sync += self.fetch.raw.eq(state == State.RESIDUAL)
 
     def _next_command(self, m):
@@ -238,8 +223,7 @@ class Sequencer(wiring.Component):
 
     def _start_tile(self, m):
         m.d.sync += [self.to_wait.eq(self.spacing), self.count.eq(0), self.tiles.kept_steps.eq(0)]
-        if not self.design.compact:
-            m.d.sync += self.residual_address.eq(self.residual_tile)
+        self.places.begin_tile(m)
         with m.If(self.command.add):
             m.d.sync += self.state.eq(State.RESIDUAL)
         with m.Else():
@@ -250,15 +234,14 @@ class Sequencer(wiring.Component):
 
     def _end_tile(self, m):
         command, last_group, last_band = self.command, self.tiles.last_group, self.tiles.last_band
-        following = self.residual_tile + Mux(last_group, command.out_band_bytes, command.out_group_bytes)
-        m.d.sync += self.residual_tile.eq(following)
+        following = self.places.tile + Mux(last_group, command.out_band_bytes, command.out_group_bytes)
+        self.places.end_tile(m, following)
         m.d.comb += [self.tiles.loops["group"].advance.eq(1), self.tiles.loops["band"].advance.eq(last_group),
                      self.tiles.loops["block"].advance.eq(last_group & last_band)]
         with m.If(~last_group | ~last_band):
             m.d.sync += self.pointer.eq(self.block_pointer)
             self._start_tile(m)
-            if not self.design.compact:
-                m.d.sync += self.residual_address.eq(following)
+            self.places.jump(m, following)
         with m.Else():
             self._end_block(m)
 
@@ -268,13 +251,8 @@ class Sequencer(wiring.Component):
         if design.memory == "spram":
             settles = Array(settle_cycles(design, depthwise=depthwise, add=add) for depthwise, add in DRAIN_MODES)
             m.d.sync += self.settle_left.eq(Mux(self.tiles.last_block, 0, settles[Cat(command.add, command.depthwise)]))
-        next_residual = self.residual_block + command.out_block_bytes
-        m.d.sync += [self.block.eq(self.block + 1), self.state.eq(Mux(self.tiles.last_block, State.DRAIN, State.BLOCK)),
-                     self.block_address.eq(self.block_address + command.block_bytes),
-                     self.block_x.eq(self.block_x + command.block_bytes),
-                     self.residual_block.eq(next_residual)]
-        if not design.compact:
-            m.d.sync += self.residual_tile.eq(next_residual)
+        m.d.sync += [self.block.eq(self.block + 1), self.state.eq(Mux(self.tiles.last_block, State.DRAIN, State.BLOCK))]
+        self.places.end_block(m, command)
 
     def _idle(self, m):
         m.d.sync += self.pointer.eq(self.program)
@@ -298,12 +276,11 @@ class Sequencer(wiring.Component):
     def _decode(self, m, damaged):
         self._check_command(m, damaged)
         design, command = self.design, self.command
-        if not design.compact:
-            m.d.sync += self.block_address.eq(command.in_start)
-        m.d.sync += [self.block.eq(0), self.count.eq(0), self.param_row.eq(0), self.block_x.eq(command.first_x_bytes)]
-        if not design.compact:
-            m.d.sync += [self.residual_tile.eq(command.out_base), self.residual_block.eq(command.out_base)]
-        with m.If(command.opcode[0] if design.compact else command.opcode == OPCODES["LAYER"]):
+        self.places.begin_inputs(m, command)
+        m.d.sync += [self.block.eq(0), self.count.eq(0), self.param_row.eq(0),
+                     self.places.block_x.eq(command.first_x_bytes)]
+        self.places.begin_outputs(m, command)
+        with m.If(self.words.is_layer(command)):
             m.d.sync += self.pointer.eq(Mux(command.stream, self.ring_pointer, command.weight_base)
                                         if design.stream_port_bytes else command.weight_base)
         if design.stream_port_bytes:
@@ -343,8 +320,7 @@ class Sequencer(wiring.Component):
     def _block(self, m):
         design, command = self.design, self.command
         m.d.sync += [self.count.eq(0), self.param_row.eq(0)]
-        if design.compact:
-            m.d.sync += self.residual_tile.eq(self.residual_block)
+        self.places.begin_block(m)
         with m.If(~self.settled):
             m.d.sync += self.settle_left.eq(self.settle_left - 1)
         ready = self.settled & ~self.paused & (
@@ -384,8 +360,7 @@ class Sequencer(wiring.Component):
 
     def _residual(self, m):
         m.d.sync += self.count.eq(self.count + 1)
-        if not self.design.compact:
-            m.d.sync += self.residual_address.eq(self.residual_address + self.command.out_row_bytes)
+        self.places.next_row(m, self.command)
         with m.If(self.count == self.last_row):
             self._start_steps(m)
 
@@ -419,7 +394,7 @@ class Sequencer(wiring.Component):
 
     def _count(self, m):
         """Count each cycle of a layer once; while they are logged the counters rest, then they start from zero."""
-        m.submodules.counters = counters = CounterMemory() if self.design.compact else CounterRegisters()
+        m.submodules.counters = counters = parts(self.design).counters()
         m.d.comb += [counters.clear.eq(self.state == State.IDLE), counters.log.eq(self.state == State.LOG),
                      counters.layer.eq(self.layer), self.log_write.eq(counters.write),
                      self.log_address.eq(counters.address), self.log_data.eq(counters.data)]

@@ -46,6 +46,9 @@ class Store(wiring.Component):
         self.design = design
         super().__init__(_members(design))
 
+    def follow(self, m, tile, tile_valid):
+        """In the module around it: where the sequencer says that tiles are; it knows itself."""
+
     def elaborate(self, platform):
         m = Module()
         design, command = self.design, self.command
@@ -134,7 +137,7 @@ class Tile(data.Struct):
 
 
 class TileStore(wiring.Component):
-    """The same for a compact design, whose sequencer knows where the tiles are stored.
+    """The same where the sequencer tells where the tiles are stored, for an array of one row that is used whole.
 
     Members
     -------
@@ -145,6 +148,10 @@ class TileStore(wiring.Component):
     def __init__(self, design: DesignPoint):
         self.design = design
         super().__init__({**_members(design), "tile": In(Tile), "tile_valid": In(1)})
+
+    def follow(self, m, tile, tile_valid):
+        """In the module around it: look at the sequencer's tiles."""
+        m.d.comb += [self.tile.eq(tile), self.tile_valid.eq(tile_valid)]
 
     def elaborate(self, platform):
         m = Module()

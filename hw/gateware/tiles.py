@@ -1,19 +1,15 @@
 """What the sequencer does in a tile: in every cycle one activation fetch and one step."""
 
-from amaranth import Array, Module, Mux, Signal, Value, signed
+from amaranth import Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 
 from hw.gateware.array import Step
-from hw.gateware.loop import LoopCounter
+from hw.gateware.parts import parts
 from hw.gateware.scratchpad import Fetch
 from hw.gateware.walker import Pixel, Taps, WindowWalker
 from hw.spec.design import DesignPoint
 
 __all__ = ["TileLoops"]
-
-
-def _at_least(value: Value, least: Value) -> Value:
-    return Mux(value > least, value, least)
 
 
 class TileLoops:
@@ -49,14 +45,14 @@ class TileLoops:
         self.last_phase = Signal()
         self.tile_ends = Signal()
         self.kept_steps = Signal(4)
-        self.loops = {name: LoopCounter(command[f"{name}s"].shape().width, small=design.compact)
+        self.loops = {name: parts(design).loop(command[f"{name}s"].shape().width)
                       for name in ("group", "band", "block")}
         self.last_group, self.last_band, self.last_block = (loop.last for loop in self.loops.values())
         for name, loop in self.loops.items():
             m.submodules[f"{name}s"] = loop
             m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(begin)]
         m.submodules.walker = self.walker = WindowWalker()
-        m.submodules.taps = self.taps = Taps(small=design.compact)
+        m.submodules.taps = self.taps = Taps(parts(design).loop)
         self.single = command.depthwise | command.broadcast
         self.steps = Mux(self.taps.row_ends, command.tail_steps, command.segment_steps)
 
@@ -70,16 +66,9 @@ class TileLoops:
 
     def count_phases(self, m: Module) -> None:
         """See the end of a segment."""
-        command, taps = self.command, self.taps
-        if self.design.compact:
-            m.d.comb += self.last_phase.eq(self.single | (self.phase + 1 == self.steps))
-        else:
-            m.submodules.phases = self.phases = phases = LoopCounter(5)
-            m.d.comb += [
-                phases.total.eq(Mux(self.single, 1,
-                                    Mux(taps.next_row_ends, _at_least(command.tail_steps, command.tile_rows),
-                                        _at_least(command.segment_steps, command.tile_rows)))),
-                phases.restart.eq(self.begin), self.last_phase.eq(phases.last)]
+        self.phases = parts(self.design).phases(self.design, phase=self.phase, last_phase=self.last_phase,
+                                                single=self.single, steps=self.steps)
+        self.phases.count(m, self.command, self.taps, self.begin)
 
     def issue(self, m: Module, fetch: Fetch, fetch_valid: Signal, step: Step, *, residual: Value) -> Value:
         """Register this phase's ``fetch`` and ``step``; returns whether it reads a word of weights.
@@ -106,21 +95,10 @@ class TileLoops:
 
     def _fetch_pixel(self, m, fetches, fetch, fetch_valid, residual):
         """The fetch of this phase's row; rows keep their pixels from the first tap on."""
-        design, command, walker, taps = self.design, self.command, self.walker, self.taps
+        command, walker, taps = self.command, self.walker, self.taps
         pixel = Signal(Pixel)
-        advances = Signal()
-        row = self.phase[:max(1, (design.rows - 1).bit_length())]
-        if design.compact:
-            m.d.comb += [pixel.eq(walker.pixel), walker.advance.eq(self.issues & taps.last & self.last_phase)]
-        else:
-            kept = Array(Signal(Pixel, name=f"pixel{r}") for r in range(design.rows))
-            m.d.comb += [
-                advances.eq(taps.first & fetches & (~command.window | self.loops["group"].first)),
-                pixel.eq(Mux(advances, walker.pixel.as_value(), kept[row].as_value())),
-                walker.advance.eq(self.issues & advances),
-            ]
-            with m.If(self.issues & advances):
-                m.d.sync += kept[row].eq(walker.pixel)
+        self.phases.place(m, pixel, walker, taps, issues=self.issues,
+                          moves=taps.first & fetches & (~command.window | self.loops["group"].first))
         y = Signal(signed(17))
         m.d.sync += [fetch.address.eq(pixel.address + taps.address), fetch.x.eq(pixel.x + taps.x),
                      y.eq(pixel.y + taps.y), fetch_valid.eq((self.issues & fetches) | residual)]
@@ -131,7 +109,6 @@ class TileLoops:
         with m.If(self.issues):
             m.d.sync += self.phase.eq(Mux(self.last_phase, 0, self.phase + 1))
             m.d.comb += self.taps.advance.eq(self.last_phase)
-            if not self.design.compact:
-                m.d.comb += self.phases.advance.eq(1)
+            self.phases.advance(m)
             with m.If(self.phase < self.steps):
                 m.d.sync += self.kept_steps.eq(self.kept_steps + 1)

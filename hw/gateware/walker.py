@@ -52,6 +52,11 @@ class WindowWalker(wiring.Component):
 class Taps(wiring.Component):
     """Counts through the taps of a tile: segments of a kernel row, kernel rows; with ``window`` the other way round.
 
+    Parameters
+    ----------
+    counter
+        The kind of its two loops.
+
     Members
     -------
     command : In
@@ -66,7 +71,7 @@ class Taps(wiring.Component):
     first, last : Out(1)
         Of the tile's segments.
     row_ends, next_row_ends : Out(1)
-        The segment is the last of its kernel row; the one that ``advance`` goes to is (not with ``small`` counters).
+        The segment is the last of its kernel row; the one that ``advance`` goes to is (not with ``SmallLoopCounter``).
     multiplies : Out(1)
         The segment completes pixels (``window``: it is of the last column).
     begins_sum : Out(1)
@@ -75,14 +80,14 @@ class Taps(wiring.Component):
         From here on the rest is as long as a tile that is not its band's first.
     """
 
-    def __init__(self, *, small: bool = False):
+    def __init__(self, counter: type[LoopCounter] = LoopCounter):
         super().__init__({
             "command": In(COMMAND), "begin": In(1), "advance": In(1), "ends_band": In(1), "first_tile": In(1),
             "address": Out(24), "x": Out(signed(18)), "y": Out(8), "first": Out(1), "last": Out(1),
             "row_ends": Out(1), "next_row_ends": Out(1), "multiplies": Out(1), "begins_sum": Out(1),
             "spacing": Out(1)})
         #: Loops over segments and kernel rows, the other way round with ``window``; where the outer one's pass began.
-        self.inner, self.outer = (LoopCounter(8, small=small) for _ in range(2))
+        self.inner, self.outer = (counter(8) for _ in range(2))
         self.start = Signal(24)
 
     def elaborate(self, platform):

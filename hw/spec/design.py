@@ -200,14 +200,59 @@ class DesignPoint:
         return self.depthwise_taps > 1 or self.dataflow == "weight"
 
     @property
-    def compact(self) -> bool:
-        """Built for size: one array row whose columns work in the same cycle, and one requantizer, of some cycles."""
+    def ways(self) -> int:
+        """Neighbouring columns in one processing element."""
+        return self.cols if self.engine == "compact" else MULTIPLIERS[self.multiplier].ways
+
+    @property
+    def element_stages(self) -> int:
+        """Clock cycles from operands at a processing element to their finished sum. Memories inside it take one of
+        them, and so do multiplier blocks with registers of their own."""
+        return 5 if self.has_local_memory or self.engine == "compact" else 4
+
+    @property
+    def shifts_totals(self) -> bool:
+        """A row's finished sums move past the requantizer, which takes them as they come, instead of being selected."""
         return self.engine == "compact"
 
     @property
-    def ways(self) -> int:
-        """Neighbouring columns in one processing element."""
-        return self.cols if self.compact else MULTIPLIERS[self.multiplier].ways
+    def selects_channels(self) -> bool:
+        """In a depthwise layer an element takes one lane, its channel's; else all, with weights of 0 for the others."""
+        return self.engine == "wide"
+
+    @property
+    def compares_steps(self) -> bool:
+        """A segment ends where its steps are counted up to its length; else they are counted down from it."""
+        return self.engine == "compact"
+
+    @property
+    def maximum_bits(self) -> slice:
+        """Bits of a sum, signed, that decide which is the largest."""
+        if self.engine == "wide":
+            return slice(0, self.product_bits)
+        # a maximum is of single products with one power of two, that of all pools
+        return slice(self.weight_bits - 2, self.weight_bits - 2 + self.act_bits)
+
+    @property
+    def tail_cols_bits(self) -> int:
+        """Low bits of the command's ``tail_cols`` that decide which outputs are stored."""
+        return self.cols.bit_length() if self.engine == "wide" else 5
+
+    @property
+    def word_stays(self) -> bool:
+        """The activation memory gives a fetched word until the next fetch."""
+        return self.engine == "compact"
+
+    @property
+    def weight_stages_behind(self) -> int:
+        """Of the registers on the way from a weight's address to the array, those behind the memory. It is far from
+        the array where it is large; a small design has them in front of it, where there are fewer bits."""
+        return 0 if self.engine == "compact" else 2
+
+    @property
+    def registers_in_log(self) -> bool:
+        """The bus's registers that the engine does not need lie in the layer log's memory."""
+        return self.engine == "compact"
 
     @property
     def depthwise_rows(self) -> int:

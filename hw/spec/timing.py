@@ -40,9 +40,8 @@ def requantize_latency(design: DesignPoint) -> int:
 
 
 def element_latency(design: DesignPoint) -> int:
-    """Processing element: last operands to finished sum; memories inside it take a cycle,
-    and so do multiplier blocks with registers of their own."""
-    return 5 if design.has_local_memory or design.compact else 4
+    """Processing element: last operands to finished sum."""
+    return design.element_stages
 
 
 def command_words(design: DesignPoint) -> int:
@@ -92,7 +91,7 @@ def _reads(design: DesignPoint, mode: DrainTurns) -> Iterator[tuple[int, int]]:
         turn, lane = divmod(column, mode.columns)
         yield (row + column // design.ways,
                (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane)
-               + (DRAIN_SELECT_LATENCY if design.compact else 0))
+               + (DRAIN_SELECT_LATENCY if design.shifts_totals else 0))
 
 
 @cache

@@ -280,11 +280,11 @@ def _tap_words(operator: Operator, design: DesignPoint, tile: Tile, uniform: boo
     blocks, kernel_rows, kernel_cols = weights.shape[:3]
     words = np.zeros((blocks, kernel_rows * kernel_cols, design.cols, design.lanes), np.int8)
     taps = weights.reshape(blocks, kernel_rows * kernel_cols, tile.rows, tile.cols)
-    if design.compact:      # activation lane c goes to all columns
+    if design.selects_channels:     # element (r, c) takes lane r of column c's slice
+        words[:, :, :tile.cols, :tile.rows] = taps.transpose(0, 1, 3, 2)
+    else:                           # activation lane c goes to all columns
         for col in range(tile.cols):
             words[:, :, col, col] = taps[:, :, 0, col]
-    else:                   # element (r, c) takes lane r of column c's slice
-        words[:, :, :tile.cols, :tile.rows] = taps.transpose(0, 1, 3, 2)
     if uniform:
         words = words[:, :1]
     return join(_depthwise_params(operator, design, tile), weight_words(words, design))

@@ -66,8 +66,8 @@ class _Layer:
             -(-command["tile_cols"] // design.requantizers) * design.requantizers)
         #: One step a segment, one word for all rows.
         self.single = bool(command["depthwise"] or command["broadcast"])
-        #: Elements take their own channels in a depthwise layer; a compact engine's weights are 0 for the others.
-        self.own_channels = command["depthwise"] and design.engine == "wide"
+        #: Elements take their own channels only.
+        self.own_channels = command["depthwise"] and design.selects_channels
 
     def run(self, words: Words, wait: Callable[[int], None] | None) -> None:
         command = self.command
@@ -89,8 +89,8 @@ class _Layer:
             self._store(acc, params, add, block)
 
     def _check_ends(self) -> None:
-        """A compact engine counts the steps of a segment and compares; others know how many are left."""
-        if self.design.engine == "wide" or self.single:
+        """Steps that are counted up to a number that the counter does not reach have no end."""
+        if not self.design.compares_steps or self.single:
             return
         for name in ("segment_steps", "tail_steps") if self.command["segments"] > 1 else ("tail_steps",):
             if not 1 <= self.command[name] <= phases(self.design):
@@ -176,24 +176,24 @@ class _Layer:
     def _largest(self, acts: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """With ``maximum``: of ``acts`` (tile, row, step, lane) and ``weights`` (step, column, lane).
 
-        A wide engine's elements add where they take no part in depthwise layers. A compact one compares the bits that
-        an activation fills when it is multiplied by the largest power of two, as pools do.
+        Elements that choose channels in depthwise layers add where they take no part in them.
         """
         design = self.design
         rows, cols = acts.shape[1], weights.shape[1]
         column = np.arange(cols) // design.ways * design.ways
         compares = (np.arange(rows)[:, None] < design.depthwise_rows) & (column < design.depthwise_cols)
+        if not design.selects_channels:
+            compares[:] = True
+        bits = design.maximum_bits
         acc = np.zeros((self.tiles, rows, cols), np.int64)
         for number in range(len(weights)):
             dot = matmul(acts[:, :, number], weights[number].T, self.dropped)
             if not number:
                 acc = dot
-            elif design.engine == "compact":
-                low = design.weight_bits - 2
-                above = _signed(dot >> low, design.act_bits) > _signed(acc >> low, design.act_bits)
-                acc = np.where(above, dot, acc)
             else:
-                acc = np.where(compares, np.maximum(acc, dot), acc + dot)
+                above = _signed(dot >> bits.start, bits.stop - bits.start) > _signed(acc >> bits.start,
+                                                                                      bits.stop - bits.start)
+                acc = np.where(compares, np.where(above, dot, acc), acc + dot)
         return acc
 
     def _depthwise(self, words: Words, block: int) -> tuple[np.ndarray, Params]:
@@ -291,9 +291,7 @@ class _Layer:
         else:
             there = (row < command["tail_rows"]) | (group != command["groups"] - 1)
             short = np.full((1, 1), last_block)
-        tail = command["tail_cols"]
-        if design.engine == "wide":
-            tail &= (1 << design.cols.bit_length()) - 1
+        tail = command["tail_cols"] & (1 << design.tail_cols_bits) - 1
         exists = there & (column < np.where(short, tail, command["tile_cols"]))
         return address, np.broadcast_to(exists, (self.tiles, rows, cols))
 

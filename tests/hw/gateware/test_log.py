@@ -1,8 +1,8 @@
-"""The layer log, and the registers that a compact design keeps in it."""
+"""The layer log, and the registers that may be kept in it."""
 
 import pytest
 
-from hw.gateware.log import KEPT_REGISTERS, LayerLog
+from hw.gateware.log import LayerLog, RegisterLog
 from hw.spec.commands import COUNTERS, LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
 from hw.spec.presets import PRESETS
@@ -32,9 +32,9 @@ def test_registers_have_words_that_no_counter_has():
     assert len(COUNTERS) < LOG_WORDS and max(WORD.values()) < LAYER_LOG_ENTRIES
 
 
-@pytest.mark.parametrize("design", [COMPACT, DesignPoint()])
-def test_counters_are_read_where_they_were_written(design):
-    dut = LayerLog(design)
+@pytest.mark.parametrize("kind, design", [(RegisterLog, COMPACT), (LayerLog, DesignPoint())])
+def test_counters_are_read_where_they_were_written(kind, design):
+    dut = kind(design)
     words = {entry * LOG_WORDS + number: 100 * entry + number for entry in (0, 1, LAYER_LOG_ENTRIES - 1)
              for number in range(len(COUNTERS))}
 
@@ -54,7 +54,7 @@ def test_counters_are_read_where_they_were_written(design):
 
 def test_registers_are_kept():
     """What was written, who it is, the ticket of the run that ended; counters written meanwhile wait for nothing."""
-    dut = LayerLog(COMPACT)
+    dut = RegisterLog(COMPACT)
     written = {"TICKET": 0x12345678, "PROGRAM": 4, "STREAM": 0x1F000}
 
     async def bench(ctx):
@@ -78,7 +78,7 @@ def test_registers_are_kept():
         assert not ctx.get(dut.ready)
         await ctx.tick()
         ctx.set(dut.write, 0)
-        found = {name: await read(ctx, dut, WORD[name]) for name in KEPT_REGISTERS}
+        found = {name: await read(ctx, dut, WORD[name]) for name in RegisterLog.kept}
         assert found == {**written, "DONE": written["TICKET"], "ID": COMPACT.fingerprint, "VERSION": VERSION}
 
     simulate(dut, bench)

@@ -2,14 +2,14 @@ import random
 
 import pytest
 
-from hw.gateware.loop import LoopCounter
+from hw.gateware.loop import LoopCounter, SmallLoopCounter
 from tests.support.simulate import simulate
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("small", [False, True])
-def test_a_loop_tells_its_first_and_last_pass(small):
-    unit, rng = LoopCounter(4, small=small), random.Random(1)
+@pytest.mark.parametrize("kind", [LoopCounter, SmallLoopCounter])
+def test_a_loop_tells_its_first_and_last_pass(kind):
+    unit, rng, small = kind(4), random.Random(1), kind is SmallLoopCounter
 
     async def bench(ctx):
         total = 3

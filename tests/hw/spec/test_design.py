@@ -60,7 +60,8 @@ COMPACT = {"engine": "compact", "rows": 1, "cols": 4, "lanes": 4, "memory": "spr
                          "or set engine='wide'"),
 ])
 def test_what_does_not_go_with_the_compact_engine(fields, text):
-    assert DesignPoint(**COMPACT).compact and not DesignPoint(**{**COMPACT, **fields, "engine": "wide"}).compact
+    assert DesignPoint(**COMPACT).ways == DesignPoint(**COMPACT).cols
+    assert DesignPoint(**{**COMPACT, **fields, "engine": "wide"}).engine == "wide"
     with pytest.raises(SpecError) as caught:
         DesignPoint(**{**COMPACT, **fields})
     assert str(caught.value) == text

@@ -49,7 +49,7 @@ def tiles(design, depthwise):
 def reads(design, depthwise, add, rows=0, cols=0):
     """Of each element: when its sum is there and when it is read, in cycles behind element 0's sum."""
     mode = drain_turns(design, depthwise=depthwise, add=add, rows=rows, cols=cols)
-    lag = drain_lag_cycles(design, turns=mode.turns, add=add) + (DRAIN_SELECT_LATENCY if design.compact else 0)
+    lag = drain_lag_cycles(design, turns=mode.turns, add=add) + (DRAIN_SELECT_LATENCY if design.shifts_totals else 0)
     ways = design.ways
     for row in range(mode.rows):
         for column in range(mode.width):
