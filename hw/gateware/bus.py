@@ -1,5 +1,7 @@
 """Parts of the engine's Wishbone slave; each adds to the engine's own module."""
 
+from collections.abc import Collection
+
 from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
@@ -41,9 +43,9 @@ class Decoder:
         self.registers = offset < LAYER_LOG
         self._bus = bus
 
-    def kept(self, log: LayerLog) -> Value:
-        """A register is read that the log keeps."""
-        numbers = [REGISTERS[name][0] >> 2 for name in log.kept]
+    def reads(self, names: Collection[str]) -> Value:
+        """One of these registers is addressed, and not written."""
+        numbers = [REGISTERS[name][0] >> 2 for name in names]
         return self.registers & ~self._bus.we & Cat(self._bus.adr[:4] == number for number in numbers).any()
 
 
@@ -68,7 +70,7 @@ def add_answer(m: Module, bus: wiring.PureInterface, state: Signal, where: Decod
                acts: wiring.Component, weights: wiring.Component, readable: Value, log: LayerLog,
                registers: Value) -> None:
     """From an accepted request to its answer: the states that it passes, and what ``dat_r`` is."""
-    in_kept = where.kept(log)
+    in_kept = where.reads(log.kept)
     waited = Signal(range(READ_LATENCY + 1))
     m.d.comb += bus.ack.eq(state == BusState.DONE)
     # what is right in the last cycle before the answer
