@@ -6,8 +6,9 @@ from typing import Any
 from boards import Board
 from flows.estimate.resources import calibrated_for, estimate_resources
 from flows.fpga.bitstream import BITSTREAM
+from flows.fpga.buildable import check_buildable
 from flows.fpga.firmware import FIRMWARE
-from flows.fpga.implement import Implementation, check_resident, implement
+from flows.fpga.implement import Implementation, implement
 from flows.run.files import write_json, write_whole
 from flows.run.progress import advance, work
 from flows.run.store import open_store
@@ -42,7 +43,7 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
     design, board = load_target(design_name, board_name)
     model = load_model(model_name, weight_bits=design.weight_bits)
     program = compile_graph(model.graph, design)
-    check_resident(program)
+    check_buildable(program, board)
     check_clock(design, board, clock_mhz)
     store = open_store()
     with work(f"building for {board.name}", 1):

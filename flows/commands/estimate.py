@@ -5,6 +5,7 @@ from typing import Any
 
 from flows.estimate.program import DEFAULT_CLOCK_MHZ, estimate_program
 from flows.estimate.resources import calibrated_for
+from flows.fpga.buildable import obstacles
 from flows.train.model import load_model
 from hw.soc.target import load_target
 from sw.compiler import compile_graph
@@ -16,7 +17,8 @@ COUNTED = ("lut", "ff", "dsp", "bram")
 
 def estimate_model(name: str, design_name: str, board_name: str | None = None) -> dict[str, Any]:
     """The document of ``heddle estimate``. Without a resource model of such a SoC there are cycles, at the clock of the
-    board's oscillator, and None for the rest.
+    board's oscillator, and None for the rest. ``fits`` is whether it can be built, as far as is known, and ``reasons``
+    say why not.
 
     Raises
     ------
@@ -31,6 +33,10 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
     else:
         metrics = {"clock_mhz": board.clock_in_mhz, "latency_s": program.cycles / (board.clock_in_mhz * 1e6)}
     used: dict[str, Any] = {kind: metrics.get(kind) for kind in COUNTED}
+    reasons = obstacles(program, board)
+    if calibrated:
+        reasons += [f"board {board.name!r}: {short}; choose a larger one or a smaller design"
+                    for short in board.shortfalls(used)]
     return {
         "model": name, "design": design_name, "board": board.name, "cycles": program.cycles, "macs": program.macs,
         "utilization": program.utilization,
@@ -38,4 +44,4 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
                    for layer in program.layers],
         "resources": {**used, "spram": 0 if calibrated else None}, "fmax_mhz": metrics.get("fmax_mhz"),
         "clock_mhz": metrics["clock_mhz"], "latency_s": metrics["latency_s"], "energy_j": metrics.get("energy_j"),
-        "fits": not board.shortfalls(used) if calibrated else None}
+        "fits": not reasons if calibrated or reasons else None, "reasons": reasons}

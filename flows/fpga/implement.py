@@ -14,11 +14,9 @@ from flows.run.progress import tell
 from flows.run.store import Store
 from hw.soc.generate import SocFiles
 from hw.spec.design import DesignPoint
-from hw.spec.errors import HeddleError
 from sw.compiler import Program
-from sw.firmware.protocol import NO_MEMORY
 
-__all__ = ["SEEDS", "Implementation", "check_resident", "implement"]
+__all__ = ["SEEDS", "Implementation", "implement"]
 
 SEEDS = (1, 2, 3, 4, 5)          # of the placer, tried in this order
 
@@ -52,13 +50,6 @@ class Implementation:
         tell("packing")
         return Bitstream(textcfg=self.routed.textcfg, image=program.image, memory_bytes=self.design.weight_bytes,
                          word_bits=self.design.weight_port_bits).value(store)
-
-
-def check_resident(program: Program) -> None:
-    """Raises HeddleError if weights stream from a memory outside: the SoC has none for them yet."""
-    if program.streamed_bytes and program.design.memory != "spram":
-        raise HeddleError(f"{program.graph.name}: {program.streamed_bytes} bytes of its weights stream on this design; "
-                          f"{NO_MEMORY}")
 
 
 def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float, *,

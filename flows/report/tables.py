@@ -34,6 +34,10 @@ def show_estimate(document: Document, display: Display) -> None:
     if document["fits"] is None:
         display.line(f"no resource model for {document['board']}; synthesize, as `heddle bench --section fabric` does")
         return
+    for reason in document["reasons"]:
+        display.line(f"cannot be built: {reason}")
+    if document["fmax_mhz"] is None:
+        return
     used = ", ".join(f"{number(value)} {name}" for name, value in document["resources"].items() if value)
     display.line(f"about {used} on {document['board']}: {'fits' if document['fits'] else 'does not fit'}")
     if document["energy_j"] is not None:

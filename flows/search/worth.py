@@ -7,6 +7,7 @@ from pathlib import Path
 from boards import find_board
 from flows.estimate.memories import fit_memories
 from flows.estimate.program import estimate_program
+from flows.fpga.buildable import check_buildable
 from flows.run.store import Store
 from flows.search.point import Metrics, Point
 from flows.search.space import Candidate, Space
@@ -65,6 +66,7 @@ class Evaluator:
         board = find_board(candidate.board)
         try:
             program = self.program(candidate)
+            check_buildable(program, board)
             estimate = estimate_program(program, board, self.space.hardware.clock_mhz)
             metrics = Metrics(accuracy=self.accuracy(candidate), **asdict(estimate))
         except HeddleError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from boards import Board
-from flows.fpga.implement import check_resident
+from flows.fpga.buildable import check_buildable
 from flows.run.store import Store
 from flows.verify.compare import VerifyReport
 from flows.verify.rungs import Case, Rung
@@ -75,7 +75,7 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray,
         raise HeddleError("level 'array': writes no waves; trace the level engine")
     program = program or compile_graph(graph, design)
     if level == "soc" and rung is None:
-        check_resident(program)
+        check_buildable(program, board)
     tensors = run(graph, inputs, design)
     case = Case(program=program, inputs=inputs, tensors=tensors, thorough=thorough,
                 answers=tensors[-1] if outputs is None else outputs.reshape(tensors[-1].shape))

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import copyfile
 
-from boards import BOARDS, Board, check_design
+from boards import Board, check_design
 from hw.emit.cfu import cfu_verilog
 from hw.emit.verilog import engine_verilog
 from hw.soc.cpus import find_cpu
+from hw.soc.target import check_board
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.soc import BAUD, MemoryMap
@@ -20,7 +21,6 @@ __all__ = ["CLOCK_MHZ", "NO_ENGINE", "TOP", "SocFiles", "generate", "load_soc"]
 
 TOP = "heddle_soc"
 FACTS = "soc.facts.json"
-FAMILY = "ecp5"              # the one that there is a platform for
 CFU_FILE, ENGINE_FILE = "Cfu.v", "heddle_engine.v"
 #: In place of the engine's Verilog: a SoC without one. Its region reads as zeros.
 NO_ENGINE = """module heddle_engine(
@@ -78,9 +78,7 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
         If the firmware is missing or larger than the ROM, the CPU is not installed, or LiteX fails.
     """
     memory = memory or MemoryMap()
-    if board.family != FAMILY:
-        able = ", ".join(name for name, other in BOARDS.items() if other.family == FAMILY)
-        raise SpecError(f"board {board.name!r}: no SoC can be made for the {board.family} yet; choose one of {able}")
+    check_board(board)
     check_design(design, board)
     cpu = find_cpu(design.cpu)
     if min(memory.engine.origin, memory.io.origin) < cpu.uncached_base:

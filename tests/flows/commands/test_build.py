@@ -6,7 +6,8 @@ import pytest
 
 from boards import BOARDS
 from flows.commands.build import build_to
-from flows.fpga.implement import Implementation, check_resident
+from flows.fpga.buildable import check_buildable
+from flows.fpga.implement import Implementation
 from flows.fpga.netlist import Netlist
 from flows.fpga.routing import Clock, Routed
 from flows.report.tables import show_build
@@ -37,7 +38,7 @@ def test_a_program_that_streams_is_not_for_the_soc_yet(tmp_path):
     with pytest.raises(HeddleError, match=refused):
         verify(wide_dense(), STREAMING, level="soc", inputs=np.zeros((1, 1, 1, 256), np.int8),
                board=BOARDS["ulx3s-25"], store=Store(tmp_path / "store"))
-    check_resident(compile_graph(wide_dense(), replace(STREAMING, weight_bytes=16384)))
+    check_buildable(compile_graph(wide_dense(), replace(STREAMING, weight_bytes=16384)), BOARDS["ulx3s-25"])
 
 
 @pytest.mark.parametrize("design, refused", [

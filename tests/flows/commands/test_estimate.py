@@ -1,11 +1,15 @@
+import re
+from dataclasses import replace
+
 from boards import BOARDS
 from flows.commands.estimate import estimate_model
 from flows.estimate.program import DEFAULT_CLOCK_MHZ, estimate_program
+from flows.fpga.buildable import obstacles
 from flows.report.tables import show_estimate
 from flows.report.terminal import Display
-from hw.spec.presets import PRESETS
+from hw.spec.presets import PRESETS, to_toml
 from sw.compiler import compile_graph
-from tests.support.dense import even_dense
+from tests.support.dense import STREAMING, even_dense, wide_dense
 
 
 def test_an_estimate_without_a_resource_model_has_cycles(tmp_path, capsys):
@@ -13,17 +17,18 @@ def test_an_estimate_without_a_resource_model_has_cycles(tmp_path, capsys):
     document = estimate_model(str(tmp_path), "up5k")
     assert document["cycles"] == compile_graph(even_dense(), PRESETS["up5k"]).cycles
     assert document["latency_s"] == document["cycles"] / 12e6
-    assert document["fits"] is document["fmax_mhz"] is document["energy_j"] is None
+    assert document["fmax_mhz"] is document["energy_j"] is None
+    assert document["fits"] is False and document["reasons"][0].startswith("board 'icebreaker': no SoC can be made for")
     assert set(document["resources"].values()) == {None}
     show_estimate(document, Display())
-    assert "no resource model for icebreaker; synthesize" in capsys.readouterr().err
+    assert "cannot be built: board 'icebreaker': no SoC" in capsys.readouterr().err
 
 
 def test_the_document_keeps_the_contract_and_is_what_the_model_says(tmp_path):
     even_dense().save(tmp_path / "model.npz")
     document = estimate_model(str(tmp_path), "ecp5-25", "ulx3s-85")
     assert list(document) == ["model", "design", "board", "cycles", "macs", "utilization", "layers", "resources",
-                              "fmax_mhz", "clock_mhz", "latency_s", "energy_j", "fits"]
+                              "fmax_mhz", "clock_mhz", "latency_s", "energy_j", "fits", "reasons"]
     program = compile_graph(even_dense(), PRESETS["ecp5-25"])
     found = estimate_program(program, BOARDS["ulx3s-85"], DEFAULT_CLOCK_MHZ)
     assert (document["board"], document["cycles"], document["macs"]) == ("ulx3s-85", program.cycles, program.macs)
@@ -37,4 +42,20 @@ def test_the_document_keeps_the_contract_and_is_what_the_model_says(tmp_path):
 
 def test_a_design_that_is_too_large_does_not_fit(tmp_path):
     even_dense().save(tmp_path / "model.npz")
-    assert estimate_model(str(tmp_path), "ecp5-85", "ulx3s-12")["fits"] is False
+    document = estimate_model(str(tmp_path), "ecp5-85", "ulx3s-12")
+    assert document["fits"] is False
+    assert any(re.fullmatch(r"board 'ulx3s-12': \w+ \d+ of \d+; choose a larger one or a smaller design", reason)
+               for reason in document["reasons"])
+
+
+def test_what_build_refuses_does_not_fit_and_is_said_in_the_same_words(tmp_path, capsys):
+    wide_dense().save(tmp_path / "model.npz")
+    (tmp_path / "design.toml").write_text(to_toml(STREAMING))
+    document = estimate_model(str(tmp_path), str(tmp_path / "design.toml"))
+    assert document["fits"] is False
+    assert document["reasons"] == obstacles(compile_graph(wide_dense(), STREAMING), BOARDS["ulx3s-25"])
+    show_estimate(document, Display())
+    assert "cannot be built: wide: " in capsys.readouterr().err
+    (tmp_path / "design.toml").write_text(to_toml(replace(STREAMING, weight_bytes=16384)))
+    document = estimate_model(str(tmp_path), str(tmp_path / "design.toml"))
+    assert (document["fits"], document["reasons"]) == (True, [])
