@@ -264,7 +264,7 @@ private:
 
 struct Request {
     uint32_t inputs, image_bytes, id, program, input_address, input_bytes, output_address, output_bytes, layers,
-        cycle_limit, traced, traffic, stalls, stream_offset, stream_bytes, stream_address,
+        cycle_limit, traced, traffic, stalls, stream_offset, stream_bytes, stream_address, stream_start,
         any_end;  // an error is no failure
 };
 
@@ -280,7 +280,7 @@ void upload(Bench& bench, const Request& request, const std::vector<uint8_t>& im
     bench.write(REG_PROGRAM, request.program);
     if (!request.stream_bytes) return;
     const uint8_t* streamed = &image[request.stream_offset];
-    bench.write(REG_STREAM, request.stream_address);
+    bench.write(REG_STREAM, request.stream_address + request.stream_start);
     if (STREAM_BYTES) {
         bench.memory.content = streamed;
         bench.memory.base = request.stream_address;

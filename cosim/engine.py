@@ -10,6 +10,7 @@ from its initial values and is never reset, and products of exact multiplier kin
 
 import re
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from cosim.verilate import verilate
 from hw.emit.verilog import engine_verilog
 from hw.spec.commands import COUNTERS, ERRORS
 from hw.spec.design import DesignPoint
-from hw.spec.image import unpack_header
+from hw.spec.image import ENGINE, Call, unpack_calls, unpack_header
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, WEIGHT_WINDOW, WINDOW_BYTES
 from hw.spec.stream import MEMORY_LATENCY_CYCLES
+from sw.golden.kernels import run_call, sources_of
 
 __all__ = ["EngineEnd", "EngineRun", "build_engine", "build_engine_bench", "build_simulator", "run_engine",
            "run_engine_bench", "run_to_any_end", "simulated_design"]
@@ -52,10 +54,10 @@ MEMORY_PORTS = """,
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EngineRun:
-    """What the engine gave for N inputs to a program of L layers."""
+    """What the engine, and golden between its runs, gave for N inputs to a program of L layers."""
 
     outputs: np.ndarray          # int8 (N, output_bytes)
-    cycles: np.ndarray           # int64 (N,): the engine's CYCLES register, start to done
+    cycles: np.ndarray           # int64 (N,): the engine's CYCLES register, start to done, of all its runs together
     counters: np.ndarray         # int64 (N, L, 5): its layer log, in the order of hw.spec.commands.COUNTERS
     simulated_cycles: int        # all clock cycles, uploads and reads included
     cpu_s: float                 # processor time of the simulation, without the process's start
@@ -132,18 +134,22 @@ def _wrapper(stream_bytes: int) -> str:
 def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit: int = CYCLE_LIMIT,
                limit_s: float = 3600, traffic: int = 0, stalls: int = 0, trace: Path | None = None,
                traced_input: int = 0) -> EngineRun:
-    """Upload a model image once and run it for every input, without a reset between them.
+    """Upload a model image and run it for every input, without a reset between them.
+
+    The golden functions do what the image leaves to the CPU. Where the engine runs several times in an inference, it
+    makes each run for all inputs before the next one.
 
     Parameters
     ----------
     directory : what :func:`build_engine` returned.
     image : a model image (``hw.spec.image``); its header says where input and output are.
     inputs : int8 (N, ...), ``input_bytes`` each.
-    cycle_limit : clock cycles that one inference may take.
-    limit_s : seconds that the whole run may take.
+    cycle_limit : clock cycles that one run of the engine may take.
+    limit_s : seconds that the simulation of a run may take.
     traffic : if not 0, the seed of bus accesses while the engine runs; the outputs are the same, the cycles are not.
     stalls : if not 0, the seed of pauses of the memory outside, where weights stream from there; likewise.
-    trace : VCD file for the waves of input number ``traced_input``; needs a simulator built with ``trace``.
+    trace : VCD file for the waves of input number ``traced_input``; needs a simulator built with ``trace``. The second
+        run of the engine in an inference has a file of its own, ``NAME_2.vcd``, and so on.
 
     Raises
     ------
@@ -159,23 +165,78 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
     if inputs.dtype != np.int8 or size != header["input_bytes"]:
         raise ValueError(f"inputs are {inputs.dtype} of {size} elements; the model image takes int8 of "
                          f"{header['input_bytes']}")
-    request = struct.pack("<17I", len(inputs), len(image), header["fingerprint"], header["program"],
-                          header["input_address"], header["input_bytes"], header["output_address"],
-                          header["output_bytes"], header["layers"], cycle_limit,
-                          traced_input if trace else 0xFFFFFFFF, traffic, stalls, header["stream_offset"],
-                          header["stream_bytes"], header["stream_address"], 0)
-    answer = exchange(directory / "sim", request + image + inputs.tobytes(), limit_s=limit_s,
-                      arguments=[trace.resolve()] if trace else [])
+    runs: list[EngineRun] = []
+
+    def run(call: Call, given: slice, data: np.ndarray, wanted: slice) -> np.ndarray:
+        request = struct.pack(
+            "<18I", len(inputs), len(image), header["fingerprint"], call.run["program"], given.start,
+            given.stop - given.start, wanted.start, wanted.stop - wanted.start, call.run["layers"], cycle_limit,
+            traced_input if trace else 0xFFFFFFFF, traffic, stalls, header["stream_offset"], header["stream_bytes"],
+            header["stream_address"], call.run["stream_start"], 0)
+        waves = [_waves(trace, len(runs)).resolve()] if trace else []
+        runs.append(_read(exchange(directory / "sim", request + image + data.tobytes(), limit_s=limit_s,
+                                   arguments=waves), call.run["layers"], wanted.stop - wanted.start, cycle_limit))
+        return runs[-1].outputs
+
+    outputs = _follow(image, inputs.reshape(len(inputs), size), run)
+    none, nothing = np.zeros(len(inputs), np.int64), np.zeros((len(inputs), 0, len(COUNTERS)), np.int64)
+    return EngineRun(outputs=outputs, cycles=np.sum([none, *(part.cycles for part in runs)], axis=0),
+                     counters=np.concatenate([nothing, *(part.counters for part in runs)], axis=1),
+                     simulated_cycles=sum(part.simulated_cycles for part in runs),
+                     cpu_s=sum(part.cpu_s for part in runs))
+
+
+def _waves(file: Path, run: int) -> Path:
+    """Each run of the engine has a file of its own."""
+    return file if run == 0 else file.with_stem(f"{file.stem}_{run + 1}")
+
+
+def _follow(image: bytes, inputs: np.ndarray,
+            run: Callable[[Call, slice, np.ndarray, slice], np.ndarray]) -> np.ndarray:
+    """Make the calls of an image, those of the CPU with the golden functions; int8 ``(N, output_bytes)``.
+
+    ``run`` makes a run of the engine: it puts int8 ``(N, ...)`` into a part of the activation scratchpad first, and
+    gives another part back. What lives beside the tensors that these calls read and write is put there anew.
+    """
+    header = unpack_header(image)
+    calls = unpack_calls(image, header["calls_offset"])
+    memory = np.zeros((len(inputs), header["act_bytes"]), np.int8)
+    given = slice(header["input_address"], header["input_address"] + header["input_bytes"])
+    answer = slice(header["output_address"], header["output_address"] + header["output_bytes"])
+    memory[:, given] = inputs
+    for index, call in enumerate(calls):
+        if call.runner == ENGINE:
+            wanted = _read_behind(calls[index + 1:], memory.shape[1], answer)
+            memory[:, wanted] = run(call, given, memory[:, given], wanted)
+        else:
+            for one in memory:
+                run_call(call, one)
+        given = slice(0, memory.shape[1])
+    return memory[:, answer]
+
+
+def _read_behind(calls: Sequence[Call], act_bytes: int, answer: slice) -> slice:
+    """What is needed of the activation scratchpad before these calls are made."""
+    if not calls:
+        return answer
+    if any(call.runner == ENGINE for call in calls):
+        return slice(0, act_bytes)
+    starts, ends = zip(*sources_of(calls), strict=True)
+    return slice(min(starts), max(ends))
+
+
+def _read(answer: bytes, layers: int, output_bytes: int, cycle_limit: int) -> EngineRun:
+    """One run of the engine for each input, from the simulator's answer."""
     failure, count, status, done, run_cycles, pc, outside, _, simulated, cpu_s = ANSWER.unpack_from(answer)
     if failure:
         what = FAILURES[failure] + (f", at {outside:#x}" if outside else "")
         raise SimulationError("engine simulation", f"input {count}: {what}",
                               detail=_registers(status, done, run_cycles, pc, cycle_limit), repeats=True)
-    entries = 1 + header["layers"] * len(COUNTERS)
+    entries = 1 + layers * len(COUNTERS)
     logs = np.frombuffer(answer, "<u4", count * entries, ANSWER.size).reshape(count, entries).astype(np.int64)
-    outputs = np.frombuffer(answer, np.int8, count * header["output_bytes"], ANSWER.size + 4 * logs.size)
-    return EngineRun(outputs=outputs.reshape(count, header["output_bytes"]), cycles=logs[:, 0],
-                     counters=logs[:, 1:].reshape(count, header["layers"], len(COUNTERS)),
+    outputs = np.frombuffer(answer, np.int8, count * output_bytes, ANSWER.size + 4 * logs.size)
+    return EngineRun(outputs=outputs.reshape(count, output_bytes), cycles=logs[:, 0],
+                     counters=logs[:, 1:].reshape(count, layers, len(COUNTERS)),
                      simulated_cycles=simulated, cpu_s=cpu_s)
 
 
@@ -191,7 +252,7 @@ class EngineEnd:
 
 
 def run_to_any_end(directory: Path, image: bytes, act: bytes, *, cycle_limit: int) -> EngineEnd:
-    """Run an image's program, legal or not, on a whole activation memory; stop at ``cycle_limit`` cycles.
+    """Run an image's one program, legal or not, on a whole activation memory; stop at ``cycle_limit`` cycles.
 
     Parameters are those of :func:`run_engine`; ``act`` holds what streams from there as well. Zeros at its end are not
     uploaded: the simulated memory begins with them.
@@ -204,9 +265,10 @@ def run_to_any_end(directory: Path, image: bytes, act: bytes, *, cycle_limit: in
         If ``image`` is damaged.
     """
     header, given = unpack_header(image), act.rstrip(b"\0")
-    request = struct.pack("<17I", 1, len(image), header["fingerprint"], header["program"], 0, len(given), 0,
+    call, = unpack_calls(image, header["calls_offset"])
+    request = struct.pack("<18I", 1, len(image), header["fingerprint"], call.run["program"], 0, len(given), 0,
                           len(act), 0, cycle_limit, 0xFFFFFFFF, 0, 0, header["stream_offset"], header["stream_bytes"],
-                          header["stream_address"], 1)
+                          header["stream_address"], call.run["stream_start"], 1)
     answer = exchange(directory / "sim", request + image + given, limit_s=600)
     failure, _, status, _, _, pc, *_ = ANSWER.unpack_from(answer)
     busy = FAILURES[failure] == "the run did not end"
@@ -236,13 +298,15 @@ def run_engine_bench(directory: Path, image: bytes, inputs: np.ndarray, *, seed:
 
     Raises SimulationError if a run does not end, ends with an error, or ``irq`` did not come once for each run.
     """
-    header = unpack_header(image)
-    answer = run_bench(directory, "heddle_engine", "cosim.engine_bench", {
-        "image": np.frombuffer(image, np.uint8), "inputs": inputs.reshape(len(inputs), -1), "seed": np.array(seed),
-        "program": np.array(header["program"]), "input": np.array(header["input_address"]),
-        "output": np.array(header["output_address"]), "output_bytes": np.array(header["output_bytes"])})
-    for index, (status, irqs) in enumerate(zip(answer["status"].tolist(), answer["irqs"].tolist(), strict=True)):
-        if irqs != 1 or status & 0xFF01:
-            raise SimulationError("engine bench", f"input {index}", detail=f"STATUS {status:#010x}, irq came {irqs} "
-                                  f"times and should once", repeats=True)
-    return answer["outputs"]
+    def run(call: Call, given: slice, data: np.ndarray, wanted: slice) -> np.ndarray:
+        answer = run_bench(directory, "heddle_engine", "cosim.engine_bench", {
+            "image": np.frombuffer(image, np.uint8), "inputs": data, "seed": np.array(seed),
+            "program": np.array(call.run["program"]), "input": np.array(given.start),
+            "output": np.array(wanted.start), "output_bytes": np.array(wanted.stop - wanted.start)})
+        for index, (status, irqs) in enumerate(zip(answer["status"].tolist(), answer["irqs"].tolist(), strict=True)):
+            if irqs != 1 or status & 0xFF01:
+                raise SimulationError("engine bench", f"input {index}", detail=f"STATUS {status:#010x}, irq came "
+                                      f"{irqs} times and should once", repeats=True)
+        return answer["outputs"]
+
+    return _follow(image, inputs.reshape(len(inputs), -1), run)

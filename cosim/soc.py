@@ -63,12 +63,13 @@ class Talk:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SocRun:
-    """What the SoC gave for N inputs to a program of L layers."""
+    """What the SoC gave for N inputs to a program of L layers on the engine and K calls of the CPU."""
 
     outputs: np.ndarray          # int8 (N, output_bytes)
     cycles: np.ndarray           # int64 (N,): the CPU's, from the input in memory to the output in memory
-    engine_cycles: np.ndarray    # int64 (N,): of those, the engine's run
-    layer_cycles: np.ndarray     # int64 (N, L)
+    engine_cycles: np.ndarray    # int64 (N,): of those, the engine's runs
+    layer_cycles: np.ndarray     # int64 (N, L): the engine's
+    kernel_cycles: np.ndarray    # int64 (N, K): the CPU's
     info: Info                   # of firmware, engine and model image
     simulated_cycles: int        # all clock cycles, from reset on
     wall_s: float                # simulation only, without the process's start
@@ -219,4 +220,6 @@ def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_l
         engine_cycles=np.array([result.engine_cycles for result in results], np.int64),
         layer_cycles=np.array([result.layer_cycles for result in results], np.int64)
         .reshape(len(results), info.header["layers"]),
+        kernel_cycles=np.array([result.kernel_cycles for result in results], np.int64).reshape(len(results), -1)
+        if results else np.zeros((0, 0), np.int64),
         info=info, simulated_cycles=done.simulated_cycles, wall_s=done.wall_s)

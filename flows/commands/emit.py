@@ -39,7 +39,7 @@ def emit_to(model_name: str, design_name: str, out: Path) -> dict[str, Any]:
            if find_cpu(design.cpu).custom else {}),
         "heddle_config.h": (c_header(design=design), "C header: registers, windows, limits"),
         IMAGE: (program.image, "program and weights: " + (
-            f"the first {len(program.image) - program.streamed_bytes} bytes for the start of the weight window, the "
+            f"the first {program.resident_bytes} bytes for the start of the weight window, the "
             "rest for the memory that weights stream from" if program.streamed_bytes
             else "for the start of the weight window")),
         "program.json": (to_json(image_listing(program)), "the program for people: commands, tensors, cycles"),
@@ -61,4 +61,6 @@ def image_listing(program: Program) -> dict[str, Any]:
         "input": asdict(program.input), "output": asdict(program.output),
         "layers": [{"name": layer.name, "op": layer.op, "macs": layer.macs, "cycles": layer.cycles,
                     "output": asdict(layer.output), "command": dict(layer.command)}
-                   for layer in program.layers]}
+                   for layer in program.layers],
+        "kernels": [{"name": kernel.name, "op": kernel.op, "output": asdict(kernel.output),
+                     "words": list(kernel.call.words)} for kernel in program.kernels]}

@@ -7,7 +7,7 @@ import numpy as np
 
 from cosim.array import run_array
 from flows.verify.compare import LayerReport, Mismatch, differences
-from flows.verify.images import terms_of
+from flows.verify.images import kernel_reports, terms_of
 from flows.verify.rungs import TRAFFIC_SEED, Case, Findings
 from hw.spec.errors import HeddleError
 from sw.compiler.channels import pooling_scale
@@ -34,7 +34,8 @@ class ArrayRung:
         layers = tuple(LayerReport(name=plan.name, op=plan.op, macs=plan.macs, cycles=None,
                                    predicted_cycles=plan.cycles, counters=None, predicted_counters=terms_of(plan))
                        for plan in case.program.layers)
-        return Findings(mismatches=mismatches, first=first, cycles=(), engine_cycles=(), layers=layers)
+        return Findings(mismatches=mismatches, first=first, cycles=(), engine_cycles=(), layers=layers,
+                        kernels=kernel_reports(case.program))
 
     def trace(self, case: Case, first: Mismatch | None, file: Path) -> None:
         raise HeddleError("level 'array': writes no waves; trace the level engine")

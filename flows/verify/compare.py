@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LayerReport", "Mismatch", "VerifyReport", "differences"]
+__all__ = ["KernelReport", "LayerReport", "Mismatch", "VerifyReport", "differences"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,15 @@ class LayerReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KernelReport:
+    """One layer that the CPU runs, and its cycles with the first input; None at a level without a CPU."""
+
+    name: str
+    op: str
+    cycles: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifyReport:
     """What a rung gave; ``document()`` is the ``--json`` of the command."""
 
@@ -55,7 +64,8 @@ class VerifyReport:
     cycles: tuple[int, ...]
     engine_cycles: tuple[int, ...]
     predicted_cycles: int
-    layers: tuple[LayerReport, ...]
+    layers: tuple[LayerReport, ...]       # what the engine runs
+    kernels: tuple[KernelReport, ...] = ()    # what the CPU runs
 
     @property
     def ok(self) -> bool:

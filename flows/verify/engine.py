@@ -1,4 +1,4 @@
-"""The rung ``engine``: the engine alone, in the fast harness."""
+"""The rung ``engine``: the engine alone, in the fast harness; golden does what the compiler leaves to the CPU."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from flows.verify.compare import LayerReport, Mismatch, differences
+from flows.verify.compare import KernelReport, LayerReport, Mismatch, differences
 from flows.verify.rungs import TRAFFIC_SEED, Case, Findings
 from hw.spec.commands import COUNTERS
 from sw.compiler import LayerPlan, Program
-from sw.golden import finish
 
-__all__ = ["ImageRung", "Observed", "terms_of"]
+__all__ = ["ImageRung", "Observed", "kernel_reports", "terms_of"]
 
 TENSOR_CYCLES = 20_000_000      # simulated for the tensors inside the network: decides how many inputs these take
 SLOWER = 100                    # times as long as predicted, that is a hang; bus traffic explains a part of that
@@ -26,8 +25,9 @@ class Observed:
     outputs: np.ndarray          # int8 (N, output_bytes)
     cycles: np.ndarray           # int64 (N,): of an inference, as the level counts it
     engine_cycles: np.ndarray    # int64 (N,): the engine's own counter
-    layer_cycles: np.ndarray     # int64 (N, L): of each layer
+    layer_cycles: np.ndarray     # int64 (N, L): of each layer of the engine
     counters: np.ndarray | None = None   # int64 (N, L, 5): the engine's layer log, where the level reads all of it
+    kernel_cycles: np.ndarray | None = None   # int64 (N, K): of each call of the CPU, where the level has one
 
 
 class ImageRung(ABC):
@@ -51,7 +51,7 @@ class ImageRung(ABC):
 
     def trace(self, case: Case, first: Mismatch | None, file: Path) -> None:
         index, image = first.input if first else 0, case.program.image
-        names = [plan.name for plan in case.program.layers]
+        names = [plan.name for plan in case.program.plans]
         if first and first.layer in names:
             image = case.program.prefix(names.index(first.layer) + 1).image
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -80,34 +80,31 @@ class _Check:
         return Findings(
             mismatches=self.mismatches, first=self.first or self._cycles(observed, differing),
             cycles=tuple(observed.cycles.tolist()), engine_cycles=tuple(observed.engine_cycles.tolist()),
-            layers=tuple(_layer_reports(program, observed, differing or 0)))
+            layers=tuple(_layer_reports(program, observed, differing or 0)),
+            kernels=kernel_reports(program, observed.kernel_cycles))
 
     def _run(self, image: bytes, inputs: np.ndarray, traffic: int = 0) -> Observed:
-        return self.rung.run(image, inputs, cycle_limit=SLOWER * self.program.cycles, traffic=traffic)
+        return self.rung.run(image, inputs, cycle_limit=max(1, SLOWER * self.program.cycles), traffic=traffic)
 
     def _outputs(self, got: np.ndarray, what: str) -> None:
         """Compare what the network answers; where it differs, look for the layer that went wrong first."""
-        graph, last = self.program.graph, self.program.layers[-1].name
-        answered = finish(graph, got.reshape(len(got), *graph.types()[graph.engine_layers].shape))
-        name = last if graph.engine_layers == len(graph.layers) else graph.layers[-1].name
-        count, found = differences(name, self.answers[:len(got)], answered, what)
+        answered = got.reshape(len(got), *self.program.graph.output.shape)
+        count, found = differences(self.program.plans[-1].name, self.answers[:len(got)], answered, what)
         self.mismatches += count
         if found and not self.first:
             self.first = self._earliest(found)
 
-    def _inner_layers(self) -> list[int]:
-        """After how many layers a tensor of the graph is complete; without the tensor that is the answer."""
-        graph = self.program.graph
-        whole = [count for count, plan in enumerate(self.program.layers, 1) if plan.tensor is not None]
-        return whole if graph.engine_layers < len(graph.layers) else whole[:-1]
+    def _inner_plans(self) -> list[int]:
+        """After how many plans a tensor of the graph is complete; without the tensor that is the answer."""
+        return [count for count, plan in enumerate(self.program.plans, 1) if plan.tensor is not None][:-1]
 
     def _earliest(self, found: Mismatch) -> Mismatch:
-        """The same input again, stopped after each layer."""
+        """The same input again, stopped after each layer, the engine's or the CPU's."""
         one = slice(found.input, found.input + 1)
         traffic = TRAFFIC_SEED if "traffic" in found.what else 0
-        for layers in self._inner_layers():
-            got = self._run(self.program.prefix(layers).image, self.inputs[one], traffic).outputs
-            _, earlier = self._compare(layers, one, got, found.what)
+        for plans in self._inner_plans():
+            got = self._run(self.program.prefix(plans).image, self.inputs[one], traffic).outputs
+            _, earlier = self._compare(plans, one, got, found.what)
             if earlier:
                 return Mismatch(**{**vars(earlier), "input": found.input})
         return found
@@ -115,25 +112,25 @@ class _Check:
     def _inner_tensors(self) -> None:
         """Every tensor before the last, of as many inputs as time allows."""
         few = slice(self._few())
-        for layers in self._inner_layers():
-            got = self._run(self.program.prefix(layers).image, self.inputs[few]).outputs
-            count, found = self._compare(layers, few, got, "value")
+        for plans in self._inner_plans():
+            got = self._run(self.program.prefix(plans).image, self.inputs[few]).outputs
+            count, found = self._compare(plans, few, got, "value")
             self.mismatches += count
             self.first = self.first or found
 
-    def _compare(self, layers: int, part: slice, got: np.ndarray, what: str) -> tuple[int, Mismatch | None]:
-        """The tensor after ``layers`` layers, of a part of the inputs."""
-        plan = self.program.layers[layers - 1]
+    def _compare(self, plans: int, part: slice, got: np.ndarray, what: str) -> tuple[int, Mismatch | None]:
+        """The tensor after ``plans`` plans, of a part of the inputs."""
+        plan = self.program.plans[plans - 1]
         wanted = self.tensors[plan.tensor or 0][part]
         return differences(plan.name, wanted, got.reshape(wanted.shape), what)
 
     def _few(self) -> int:
         ends = np.cumsum([plan.cycles for plan in self.program.layers])
-        return int(np.clip(TENSOR_CYCLES // ends.sum(), 1, len(self.inputs)))
+        return int(np.clip(TENSOR_CYCLES // max(1, ends.sum()), 1, len(self.inputs)))
 
     def _differing(self, observed: Observed) -> int | None:
         """The first input whose cycles are not as predicted."""
-        predicted = np.array([list(terms_of(plan).values()) for plan in self.program.layers])
+        predicted = np.array([list(terms_of(plan).values()) for plan in self.program.layers]).reshape(-1, len(COUNTERS))
         wrong = observed.engine_cycles != self.program.cycles
         wrong |= (observed.layer_cycles != predicted.sum(axis=1)).any(1)
         if observed.counters is not None:
@@ -174,3 +171,10 @@ def _layer_reports(program: Program, observed: Observed, index: int) -> Iterator
         counters = {name: seen[name] for name in COUNTERS} if len(seen) > 1 else None
         yield LayerReport(name=plan.name, op=plan.op, macs=plan.macs, cycles=seen[""], predicted_cycles=plan.cycles,
                           counters=counters, predicted_counters=terms_of(plan))
+
+
+def kernel_reports(program: Program, cycles: np.ndarray | None = None) -> tuple[KernelReport, ...]:
+    """What the CPU runs, with the first input's ``cycles`` (N, K) where the level has them."""
+    seen = [None] * len(program.kernels) if cycles is None else cycles[0].tolist()
+    return tuple(KernelReport(name=plan.name, op=plan.op, cycles=taken)
+                 for plan, taken in zip(program.kernels, seen, strict=True))

@@ -86,4 +86,5 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray,
     return VerifyReport(
         model=model or graph.name, design=design_name or design.label, board=board.name, level=rung.level,
         inputs=len(inputs), mismatches=found.mismatches, first_mismatch=found.first, cycles=found.cycles,
-        engine_cycles=found.engine_cycles, predicted_cycles=program.cycles, layers=found.layers)
+        engine_cycles=found.engine_cycles, predicted_cycles=program.cycles, layers=found.layers,
+        kernels=found.kernels)

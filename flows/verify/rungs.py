@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from flows.verify.compare import LayerReport, Mismatch
+from flows.verify.compare import KernelReport, LayerReport, Mismatch
 from sw.compiler import Program
 
 __all__ = ["TRAFFIC_SEED", "Case", "Findings", "Rung"]
@@ -34,7 +34,8 @@ class Findings:
     first: Mismatch | None
     cycles: tuple[int, ...]
     engine_cycles: tuple[int, ...]
-    layers: tuple[LayerReport, ...]
+    layers: tuple[LayerReport, ...]       # what the engine runs
+    kernels: tuple[KernelReport, ...] = ()    # what the CPU runs
 
 
 class Rung(Protocol):

@@ -30,7 +30,7 @@ class SocRung(ImageRung):
     def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
         got = run_soc(self.simulator(False), image, inputs, cycle_limit=cycle_limit + SOFTWARE_CYCLES)
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.engine_cycles,
-                        layer_cycles=got.layer_cycles)
+                        layer_cycles=got.layer_cycles, kernel_cycles=got.kernel_cycles)
 
     def waves(self, image: bytes, inputs: np.ndarray, file: Path) -> None:
         run_soc(self.simulator(True), image, inputs[:1], trace=file)

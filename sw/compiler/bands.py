@@ -64,7 +64,7 @@ def fit_memory(graph: Graph, *, capacity: int, alignment: int = 4, keep_input: b
     """
     stages = schedule(graph, keep_input=keep_input)
     if len(stages) > commands:
-        raise CompileError(f"{graph.name}: {len(stages)} layers for the engine; a program holds {commands}; "
+        raise CompileError(f"{graph.name}: {len(stages)} layers; a program holds {commands}; "
                            f"use a network of fewer layers")
     try:
         return MemoryPlan(stages=stages, placements=plan_memory(stages, graph, capacity=capacity, alignment=alignment,
@@ -199,7 +199,7 @@ class _Tiler:
             if last > first and (stage.source != before.output or before.residual is not None
                                  or self.readers[before.output] != 1):
                 return
-            if stage.layer is None or self.graph.layers[stage.layer].op == "dense":
+            if stage.cpu or stage.layer is None or self.graph.layers[stage.layer].op == "dense":
                 return
             too_large |= self.live[last] > self.capacity
             if too_large and stage.residual != self.stages[first].source:

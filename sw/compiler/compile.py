@@ -1,21 +1,26 @@
-"""Compiles an integer graph for a design: schedule, memory plan, the fastest command of each stage, model image."""
+"""Compiles an integer graph for a design: who runs what, memory plan, fastest command of each stage, model image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TypeVar
 
 from hw.spec.design import DesignPoint
+from hw.spec.image import ENGINE_WORDS, Call, pack_calls, unpack_header
 from sw.compiler.bands import MemoryPlan, fit_memory
-from sw.compiler.cycles import LayerCycles, layer_cycles, layer_words, program_cycles, timeline
+from sw.compiler.cycles import LayerCycles, layer_cycles, layer_words, program_cycles
 from sw.compiler.errors import CompileError
-from sw.compiler.image import Commands, end_image, pack_image, place_weights, resident_bytes
+from sw.compiler.image import Commands, Outline, cut_image, pack_image, place_weights
 from sw.compiler.lower import Lowered
 from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
 from sw.compiler.schedule import Stage
-from sw.compiler.stages import Work, lower_stages
+from sw.compiler.stages import KernelPlan, Work, lower_stages
 from sw.graph.graph import Graph
 
-__all__ = ["CompileError", "LayerPlan", "Placement", "Program", "compile_graph"]
+Planned = TypeVar("Planned")
+
+__all__ = ["CompileError", "KernelPlan", "LayerPlan", "Placement", "Program", "compile_graph"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,18 +50,28 @@ class Program:
     design: DesignPoint
     image: bytes                        # header and what lies in the weight scratchpad, then the stream
     input: Placement
-    layers: tuple[LayerPlan, ...]
+    plans: tuple[LayerPlan | KernelPlan, ...]   # who runs what, in order: neighbouring layers are a run of the engine
     streamed_bytes: int                 # weights that come from outside the weight scratchpad in every inference
     stream_address: int                 # where these lie in the activation scratchpad (memory="spram")
 
     @property
     def output(self) -> Placement:
-        return self.layers[-1].output
+        return self.plans[-1].output
+
+    @property
+    def layers(self) -> tuple[LayerPlan, ...]:
+        """What the engine runs."""
+        return tuple(plan for plan in self.plans if isinstance(plan, LayerPlan))
+
+    @property
+    def kernels(self) -> tuple[KernelPlan, ...]:
+        """What the CPU runs."""
+        return tuple(plan for plan in self.plans if isinstance(plan, KernelPlan))
 
     @property
     def cycles(self) -> int:
-        """Engine cycles of one inference, as its counter will show."""
-        return program_cycles(self.design, (layer.cycle_terms for layer in self.layers))
+        """Engine cycles of one inference, as its counter will show; of all its runs."""
+        return sum(program_cycles(self.design, (layer.cycle_terms for layer in run)) for run in _runs(self.plans))
 
     @property
     def macs(self) -> int:
@@ -65,17 +80,23 @@ class Program:
     @property
     def utilization(self) -> float:
         """Multiply-accumulates per cycle over the array's peak, 0 to 1."""
-        return self.macs / (self.cycles * self.design.macs_per_cycle)
+        return self.macs / (self.cycles * self.design.macs_per_cycle) if self.cycles else 0.0
 
-    def prefix(self, layers: int) -> "Program":
-        """The same program, with the same image but for its end: after ``layers`` LAYER commands."""
-        image = end_image(self.image, self.design, after=layers + bool(self.streamed_bytes),
-                          layers=layers, output=self.layers[layers - 1].output)
-        return replace(self, image=image, layers=self.layers[:layers])
+    @property
+    def resident_bytes(self) -> int:
+        """What of the image lies in the weight scratchpad."""
+        return unpack_header(self.image)["stream_offset"]
+
+    def prefix(self, plans: int) -> "Program":
+        """The program of its first ``plans`` plans, whose output is that of the last one; all lies where it lay."""
+        kept = self.plans[:plans]
+        last = [len(list(group)) for _, group in groupby(kept, key=_runner)]
+        image = cut_image(self.image, self.design, calls=len(last), layers=last[-1], output=kept[-1].output)
+        return replace(self, image=image, plans=kept)
 
 
 def compile_graph(graph: Graph, design: DesignPoint) -> Program:
-    """Compile ``graph`` for ``design``; a softmax at its end is left to the CPU.
+    """Compile ``graph`` for ``design``.
 
     Raises
     ------
@@ -88,33 +109,69 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     plan = fit_memory(graph, capacity=design.act_bytes)
     placements = _even_reads(plan, graph, design)
     works = lower_stages(plan.stages, placements, graph, design)
-    commands = _choose(graph.name, works, design)
+    outline = Outline(runs=tuple(map(len, _runs(works))), calls_bytes=_calls_bytes(works))
+    commands = _choose(graph.name, [work for work in works if isinstance(work, Work)], design, outline)
     stream_address = 0
-    if design.memory == "spram":
-        stream_address = design.act_bytes - commands.stream_bytes & ~7
+    if design.memory == "spram" and commands.stream_bytes:
+        outside = commands.stream_bytes + outline.calls_bytes
+        stream_address = design.act_bytes - outside & ~7
         if (peak := peak_bytes(placements)) > stream_address:
-            raise CompileError(f"{graph.name}: activations take {peak} bytes and weights {commands.stream_bytes}, "
+            raise CompileError(f"{graph.name}: activations take {peak} bytes and weights {outside}, "
                                f"act_bytes={design.act_bytes} holds both; narrow the weights or the network")
-    layers = tuple(
-        LayerPlan(name=work.name, op=work.op, macs=work.macs, command=command, cycle_terms=terms,
-                  weight_words=len(words), tensor=work.tensor, output=work.output, stage=work.stage)
-        for work, command, terms, words in zip(works, commands.layers, timeline(design, commands.all), commands.words,
-                                               strict=True))
+    plans = _plans(works, commands, design)
     source = Placement(address=placements[0].address, size=graph.input.size)
-    image = pack_image(commands, design, source=source, output=layers[-1].output, stream_address=stream_address)
-    return Program(graph=graph, design=design, image=image, input=source, layers=layers,
+    image = pack_image(commands, _calls(works, commands), design, source=source, output=plans[-1].output,
+                       act_bytes=peak_bytes(placements), stream_address=stream_address)
+    return Program(graph=graph, design=design, image=image, input=source, plans=plans,
                    streamed_bytes=commands.stream_bytes, stream_address=stream_address)
 
 
-def _choose(name: str, works: Sequence[Work], design: DesignPoint) -> Commands:
+def _runner(plan: LayerPlan | Work | KernelPlan) -> object:
+    """Equal for neighbours that are one call: all of the engine, or one of the CPU."""
+    return plan if isinstance(plan, KernelPlan) else None
+
+
+def _runs(plans: Sequence[Planned | KernelPlan]) -> list[list[Planned]]:
+    """What the engine runs without the CPU between."""
+    return [[plan for plan in group if not isinstance(plan, KernelPlan)]
+            for is_kernel, group in groupby(plans, key=lambda plan: isinstance(plan, KernelPlan)) if not is_kernel]
+
+
+def _calls(works: Sequence[Work | KernelPlan], commands: Commands) -> list[Call]:
+    runs = iter(commands.runs)
+    return [runner.call if isinstance(runner, KernelPlan) else next(runs).call
+            for runner, _ in groupby(works, key=_runner)]
+
+
+def _calls_bytes(works: Sequence[Work | KernelPlan]) -> int:
+    engine = Call(runner=0, words=(0,) * len(ENGINE_WORDS))
+    return len(pack_calls(runner.call if isinstance(runner, KernelPlan) else engine
+                          for runner, _ in groupby(works, key=_runner)))
+
+
+def _plans(works: Sequence[Work | KernelPlan], commands: Commands,
+           design: DesignPoint) -> tuple[LayerPlan | KernelPlan, ...]:
+    made = iter(zip(commands.layers, commands.timeline(design), commands.words, strict=True))
+    plans: list[LayerPlan | KernelPlan] = []
+    for work in works:
+        if isinstance(work, KernelPlan):
+            plans.append(work)
+            continue
+        command, terms, words = next(made)
+        plans.append(LayerPlan(name=work.name, op=work.op, macs=work.macs, command=command, cycle_terms=terms,
+                               weight_words=len(words), tensor=work.tensor, output=work.output, stage=work.stage))
+    return tuple(plans)
+
+
+def _choose(name: str, works: Sequence[Work], design: DesignPoint, outline: Outline) -> Commands:
     """The fastest command for each work; where they do not all stay in the scratchpad, perhaps some of fewer words."""
     names = [work.name for work in works]
     ladders = [_ladder(work, design) for work in works]
     fastest, fewest = ([ladder[end] for ladder in ladders] for end in (0, -1))
     found, refused = [], None
-    for chosen in (fastest, _fitting_rungs(ladders, design), fewest):
+    for chosen in (fastest, _fitting_rungs(ladders, design, outline), fewest):
         try:
-            commands = place_weights(name, chosen, design, layers=names)
+            commands = place_weights(name, chosen, design, layers=names, outline=outline)
         except CompileError as error:
             refused = error
             continue
@@ -123,7 +180,7 @@ def _choose(name: str, works: Sequence[Work], design: DesignPoint) -> Commands:
         found.append(commands)
     if refused is not None and not found:
         raise refused
-    return min(found, key=lambda commands: sum(terms.total for terms in timeline(design, commands.all)))
+    return min(found, key=lambda commands: sum(terms.total for terms in commands.timeline(design)))
 
 
 def _ladder(work: Work, design: DesignPoint) -> list[Lowered]:
@@ -135,13 +192,13 @@ def _ladder(work: Work, design: DesignPoint) -> list[Lowered]:
     return rungs
 
 
-def _fitting_rungs(ladders: Sequence[Sequence[Lowered]], design: DesignPoint) -> list[Lowered]:
+def _fitting_rungs(ladders: Sequence[Sequence[Lowered]], design: DesignPoint, outline: Outline) -> list[Lowered]:
     """One of each, so that all fit the scratchpad if they can: down where a word saved costs the fewest cycles."""
     def costs(lowered: Lowered) -> tuple[int, int]:
         return layer_words(design, lowered.command), layer_cycles(design, lowered.command).total
 
     left = [[(lowered, *costs(lowered)) for lowered in ladder] for ladder in ladders]
-    while resident_bytes(sum(ladder[0][1] for ladder in left), len(left), design) > design.weight_bytes:
+    while outline.resident_bytes(sum(ladder[0][1] for ladder in left), design) > design.weight_bytes:
         steps = [((ladder[1][2] - ladder[0][2]) / (ladder[0][1] - ladder[1][1]), index)
                  for index, ladder in enumerate(left) if len(ladder) > 1]
         if not steps:

@@ -1,42 +1,84 @@
-"""Where commands and weights lie: in the weight scratchpad, or in the memory that they stream from; the model image."""
+"""Where commands and weights lie, in the weight scratchpad or in the memory that they stream from; the model image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 
-from hw.spec.commands import COMMAND_BITS, OPCODES, encode
+from hw.spec.commands import COMMAND_BITS, OPCODES, decode, encode
 from hw.spec.design import DesignPoint
 from hw.spec.fields import encode_for
-from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
+from hw.spec.image import ENGINE, HEADER_BYTES, Call, pack_calls, pack_header, unpack_calls, unpack_header
 from hw.spec.stream import MOST_BLOCK_WORDS, word_bytes
-from sw.compiler.cycles import timeline
+from sw.compiler.cycles import LayerCycles, timeline
 from sw.compiler.errors import CompileError
 from sw.compiler.lower import Lowered
 from sw.compiler.proof import Placement
 from sw.compiler.stream import check_ring, smallest_ring, stream_length
 
-__all__ = ["Commands", "end_image", "pack_image", "place_weights", "resident_bytes"]
+__all__ = ["Commands", "Outline", "Run", "cut_image", "pack_image", "place_weights"]
+
+COMMAND_BYTES = COMMAND_BITS // 8
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Commands:
-    """A program with its weights in place."""
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """What an image holds beside weights."""
 
+    runs: tuple[int, ...]        # LAYER commands of each run of the engine
+    calls_bytes: int             # of the list that says who runs what
+
+    def resident_bytes(self, words: int, design: DesignPoint, *, streams: int = 0) -> int:
+        """What commands and ``words`` of parameters and weights take in the weight scratchpad.
+
+        ``streams`` are the runs that have a STREAM. The calls are there too unless something streams.
+        """
+        commands = sum(self.runs) + len(self.runs) + streams
+        size = -(-(HEADER_BYTES + commands * COMMAND_BYTES + words * word_bytes(design)) // 4) * 4
+        return size if streams else size + self.calls_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The commands of one run of the engine, END aside."""
+
+    program: int                              # weight word of the first one
     stream: Mapping[str, int] | None          # the STREAM command, if something streams
+    stream_start: int                         # where its part of the stream begins, bytes
     layers: tuple[Mapping[str, int], ...]     # LAYER commands
-    words: tuple[np.ndarray, ...]             # of each layer, (words, cols, bits)
 
     @property
     def all(self) -> list[Mapping[str, int]]:
         return [*([self.stream] if self.stream else []), *self.layers]
 
     @property
+    def call(self) -> Call:
+        return Call(runner=ENGINE, words=(self.program, len(self.layers), self.stream_start))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Commands:
+    """All runs with their weights in place."""
+
+    runs: tuple[Run, ...]
+    words: tuple[np.ndarray, ...]             # of each layer of all runs, (words, cols, bits)
+
+    @property
+    def layers(self) -> list[Mapping[str, int]]:
+        return [layer for run in self.runs for layer in run.layers]
+
+    @property
     def stream_bytes(self) -> int:
-        return self.stream["stream_bytes"] if self.stream else 0
+        return sum(run.stream["stream_bytes"] for run in self.runs if run.stream)
+
+    def timeline(self, design: DesignPoint) -> list[LayerCycles]:
+        """Cycles of each layer of all runs."""
+        return [terms for run in self.runs for terms in timeline(design, run.all)]
 
 
-def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint, *, layers: Sequence[str]) -> Commands:
+def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint, *, layers: Sequence[str],
+                  outline: Outline) -> Commands:
     """Keep all weights in the scratchpad if they fit; else those that save the most cycles for their size.
 
     ``layers`` are the names of ``lowered``, for errors.
@@ -48,23 +90,23 @@ def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint, *,
     """
     every = frozenset(range(len(lowered)))
     streamed: frozenset[int] = every if design.memory == "spram" else frozenset()
-    best = _place(lowered, streamed, design)
+    best = _place(lowered, streamed, design, outline)
     if best is not None:
         return best
     if not design.stream_port_bytes:
-        need = _resident_bytes(lowered, streamed, design)
+        need = _resident_bytes(lowered, streamed, design, outline)
         raise CompileError(f"{name}: program and weights take {need} bytes, weight_bytes={design.weight_bytes}; "
                            f"raise weight_bytes, stream them (stream_bytes), or narrow the weights or the network")
     streamed = every if design.memory == "spram" else frozenset(
         index for index in every if lowered[index].words.shape[1] <= MOST_BLOCK_WORDS)
-    best = _place(lowered, streamed, design)
+    best = _place(lowered, streamed, design, outline)
     if best is None:
-        raise CompileError(f"{name}: {_too_large(lowered, streamed, layers, design)}")
+        raise CompileError(f"{name}: {_too_large(lowered, streamed, layers, design, outline)}")
     if design.memory == "spram":
         return best
     while True:
         tried = [(index, placed) for index in sorted(streamed)
-                 if (placed := _place(lowered, streamed - {index}, design)) is not None]
+                 if (placed := _place(lowered, streamed - {index}, design, outline)) is not None]
         now = _cycles(best, design)
         gains = {index: (now - _cycles(placed, design)) / _words(lowered[index]) for index, placed in tried}
         if not gains or max(gains.values()) < 0:
@@ -73,11 +115,12 @@ def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint, *,
         streamed, best = streamed - {index}, dict(tried)[index]
 
 
-def _too_large(lowered: Sequence[Lowered], streamed: frozenset[int], layers: Sequence[str], design: DesignPoint) -> str:
+def _too_large(lowered: Sequence[Lowered], streamed: frozenset[int], layers: Sequence[str], design: DesignPoint,
+               outline: Outline) -> str:
     """Why nothing more can stream."""
     index = max(range(len(lowered)), key=lambda index: lowered[index].words.shape[1])
     block = lowered[index].words.shape[1]
-    resident = _resident_bytes(lowered, streamed, design)
+    resident = _resident_bytes(lowered, streamed, design, outline)
     what = "" if index in streamed else f", and a streamed block holds {MOST_BLOCK_WORDS} words; raise cols or lanes"
     return (f"weight_bytes={design.weight_bytes} holds program and resident weights, {resident} bytes, and the largest "
             f"block of weights, {block * word_bytes(design)} bytes of layer {layers[index]}{what}; raise weight_bytes "
@@ -85,59 +128,83 @@ def _too_large(lowered: Sequence[Lowered], streamed: frozenset[int], layers: Seq
 
 
 def _cycles(commands: Commands, design: DesignPoint) -> int:
-    return sum(terms.total for terms in timeline(design, commands.all))
+    return sum(terms.total for terms in commands.timeline(design))
 
 
 def _words(lowered: Lowered) -> int:
     return lowered.words.shape[0] * lowered.words.shape[1]
 
 
-def _resident_bytes(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint) -> int:
+def _runs(outline: Outline) -> list[range]:
+    """The layers of each run."""
+    ends = list(accumulate(outline.runs, initial=0))
+    return [range(start, end) for start, end in pairwise(ends)]
+
+
+def _resident_bytes(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint,
+                    outline: Outline) -> int:
     words = sum(_words(one) for index, one in enumerate(lowered) if index not in streamed)
-    return resident_bytes(words, len(lowered) + bool(streamed), design)
+    streams = sum(not streamed.isdisjoint(run) for run in _runs(outline))
+    return outline.resident_bytes(words, design, streams=streams)
 
 
-def resident_bytes(words: int, commands: int, design: DesignPoint) -> int:
-    """What ``words`` of parameters and weights and so many commands, ``END`` aside, take in the weight scratchpad."""
-    return -(-(HEADER_BYTES + (commands + 1) * COMMAND_BITS // 8 + words * word_bytes(design)) // 4) * 4
-
-
-def _place(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint) -> Commands | None:
-    """None where it does not fit."""
+def _place(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint,
+           outline: Outline) -> Commands | None:
+    """None where it does not fit. All runs share one ring."""
     word = word_bytes(design)
-    resident = _resident_bytes(lowered, streamed, design)
+    resident = _resident_bytes(lowered, streamed, design, outline)
     if resident > design.weight_bytes:
         return None
-    stream = None
+    ring = {"ring_base": 0, "room": 0}
     if streamed:
         largest = max(lowered[index].words.shape[1] for index in streamed)
         step = max(word, 8)
         base = -(-resident // step) * step
-        room = (design.weight_bytes - base) // step * step
-        length = stream_length(design, sum(_words(lowered[index]) for index in streamed))
-        ring = min(room, -(-length // step) * step)
-        if largest > MOST_BLOCK_WORDS or ring < smallest_ring(design, largest):
+        ring = {"ring_base": base, "room": (design.weight_bytes - base) // step * step}
+        if largest > MOST_BLOCK_WORDS:
             return None
-        check_ring(design, ring_base=base, ring_bytes=ring, block_words=largest, layer="the largest block")
-        stream = {"opcode": OPCODES["STREAM"], "ring_base": base, "ring_bytes": ring, "stream_bytes": length}
-    base = (HEADER_BYTES + (len(lowered) + 1 + bool(streamed)) * COMMAND_BITS // 8) // word
-    layers = []
+    program = HEADER_BYTES // word
+    start, runs = 0, []
+    layers = dict(enumerate(_addressed(lowered, streamed, design, outline)))
+    for run in _runs(outline):
+        stream = None
+        if mine := streamed.intersection(run):
+            length = stream_length(design, sum(_words(lowered[index]) for index in mine))
+            size = min(ring["room"], -(-length // step) * step)
+            if size < smallest_ring(design, most := max(lowered[index].words.shape[1] for index in mine)):
+                return None
+            check_ring(design, ring_base=ring["ring_base"], ring_bytes=size, block_words=most,
+                       layer="the largest block")
+            stream = {"opcode": OPCODES["STREAM"], "ring_base": ring["ring_base"], "ring_bytes": size,
+                      "stream_bytes": length}
+        runs.append(Run(program=program, stream=stream, stream_start=start, layers=tuple(layers[n] for n in run)))
+        program += (len(run) + 1 + bool(stream)) * COMMAND_BYTES // word
+        start += stream["stream_bytes"] if stream else 0
+    return Commands(runs=tuple(runs), words=tuple(one.words.reshape(-1, *one.words.shape[2:]) for one in lowered))
+
+
+def _addressed(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint,
+               outline: Outline) -> Iterator[Mapping[str, int]]:
+    """The LAYER commands with the addresses of their weights, resident ones behind all commands."""
+    streams = sum(not streamed.isdisjoint(run) for run in _runs(outline))
+    base = (HEADER_BYTES + (len(lowered) + len(outline.runs) + streams) * COMMAND_BYTES) // word_bytes(design)
     for index, one in enumerate(lowered):
-        placed = {"stream": 1, "block_words": one.words.shape[1]} if index in streamed else {"weight_base": base}
-        base += 0 if index in streamed else _words(one)
-        layers.append({**one.command, **placed})
-    return Commands(stream=stream, layers=tuple(layers),
-                    words=tuple(one.words.reshape(-1, *one.words.shape[2:]) for one in lowered))
+        if index in streamed:
+            yield {**one.command, "stream": 1, "block_words": one.words.shape[1]}
+        else:
+            yield {**one.command, "weight_base": base}
+            base += _words(one)
 
 
-def pack_image(commands: Commands, design: DesignPoint, *, source: Placement, output: Placement,
-               stream_address: int = 0) -> bytes:
+def pack_image(commands: Commands, calls: Sequence[Call], design: DesignPoint, *, source: Placement,
+               output: Placement, act_bytes: int, stream_address: int = 0) -> bytes:
     """The model image (``hw.spec.image``) of a program that reads ``source`` and writes ``output``.
 
     ``stream_address`` is where in the activation scratchpad the stream lies (``memory="spram"``).
     """
-    encoded = [encode_for(design, command) for command in commands.all] + [encode({"opcode": OPCODES["END"]})]
-    body = b"".join(word.to_bytes(COMMAND_BITS // 8, "little") for word in encoded)
+    encoded = [encode_for(design, command) for run in commands.runs
+               for command in (*run.all, {"opcode": OPCODES["END"]})]
+    body = b"".join(word.to_bytes(COMMAND_BYTES, "little") for word in encoded)
     streamed = b""
     for command, words in zip(commands.layers, commands.words, strict=True):
         packed = np.packbits(words.reshape(-1, design.weight_word_bits), bitorder="little", axis=1).tobytes()
@@ -147,20 +214,37 @@ def pack_image(commands: Commands, design: DesignPoint, *, source: Placement, ou
             start = command["weight_base"] * word_bytes(design) - HEADER_BYTES
             body = body.ljust(start, b"\0")[:start] + packed
     body += b"\0" * (-len(body) % 4)
-    streamed = streamed.ljust(commands.stream_bytes, b"\0")
-    header = pack_header({
-        "fingerprint": design.fingerprint, "program": HEADER_BYTES // word_bytes(design),
-        "layers": len(commands.layers), "input_address": source.address, "input_bytes": source.size,
-        "output_address": output.address, "output_bytes": output.size, "stream_bytes": len(streamed),
-        "stream_address": stream_address}, body + streamed)
-    return header + body + streamed
+    return _packed(body, streamed.ljust(commands.stream_bytes, b"\0"), calls, {
+        "fingerprint": design.fingerprint, "layers": len(commands.layers), "input_address": source.address,
+        "input_bytes": source.size, "output_address": output.address, "output_bytes": output.size,
+        "stream_address": stream_address, "act_bytes": act_bytes})
 
 
-def end_image(image: bytes, design: DesignPoint, *, after: int, layers: int, output: Placement) -> bytes:
-    """``image`` with its END after ``after`` commands, ``layers`` of them LAYERs, and with another output."""
+def _packed(resident: bytes, streamed: bytes, calls: Sequence[Call], fields: Mapping[str, int]) -> bytes:
+    """The calls come last: behind what streams, if anything does, so that they take no room from it."""
+    listed = pack_calls(calls)
+    body = resident + streamed + listed
+    stream_bytes = len(streamed + listed) if streamed else 0
+    return pack_header({**fields, "calls_offset": HEADER_BYTES + len(body) - len(listed),
+                        "stream_bytes": stream_bytes}, body) + body
+
+
+def cut_image(image: bytes, design: DesignPoint, *, calls: int, layers: int, output: Placement) -> bytes:
+    """``image`` with its first ``calls`` calls alone, ``layers`` of the last one if that is a run, and another output.
+
+    What lay in memory lies where it lay, but for an END.
+    """
     header, body = unpack_header(image), bytearray(image[HEADER_BYTES:])
-    size = COMMAND_BITS // 8
-    at = header["program"] * word_bytes(design) - HEADER_BYTES + after * size
-    body[at:at + size] = encode({"opcode": OPCODES["END"]}).to_bytes(size, "little")
-    changes = {"layers": layers, "output_address": output.address, "output_bytes": output.size}
-    return pack_header({**header, **changes}, bytes(body)) + bytes(body)
+    kept = unpack_calls(image, header["calls_offset"])[:calls]
+    if kept[-1].runner == ENGINE:
+        run = kept[-1].run
+        kept[-1] = Call(runner=ENGINE, words=(run["program"], layers, run["stream_start"]))
+        at = run["program"] * word_bytes(design) - HEADER_BYTES
+        first = decode(int.from_bytes(body[at:at + COMMAND_BYTES], "little"))
+        at += (layers + (first["opcode"] == OPCODES["STREAM"])) * COMMAND_BYTES
+        body[at:at + COMMAND_BYTES] = encode({"opcode": OPCODES["END"]}).to_bytes(COMMAND_BYTES, "little")
+    weights = bytes(body[:header["calls_offset"] - HEADER_BYTES])
+    resident = min(header["stream_offset"], header["calls_offset"]) - HEADER_BYTES
+    return _packed(weights[:resident], weights[resident:], kept, {
+        **header, "layers": sum(call.run["layers"] for call in kept if call.runner == ENGINE),
+        "output_address": output.address, "output_bytes": output.size})

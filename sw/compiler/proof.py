@@ -60,7 +60,7 @@ def prove(stages: Sequence[Stage], placements: Mapping[int, Placement], graph: G
     walk.write(0, 0, 0, graph.input.shape[0], at=-1)
     for at, stage in enumerate(stages):
         walk.run(at, stage)
-    walk.finish(graph.engine_layers)
+    walk.finish(len(graph.layers))
     if keep_input:
         walk.finish(0)
 

@@ -1,14 +1,12 @@
-"""The order in which the engine computes a graph: one command per stage, residual adds fused."""
+"""Who runs what, in which order: a command of the engine or a call of the CPU per stage, residual adds fused."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sw.compiler.errors import CompileError
-from sw.graph.graph import Graph, TensorType
+from sw.golden.kernels import OPERATORS
+from sw.graph.graph import Graph, Layer, TensorType
 
-__all__ = ["RowRange", "Stage", "held_tensors", "schedule", "stage_name"]
-
-
+__all__ = ["RowRange", "Stage", "held_tensors", "on_cpu", "schedule", "stage_name"]
 
 @dataclass(frozen=True, kw_only=True)
 class RowRange:
@@ -32,21 +30,29 @@ class RowRange:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One command of the engine. Tensors are numbers: 0 is the graph's input, ``n + 1`` the output of layer ``n``;
-    larger numbers than the graph has are copies and bands, see :func:`held_tensors`.
+    """One command of the engine, or one call of the CPU.
+
+    Tensors are numbers: 0 is the graph's input, ``n + 1`` the output of layer ``n``; larger numbers than the graph has
+    are copies and bands, see :func:`held_tensors`.
     """
 
-    layer: int | None              # the layer whose operator runs: conv, depthwise, dense or pooling; None: a copy
+    layer: int | None              # the layer whose operator runs, an add aside; None: a copy
     source: int                    # tensor that the operator reads
     output: int                    # tensor that is written
     add: int | None = None         # the add layer fused into the drain
     residual: int | None = None    # tensor that is added; the output takes its place
     swapped: bool = False          # the residual is input 0 of the add, the operator's result input 1
     rows: RowRange | None = None   # what is computed of the output; None: all of it
+    cpu: bool = False              # the CPU runs it
+
+
+def on_cpu(layer: Layer) -> bool:
+    """Who runs a layer: the CPU, where it has the operator. No operator is at home on both sides yet."""
+    return layer.op in OPERATORS
 
 
 def schedule(graph: Graph, *, keep_input: bool = False) -> tuple[Stage, ...]:
-    """The stages that compute ``graph.layers[:graph.engine_layers]`` of a checked graph, in order.
+    """The stages that compute a checked graph, in order.
 
     An add runs in the drain of the layer that computes the later one of its two operands, if nothing else reads this
     operand, and if the other one, whose place the sum takes, is dead after that layer and not what it reads. Any other
@@ -57,11 +63,6 @@ def schedule(graph: Graph, *, keep_input: bool = False) -> tuple[Stage, ...]:
     ----------
     keep_input : bool
         The graph's input is still there at the end.
-
-    Raises
-    ------
-    CompileError
-        If the engine has nothing to run.
     """
     return _Scheduler(graph, keep_input).stages()
 
@@ -88,7 +89,7 @@ def stage_name(stage: Stage, graph: Graph) -> str:
 
 class _Scheduler:
     def __init__(self, graph: Graph, keep_input: bool):
-        self.graph, self.count = graph, graph.engine_layers
+        self.graph, self.count = graph, len(graph.layers)
         self.types: list[TensorType] = graph.types()
         self.kept = {self.count} | ({0} if keep_input else set())
         self.places = [-1]    # by tensor: the layer in whose stage it is written
@@ -98,8 +99,6 @@ class _Scheduler:
                 self.readers[tensor].append(index)
 
     def stages(self) -> tuple[Stage, ...]:
-        if not self.count:
-            raise CompileError(f"{self.graph.name}: no layer for the engine; put one before the softmax")
         carried: dict[int, int] = {}      # layer -> the add in its drain
         for index in range(self.count):
             carrier = self.carrier(index)
@@ -107,7 +106,7 @@ class _Scheduler:
             if carrier is not None:
                 carried[carrier] = index
         found: list[Stage] = []
-        for index, layer in enumerate(self.graph.layers[:self.count]):
+        for index, layer in enumerate(self.graph.layers):
             if layer.op != "add":
                 found.append(self.operator(index, carried.get(index)))
             elif index not in carried.values():
@@ -126,14 +125,18 @@ class _Scheduler:
             return None
         residual, last = sorted(self.graph.inputs_of(index), key=self.places.__getitem__)
         place = self.places[last]
-        fits = (residual != last and place == last - 1 and self.graph.layers[place].op != "add"
+        fits = (residual != last and place == last - 1 and self.can_add(place)
                 and self.readers[last] == [index] and self.dies(residual, place, but=index))
         return place if fits else None
+
+    def can_add(self, place: int) -> bool:
+        """Whether an add fits behind the operator of layer ``place``; -1 is the graph's input."""
+        return self.graph.layers[place].op != "add" and not on_cpu(self.graph.layers[place])
 
     def operator(self, index: int, add: int | None) -> Stage:
         source, = self.graph.inputs_of(index)
         if add is None:
-            return Stage(layer=index, source=source, output=index + 1)
+            return Stage(layer=index, source=source, output=index + 1, cpu=on_cpu(self.graph.layers[index]))
         first, second = self.graph.inputs_of(add)
         swapped = second == index + 1
         return Stage(layer=index, source=source, output=add + 1, add=add, residual=first if swapped else second,

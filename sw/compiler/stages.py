@@ -1,4 +1,4 @@
-"""From a stage of the schedule to what the array has to do: geometry, operator, residual add."""
+"""From a stage of the schedule to what its runner has to do: geometry, operator and residual add, or a call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,6 +9,7 @@ import numpy as np
 from hw.spec.commands import COMMAND_FIELDS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
+from hw.spec.image import Call
 from hw.spec.tiles import port_cycles
 from hw.spec.timing import drain_cycles
 from sw.compiler.channels import add_words, join
@@ -17,9 +18,10 @@ from sw.compiler.lower import Lowered, lower, operator_of
 from sw.compiler.operator import Geometry, Operator
 from sw.compiler.proof import Placement
 from sw.compiler.schedule import Stage, held_tensors, stage_name
-from sw.graph.graph import Graph
+from sw.golden.kernels import make_call
+from sw.graph.graph import Graph, TensorType
 
-__all__ = ["Work", "lower_stages"]
+__all__ = ["KernelPlan", "Work", "lower_stages"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,9 +37,21 @@ class Work:
     output: Placement         # of the tensor that it writes to
 
 
+@dataclass(frozen=True, kw_only=True)
+class KernelPlan:
+    """One call of the CPU: a layer of the graph."""
+
+    name: str
+    op: str
+    call: Call
+    tensor: int               # number of the graph's tensor that is complete behind it
+    output: Placement         # of that tensor
+    stage: Stage
+
+
 def lower_stages(stages: tuple[Stage, ...], placements: Mapping[int, Placement], graph: Graph,
-                 design: DesignPoint) -> list[Work]:
-    """The commands of all stages, in order.
+                 design: DesignPoint) -> list[Work | KernelPlan]:
+    """The commands and calls of all stages, in order.
 
     Raises
     ------
@@ -46,8 +60,11 @@ def lower_stages(stages: tuple[Stage, ...], placements: Mapping[int, Placement],
     """
     held, types = held_tensors(stages, graph), graph.types()
     ends = {stage.output: index for index, stage in enumerate(stages)}
-    found = []
+    found: list[Work | KernelPlan] = []
     for index, stage in enumerate(stages):
+        if stage.cpu:
+            found.append(_kernel(stage, placements, graph, design))
+            continue
         whole = ends[stage.output] == index and stage.output < len(types)
         output = Placement(address=placements[stage.output].address, size=types[held[stage.output]].size)
         names = [graph.layers[number].name for number in (stage.layer, stage.add) if number is not None]
@@ -67,13 +84,28 @@ def lower_stages(stages: tuple[Stage, ...], placements: Mapping[int, Placement],
     return found
 
 
+def _kernel(stage: Stage, placements: Mapping[int, Placement], graph: Graph, design: DesignPoint) -> KernelPlan:
+    layer, taken = graph.layers[stage.output - 1], graph.types()[stage.source]
+    try:
+        _check_bits(taken, layer.output, design)
+    except SpecError as error:
+        raise CompileError(f"{stage_name(stage, graph)}: {error}") from error
+    source, output = placements[stage.source], placements[stage.output]
+    return KernelPlan(name=layer.name, op=layer.op, tensor=stage.output, output=output, stage=stage,
+                      call=make_call(layer, taken, source=source.address, output=output.address))
+
+
+def _check_bits(taken: TensorType, given: TensorType, design: DesignPoint) -> None:
+    if max(taken.bits, given.bits) > design.act_bits:
+        raise SpecError(f"{max(taken.bits, given.bits)}-bit activations, act_bits={design.act_bits}; raise act_bits")
+
+
 def _lower(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Placement], graph: Graph,
            design: DesignPoint) -> list[list[Lowered]]:
     types = graph.types()
     layer = None if stage.layer is None else graph.layers[stage.layer]
     taken, given = types[held[stage.source]], types[held[stage.output]]
-    if max(taken.bits, given.bits) > design.act_bits:
-        raise SpecError(f"{max(taken.bits, given.bits)}-bit activations, act_bits={design.act_bits}; raise act_bits")
+    _check_bits(taken, given, design)
     dense = layer is not None and layer.op == "dense"
     shape = (1, 1, taken.size) if dense else taken.shape
     rows = stage.rows

@@ -9,8 +9,9 @@ from hw.spec.errors import HeddleError
 from hw.spec.soc import MemoryMap
 from hw.tools import ToolError, run
 from sw.firmware.header import c_header
+from sw.golden.kernels import FUNCTIONS
 
-__all__ = ["SOURCES", "build", "compile_sources", "rom_words"]
+__all__ = ["SOURCES", "build", "compile_sources", "kernel_files", "rom_words"]
 
 SOURCES = Path(__file__).parent / "src"
 RUNTIME = ("crt0.S", "support.c")
@@ -76,8 +77,13 @@ def build(out: Path, *, cpu: str = DesignPoint.cpu, memory: MemoryMap | None = N
     SpecError
         If there is no such CPU.
     """
-    return compile_sources([SOURCES / "heddle.c", main or SOURCES / "main.c", *extra_sources], out, cpu=cpu,
-                           memory=memory or MemoryMap(), timeout_s=timeout_s)
+    return compile_sources([SOURCES / "heddle.c", *kernel_files(), main or SOURCES / "main.c", *extra_sources], out,
+                           cpu=cpu, memory=memory or MemoryMap(), timeout_s=timeout_s)
+
+
+def kernel_files() -> list[Path]:
+    """The C files of the CPU's functions."""
+    return [SOURCES / "kernels" / f"{name}.c" for name in FUNCTIONS]
 
 
 def compile_sources(files: Sequence[Path], out: Path, *, cpu: str, memory: MemoryMap, defines: Sequence[str] = (),

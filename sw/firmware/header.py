@@ -7,10 +7,11 @@ from hw.soc.cpus import Cpu, find_cpu
 from hw.spec.cfu import CFU_INSTRUCTIONS, CfuInstruction
 from hw.spec.commands import COUNTERS, ERRORS, LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
-from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, IMAGE_MAGIC, IMAGE_VERSION
+from hw.spec.image import ENGINE, ENGINE_WORDS, HEADER_BYTES, HEADER_FIELDS, IMAGE_MAGIC, IMAGE_VERSION
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
 from hw.spec.soc import IO_REGISTERS, UART_EMPTY, MemoryMap
 from sw.firmware.protocol import IN_PLACE, MAGIC, MAX_PAYLOAD, PROTOCOL_VERSION, Op, Status
+from sw.golden.kernels import FUNCTIONS
 
 __all__ = ["c_header"]
 
@@ -29,6 +30,7 @@ def c_header(memory: MemoryMap | None = None, design: DesignPoint | None = None,
     lines += _section(f"CPU: {chosen.title}", _cpu(chosen))
     lines += _section("Engine: byte offsets in its region, and windows", _engine())
     lines += _section("Model image: word index of each header field", _image())
+    lines += _section("Calls of a model image: word index of each field", _calls())
     lines += _section("Peripheral: byte offsets", [(f"HEDDLE_IO_{name}", offset, what)
                                                    for name, (offset, what) in IO_REGISTERS.items()])
     lines += _section("Status: return values and protocol", [(f"HEDDLE_{status.name}", int(status), "")
@@ -92,6 +94,17 @@ def _image() -> list[tuple[str, int | str, str]]:
     return [("HEDDLE_IMAGE_MAGIC", IMAGE_MAGIC, ""), ("HEDDLE_IMAGE_VERSION", IMAGE_VERSION, ""),
             ("HEDDLE_IMAGE_HEADER_BYTES", HEADER_BYTES, ""),
             *((f"HEDDLE_IMAGE_{name.upper()}_WORD", index, "") for index, name in enumerate(HEADER_FIELDS))]
+
+
+def _calls() -> list[tuple[str, int | str, str]]:
+    """Of a run of the engine, and of each function of the CPU; a function's table is behind its fields."""
+    entries: list[tuple[str, int | str, str]] = [
+        ("HEDDLE_CALL_ENGINE", ENGINE, ""), ("HEDDLE_RUN_WORDS", len(ENGINE_WORDS), ""),
+        *((f"HEDDLE_RUN_{name.upper()}", index, "") for index, name in enumerate(ENGINE_WORDS))]
+    for name, function in FUNCTIONS.items():
+        entries += [(f"HEDDLE_{name.upper()}_{field.upper()}", index, "")
+                    for index, field in enumerate((*function.fields, "table"))]
+    return [*entries, ("HEDDLE_KERNELS(each)", " ".join(f"each({name})" for name in FUNCTIONS), "in the order of 1, 2")]
 
 
 def _protocol() -> list[tuple[str, int | str, str]]:

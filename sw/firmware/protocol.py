@@ -21,7 +21,7 @@ __all__ = ["CHUNK_BYTES", "IN_PLACE", "MAGIC", "MAX_PAYLOAD", "NO_MEMORY", "OVER
            "infer_payload", "inference_requests", "parse_answers", "parse_cfu", "parse_inference", "parse_info",
            "read_payload", "upload_payloads"]
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 MAGIC = b"HD"
 HEADER = struct.Struct("<2sBBH")
 CRC = struct.Struct("<I")
@@ -32,7 +32,7 @@ IN_PLACE = 1                # flag of INFER: the input is in the engine's memory
 #: What to do about weights that stream from a memory outside.
 NO_MEMORY = ("the SoC has no memory for them yet; raise weight_bytes until they fit, or narrow the weights or the "
              "network")
-INFERENCE = struct.Struct("<III")  # cycles, engine cycles, layers; then their cycles, then the output
+INFERENCE = struct.Struct("<IIII")  # cycles, engine cycles, layers, calls of the CPU; their cycles; the output
 MOST_INPUT_BYTES = MAX_PAYLOAD - 8                                              # that go with INFER itself
 MOST_OUTPUT_BYTES = MAX_PAYLOAD - INFERENCE.size - 4 * LAYER_LOG_ENTRIES        # that come with its answer
 
@@ -116,8 +116,9 @@ class Inference:
     """One inference on the device."""
 
     cycles: int               # of the CPU, from the input in memory to the output in memory
-    engine_cycles: int        # of those, the engine's run
-    layer_cycles: tuple[int, ...]
+    engine_cycles: int        # of those, the engine's runs
+    layer_cycles: tuple[int, ...]      # the engine's, of each layer
+    kernel_cycles: tuple[int, ...]     # the CPU's, of each call
     output: bytes             # empty if it stayed in the engine's memory
 
 
@@ -276,10 +277,10 @@ def parse_info(payload: bytes) -> Info:
 
 
 def parse_inference(payload: bytes) -> Inference:
-    cycles, engine, layers = INFERENCE.unpack_from(payload)
-    log = struct.unpack_from(f"<{layers}I", payload, INFERENCE.size)
-    return Inference(cycles=cycles, engine_cycles=engine, layer_cycles=log,
-                     output=payload[INFERENCE.size + 4 * layers:])
+    cycles, engine, layers, kernels = INFERENCE.unpack_from(payload)
+    log = struct.unpack_from(f"<{layers + kernels}I", payload, INFERENCE.size)
+    return Inference(cycles=cycles, engine_cycles=engine, layer_cycles=log[:layers], kernel_cycles=log[layers:],
+                     output=payload[INFERENCE.size + 4 * len(log):])
 
 
 def parse_cfu(payload: bytes) -> list[int]:

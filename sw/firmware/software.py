@@ -11,7 +11,8 @@ from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header
 from hw.spec.soc import MemoryMap, Region
-from sw.firmware.build import SOURCES, compile_sources
+from sw.firmware.build import SOURCES, compile_sources, kernel_files
+from sw.golden.kernels import OPERATORS, make_call
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import POOLS
 
@@ -48,8 +49,9 @@ def build_software(graph: Graph, out: Path, *, simd: bool, cpu: str = DesignPoin
         raise HeddleError(f"cpu={cpu!r}: has no custom instructions; choose cpu={able}, or run without them")
     out.mkdir(parents=True, exist_ok=True)
     (out / "model.c").write_text(model_source(graph), encoding="utf-8")
-    return compile_sources([SOURCES / "software.c", out / "model.c", main or SOURCES / "main.c"], out, cpu=cpu,
-                           memory=memory, defines=["HEDDLE_SIMD"] if simd else [], timeout_s=timeout_s)
+    files = [SOURCES / "software.c", *kernel_files(), out / "model.c", main or SOURCES / "main.c"]
+    return compile_sources(files, out, cpu=cpu, memory=memory, defines=["HEDDLE_SIMD"] if simd else [],
+                           timeout_s=timeout_s)
 
 
 def model_source(graph: Graph) -> str:
@@ -62,9 +64,7 @@ def model_source(graph: Graph) -> str:
     HeddleError
         If it has more layers than the layer log, or one that the software lacks.
     """
-    graph = graph.check().engine()
-    if not graph.layers:
-        raise HeddleError(f"{graph.name}: nothing but a softmax; give a network with layers for the engine")
+    graph.check()
     if len(graph.layers) > LAYER_LOG_ENTRIES:
         raise HeddleError(f"{graph.name}: {len(graph.layers)} layers; the layer log holds {LAYER_LOG_ENTRIES}; "
                           f"take a smaller network")
@@ -76,14 +76,14 @@ def model_source(graph: Graph) -> str:
                           "output_bytes": graph.output.size, "layers": len(layers)}, b"")
     patches = [_patch_bytes(layer, taken) for layer, taken in layers]
     sizes = [max(kind.size for kind in graph.types()[side::2]) for side in (0, 1)]
-    lines = ['#include "model.h"']
+    lines = ['#include "model.h"',
+             *(f"static uint32_t buffer{side}[{-(-size // 4)}];" for side, size in enumerate(sizes))]
     for index, (layer, taken) in enumerate(layers):
-        lines += _arrays(index, layer, taken)
+        lines += _call(index, layer, taken) if layer.op in OPERATORS else _arrays(index, layer, taken)
     lines += ["const heddle_layer heddle_layers[] = {", *(_record(index, *pair) for index, pair in enumerate(layers)),
               "};", f"const uint32_t heddle_layer_count = {len(layers)};",
               _array("const uint32_t heddle_header", _words(header.ljust(HEADER_BYTES, b"\0"))),
               f"uint32_t heddle_patch[{max(patches) // 4}];",
-              *(f"static uint32_t buffer{side}[{-(-size // 4)}];" for side, size in enumerate(sizes)),
               "int8_t *const heddle_buffers[2] = {(int8_t *)buffer0, (int8_t *)buffer1};", ""]
     return "\n".join(lines)
 
@@ -121,7 +121,17 @@ def _arrays(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
     yield _array(f"static const uint8_t shift{index}", layer.shift.tolist())
 
 
+def _call(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
+    """The words of a function of the CPU; the first two are addresses."""
+    words = make_call(layer, taken, source=0, output=0).words
+    places = (f"(uint32_t)buffer{side}" for side in (index % 2, 1 - index % 2))
+    yield f"static const uint32_t words{index}[] = {{{', '.join((*places, *map(_literal, words[2:])))}}};"
+
+
 def _record(index: int, layer: Layer, taken: TensorType) -> str:
+    if layer.op in OPERATORS:
+        function = OPERATORS[layer.op].function
+        return f"    {{.op = HEDDLE_KERNEL, .kernel = heddle_kernel_{function}, .words = words{index}}},"
     dense, pool = layer.op == "dense", layer.op in POOLS
     height, width, channels = (1, 1, taken.size) if dense else taken.shape
     fields = {

@@ -1,6 +1,6 @@
 """TFLite flatbuffers (int8) to the integer graph.
 
-Convolutions, depthwise convolutions, dense layers, average and max pools, adds, and a softmax at the end, from one
+Convolutions, depthwise convolutions, dense layers, average and max pools, adds, softmax and requantization, from one
 input to one output, as in the MLPerf Tiny models; a reshape is free. Anything else is an error that names the operator
 or the tensor. TFLite's flatbuffers have no checksum: a damaged file is found where what it says cannot be.
 """
@@ -16,6 +16,7 @@ import numpy as np
 import tflite
 
 from hw.spec.requant import ADD_LEFT_SHIFT
+from sw.golden.requantize import prepare_requantize
 from sw.golden.softmax import prepare_softmax
 from sw.graph.graph import Graph, GraphError, Layer, TensorType
 
@@ -298,6 +299,13 @@ def _softmax(model: _Model, operator: Any, name: str) -> Layer:
                  bias=EMPTY, multiplier=np.array([multiplier], np.int32), shift=np.array([shift], np.int32))
 
 
+def _requantize(model: _Model, operator: Any, name: str) -> Layer:
+    output = model.activation(operator.Outputs(0))
+    multiplier, shift = prepare_requantize(model.activation(operator.Inputs(0)).scale, output.scale)
+    return Layer(name=name, op="requantize", output=output, weights=np.zeros(0, np.int8), bias=EMPTY,
+                 multiplier=np.array([multiplier], np.int32), shift=np.array([shift], np.int32))
+
+
 _LOWER: dict[str, Callable[[_Model, Any, str], Layer]] = {
     "CONV_2D": _conv, "DEPTHWISE_CONV_2D": _depthwise, "FULLY_CONNECTED": _dense, "AVERAGE_POOL_2D": _average,
-    "MAX_POOL_2D": _maximum, "ADD": _add, "SOFTMAX": _softmax}
+    "MAX_POOL_2D": _maximum, "ADD": _add, "SOFTMAX": _softmax, "QUANTIZE": _requantize}

@@ -1,6 +1,6 @@
 """What "right" means: the integer arithmetic of a graph, and of an encoded program."""
 
 from sw.golden.interpreter import Ending, ProgramError, execute, interpret, layers
-from sw.golden.ops import accumulate, finish, run
+from sw.golden.ops import accumulate, run
 
-__all__ = ["Ending", "ProgramError", "accumulate", "execute", "finish", "interpret", "layers", "run"]
+__all__ = ["Ending", "ProgramError", "accumulate", "execute", "interpret", "layers", "run"]

@@ -1,8 +1,8 @@
-"""Runs an encoded program on the engine's memories, from ``hw.spec.commands`` and ``hw.spec.fields`` alone.
+"""Runs a model image on the engine's memories, from ``hw.spec`` alone: its calls, and the commands of each run.
 
-It knows neither graph nor compiler: what it computes is what the command means to the engine of the design, whoever
-made it. The memories are as the engine sees them: weights in words of ``weight_word_bits`` (``cols`` slices of
-``lanes`` weights, lowest first), activations in bytes; addresses wrap at the size of their memory.
+It knows neither graph nor compiler: what it computes is what a call means to the CPU and a command to the engine of
+the design, whoever made it. The memories are as the engine sees them: weights in words of ``weight_word_bits``
+(``cols`` slices of ``lanes`` weights, lowest first), activations in bytes; addresses wrap at the size of their memory.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,8 +13,9 @@ import numpy as np
 from hw.spec.commands import COMMAND_BITS, LAYER_LOG_ENTRIES, MAGIC, OPCODES, checksum, decode
 from hw.spec.design import DesignPoint
 from hw.spec.fields import counts, taken
-from hw.spec.image import unpack_header
+from hw.spec.image import ENGINE, unpack_calls, unpack_header
 from hw.spec.stream import word_bytes, write_bytes
+from sw.golden.kernels import run_call
 from sw.golden.layer import run_layer
 from sw.golden.words import Endless, ProgramError, Refused, Resident, Undefined, Words
 
@@ -32,7 +33,7 @@ class Ending:
 
 
 def interpret(design: DesignPoint, image: bytes, act: bytearray) -> None:
-    """Run the image's program from its header's ``program`` to its ``END``; ``act`` (``act_bytes`` long) changes.
+    """Make the image's calls, each run of the engine to its ``END``; ``act`` (``act_bytes`` long) changes.
 
     Streamed weights come from the image; with ``memory="spram"`` from ``act``, where they are put first.
 
@@ -40,7 +41,7 @@ def interpret(design: DesignPoint, image: bytes, act: bytearray) -> None:
     ------
     ProgramError
         If the image or the memory does not fit the design, at a command that the engine refuses (Refused) or stays at
-        for ever (Endless), or at one whose result is not defined (Undefined).
+        for ever (Endless), or at one, or a call, whose result is not defined (Undefined).
     SpecError
         If the image's header is missing or the image is damaged.
     """
@@ -50,25 +51,31 @@ def interpret(design: DesignPoint, image: bytes, act: bytearray) -> None:
 
 def execute(design: DesignPoint, image: bytes, act: bytearray) -> Ending:
     """As :func:`interpret`, but where the engine refuses a command, or stays at it, tell what it shows then."""
-    program = _loaded(design, image, act)
-    busy, error = False, "NONE"
-    try:
-        for _ in program.run():
-            pass
-    except Refused as refused:
-        error = refused.error
-    except Endless:
-        busy = True
-    return Ending(busy=busy, error=error, pc=program.word, layer=program.count)
+    ending = Ending(busy=False, error="NONE", pc=0, layer=0)
+    for program in _runs(design, image, act):
+        busy, error = False, "NONE"
+        try:
+            for _ in program.run():
+                pass
+        except Refused as refused:
+            error = refused.error
+        except Endless:
+            busy = True
+        ending = Ending(busy=busy, error=error, pc=program.word, layer=program.count)
+        if busy or error != "NONE":
+            break
+    return ending
 
 
 def layers(design: DesignPoint, image: bytes, act: bytearray) -> Iterator[tuple[dict[str, int], Words]]:
     """As :func:`interpret`, but stop before each LAYER: its fields as the engine takes them, and the words that it is
     going to read."""
-    yield from _loaded(design, image, act).run()
+    for program in _runs(design, image, act):
+        yield from program.run()
 
 
-def _loaded(design: DesignPoint, image: bytes, act: bytearray) -> "_Program":
+def _runs(design: DesignPoint, image: bytes, act: bytearray) -> Iterator["_Program"]:
+    """Each run of the engine, to be run before the next one is asked for; the CPU's calls between are made here."""
     header = unpack_header(image)
     if len(act) != design.act_bytes:
         raise ProgramError(f"activation memory of {len(act)} bytes: act_bytes={design.act_bytes}; give a bytearray "
@@ -82,11 +89,17 @@ def _loaded(design: DesignPoint, image: bytes, act: bytearray) -> "_Program":
                                f"{design.act_bytes}; compile the model again")
         act[place:place + len(streamed)] = streamed.tobytes()
         streamed = np.frombuffer(act, np.uint8)[place:place + len(streamed)]
-    return _Program(design, resident, streamed, np.frombuffer(act, np.int8), header["program"])
+    memory = np.frombuffer(act, np.int8)
+    for call in unpack_calls(image, header["calls_offset"]):
+        if call.runner == ENGINE:
+            run = call.run
+            yield _Program(design, resident, streamed[run["stream_start"]:], memory, run["program"])
+        else:
+            run_call(call, memory)
 
 
 class _Program:
-    """What lives from one command to the next."""
+    """What lives from one command of a run to the next."""
 
     def __init__(self, design: DesignPoint, resident: Resident, streamed: np.ndarray, act: np.ndarray, word: int):
         self.design, self.resident, self.streamed, self.act = design, resident, streamed, act

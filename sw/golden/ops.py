@@ -7,11 +7,11 @@ import numpy as np
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.requant import ADD_LEFT_SHIFT
-from sw.golden.softmax import softmax
+from sw.golden.kernels import OPERATORS
 from sw.graph.graph import Graph, GraphError, Layer, TensorType
 from sw.graph.layer import WEIGHTED
 
-__all__ = ["accumulate", "finish", "matmul", "requantize", "run", "run_layer"]
+__all__ = ["accumulate", "matmul", "requantize", "run", "run_layer"]
 
 BATCH = 256            # inputs at a time, so that the unfolded windows stay small
 FLOAT32_TERMS = 1024   # products of two int8 are at most 2**14: so many sum to at most 2**24, exact in float32
@@ -110,7 +110,7 @@ def _add(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray]) 
 def accumulate(layer: Layer, taken: TensorType, data: np.ndarray, design: DesignPoint | None = None) -> np.ndarray:
     """What the array gathers for each output, before bias and zero points: int64 ``(N, *layer.output.shape)``.
 
-    Sums of products, an average pooling's sums or a max pooling's maxima; an add or a softmax has none of them.
+    Sums of products, an average pooling's sums or a max pooling's maxima; other operators have none of them.
     """
     dropped = _dropped(design)
     if layer.op == "avgpool":
@@ -134,8 +134,8 @@ def run_layer(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarr
     """Output int8 ``(N, *layer.output.shape)``; ``data`` has int8 ``(N, *shape)`` for each of ``taken``."""
     if layer.op == "add":
         return _add(layer, taken, data)
-    if layer.op == "softmax":
-        return softmax(layer, data[0])
+    if layer.op in OPERATORS:
+        return OPERATORS[layer.op].batch(layer, taken, data)
     acc = accumulate(layer, taken[0], data[0], design)
     if layer.op == "avgpool":
         return _average(layer, acc)
@@ -156,7 +156,7 @@ def run(graph: Graph, inputs: np.ndarray, design: DesignPoint | None = None) -> 
         int8 ``(N, height, width, channels)``.
     design : DesignPoint | None
         Whose multiplier forms the products of conv, depthwise and dense (``design.weight_bits`` decides what a
-        truncated one leaves out); exact without one. Pools, adds and softmax are always exact.
+        truncated one leaves out); exact without one. Everything else is always exact.
 
     Raises
     ------
@@ -178,14 +178,3 @@ def run(graph: Graph, inputs: np.ndarray, design: DesignPoint | None = None) -> 
             data = [tensors[number][part] for number in graph.inputs_of(index)]
             tensors[index + 1][part] = run_layer(layer, taken[index], data, design)
     return tensors
-
-
-def finish(graph: Graph, tensor: np.ndarray) -> np.ndarray:
-    """What the CPU makes of the engine's last tensor: the softmax at the end of the graph, if it has one.
-
-    ``tensor`` is int8 ``(N, *shape)`` after layer ``graph.engine_layers - 1``; returns int8
-    ``(N, *graph.output.shape)``, equal to the last of what :func:`run` gives.
-    """
-    for layer in graph.layers[graph.engine_layers:]:
-        tensor = softmax(layer, tensor)
-    return tensor

@@ -7,7 +7,7 @@ import numpy as np
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS, product
 from hw.spec.requant import ADD_LEFT_SHIFT, doubling_high_multiply, requantize, rounding_shift
-from sw.golden.softmax import softmax_row
+from sw.golden.kernels import OPERATORS
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import POOLS
 
@@ -74,11 +74,9 @@ def reference_layer(layer: Layer, taken: Sequence[TensorType], data: Sequence[np
     if layer.op == "dense":
         data = [data[0].reshape(1, 1, -1)]
         layer = Layer(**{**vars(layer), "op": "conv", "weights": layer.weights[:, None, None, :]})
+    if layer.op in OPERATORS:
+        return OPERATORS[layer.op].plain(layer, taken, data)
     result = np.zeros(layer.output.shape, np.int8)
-    if layer.op == "softmax":
-        for y, x in np.ndindex(*layer.output.shape[:2]):
-            result[y, x] = softmax_row(layer, data[0][y, x].tolist())
-        return result
     for y, x, channel in np.ndindex(*layer.output.shape):
         if layer.op == "add":
             result[y, x, channel] = _add(layer, taken, data, (y, x, channel))

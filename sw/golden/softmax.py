@@ -13,7 +13,7 @@ import numpy as np
 from hw.spec.requant import doubling_high_multiply, rounding_shift
 from sw.graph.layer import GraphError, Layer
 
-__all__ = ["exponential", "prepare_softmax", "reciprocal", "softmax", "softmax_row"]
+__all__ = ["exponential", "exponentials", "normalize", "prepare_softmax", "reciprocal", "softmax", "softmax_row"]
 
 ONE = (1 << 31) - 1        # 1.0 without integer bits, saturated
 DIFF_BITS = 5              # integer bits of a scaled difference of two inputs
@@ -112,19 +112,28 @@ def softmax_row(layer: Layer, row: Sequence[int]) -> list[int]:
     return [_output(power, mantissa, shift) for power in powers]
 
 
-def softmax(layer: Layer, data: np.ndarray) -> np.ndarray:
-    """int8 ``(N, height, width, C)`` to the same shape, equal to :func:`softmax_row` of each pixel.
+def exponentials(layer: Layer) -> np.ndarray:
+    """int64 (256,): of a value that lies 0, 1, ... 255 below the maximum; 0 where it does not count."""
+    powers = _exponentials(layer, range(0, -256, -1))
+    return np.array([0 if power is None else power for power in powers], np.int64)
 
-    A difference has 256 values at most, so each exponential is computed once.
-    """
-    known = _exponentials(layer, range(0, -256, -1))
-    powers = np.array([0 if power is None else power for power in known], np.int64)
+
+def normalize(rows: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    """int8 of ``rows`` int8 ``(N, C)``: ``powers[difference]`` to the row's maximum, over their sum."""
     parts = np.array([rounding_shift(power, SUM_BITS) for power in powers.tolist()], np.int64)
-    rows = data.reshape(-1, data.shape[-1]).astype(np.int64)
+    rows = rows.astype(np.int64)
     differences = rows.max(axis=1, keepdims=True) - rows
     scales = np.array([reciprocal(total) for total in parts[differences].sum(axis=1).tolist()], np.int64)
     mantissa, shift = scales.reshape(-1, 2, 1).transpose(1, 0, 2)
     # no operand is negative, so each rounding is an addition and a shift
     value = (mantissa * powers[differences] + (1 << 30)) >> 31
     value = (value + (1 << shift + 31 - 8 - 1)) >> shift + 31 - 8
-    return np.minimum(value - 128, 127).astype(np.int8).reshape(data.shape)
+    return np.minimum(value - 128, 127).astype(np.int8)
+
+
+def softmax(layer: Layer, data: np.ndarray) -> np.ndarray:
+    """int8 ``(N, height, width, C)`` to the same shape, equal to :func:`softmax_row` of each pixel.
+
+    A difference has 256 values at most, so each exponential is computed once.
+    """
+    return normalize(data.reshape(-1, data.shape[-1]), exponentials(layer)).reshape(data.shape)

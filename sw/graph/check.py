@@ -9,15 +9,17 @@ from sw.graph.layer import POOLS, WEIGHTED, Layer, TensorType
 
 __all__ = ["problems", "type_problems"]
 
-OPS = (*WEIGHTED, *POOLS, "add", "softmax")
-RANK = {"conv": 4, "depthwise": 3, "dense": 2, "avgpool": 3, "maxpool": 3, "add": 1, "softmax": 1}
-CLAMPED = (*WEIGHTED, *POOLS, "add")
+#: operator -> rank of its weights
+RANK = {"conv": 4, "depthwise": 3, "dense": 2, "avgpool": 3, "maxpool": 3, "add": 1, "softmax": 1, "requantize": 1}
+CLAMPED = (*WEIGHTED, *POOLS, "add", "requantize")
+SOFTMAX_CHANNELS = 4095      # the sum of their exponentials has 12 integer bits
+MOST_LEFT = 22               # bits that a difference of two int8 can be shifted left within 32
 
 
 def problems(layer: Layer, taken: Sequence[TensorType]) -> Iterator[str]:
     """Yield what is wrong with ``layer`` when it reads ``taken``; the first is worth reading."""
-    if layer.op not in OPS:
-        yield f"unknown operator; Heddle runs {', '.join(OPS)}"
+    if layer.op not in RANK:
+        yield f"unknown operator; Heddle runs {', '.join(RANK)}"
         return
     wanted = 2 if layer.op == "add" else 1
     if len(taken) != wanted:
@@ -32,8 +34,8 @@ def problems(layer: Layer, taken: Sequence[TensorType]) -> Iterator[str]:
         yield f"clamp {layer.act_min} to {layer.act_max} is not inside {layer.output.low} to {layer.output.high}"
     if layer.op == "add":
         yield from _add_problems(layer, taken)
-    elif layer.op == "softmax":
-        yield from _softmax_problems(layer, taken[0])
+    elif layer.op in _ALONE:
+        yield from _ALONE[layer.op](layer, taken[0])
     else:
         yield from _window_problems(layer, taken[0])
 
@@ -115,16 +117,43 @@ def _add_problems(layer: Layer, taken: Sequence[TensorType]) -> Iterator[str]:
 
 
 def _softmax_problems(layer: Layer, taken: TensorType) -> Iterator[str]:
-    if layer.output.shape != taken.shape:
-        yield f"output shape is {layer.output.shape}, but the input has {taken.shape}"
+    yield from _shape_problems(layer, taken)
+    if taken.shape[2] > SOFTMAX_CHANNELS:
+        yield f"{taken.shape[2]} channels; a softmax takes {SOFTMAX_CHANNELS} at most; split it"
     if (layer.output.scale, layer.output.zero_point, layer.output.bits) != (1 / 256, -128, 8):
         yield (f"scale {layer.output.scale}, zero point {layer.output.zero_point}, {layer.output.bits} bits: a softmax "
                f"gives 1/256, -128 and 8 bits")
+    yield from _scale_problems(layer)
+    if _has_scale(layer) and not (layer.multiplier[0] >= 0 and 0 <= layer.shift[0] <= 31):
+        yield (f"multiplier {layer.multiplier[0]} or left shift {layer.shift[0]} is out of range; a multiplier is 0 to "
+               f"2**31 - 1, a left shift 0 to 31")
+
+
+def _requantize_problems(layer: Layer, taken: TensorType) -> Iterator[str]:
+    yield from _shape_problems(layer, taken)
+    yield from _scale_problems(layer)
+    if _has_scale(layer) and not (layer.multiplier[0] >= 0 and -MOST_LEFT <= layer.shift[0] <= MAX_SHIFT):
+        yield (f"multiplier {layer.multiplier[0]} or shift {layer.shift[0]} is out of range; a multiplier is 0 to "
+               f"2**31 - 1, a right shift {-MOST_LEFT} to {MAX_SHIFT}")
+
+
+def _shape_problems(layer: Layer, taken: TensorType) -> Iterator[str]:
+    if layer.output.shape != taken.shape:
+        yield f"output shape is {layer.output.shape}, but the input has {taken.shape}"
+
+
+def _scale_problems(layer: Layer) -> Iterator[str]:
+    """One multiplier and one shift for all channels."""
     for name in ("multiplier", "shift"):
         value = getattr(layer, name)
         if value.shape != (1,) or value.dtype != np.int32:
             yield f"{name} is {value.dtype}{value.shape}; expected int32(1,)"
             return
-    if layer.multiplier[0] < 0 or not 0 <= layer.shift[0] <= 31:
-        yield (f"multiplier {layer.multiplier[0]} or left shift {layer.shift[0]} is out of range; a multiplier is 0 to "
-               f"2**31 - 1, a left shift 0 to 31")
+
+
+def _has_scale(layer: Layer) -> bool:
+    return layer.multiplier.shape == layer.shift.shape == (1,)
+
+
+#: Operators that take one tensor and have no window.
+_ALONE = {"softmax": _softmax_problems, "requantize": _requantize_problems}

@@ -47,15 +47,6 @@ class Graph:
         return tuple(types[number] for number in self.inputs_of(index))
 
     @property
-    def engine_layers(self) -> int:
-        """How many layers the engine runs: all but a softmax at the end, which is left to the CPU."""
-        return len(self.layers) - bool(self.layers and self.layers[-1].op == "softmax")
-
-    def engine(self) -> "Graph":
-        """The graph of the engine's layers alone."""
-        return replace(self, layers=self.layers[:self.engine_layers])
-
-    @property
     def chain(self) -> bool:
         """Whether each layer reads the tensor just before it and nothing else."""
         return all(self.inputs_of(index) == (index,) for index in range(len(self.layers)))
@@ -99,8 +90,6 @@ class Graph:
                 yield (f"reads tensor {number}; it can read 0 (the input) to {index} (of the layer before), so put "
                        f"layers in the order in which they run")
                 return
-        if layer.op == "softmax" and index != len(self.layers) - 1:
-            yield "a softmax is the last layer, because the engine leaves it to the CPU"
         yield from problems(layer, self.taken(index))
 
     def save(self, path: Path) -> None:

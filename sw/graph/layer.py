@@ -54,24 +54,26 @@ class Layer:
     ``weights`` are int8 within ``weight_bits``; with ``weight_bits=1`` they are -1 and +1 only. ``bias`` is int32,
     ``multiplier`` int32 (0 to 2**31 - 1), ``shift`` int32 (right shift, 0 to 31).
 
-    ========= ============================================ =====================================================
-    ``op``    ``weights``                                  ``bias``, ``multiplier``, ``shift``
-    ========= ============================================ =====================================================
-    conv      ``(OC, KH, KW, IC)``                         one of each per output channel
-    depthwise ``(KH, KW, C * M)``; output channel          one of each per output channel
-              ``c * M + m`` reads channel ``c``
-    dense     ``(OC, K)`` over the flattened input         one of each per output channel
-    avgpool   ``(KH, KW, 0)``: only its shape counts       none; TFLite's rounding, types of input and output equal
-    maxpool   ``(KH, KW, 0)``; padding never wins          none; types of input and output equal
-    add       ``(0,)``                                     three each: first operand, second operand, output; the
-                                                           bias is zero. TFLite's ADD: both operands less their
-                                                           zero points are shifted left by
-                                                           ``hw.spec.requant.ADD_LEFT_SHIFT`` and scaled, their
-                                                           sum is scaled
-    softmax   ``(0,)``                                     ``bias`` has none; one multiplier, and one *left* shift,
-                                                           that scale differences to 26 fractional bits, as TFLite
-                                                           prepares them; scale 1/256, zero point -128 out
-    ========= ============================================ =====================================================
+    ========== ============================================ =====================================================
+    ``op``     ``weights``                                  ``bias``, ``multiplier``, ``shift``
+    ========== ============================================ =====================================================
+    conv       ``(OC, KH, KW, IC)``                         one of each per output channel
+    depthwise  ``(KH, KW, C * M)``; output channel          one of each per output channel
+               ``c * M + m`` reads channel ``c``
+    dense      ``(OC, K)`` over the flattened input         one of each per output channel
+    avgpool    ``(KH, KW, 0)``: only its shape counts       none; TFLite's rounding, types of input and output equal
+    maxpool    ``(KH, KW, 0)``; padding never wins          none; types of input and output equal
+    add        ``(0,)``                                     three each: first operand, second operand, output; the
+                                                            bias is zero. TFLite's ADD: both operands less their
+                                                            zero points are shifted left by
+                                                            ``hw.spec.requant.ADD_LEFT_SHIFT`` and scaled, their
+                                                            sum is scaled
+    softmax    ``(0,)``                                     ``bias`` has none; one multiplier, and one *left* shift,
+                                                            that scale differences to 26 fractional bits, as TFLite
+                                                            prepares them; scale 1/256, zero point -128 out
+    requantize ``(0,)``                                    ``bias`` has none; one multiplier, and one right shift,
+                                                            left where negative (-22 to 31): TFLite's QUANTIZE
+    ========== ============================================ =====================================================
 
     The bias does not contain the input's zero point.
     """

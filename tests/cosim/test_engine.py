@@ -10,7 +10,8 @@ from cosim.process import SimulationError
 from hw.emit.verilog import engine_verilog
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
-from hw.spec.image import pack_header
+from hw.spec.image import ENGINE, Call
+from tests.support.images import run_image
 
 pytestmark = pytest.mark.sim
 
@@ -33,9 +34,9 @@ def streaming(tmp_path_factory):
 
 
 def image(body=bytes(40), **changes):
-    header = {"fingerprint": 0xC0FFEE, "program": 0, "input_address": INPUT_ADDRESS, "input_bytes": INPUT_BYTES,
+    header = {"fingerprint": 0xC0FFEE, "input_address": INPUT_ADDRESS, "input_bytes": INPUT_BYTES,
               "output_address": OUTPUT_ADDRESS, "output_bytes": INPUT_BYTES, "layers": 2}
-    return pack_header({**header, **changes}, body) + body
+    return run_image(body, **{**header, **changes})
 
 
 def inputs(count=5):
@@ -94,9 +95,11 @@ def test_a_memory_with_pauses_changes_no_bit(streaming):
     assert np.array_equal(run.cycles, run_engine(streaming, streamed_image(), inputs(40), stalls=3).cycles)
 
 
-@pytest.mark.parametrize("changes", [{"program": 7}, {"stream_bytes": 24}])
-def test_weights_beyond_the_stream_are_an_error(streaming, changes):
-    message = (r"input 0: the engine asked for weights outside the image's stream, at 0x20002: STATUS 0x00000001 .*"
+@pytest.mark.parametrize("changes, at", [
+    ({"calls": [Call(runner=ENGINE, words=(7, 2, 22))]}, "0x20018"),
+    ({"calls": [Call(runner=ENGINE, words=(6, 2, 24))]}, "0x2001a")])
+def test_weights_beyond_the_stream_are_an_error(streaming, changes, at):
+    message = (rf"input 0: the engine asked for weights outside the image's stream, at {at}: STATUS 0x00000001 .*"
                r"PC 0x1234")
     with pytest.raises(SimulationError, match=message):
         run_engine(streaming, streamed_image(**changes), inputs())

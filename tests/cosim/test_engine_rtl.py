@@ -9,14 +9,13 @@ import pytest
 from cosim.engine import build_engine, build_engine_bench, run_engine, run_engine_bench
 from cosim.process import SimulationError
 from hw.spec.design import DesignPoint
-from hw.spec.image import unpack_header
 from hw.spec.timing import MODE_LEAD_CYCLES, command_words, element_latency, requantize_latency
-from sw.compiler import compile_graph
+from sw.compiler import CompileError, compile_graph
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
 from tests.support.engines import check_exact, check_outputs, random_programs
-from tests.support.images import with_changed_command, with_flipped_bit
-from tests.support.layers import random_inputs, random_layer
+from tests.support.images import program_of, with_changed_command, with_flipped_bit
+from tests.support.layers import random_cut, random_inputs, random_layer
 
 pytestmark = pytest.mark.sim
 
@@ -60,6 +59,32 @@ def test_bus_traffic_changes_no_bit(engine):
     assert slower
 
 
+@pytest.mark.parametrize("design", [
+    DESIGN, SPRAM, replace(DESIGN, weight_bytes=2048, stream_bytes=2, weight_bits=4, multiplier="dsp")])
+def test_the_golden_model_stands_for_the_cpu_between_runs(design, tmp_path):
+    simulator, rng, done = build_engine(design, tmp_path), np.random.default_rng(8), 0
+    while done < 6:
+        graph = random_cut(rng, weight_bits=design.weight_bits)
+        try:
+            program = compile_graph(graph, design)
+        except CompileError:
+            continue
+        inputs = random_inputs(rng, graph, 3)
+        check_exact(simulator, program, inputs)
+        check_outputs(simulator, program, inputs, traffic=1, stalls=done)
+        done += 1
+        assert len(program.kernels) and bool(program.streamed_bytes) == (design is not DESIGN)
+
+
+def test_several_runs_under_cocotb(tmp_path):
+    build_engine_bench(DESIGN, tmp_path)
+    rng = np.random.default_rng(1)
+    graph = random_cut(rng)
+    program, inputs = compile_graph(graph, DESIGN), random_inputs(rng, graph, 2)
+    got = run_engine_bench(tmp_path, program.image, inputs, seed=1)
+    assert np.array_equal(got, run(graph, inputs, DESIGN)[-1].reshape(2, -1))
+
+
 def test_under_cocotb_on_a_stalling_bus(tmp_path):
     build_engine_bench(DESIGN, tmp_path)
     for seed, (program, inputs) in enumerate(random_programs(DESIGN, 3, seed=3)):
@@ -73,7 +98,7 @@ def test_a_command_that_is_wrong_stops_the_engine(design, tmp_path):
     simulator = build_engine(design, tmp_path)
     program, inputs = next((program, inputs) for program, inputs in random_programs(design, 20, seed=5)
                            if len(program.layers) > 1)
-    start = unpack_header(program.image)["program"]
+    start = program_of(program.image)
     last = len(program.layers) - 1 + bool(program.streamed_bytes)
     words = command_words(design)
     damaged = {f"BAD_CHECKSUM {bit}": with_flipped_bit(program, weight_word=start + last * words, bit=bit)

@@ -11,7 +11,7 @@ from cosim.soc import Message, build_soc_sim, converse, run_soc, talk
 from hw.spec.cfu import CFU_INSTRUCTIONS, cfu_result, corner_operands
 from hw.spec.commands import COUNTERS
 from hw.spec.design import DesignPoint
-from hw.spec.image import pack_header
+from hw.spec.image import HEADER_BYTES, Call, unpack_header
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, WEIGHT_WINDOW, WINDOW_BYTES
 from sw.compiler import compile_graph
 from sw.firmware import DeviceError, build
@@ -20,13 +20,14 @@ from sw.firmware.build import SOURCES
 from sw.firmware.protocol import Op, Status
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_graph, random_inputs, random_layer
+from tests.support.images import run_image, with_body
+from tests.support.layers import random_cut, random_graph, random_inputs, random_layer
 
 pytestmark = pytest.mark.soc
 
 FINGERPRINT, INPUT_BYTES, INPUT_ADDRESS, OUTPUT_ADDRESS, LAYERS = 0xC0FFEE, 13, 6, 1021, 3
 ACT_ADDRESS = 2048     # of weights that stream
-REAL = DesignPoint(rows=2, cols=2, lanes=4, multiplier="lut", act_bytes=16384, weight_bytes=16384,
+REAL = DesignPoint(rows=2, cols=4, lanes=4, multiplier="lut", act_bytes=16384, weight_bytes=16384,
                    stream_bytes=2)     # nothing is at that port; a network that does not stream runs
 
 
@@ -44,10 +45,9 @@ def real(tmp_path_factory):
 
 
 def image(**changes):
-    body = bytes(range(40))
-    header = {"fingerprint": FINGERPRINT, "program": 0, "input_address": INPUT_ADDRESS, "input_bytes": INPUT_BYTES,
+    header = {"fingerprint": FINGERPRINT, "input_address": INPUT_ADDRESS, "input_bytes": INPUT_BYTES,
               "output_address": OUTPUT_ADDRESS, "output_bytes": INPUT_BYTES, "layers": LAYERS}
-    return pack_header({**header, **changes}, body) + body
+    return run_image(bytes(range(40)), **{**header, **changes})
 
 
 def inputs(count=3):
@@ -118,7 +118,7 @@ def test_custom_instructions_match_golden(stub):
 
 @pytest.mark.parametrize("content, status", [
     (bytes(64), "NO_IMAGE"),
-    (image()[:-1] + b"\0", "BAD_IMAGE"),
+    (image()[:-1] + b"\1", "BAD_IMAGE"),
     (image(output_address=0xFFFFFFFF), "BAD_IMAGE"),
     (image(layers=65), "BAD_IMAGE"),
     (image(stream_address=ACT_ADDRESS, stream_bytes=8), "BAD_IMAGE"),     # other weights are there
@@ -134,20 +134,25 @@ def test_an_image_is_checked_before_it_runs(stub, content, status):
     assert statuses(answer)[-1] == status
 
 
+def outside(content):
+    """What of an image is not in the weight scratchpad."""
+    return content[unpack_header(content)["stream_offset"]:]
+
+
 def test_weights_stream_from_the_activations(stub):
     streaming = image(stream_address=ACT_ADDRESS, stream_bytes=8)
     run_soc(stub, streaming, inputs(1))
     pieces = [(Op.WRITE, payload) for payload in wire.upload_payloads(streaming)]
     answer = talk(stub, [*pieces, (Op.OPEN, b""), (Op.INFER, wire.infer_payload(bytes(INPUT_BYTES))),
-                         (Op.READ, wire.read_payload(ACT_WINDOW + ACT_ADDRESS, 8)),
+                         (Op.READ, wire.read_payload(ACT_WINDOW + ACT_ADDRESS, len(outside(streaming)))),
                          (Op.READ, wire.read_payload(REGISTERS["STREAM"][0], 4))])
     assert set(statuses(answer)) == {"OK"}
-    assert answer.frames[-2].payload == streaming[-8:]
+    assert answer.frames[-2].payload == outside(streaming)
     assert int.from_bytes(answer.frames[-1].payload, "little") == ACT_ADDRESS
 
 
 def test_weights_of_a_memory_outside_do_not_reach_it(stub):
-    with pytest.raises(DeviceError, match="8 bytes of weights stream from a memory outside; the SoC has no memory for "
+    with pytest.raises(DeviceError, match="28 bytes of weights stream from a memory outside; the SoC has no memory for "
                                           "them yet; raise weight_bytes until they fit, or narrow the weights"):
         run_soc(stub, image(stream_bytes=8), inputs(1))
 
@@ -256,8 +261,9 @@ def test_a_users_own_main_runs_an_inference(stub, tmp_path):
 
 def test_a_users_own_main_gives_a_memory_outside(stub, tmp_path):
     streaming = image(stream_bytes=8)
-    content = f"static const uint32_t content[] = {{{as_words(streaming[-8:])}}};"
-    check_users_main(stub, USER_MAIN % (as_words(streaming[:-8]), f"{content} heddle_set_stream(content, 0x1234560);",
+    content = f"static const uint32_t content[] = {{{as_words(outside(streaming))}}};"
+    resident = streaming[:-len(outside(streaming))]
+    check_users_main(stub, USER_MAIN % (as_words(resident), f"{content} heddle_set_stream(content, 0x1234560);",
                                         "0x1234560"), tmp_path)
 
 
@@ -307,6 +313,34 @@ def test_inputs_and_outputs_that_exceed_a_frame(real, op, shape, fields):
     assert answer.engine_cycles.tolist() == [program.cycles] * 2 and (answer.cycles > program.cycles).all()
     with pytest.raises(DeviceError, match=r"payload: \d+ bytes; a frame takes 4112; send it in parts|BAD_LENGTH"):
         run_soc(real, None, data)      # nobody says where it goes
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_cpu_between_runs_of_the_engine(real, seed):
+    rng = np.random.default_rng(seed)
+    graph = random_cut(rng, runs=2 + seed % 2)
+    program, data = compile_graph(graph, REAL), random_inputs(rng, graph, 3)
+    answer = run_soc(real, program.image, data)
+    assert np.array_equal(answer.outputs, run(graph, data, REAL)[-1].reshape(3, -1))
+    assert answer.engine_cycles.tolist() == [program.cycles] * 3
+    assert answer.layer_cycles.tolist() == [[layer.cycles for layer in program.layers]] * 3
+    assert answer.kernel_cycles.shape == (3, len(program.kernels)) and (answer.kernel_cycles > 100).all()
+    rest = answer.cycles - answer.engine_cycles - answer.kernel_cycles.sum(axis=1)
+    assert (rest > 0).all() and (rest < 20_000).all()
+
+
+@pytest.mark.parametrize("calls", [
+    [Call(runner=3, words=(0, 0, 0))],                                      # no such function
+    [Call(runner=0, words=(0, 0))], [Call(runner=0, words=(0, 0, 0, 0))],   # not the words of a run
+    [Call(runner=0, words=(0, LAYERS + 1, 0))],                             # other layers than the header's
+    [Call(runner=0, words=(0, LAYERS, 0))] + 62 * [Call(runner=1, words=())]])      # more than the log holds
+def test_a_list_that_cannot_be_run_is_refused(stub, calls):
+    answer = talk(stub, upload(image(calls=calls)))
+    assert wire.parse_info(answer.frames[-1].payload).image == Status.BAD_IMAGE
+    broken = bytearray(image())
+    broken[-4 * 4:-3 * 4] = (9).to_bytes(4, "little")      # more words than there are
+    answer = talk(stub, upload(with_body(image(), broken[HEADER_BYTES:])))
+    assert wire.parse_info(answer.frames[-1].payload).image == Status.BAD_IMAGE
 
 
 @pytest.mark.parametrize("seed", range(1, 5))

@@ -10,15 +10,14 @@ from cosim.soc_stalled import build_soc_bench, converse_stalled
 from hw.soc.generate import generate
 from hw.spec.cfu import CFU_INSTRUCTIONS, cfu_result
 from hw.spec.design import DesignPoint
-from hw.spec.image import pack_header
 from sw.firmware import build
 from sw.firmware import protocol as wire
 from sw.firmware.protocol import Op, Status
+from tests.support.images import run_image
 
 pytestmark = pytest.mark.soc
 
-IMAGE = pack_header({"fingerprint": 0xC0FFEE, "program": 0, "input_address": 8, "input_bytes": 10,
-                     "output_address": 64, "output_bytes": 10, "layers": 1}, b"body") + b"body"
+IMAGE = run_image(b"body", fingerprint=0xC0FFEE, input_address=8, input_bytes=10, output_address=64, output_bytes=10)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def test_requests_are_answered(soc, stall):
     requests = [*((Op.WRITE, payload) for payload in wire.upload_payloads(IMAGE)), (Op.OPEN, b""),
                 (Op.CFU, wire.cfu_payload(commands)), (Op.INFER, wire.infer_payload(bytes(range(10))))]
     sent = b"".join(wire.encode(op, index, payload) for index, (op, payload) in enumerate(requests))
-    wanted = len(requests) * wire.OVERHEAD + 80 + 16 + 12 + 4 + 10
+    wanted = len(requests) * wire.OVERHEAD + 80 + 16 + 16 + 4 + 10
     frames = wire.decode(converse_stalled(soc, sent, wanted, stall=stall))
     assert [frame.kind for frame in frames] == [Status.OK] * len(requests)
     assert wire.parse_cfu(frames[-2].payload) == [cfu_result(*command) for command in commands]

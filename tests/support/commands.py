@@ -12,6 +12,7 @@ from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
 from sw.compiler import Program
 from sw.compiler.cycles import layer_words
 from tests.support.engines import random_programs
+from tests.support.images import program_of
 
 __all__ = ["Spoiled", "spoiled_programs"]
 
@@ -43,7 +44,7 @@ def spoiled_programs(design: DesignPoint, count: int, seed: int) -> Iterator[Spo
 def _spoil(design: DesignPoint, program: Program, rng: np.random.Generator) -> Spoiled:
     header, body = unpack_header(program.image), bytearray(program.image[HEADER_BYTES:])
     commands = len(program.layers) + bool(program.streamed_bytes) + 1
-    at = header["program"] * design.weight_word_bits // 8 - HEADER_BYTES + int(rng.integers(commands)) * SIZE
+    at = program_of(program.image) * design.weight_word_bits // 8 - HEADER_BYTES + int(rng.integers(commands)) * SIZE
     word = int.from_bytes(body[at:at + SIZE], "little")
     how = str(rng.choice(["fields", "fields", "flags", "bits", "all", "damaged"]))
     word = _short(design, {"fields": _fields, "flags": _flags, "bits": _bits, "all": _all,

@@ -53,7 +53,7 @@ def predicted_counters(program: Program) -> np.ndarray:
 
 
 def wanted(graph: Graph, inputs: np.ndarray, design: DesignPoint) -> np.ndarray:
-    return run(graph, inputs, design)[graph.engine_layers].reshape(len(inputs), -1)
+    return run(graph, inputs, design)[-1].reshape(len(inputs), -1)
 
 
 def check_outputs(simulator: Path, program: Program, inputs: np.ndarray, **options: int) -> EngineRun:

@@ -9,16 +9,16 @@ from flows.verify.compare import VerifyReport
 from flows.verify.images import ImageRung, Observed
 from flows.verify.ladder import verify
 from hw.spec.design import DesignPoint
-from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
+from hw.spec.image import HEADER_BYTES, pack_header, unpack_calls, unpack_header
 from sw.compiler import Program
 from sw.golden import run
 from sw.golden.softmax import prepare_softmax
 from sw.graph.graph import Graph, TensorType
 from sw.graph.layer import Layer
-from tests.support.layers import random_add, random_layer
+from tests.support.layers import random_add, random_kernel, random_layer
 
-__all__ = ["ADDS", "BOARD", "DESIGN", "Plain", "check", "every_operator", "slower", "sum_and_softmax",
-           "swapped_weight"]
+__all__ = ["ADDS", "BOARD", "DESIGN", "Plain", "check", "every_operator", "several_runs", "slower",
+           "sum_and_softmax", "swapped_weight", "wrong_table"]
 
 DESIGN = DesignPoint(rows=2, cols=2, lanes=2, act_bytes=4096, weight_bytes=8192)
 ADDS = replace(DESIGN, cols=4)      # the least that can add
@@ -52,6 +52,17 @@ def sum_and_softmax() -> Graph:
     return Graph(name="residual", input=start, layers=tuple(layers)).check()
 
 
+def several_runs() -> Graph:
+    """Two runs of the engine, and the CPU between and behind."""
+    rng = np.random.default_rng(12)
+    start = TensorType(shape=(5, 4, 4), scale=0.05, zero_point=-3)
+    layers = [random_layer(rng, "conv", start, outputs=4, kernel=(1, 1), name="first")]
+    layers.append(random_kernel(rng, "requantize", layers[-1].output, name="again"))
+    layers.append(random_layer(rng, "dense", layers[-1].output, outputs=6, name="dense"))
+    layers.append(random_kernel(rng, "softmax", layers[-1].output, name="answer"))
+    return Graph(name="cut", input=start, layers=tuple(layers)).check()
+
+
 class Plain(ImageRung):
     """A rung without hardware: the golden model, with the cycles that were predicted."""
 
@@ -62,7 +73,8 @@ class Plain(ImageRung):
         self.program, self.spoil = program, spoil or (lambda outputs, traffic: None)
 
     def run(self, image, inputs, *, cycle_limit, traffic=0):
-        last = self.program.layers[unpack_header(image)["layers"] - 1]
+        calls = unpack_calls(image, unpack_header(image)["calls_offset"])
+        last = self.program.plans[sum(1 if call.runner else call.run["layers"] for call in calls) - 1]
         found = run(self.program.graph, inputs, DESIGN)[last.tensor].reshape(len(inputs), -1).copy()
         self.spoil(found, traffic)
         counters = np.array([[list(vars(plan.cycle_terms).values()) for plan in self.program.layers]] * len(inputs))
@@ -92,7 +104,17 @@ def swapped_weight(program: Program, layer: int) -> Program:
 
 def slower(program: Program, layer: int, counter: str = "compute", by: int = 1) -> Program:
     """The program whose prediction lacks a cycle of the layer."""
-    plans = list(program.layers)
+    plans = list(program.plans)
     terms = plans[layer].cycle_terms
     plans[layer] = replace(plans[layer], cycle_terms=replace(terms, **{counter: getattr(terms, counter) - by}))
-    return replace(program, layers=tuple(plans))
+    return replace(program, plans=tuple(plans))
+
+
+def wrong_table(program: Program, kernel: int) -> Program:
+    """The program with another value in every byte of a kernel's table, its first words aside, and its image mended."""
+    image, table = bytearray(program.image), program.kernels[kernel].call.words[8:]
+    content = b"".join(word.to_bytes(4, "little") for word in table)
+    at = image.rindex(content)
+    image[at:at + len(content)] = bytes(byte ^ 1 for byte in content)
+    body = bytes(image[HEADER_BYTES:])
+    return replace(program, image=pack_header(unpack_header(program.image), body) + body)

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from hw.spec.requant import ADD_LEFT_SHIFT
+from sw.golden.kernels import OPERATORS as CPU_OPERATORS
+from sw.golden.requantize import prepare_requantize
+from sw.golden.softmax import prepare_softmax
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import POOLS
 
-__all__ = ["OPERATORS", "random_add", "random_graph", "random_inputs", "random_layer", "random_residual",
-           "same_padding"]
+__all__ = ["OPERATORS", "random_add", "random_cut", "random_graph", "random_inputs", "random_kernel", "random_layer",
+           "random_residual", "same_padding"]
 
 OPS = ("conv", "depthwise", "conv", "dense", "avgpool")   # of a random graph, as often as they stand here
 OPERATORS = ("conv", "depthwise", "dense", "avgpool", "maxpool", "add")   # all that the engine runs
@@ -68,6 +71,51 @@ def random_add(rng: np.random.Generator, inputs: tuple[int, int], taken: Sequenc
         multiplier=np.minimum(mantissa * 2.0**31, 2**31 - 1).astype(np.int32), shift=-exponent.astype(np.int32),
         output=TensorType(shape=kind.shape, scale=0.1, zero_point=zero, bits=kind.bits),
         act_min=int(rng.choice([kind.low, zero])), act_max=kind.high)
+
+
+def random_kernel(rng: np.random.Generator, op: str, taken: TensorType, *, inputs: tuple[int, ...] = (),
+                  name: str = "kernel") -> Layer:
+    """An operator of the CPU whose output spreads over its range."""
+    if op == "softmax":
+        output = TensorType(shape=taken.shape, scale=1 / 256, zero_point=-128)
+        multiplier, shift = prepare_softmax(float(rng.uniform(0.2, 2)), max(taken.scale, 0.01))
+    else:
+        output = TensorType(shape=taken.shape, scale=taken.scale * float(rng.uniform(0.3, 3)), bits=taken.bits,
+                            zero_point=int(rng.integers(taken.low, taken.high + 1)))
+        multiplier, shift = prepare_requantize(taken.scale, output.scale)
+    return Layer(name=name, op=op, output=output, weights=np.zeros(0, np.int8), bias=NOTHING, inputs=inputs,
+                 multiplier=np.array([multiplier], np.int32), shift=np.array([shift], np.int32),
+                 act_min=output.low, act_max=output.high)
+
+
+def random_cut(rng: np.random.Generator, *, weight_bits: int = 8, runs: int = 2) -> Graph:
+    """At least so many runs of the engine with operators of the CPU between, before and behind; a residual across."""
+    shape = tuple(int(n) for n in (*rng.integers(2, 7, 2), rng.choice([2, 4, 5, 8])))
+    types = [TensorType(shape=shape, scale=0.05, zero_point=int(rng.integers(-128, 128)))]
+    layers: list[Layer] = []
+
+    def append(layer: Layer) -> None:
+        layers.append(layer)
+        types.append(layer.output)
+
+    def kernels(least: int) -> None:
+        for _ in range(int(rng.integers(least, 3))):
+            op = str(rng.choice(list(CPU_OPERATORS)))
+            append(random_kernel(rng, op, types[-1], name=f"{op}{len(layers)}"))
+
+    kernels(0)
+    for number in range(runs):
+        first = len(layers)
+        append(random_layer(rng, "conv", types[-1], outputs=shape[2], kernel=(3, 1), weight_bits=weight_bits,
+                            padding=same_padding(shape, (3, 1), (1, 1)), name=f"conv{first}"))
+        kernels(1 if number < runs - 1 else 0)
+        if rng.integers(2):
+            pair = (first, len(layers))
+            append(random_add(rng, pair, [types[one] for one in pair], name=f"add{len(layers)}"))
+    if rng.integers(2):
+        append(random_layer(rng, "dense", types[-1], outputs=7, weight_bits=weight_bits, name="dense"))
+        kernels(0)
+    return Graph(name="cut", input=types[0], layers=tuple(layers)).check()
 
 
 def same_padding(size: tuple[int, ...], kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int, int, int]:

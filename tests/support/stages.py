@@ -5,15 +5,19 @@ from dataclasses import replace
 import numpy as np
 
 from sw.compiler.schedule import held_tensors
+from sw.golden.kernels import OPERATORS as CPU_OPERATORS
 from sw.golden.ops import run_layer
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_add, random_layer, same_padding
+from tests.support.layers import random_add, random_kernel, random_layer, same_padding
 
 __all__ = ["random_dag", "run_stages"]
 
 
-def random_dag(rng: np.random.Generator, layers: int) -> Graph:
-    """Operators that keep the shape and adds of any two tensors, also of one with itself; what is unread is summed."""
+def random_dag(rng: np.random.Generator, layers: int, *, cpu: bool = False) -> Graph:
+    """Operators that keep the shape and adds of any two tensors, also of one with itself; what is unread is summed.
+
+    With ``cpu`` some are the CPU's.
+    """
     shape = tuple(int(n) for n in rng.integers(1, 6, 3))
     types = [TensorType(shape=shape, scale=0.05, zero_point=3)]
     found = []
@@ -27,7 +31,12 @@ def random_dag(rng: np.random.Generator, layers: int) -> Graph:
         if len(found) >= layers or rng.random() < 0.4:
             found.append(random_add(rng, pair, [types[number] for number in pair], name=f"add{last}"))
         else:
-            op = str(rng.choice(["conv", "depthwise", "maxpool"]))
+            op = str(rng.choice(["conv", "depthwise", "maxpool", *CPU_OPERATORS] if cpu else
+                                ["conv", "depthwise", "maxpool"]))
+            if op in CPU_OPERATORS:
+                found.append(random_kernel(rng, op, types[pair[0]], inputs=pair[:1], name=f"{op}{last}"))
+                types.append(found[-1].output)
+                continue
             found.append(random_layer(rng, op, types[pair[0]], outputs=shape[2], kernel=(3, 1), inputs=pair[:1],
                                       padding=same_padding(shape, (3, 1), (1, 1)), name=f"{op}{last}"))
         types.append(found[-1].output)

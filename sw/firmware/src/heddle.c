@@ -1,7 +1,14 @@
 #include "heddle.h"
+#include "kernel.h"
+
+#define KERNEL_ADDRESS(name) heddle_kernel_##name,
+static heddle_kernel *const kernels[] = {HEDDLE_KERNELS(KERNEL_ADDRESS)};
+#define KERNELS (sizeof kernels / sizeof *kernels)
 
 static struct {
-    uint32_t program, input, input_bytes, output, output_bytes, layers;
+    uint32_t input, input_bytes, output, output_bytes;
+    uint32_t layers, kernels;             /* of all runs, and calls of the CPU */
+    const volatile uint32_t *calls, *calls_end;
     uint32_t limit;
     const volatile uint32_t *stream;      /* the weights that stream, as the CPU sees them */
     uint32_t stream_address;              /* and as the engine addresses them */
@@ -60,6 +67,29 @@ static int find_stream(uint32_t bytes)
     return HEDDLE_OK;
 }
 
+/* Whether the list of calls is whole; counts what it has. */
+static int read_calls(uint32_t resident, uint32_t streamed)
+{
+    uint32_t offset = heddle_header_word(HEDDLE_IMAGE_CALLS_OFFSET_WORD), layers = 0;
+    if (offset & 3 || (resident + streamed) & 3 || offset > resident + streamed || (offset > resident && resident & 3))
+        return 0;
+    model.calls = offset < resident ? heddle_word(HEDDLE_WEIGHT_WINDOW + offset) : model.stream + (offset - resident) / 4;
+    model.calls_end = model.calls + (resident + streamed - offset) / 4;
+    model.kernels = 0;
+    for (const volatile uint32_t *call = model.calls; call < model.calls_end; call += 2 + call[1]) {
+        uint32_t left = (uint32_t)(model.calls_end - call);
+        if (left < 2 || call[1] > left - 2 || call[0] > KERNELS)
+            return 0;
+        if (call[0] == HEDDLE_CALL_ENGINE) {
+            if (call[1] != HEDDLE_RUN_WORDS)
+                return 0;
+            layers += call[2 + HEDDLE_RUN_LAYERS];
+        } else
+            model.kernels++;
+    }
+    return layers == model.layers && layers + model.kernels <= HEDDLE_LAYER_LOG_ENTRIES;
+}
+
 static int read_header(void)
 {
     if (*heddle_word(HEDDLE_REG_VERSION) != HEDDLE_MAP_VERSION)
@@ -68,7 +98,6 @@ static int read_header(void)
         return HEDDLE_NO_IMAGE;
     uint32_t resident = heddle_header_word(HEDDLE_IMAGE_STREAM_OFFSET_WORD);
     uint32_t streamed = heddle_header_word(HEDDLE_IMAGE_STREAM_BYTES_WORD);
-    model.program = heddle_header_word(HEDDLE_IMAGE_PROGRAM_WORD);
     model.input = heddle_header_word(HEDDLE_IMAGE_INPUT_ADDRESS_WORD);
     model.input_bytes = heddle_header_word(HEDDLE_IMAGE_INPUT_BYTES_WORD);
     model.output = heddle_header_word(HEDDLE_IMAGE_OUTPUT_ADDRESS_WORD);
@@ -86,6 +115,8 @@ static int read_header(void)
         return status;
     uint32_t crc = part_crc(~0u, heddle_word(HEDDLE_WEIGHT_WINDOW), HEDDLE_IMAGE_HEADER_BYTES, resident);
     if (~part_crc(crc, model.stream, 0, streamed) != heddle_header_word(HEDDLE_IMAGE_CRC32_WORD))
+        return HEDDLE_BAD_IMAGE;
+    if (!read_calls(resident, streamed))
         return HEDDLE_BAD_IMAGE;
     if (heddle_header_word(HEDDLE_IMAGE_FINGERPRINT_WORD) != *heddle_word(HEDDLE_REG_ID))
         return HEDDLE_WRONG_DESIGN;
@@ -148,10 +179,10 @@ static void copy(volatile int8_t *to, const volatile int8_t *from, uint32_t byte
 }
 
 /* Polls: the engine's interrupt is not connected. Registers can be read without slowing the engine down. */
-static int run(uint32_t begun)
+static int run(const volatile uint32_t *words, uint32_t begun)
 {
-    *heddle_word(HEDDLE_REG_PROGRAM) = model.program;
-    *heddle_word(HEDDLE_REG_STREAM) = model.stream_address;
+    *heddle_word(HEDDLE_REG_PROGRAM) = words[HEDDLE_RUN_PROGRAM];
+    *heddle_word(HEDDLE_REG_STREAM) = model.stream_address + words[HEDDLE_RUN_STREAM_START];
     uint32_t ticket = *heddle_word(HEDDLE_REG_TICKET) + 1;
     *heddle_word(HEDDLE_REG_TICKET) = ticket;
     if (*heddle_word(HEDDLE_REG_TICKET) != ticket)
@@ -162,26 +193,52 @@ static int run(uint32_t begun)
     return *heddle_word(HEDDLE_REG_STATUS) >> 8 & 255 ? HEDDLE_ENGINE_ERROR : HEDDLE_OK;
 }
 
+/* What the engine says of its last run, behind the layers that are known. */
+static void read_log(heddle_cycles *cycles, uint32_t layers)
+{
+    cycles->engine += *heddle_word(HEDDLE_REG_CYCLES);
+    for (uint32_t n = 0; n < layers; n++)
+        cycles->layer[cycles->layers++] = layer_cycles(n);
+}
+
 int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles)
 {
-    uint32_t begun = heddle_mcycle();
+    uint32_t begun = heddle_mcycle(), reading = 0, unread = 0, kernel = model.layers;
+    volatile int8_t *memory = (volatile int8_t *)heddle_word(HEDDLE_ACT_WINDOW);
     if (model.status != HEDDLE_OK)
         return model.status;
     if (*heddle_word(HEDDLE_REG_STATUS) & 1)
         return HEDDLE_BUSY;
+    if (cycles)
+        cycles->engine = cycles->layers = 0;
     if (input)
         copy(heddle_input(), input, model.input_bytes);
-    int status = run(begun);
-    if (status != HEDDLE_OK)
-        return status;
+    for (const volatile uint32_t *call = model.calls; call < model.calls_end; call += 2 + call[1]) {
+        uint32_t runner = call[0], start = heddle_mcycle();
+        if (runner == HEDDLE_CALL_ENGINE) {
+            if (cycles && unread) {      /* the engine keeps one run's log */
+                read_log(cycles, unread);
+                reading += heddle_mcycle() - start;
+            }
+            int status = run(&call[2], begun);
+            if (status != HEDDLE_OK)
+                return status;
+            unread = call[2 + HEDDLE_RUN_LAYERS];
+            continue;
+        }
+        kernels[runner - 1](&call[2], memory);
+        if (cycles)
+            cycles->layer[kernel++] = heddle_mcycle() - start;
+        if (model.limit && heddle_mcycle() - begun > model.limit)
+            return HEDDLE_TIMEOUT;
+    }
     if (output)
         copy(output, heddle_output(), model.output_bytes);
     if (cycles) {
-        cycles->total = heddle_mcycle() - begun;
-        cycles->engine = *heddle_word(HEDDLE_REG_CYCLES);
-        cycles->layers = model.layers;
-        for (uint32_t n = 0; n < model.layers; n++)
-            cycles->layer[n] = layer_cycles(n);
+        cycles->total = heddle_mcycle() - begun - reading;
+        if (unread)
+            read_log(cycles, unread);
+        cycles->kernels = model.kernels;
     }
     return HEDDLE_OK;
 }

@@ -1,5 +1,5 @@
 /* Running a model. Link crt0.S, support.c and your own main.c with heddle.c, which runs a model image on the engine, or
- * with software.c and a generated model.c, which run it on the CPU behind the same functions. */
+ * with software.c and a generated model.c, which run it on the CPU behind the same functions; and kernels/ with both. */
 #ifndef HEDDLE_H
 #define HEDDLE_H
 
@@ -7,9 +7,9 @@
 
 typedef struct {
     uint32_t total;                               /* mcycle, from the input in memory to the output in memory */
-    uint32_t engine;                              /* the engine's part of it */
-    uint32_t layers;                              /* entries of layer */
-    uint32_t layer[HEDDLE_LAYER_LOG_ENTRIES];     /* engine cycles of each layer */
+    uint32_t engine;                              /* the engine's part of it, of all its runs */
+    uint32_t layers, kernels;                     /* entries of layer, of each kind */
+    uint32_t layer[HEDDLE_LAYER_LOG_ENTRIES];     /* engine cycles of each layer, then mcycle of each call of the CPU */
 } heddle_cycles;
 
 /* Checks the engine and the model image in its weight scratchpad, once, before the first inference and after a new

@@ -128,7 +128,7 @@ static uint32_t infer(uint32_t bytes, uint32_t *length)
         return HEDDLE_BAD_LENGTH;
     uint32_t in_place = payload.words[1] & HEDDLE_IN_PLACE;
     uint32_t output_bytes = in_place ? 0 : heddle_output_bytes();
-    uint32_t head = 12;
+    uint32_t head = 16;
     int8_t *input = &payload.bytes[8];
     if (heddle_input_bytes() && bytes - 8 != (in_place ? 0 : heddle_input_bytes()))
         return HEDDLE_BAD_LENGTH;
@@ -142,12 +142,14 @@ static uint32_t infer(uint32_t bytes, uint32_t *length)
         *length = engine_state();
     if (status != HEDDLE_OK)
         return (uint32_t)status;
-    head += 4 * cycles.layers;
+    uint32_t entries = cycles.layers + cycles.kernels;
+    head += 4 * entries;
     payload.words[0] = cycles.total;
     payload.words[1] = cycles.engine;
     payload.words[2] = cycles.layers;
-    for (uint32_t n = 0; n < cycles.layers; n++)
-        payload.words[3 + n] = cycles.layer[n];
+    payload.words[3] = cycles.kernels;
+    for (uint32_t n = 0; n < entries; n++)
+        payload.words[4 + n] = cycles.layer[n];
     for (uint32_t n = 0; n < output_bytes; n++)
         payload.bytes[head + n] = output[n];
     *length = head + output_bytes;

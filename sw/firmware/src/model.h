@@ -2,9 +2,10 @@
 #ifndef HEDDLE_MODEL_H
 #define HEDDLE_MODEL_H
 
-#include "heddle_config.h"
+#include "kernel.h"
 
-enum { HEDDLE_CONV, HEDDLE_DEPTHWISE, HEDDLE_AVGPOOL, HEDDLE_MAXPOOL }; /* dense is a convolution of one pixel */
+/* dense is a convolution of one pixel */
+enum { HEDDLE_CONV, HEDDLE_DEPTHWISE, HEDDLE_AVGPOOL, HEDDLE_MAXPOOL, HEDDLE_KERNEL };
 
 typedef struct {
     uint8_t op, kernel_y, kernel_x, stride_y, stride_x;
@@ -16,6 +17,8 @@ typedef struct {
     const int32_t *bias;          /* with -in_zero * sum of weights in it */
     const uint32_t *multiplier;
     const uint8_t *shift;
+    heddle_kernel *kernel;        /* of HEDDLE_KERNEL, which has nothing else: a function and its words, with */
+    const uint32_t *words;        /* addresses as the CPU sees them */
 } heddle_layer;
 
 extern const heddle_layer heddle_layers[];

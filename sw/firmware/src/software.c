@@ -98,6 +98,10 @@ static void channel_pixel(const heddle_layer *layer, const int8_t *in, int8_t *o
 /* Returns whether it ended within the time limit. */
 static int run_layer(const heddle_layer *layer, const int8_t *in, int8_t *out)
 {
+    if (layer->op == HEDDLE_KERNEL) {
+        layer->kernel(layer->words, 0);
+        return !limit || heddle_mcycle() - begun <= limit;
+    }
     for (int y = 0; y < layer->out_height; y++)
         for (int x = 0; x < layer->out_width; x++, out += layer->out_channels) {
             if (layer->op == HEDDLE_CONV)
@@ -155,6 +159,7 @@ int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles)
         cycles->total = heddle_mcycle() - begun;
         cycles->engine = 0;
         cycles->layers = heddle_layer_count;
+        cycles->kernels = 0;
     }
     return HEDDLE_OK;
 }

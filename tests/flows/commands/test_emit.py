@@ -45,5 +45,5 @@ def test_emit_says_where_the_parts_of_the_image_go(tmp_path):
     assert what["model.bin"] == (f"program and weights: the first {header['stream_offset']} bytes for the start of the "
                                  f"weight window, the rest for the memory that weights stream from")
     listing = json.loads((tmp_path / "rtl" / "program.json").read_text())
-    assert listing["streamed_bytes"] == header["stream_bytes"]
+    assert 32 * 256 <= listing["streamed_bytes"] < header["stream_bytes"]      # the list of calls is behind it
     assert "memory__request__valid" in (tmp_path / "rtl" / "heddle_engine.v").read_text()

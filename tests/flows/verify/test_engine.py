@@ -18,7 +18,7 @@ from tests.support.layers import random_inputs
 
 pytestmark = pytest.mark.sim
 KEYS = ["model", "design", "board", "level", "inputs", "mismatches", "first_mismatch", "cycles", "engine_cycles",
-        "predicted_cycles", "layers"]
+        "predicted_cycles", "layers", "kernels"]
 
 
 def test_engine_agrees(graph, inputs, store, program):
@@ -29,7 +29,7 @@ def test_engine_agrees(graph, inputs, store, program):
     assert document | {"layers": None} == {
         "model": "all", "design": DESIGN.label, "board": "ulx3s-25", "level": "engine", "inputs": 5, "mismatches": 0,
         "first_mismatch": None, "cycles": (program.cycles,) * 5, "engine_cycles": (program.cycles,) * 5,
-        "predicted_cycles": program.cycles, "layers": None}
+        "predicted_cycles": program.cycles, "layers": None, "kernels": ()}
     counters = vars(program.layers[0].cycle_terms)
     assert list(counters) == list(COUNTERS)
     assert document["layers"][0] == {"name": "conv_layer", "op": "conv", "macs": graph.macs(0),

@@ -7,7 +7,6 @@ import numpy as np
 from flows.verify.images import ImageRung, terms_of
 from hw.spec.commands import COUNTERS
 from sw.compiler import compile_graph
-from sw.golden import finish, run
 from tests.support.ladder import ADDS, Plain, check, slower
 from tests.support.layers import random_inputs
 
@@ -37,7 +36,6 @@ def test_a_fault_before_the_softmax_is_found(residual):
             outputs[1, 7] ^= 1
     report = check(residual, inputs, design=ADDS, rung=Plain(program, spoil_inner))
     assert (report.first_mismatch.layer, report.first_mismatch.input, report.mismatches) == ("first", 1, 2)
-    assert np.array_equal(finish(residual, run(residual, inputs)[-2]), run(residual, inputs)[-1])
 
 
 def test_a_fault_under_bus_traffic_is_found(graph, inputs, program, tmp_path):

@@ -1,10 +1,19 @@
 import pytest
 
 from hw.spec.errors import SpecError
-from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header, unpack_header
+from hw.spec.image import (
+    ENGINE,
+    HEADER_BYTES,
+    HEADER_FIELDS,
+    Call,
+    pack_calls,
+    pack_header,
+    unpack_calls,
+    unpack_header,
+)
 
-VALUES = {"fingerprint": 0xDEADBEEF, "program": 5, "input_address": 0, "input_bytes": 64, "output_address": 128,
-          "output_bytes": 10, "layers": 2}
+VALUES = {"fingerprint": 0xDEADBEEF, "calls_offset": 160, "input_address": 0, "input_bytes": 64, "output_address": 128,
+          "output_bytes": 10, "layers": 2, "act_bytes": 138}
 BODY = bytes(range(100))
 
 
@@ -43,3 +52,25 @@ def test_any_damage_of_the_body_is_found(at):
 def test_what_is_no_whole_image_is_refused(content, says):
     with pytest.raises(SpecError, match=f"^model image: {says}"):
         unpack_header(content)
+
+
+CALLS = [Call(runner=2, words=()), Call(runner=ENGINE, words=(5, 6, 7)), Call(runner=1, words=(2**32 - 1, 0))]
+
+
+def test_calls_survive_behind_anything():
+    content = bytes(range(8)) + pack_calls(CALLS)
+    assert unpack_calls(content, 8) == CALLS
+    assert CALLS[1].run == {"program": 5, "layers": 6, "stream_start": 7}
+    assert unpack_calls(content, len(content)) == []
+
+
+@pytest.mark.parametrize("content, offset, says", [
+    (pack_calls(CALLS)[:-4], 0, "call 2, of 1, has 2 words, 1 are left"),
+    (pack_calls([Call(runner=ENGINE, words=(1, 2))]), 0, "call 0, of 0, has 2 words, 2 are left"),
+    (pack_calls(CALLS) + bytes(4), 0, "call 3, of 0, has 0 words, -1 are left"),
+    (pack_calls(CALLS), 2, "its calls begin at byte 2 of"), (b"abc", 0, "its calls begin at byte 0 of 3"),
+    (pack_calls(CALLS), 400, "its calls begin at byte 400 of"),
+])
+def test_what_is_no_list_of_calls_is_refused(content, offset, says):
+    with pytest.raises(SpecError, match=f"^model image: {says}"):
+        unpack_calls(content, offset)

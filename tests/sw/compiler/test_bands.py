@@ -7,7 +7,7 @@ from sw.compiler.plan import areas, live_bytes, peak_bytes, plan_memory
 from sw.compiler.schedule import RowRange, schedule
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_add, random_inputs, random_layer, same_padding
+from tests.support.layers import random_add, random_inputs, random_kernel, random_layer, same_padding
 from tests.support.mlperf import needs_mlperf, network
 from tests.support.stages import run_stages
 
@@ -30,7 +30,7 @@ def tall(rng, layers, ops=("conv", "depthwise", "maxpool", "avgpool")):
 
 def agrees(stages, placements, graph, data):
     """Every row that a stage writes, and the output, equal the golden model's."""
-    tensors = run(graph.engine(), data[None])
+    tensors = run(graph, data[None])
     output, trace = run_stages(stages, placements, graph, data)
     for tensor, first, values in trace:
         assert np.array_equal(values, tensors[tensor][0][first:first + len(values)])
@@ -109,9 +109,28 @@ def test_networks_in_bands(name, capacity, commands, macs):
     graph = network(name)
     plan = fit_memory(graph, capacity=capacity)
     assert peak_bytes(plan.placements) <= capacity
-    assert len(plan.stages) <= commands
+    assert sum(not stage.cpu for stage in plan.stages) <= commands
     assert executed_macs(plan.stages, graph) <= macs
     agrees(plan.stages, plan.placements, graph, random_inputs(np.random.default_rng(0), graph, 3)[2])
+
+
+def test_the_cpu_runs_no_bands():
+    rng = np.random.default_rng(3)
+    kind = TensorType(shape=(32, 2, 2), scale=0.05, zero_point=9)
+    padding = same_padding(kind.shape, (3, 1), (1, 1))
+    layers = [random_layer(rng, "conv", kind, outputs=8, kernel=(3, 1), padding=padding)]
+    layers.append(random_layer(rng, "conv", layers[-1].output, outputs=3, kernel=(1, 1)))
+    layers.append(random_kernel(rng, "requantize", layers[-1].output))
+    layers.append(random_layer(rng, "conv", layers[-1].output, outputs=8, kernel=(3, 1), padding=padding))
+    layers.append(random_layer(rng, "conv", layers[-1].output, outputs=2, kernel=(1, 1)))
+    graph = Graph(name="cut", input=kind, layers=tuple(layers)).check()
+    plan = fit_memory(graph, capacity=400)
+    middle, = (at for at, stage in enumerate(plan.stages) if stage.cpu)
+    assert plan.stages[middle].rows is None
+    assert any(stage.rows for stage in plan.stages[:middle]) and any(stage.rows for stage in plan.stages[middle:])
+    agrees(plan.stages, plan.placements, graph, random_inputs(rng, graph, 3)[2])
+    with pytest.raises(CompileError, match="act_bytes=380; .* it does not fit band by band in 64 commands either"):
+        fit_memory(graph, capacity=380)
 
 
 def test_what_cannot_fit_says_so():
@@ -120,7 +139,7 @@ def test_what_cannot_fit_says_so():
     with pytest.raises(CompileError, match=r"tall: input and output take \d+ and \d+ bytes, and they lie whole in the "
                                            r"scratchpad; act_bytes=64; raise act_bytes or narrow the network"):
         fit_memory(graph, capacity=64)
-    with pytest.raises(CompileError, match=r"tall: 3 layers for the engine; a program holds 2; use a network of fewer"):
+    with pytest.raises(CompileError, match=r"tall: 3 layers; a program holds 2; use a network of fewer"):
         fit_memory(graph, capacity=64, commands=2)
     with pytest.raises(CompileError, match=r"layer \d conv\d \(conv\): .*; it does not fit band by band in 3 commands"):
         fit_memory(graph, capacity=graph.input.size + 8, commands=3)

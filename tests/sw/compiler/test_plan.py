@@ -32,7 +32,7 @@ def test_sums_lie_on_their_residual():
 
 def test_plans_are_aligned_and_repeatable():
     for seed in range(10):
-        graph = random_dag(np.random.default_rng(seed), 7)
+        graph = random_dag(np.random.default_rng(seed), 7, cpu=seed % 2 == 0)
         stages = schedule(graph)
         first = plan_memory(stages, graph, capacity=8192, alignment=8)
         assert first == plan_memory(stages, graph, capacity=8192, alignment=8)

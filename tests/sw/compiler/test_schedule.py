@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from sw.compiler.errors import CompileError
 from sw.compiler.plan import plan_memory
 from sw.compiler.schedule import Stage, held_tensors, schedule, stage_name
 from sw.golden import run
@@ -81,16 +80,12 @@ def test_copies_hold_what_they_copy():
         "layer 0 layer (conv)", "copy of tensor 1", "layer 1 add (add)"]
 
 
-def test_nothing_to_run_is_an_error():
-    with pytest.raises(CompileError, match=r"net: no layer for the engine; put one before the softmax"):
-        schedule(Graph(name="net", input=KIND, layers=()))
-
-
 @pytest.mark.parametrize("keep_input", [False, True])
 @pytest.mark.parametrize("seed", range(40))
 def test_stages_compute_any_graph(seed, keep_input):
     rng = np.random.default_rng(seed)
-    graph = (random_dag(rng, 8) if seed % 2 else random_residual(rng) if seed % 4 else random_graph(rng))
+    graph = (random_dag(rng, 8, cpu=seed % 4 == 1) if seed % 2 else random_residual(rng) if seed % 4
+             else random_graph(rng))
     data = random_inputs(rng, graph, 3)[2:]
     stages = schedule(graph, keep_input=keep_input)
     placements = plan_memory(stages, graph, capacity=65536, keep_input=keep_input)

@@ -84,14 +84,14 @@ def test_every_status_has_a_meaning():
 def test_an_unknown_status_and_another_version():
     with pytest.raises(DeviceError, match="asking: unknown status 200; build the firmware again"):
         wire.check(Frame(kind=200, sequence=0, payload=b""), "asking")
-    with pytest.raises(DeviceError, match="firmware: protocol version 9, the host has 2"):
+    with pytest.raises(DeviceError, match="firmware: protocol version 9, the host has 3"):
         wire.parse_info((9).to_bytes(4, "little") + bytes(76))
 
 
 def test_an_inference_is_read():
-    payload = b"".join(value.to_bytes(4, "little") for value in (500, 300, 2, 100, 200)) + b"\x80\x7f"
+    payload = b"".join(value.to_bytes(4, "little") for value in (500, 300, 2, 1, 100, 200, 50)) + b"\x80\x7f"
     assert wire.parse_inference(payload) == wire.Inference(cycles=500, engine_cycles=300, layer_cycles=(100, 200),
-                                                           output=b"\x80\x7f")
+                                                           kernel_cycles=(50,), output=b"\x80\x7f")
 
 
 def answers(requests, shift):
@@ -108,7 +108,7 @@ def answers(requests, shift):
             data = payload[8:] or act[LARGE["input_address"]:][:LARGE["input_bytes"]]
             output = bytes((byte + shift) % 256 for byte in data)
             act[LARGE["output_address"]:LARGE["output_address"] + len(output)] = output
-            answer = wire.INFERENCE.pack(9, 8, 1) + bytes(4) + (output if words[1] == 0 else b"")
+            answer = wire.INFERENCE.pack(9, 8, 1, 1) + bytes(8) + (output if words[1] == 0 else b"")
         wire.encode(op, 0, payload), wire.encode(0, 0, answer)      # both fit a frame
         yield answer
 
@@ -125,7 +125,7 @@ def test_what_exceeds_a_frame_goes_in_parts(size, requests, monkeypatch):
     asked = wire.inference_requests(data, LARGE, limit_cycles=77)
     assert len(asked) == requests
     done = wire.parse_answers(list(answers(asked, 3)), LARGE)
-    assert (done.cycles, done.engine_cycles, len(done.layer_cycles)) == (9, 8, 1)
+    assert (done.cycles, done.engine_cycles, len(done.layer_cycles), len(done.kernel_cycles)) == (9, 8, 1, 1)
     assert done.output == bytes((byte + 3) % 256 for byte in data)
 
 

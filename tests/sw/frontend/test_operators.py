@@ -81,6 +81,17 @@ def test_an_add_in_either_order(tmp_path, order):
     assert np.abs(np.clip(-4 + 2 / 3 * (inputs - 3.0), -4, 127) - outputs).max() <= 0.5001
 
 
+def test_a_softmax_in_the_middle_and_a_requantization(tmp_path):
+    same = (1, 5, 5, 4)
+    graph = load(tmp_path, [IMAGE, tensor(same, scale=1 / 256, zero=-128), tensor(same, scale=0.01, zero=7)],
+                 [operator("SOFTMAX", [0], 1, "SoftmaxOptions", Beta=1.0), operator("QUANTIZE", [1], 2)])
+    assert [(layer.op, layer.shift.tolist()) for layer in graph.layers] == [("softmax", [23]), ("requantize", [1])]
+    inputs, outputs = agree(graph)
+    real = np.exp(0.1 * inputs.astype(float))
+    real /= real.sum(axis=-1, keepdims=True)
+    assert np.abs(np.clip(real / 0.01 + 7, -128, 127) - outputs).max() < 1.0
+
+
 @pytest.mark.parametrize("tensors, operators, options, text", [
     ([IMAGE, tensor((1, 3, 3, 4))], [pool("MAX_POOL_2D", 1)], {}, "max pooling keeps its input's scale, zero point"),
     ([IMAGE, tensor((1, 1, 1, 4)), tensor((1, 5, 5, 4))],

@@ -29,6 +29,15 @@ def softmax(kind=KIND, **fields):
     return Layer(**{"name": "last", "op": "softmax", "weights": np.zeros(0, np.int8), "bias": EMPTY} | fields)
 
 
+def requantize(kind=KIND, **fields):
+    fields = {"output": kind, "multiplier": np.array([1 << 30], np.int32), "shift": np.array([-1], np.int32)} | fields
+    return Layer(**{"name": "again", "op": "requantize", "weights": np.zeros(0, np.int8), "bias": EMPTY} | fields)
+
+
+def wide(channels):
+    return replace(KIND, shape=(1, 1, channels))
+
+
 def pool(op="maxpool", kernel=(2, 2), padding=(0, 0, 0, 0), shape=(3, 3, 6), **kind):
     return Layer(name="pool", op=op, weights=np.zeros((*kernel, 0), np.int8), bias=EMPTY, multiplier=EMPTY, shift=EMPTY,
                  output=replace(KIND, shape=shape, **kind), padding=padding)
@@ -49,11 +58,9 @@ def test_a_layer_reads_the_tensor_before_it_unless_it_says():
     assert (net.chain, graph(conv(), conv()).chain, graph(conv(), conv(inputs=(0,))).chain) == (False, True, False)
 
 
-def test_a_softmax_is_left_to_the_cpu():
-    net = graph(conv(), softmax())
-    assert (net.engine_layers, len(net.engine().check().layers)) == (1, 1)
-    assert net.engine().output == net.layers[0].output
-    assert graph(conv()).engine_layers == 1
+def test_an_operator_may_be_anywhere():
+    net = graph(requantize(), softmax(), conv(), requantize(), softmax()).check()
+    assert net.types()[2] == replace(KIND, scale=1 / 256, zero_point=-128)
 
 
 def test_only_weights_count_as_macs():
@@ -103,7 +110,14 @@ def test_another_format_is_refused(tmp_path):
     (graph(conv(), add(shift=np.zeros(2, np.int32))), r"shift is int32\(2,\); expected int32\(3,\)"),
     (graph(conv(), add(shift=np.full(3, 32, np.int32))), "the requantizer shifts right by 0 to 31"),
     (graph(conv(), add(act_max=200)), "clamp -128 to 200 is not inside -128 to 127"),
-    (graph(softmax(), conv()), r"layer 0 last \(softmax\): a softmax is the last layer, because the engine leaves it"),
+    (graph(softmax(), conv()), None),
+    (graph(softmax(wide(4096)), taken=wide(4096)), "4096 channels; a softmax takes 4095 at most"),
+    (graph(softmax(wide(4095)), taken=wide(4095)), None),
+    (graph(requantize(output=replace(KIND, shape=(4, 4, 5)))), r"output shape is \(4, 4, 5\), but the input has"),
+    (graph(requantize(multiplier=EMPTY)), r"multiplier is int32\(0,\); expected int32\(1,\)"),
+    (graph(requantize(shift=np.array([-23], np.int32))), "shift -23 is out of range; .* a right shift -22 to 31"),
+    (graph(requantize(shift=np.array([32], np.int32))), "shift 32 is out of range"),
+    (graph(requantize(act_min=-129)), "clamp -129 to 127 is not inside"),
     (graph(conv(), softmax(output=KIND)), "a softmax gives 1/256, -128 and 8 bits"),
     (graph(conv(), softmax(shift=np.array([32], np.int32))), "left shift 32 is out of range"),
     (graph(conv(), softmax(shift=EMPTY)), r"shift is int32\(0,\); expected int32\(1,\)"),
