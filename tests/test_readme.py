@@ -22,7 +22,7 @@ def test_every_command_parses(command):
 
 
 def test_every_path_exists():
-    paths = re.findall(r"[`(]((?:hw|sw|cosim|flows|boards|tests)/[\w./]+)[`)]", TEXT)
+    paths = re.findall(r"[`(]((?:hw|sw|cosim|flows|boards|docs|tests)/[\w./]+)[`)]", TEXT)
     assert len(paths) > 10
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
