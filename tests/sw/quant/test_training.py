@@ -12,7 +12,6 @@ from sw.data.assemble import Part, assemble
 from sw.graph.graph import ARRAYS, Graph
 from sw.models import NETWORKS, LayerSpec, ModelError
 from sw.quant import QuantError, TrainConfig
-from sw.quant.batches import batches, moved
 from sw.quant.training import evaluate, train
 from tests.sw.quant.records import feedback
 
@@ -84,39 +83,6 @@ def test_accuracy_is_counted_with_the_multiplier_of_the_design(digits, tmp_path)
     assert 0 < MULTIPLIERS["trunc"].dropped_columns(8)
     assert evaluate(graph, digits, DesignPoint(multiplier="trunc")) > 0.5
     assert evaluate(graph, digits, split="train") > 0.8
-
-
-def test_an_epoch_walks_through_the_data(digits):
-    walk = batches(digits, TrainConfig(epoch_images=500, batch=128), torch.Generator().manual_seed(0))
-    epochs = [torch.cat(next(walk)) for _ in range(4)]
-    assert [len(epoch) for epoch in epochs] == [500, 500, 257, 500]
-    assert sorted(torch.cat(epochs[:3]).tolist()) == list(range(1257))
-
-
-def test_a_batch_has_two_inputs_at_least(digits):
-    few = replace(digits, inputs={**digits.inputs, "train": digits.inputs["train"][:257]},
-                  labels={**digits.labels, "train": digits.labels["train"][:257]})
-    walk = batches(few, TrainConfig(epoch_images=256, batch=128), torch.Generator().manual_seed(0))
-    assert [[len(part) for part in next(walk)] for _ in range(3)] == [[128, 128]] * 3
-    walk = batches(few, TrainConfig(batch=128), torch.Generator().manual_seed(0))
-    for _ in range(2):
-        parts = next(walk)
-        assert [len(part) for part in parts] == [128, 129]
-        assert sorted(torch.cat(parts).tolist()) == list(range(257))
-
-
-def test_images_move_by_at_most_the_shift():
-    image = torch.zeros(200, 1, 5, 5)
-    image[:, 0, 2, 2] = 1
-    seen = moved(image, (1, 1), torch.Generator().manual_seed(0))
-    assert seen.sum() == 200
-    assert seen[:, 0, 1:4, 1:4].sum() == 200
-    assert 90 < seen[:, 0, 2, 2].sum() < 130
-    assert len(seen.reshape(200, -1).argmax(1).unique()) == 9
-    across = moved(image, (0, 2), torch.Generator().manual_seed(0))
-    assert across[:, 0, 2].sum() == 200
-    assert len(across.reshape(200, -1).argmax(1).unique()) == 5
-    assert torch.equal(moved(image, (0, 0), torch.Generator()), image)
 
 
 @pytest.mark.parametrize("network, shift", [("mlp", (1, 1)), ("dscnn", (0, 1))])

@@ -1,0 +1,80 @@
+"""What a network computes while it is trained; that its integers follow it is in ``test_lower.py``."""
+
+import pytest
+import torch
+
+from sw.graph.graph import TensorType
+from sw.models import build
+from sw.quant.network import QuantNetwork
+from sw.quant.noise import Noise
+from tests.sw.quant.records import profile
+
+PIXELS = TensorType(shape=(8, 8, 1), scale=1 / 255, zero_point=-128)
+
+
+def network(name="dscnn", bits=8, kind=PIXELS):
+    """With settled ranges and statistics."""
+    net = QuantNetwork(build(name, kind.shape, 10), kind, bits, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        for _ in range(20):
+            net(images() * (kind.scale / PIXELS.scale))
+    return net
+
+
+def images(count=16, seed=2):
+    return torch.rand(count, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def on_grid(value, scale):
+    steps = value / scale
+    return torch.allclose(steps, steps.round(), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["mlp", "dscnn"])
+def test_every_tensor_lies_on_the_grid_of_its_scale(name):
+    net, seen = network(name).eval(), []
+    for layer in net.layers:
+        layer.register_forward_hook(lambda _, taken, given: seen.append(given))
+    net(images())
+    assert len(seen) == len(net.layers)
+    for signal in seen:
+        steps = signal.value / signal.scale + signal.zero_point
+        assert on_grid(signal.value, signal.scale) and steps.min() > -128.01 and steps.max() < 127.01
+
+
+def test_every_parameter_gets_a_gradient():
+    net = network().train()
+    net(images()).square().mean().backward()
+    assert [name for name, one in net.named_parameters() if one.grad is None or not one.grad.abs().sum()] == []
+
+
+def test_the_same_seed_gives_the_same_network():
+    one, other = network(), network()
+    assert torch.equal(one(images()), other(images()))
+    assert not torch.equal(one.eval()(images()), network("mlp").eval()(images()))
+
+
+def test_the_scale_of_the_input_changes_nothing():
+    kind = TensorType(shape=(8, 8, 1), scale=40 / 255, zero_point=-128)
+    assert torch.allclose(network().eval()(images()), network(kind=kind).eval()(40 * images()), atol=1e-4)
+
+
+def test_noise_is_only_in_layers_as_wide_as_it_and_a_silent_one_nowhere():
+    net = network(bits=8).eval()
+    quiet = net(images())
+    noises = {(name, bits): Noise(profile(name, bits), torch.Generator().manual_seed(3))
+              for name, bits in (("trunc", 8), ("trunc", 4), ("dsp", 8))}
+    for key, changes in ((("trunc", 8), True), (("trunc", 4), False), (("dsp", 8), False)):
+        net.add_noise(noises[key])
+        assert torch.equal(net(images()), quiet) != changes, key
+    net.add_noise(None)
+    assert torch.equal(net(images()), quiet)
+
+
+def test_narrow_weights_have_few_values():
+    net = network(bits=8)
+    net.set_bits(2)
+    for layer in net.layers:
+        if layer.weighted:
+            assert layer.bits == 2
+    assert not torch.equal(net.eval()(images()), network(bits=8).eval()(images()))
