@@ -51,6 +51,8 @@ def show_verification(document: Document, display: Display) -> None:
     display.table("", header, [
         (layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]), number(layer["predicted_cycles"]),
          *(number(layer["counters"][name]) for name in COUNTERS if counted)) for layer in document["layers"]])
+    for kernel in document["kernels"]:
+        display.line(f"{kernel['name']} ({kernel['op']}) on the CPU: {number(kernel['cycles'])} cycles")
     shown = sorted(set(document["engine_cycles"]))
     display.line(f"{document['inputs']} inputs, {document['mismatches']} mismatches; engine cycles "
                  f"{', '.join(map(number, shown[:4])) or '–'}, predicted {number(document['predicted_cycles'])}")

@@ -10,7 +10,7 @@ from hw.spec.design import DesignPoint
 from sw.firmware import SOFTWARE_MEMORY, DeviceError, build_software
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_graph, random_inputs, random_layer
+from tests.support.layers import random_graph, random_inputs, random_kernel, random_layer
 
 pytestmark = pytest.mark.soc
 
@@ -55,6 +55,21 @@ def test_padded_maxima_and_several_outputs_per_channel(soc, tmp_path):
     for simd in (False, True):
         got = run_software(soc, graph, data, tmp_path / str(simd), simd=simd)
         assert np.array_equal(got.outputs, run(graph, data)[-1].reshape(4, -1))
+
+
+def test_functions_of_the_cpu_anywhere(soc, tmp_path):
+    rng = np.random.default_rng(3)
+    kind = TensorType(shape=(5, 4, 3), scale=0.1, zero_point=-7)
+    layers = [random_kernel(rng, "softmax", kind)]
+    layers.append(random_layer(rng, "conv", layers[-1].output, outputs=5, name="conv"))
+    layers.append(random_kernel(rng, "requantize", layers[-1].output))
+    layers.append(random_kernel(rng, "softmax", layers[-1].output))
+    graph = Graph(name="functions", input=kind, layers=tuple(layers)).check()
+    data = random_inputs(rng, graph, 4)
+    for simd in (False, True):
+        got = run_software(soc, graph, data, tmp_path / str(simd), simd=simd)
+        assert np.array_equal(got.outputs, run(graph, data)[-1].reshape(4, -1))
+        assert got.layer_cycles.shape == (4, 4) and (got.layer_cycles > 100).all()
 
 
 def test_a_network_that_takes_too_long_is_an_error(soc, tmp_path):

@@ -68,7 +68,7 @@ def test_an_estimate_without_energy_says_nothing_of_it(shown):
 def verification(counters, **changes):
     return {"model": "m", "design": "d", "level": "engine", "inputs": 2, "mismatches": 0, "first_mismatch": None,
             "engine_cycles": [150, 150], "predicted_cycles": 150, "layers": [{**LAYER, "counters": counters}],
-            **changes}
+            "kernels": [], **changes}
 
 
 def test_a_verification_shows_counters_where_there_are_some(shown):
@@ -77,6 +77,12 @@ def test_a_verification_shows_counters_where_there_are_some(shown):
     assert "2 inputs, 0 mismatches; engine cycles 150, predicted 150" in text
     text = shown(show_verification, verification(None, engine_cycles=[]))
     assert "drain" not in text and "engine cycles –, predicted 150" in text
+
+
+def test_what_the_cpu_runs_has_a_line_each(shown):
+    kernels = [{"name": "last", "op": "softmax", "cycles": 1885}, {"name": "again", "op": "requantize", "cycles": None}]
+    text = shown(show_verification, verification(None, kernels=kernels))
+    assert "last (softmax) on the CPU: 1,885 cycles again (requantize) on the CPU: – cycles" in text
 
 
 def test_a_mismatch_is_shown_with_all_that_is_known(shown):
