@@ -153,7 +153,7 @@ def test_package_files_of_the_roots_import_nothing():
     ("hw.spec.design", "from .. import soc"),
     ("hw.spec.design", "import importlib\nimportlib.import_module('sw.quant')"),
     ("hw.spec.design", "import numpy"),
-    ("hw.gateware.array", "import sw.compiler.lower"),
+    ("hw.gateware.array", "import sw.compiler.variants"),
     ("sw.golden.ops", "import torch"),
     ("cosim.engine", "from flows.run import store"),
     ("flows.commands.train", "import torch.nn"),
@@ -161,7 +161,7 @@ def test_package_files_of_the_roots_import_nothing():
     ("flows.fpga.fabric", "def late():\n    from flows.verify.ladder import verify"),
     ("flows.search.job", "from flows.report.page import page"),
     ("flows.train.training", "import optuna"),
-    ("sw.compiler.lower", "import amaranth as am"),
+    ("sw.compiler.variants", "import amaranth as am"),
 ])
 def test_a_wrong_import_is_caught(module, source):
     assert len(list(violations(module, source))) == 1

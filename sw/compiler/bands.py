@@ -77,8 +77,8 @@ def fit_memory(graph: Graph, *, capacity: int, alignment: int = 4, keep_input: b
                            f"{graph.types()[stages[-1].output].size} bytes, and they lie whole in the scratchpad; "
                            f"act_bytes={capacity}; raise act_bytes or narrow the network")
     for slack in SLACKS:
-        budget = capacity - (capacity // slack if slack else 0)
-        tiler = _Tiler(graph, stages, keep_input, capacity, budget)
+        target = capacity - (capacity // slack if slack else 0)
+        tiler = _Tiler(graph, stages, keep_input, capacity, target)
         for cheapest, turns in product((0, 1), range(1 << TURNS)):
             chains = tiler.chains(cheapest=cheapest, turns=turns)
             if chains is None or chains in tried or len(stages) + sum(chain.added for chain in chains) > commands:
@@ -149,10 +149,10 @@ def _band(part: Sequence[Stage], graph: Graph, start: int, stop: int, number: in
 
 
 class _Tiler:
-    """Chooses the chains: every stage that takes more than ``capacity`` is in one, and they take ``budget``."""
+    """Chooses the chains: every stage that takes more than ``capacity`` is in one, and they take ``target``."""
 
-    def __init__(self, graph: Graph, stages: Sequence[Stage], keep_input: bool, capacity: int, budget: int):
-        self.graph, self.stages, self.capacity, self.budget = graph, stages, capacity, budget
+    def __init__(self, graph: Graph, stages: Sequence[Stage], keep_input: bool, capacity: int, target: int):
+        self.graph, self.stages, self.capacity, self.target = graph, stages, capacity, target
         self.areas = areas(stages, graph, keep_input=keep_input)
         self.live = live_bytes(self.areas, len(stages))
         self.known: dict[tuple[int, int, bool], tuple[Chain | None, int]] = {}
@@ -162,7 +162,7 @@ class _Tiler:
                 self.readers[tensor] = self.readers.get(tensor, 0) + 1
 
     def chains(self, *, cheapest: int, turns: int) -> list[Chain] | None:
-        """None where no chains fit the budget.
+        """None where no chains fit the target.
 
         ``cheapest`` 0: of the fewest products, then of the fewest commands; 1: the other way round. Neighbouring
         chains take turns; bit ``n`` of ``turns`` says whether the last chain of the ``n``-th group of neighbours from
@@ -206,7 +206,7 @@ class _Tiler:
                 yield last
 
     def cut(self, first: int, last: int, upward: bool) -> Chain | None:
-        """The fewest bands that fit the budget; None where even one row is too much."""
+        """The fewest bands that fit the target; None where even one row is too much."""
         part = self.stages[first:last + 1]
         height = self.graph.types()[part[-1].output].shape[0]
         source, sink = (next(area for area in self.areas if tensor in area.tensors)
@@ -218,7 +218,7 @@ class _Tiler:
         while done < height:
             sizes = range(height - done, 0, -1)
             spans = ((height - done - size, height - done) if upward else (done, done + size) for size in sizes)
-            band = next((span for span in spans if others + room.needed(*span, upward) <= self.budget), None)
+            band = next((span for span in spans if others + room.needed(*span, upward) <= self.target), None)
             if band is None:
                 return None
             bands.append(band)

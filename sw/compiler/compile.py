@@ -11,11 +11,11 @@ from sw.compiler.bands import MemoryPlan, fit_memory
 from sw.compiler.cycles import LayerCycles, layer_cycles, layer_words, program_cycles
 from sw.compiler.errors import CompileError
 from sw.compiler.image import Commands, Outline, cut_image, pack_image, place_weights
-from sw.compiler.lower import Lowered
 from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
 from sw.compiler.schedule import Stage
-from sw.compiler.stages import KernelPlan, Work, lower_stages
+from sw.compiler.stages import KernelPlan, Work, stage_work
+from sw.compiler.variants import Variant
 from sw.graph.graph import Graph
 
 Planned = TypeVar("Planned")
@@ -108,7 +108,7 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     graph.check()
     plan = fit_memory(graph, capacity=design.act_bytes)
     placements = _even_reads(plan, graph, design)
-    works = lower_stages(plan.stages, placements, graph, design)
+    works = stage_work(plan.stages, placements, graph, design)
     outline = Outline(runs=tuple(map(len, _runs(works))), calls_bytes=_calls_bytes(works))
     commands = _choose(graph.name, [work for work in works if isinstance(work, Work)], design, outline)
     stream_address = 0
@@ -166,10 +166,10 @@ def _plans(works: Sequence[Work | KernelPlan], commands: Commands,
 def _choose(name: str, works: Sequence[Work], design: DesignPoint, outline: Outline) -> Commands:
     """The fastest command for each work; where they do not all stay in the scratchpad, perhaps some of fewer words."""
     names = [work.name for work in works]
-    ladders = [_ladder(work, design) for work in works]
-    fastest, fewest = ([ladder[end] for ladder in ladders] for end in (0, -1))
+    every = [_options(work, design) for work in works]
+    fastest, fewest = ([options[end] for options in every] for end in (0, -1))
     found, refused = [], None
-    for chosen in (fastest, _fitting_rungs(ladders, design, outline), fewest):
+    for chosen in (fastest, _fitting(every, design, outline), fewest):
         try:
             commands = place_weights(name, chosen, design, layers=names, outline=outline)
         except CompileError as error:
@@ -183,34 +183,34 @@ def _choose(name: str, works: Sequence[Work], design: DesignPoint, outline: Outl
     return min(found, key=lambda commands: sum(terms.total for terms in commands.timeline(design)))
 
 
-def _ladder(work: Work, design: DesignPoint) -> list[Lowered]:
+def _options(work: Work, design: DesignPoint) -> list[Variant]:
     """The best command for a work, then those of fewer and fewer words."""
-    rungs: list[Lowered] = []
-    for lowered in sorted(work.choices, key=lambda lowered: _preference(design, lowered)):
-        if not rungs or layer_words(design, lowered.command) < layer_words(design, rungs[-1].command):
-            rungs.append(lowered)
-    return rungs
+    options: list[Variant] = []
+    for variant in sorted(work.variants, key=lambda variant: _preference(design, variant)):
+        if not options or layer_words(design, variant.command) < layer_words(design, options[-1].command):
+            options.append(variant)
+    return options
 
 
-def _fitting_rungs(ladders: Sequence[Sequence[Lowered]], design: DesignPoint, outline: Outline) -> list[Lowered]:
+def _fitting(every: Sequence[Sequence[Variant]], design: DesignPoint, outline: Outline) -> list[Variant]:
     """One of each, so that all fit the scratchpad if they can: down where a word saved costs the fewest cycles."""
-    def costs(lowered: Lowered) -> tuple[int, int]:
-        return layer_words(design, lowered.command), layer_cycles(design, lowered.command).total
+    def costs(variant: Variant) -> tuple[int, int]:
+        return layer_words(design, variant.command), layer_cycles(design, variant.command).total
 
-    left = [[(lowered, *costs(lowered)) for lowered in ladder] for ladder in ladders]
-    while outline.resident_bytes(sum(ladder[0][1] for ladder in left), design) > design.weight_bytes:
-        steps = [((ladder[1][2] - ladder[0][2]) / (ladder[0][1] - ladder[1][1]), index)
-                 for index, ladder in enumerate(left) if len(ladder) > 1]
+    left = [[(variant, *costs(variant)) for variant in options] for options in every]
+    while outline.resident_bytes(sum(options[0][1] for options in left), design) > design.weight_bytes:
+        steps = [((options[1][2] - options[0][2]) / (options[0][1] - options[1][1]), index)
+                 for index, options in enumerate(left) if len(options) > 1]
         if not steps:
             break
         del left[min(steps)[1]][0]
-    return [ladder[0][0] for ladder in left]
+    return [options[0][0] for options in left]
 
 
-def _preference(design: DesignPoint, lowered: Lowered) -> tuple[bool, int]:
+def _preference(design: DesignPoint, variant: Variant) -> tuple[bool, int]:
     """Of two commands for the same, the smaller one: as the design's dataflow wants it, then the faster one."""
-    moves_weights = design.dataflow == "weight" and not lowered.command["local"]
-    return moves_weights, layer_cycles(design, lowered.command).total
+    moves_weights = design.dataflow == "weight" and not variant.command["local"]
+    return moves_weights, layer_cycles(design, variant.command).total
 
 
 def _even_reads(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Mapping[int, Placement]:

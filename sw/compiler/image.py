@@ -13,9 +13,9 @@ from hw.spec.image import ENGINE, HEADER_BYTES, Call, pack_calls, pack_header, u
 from hw.spec.stream import MOST_BLOCK_WORDS, word_bytes
 from sw.compiler.cycles import LayerCycles, timeline
 from sw.compiler.errors import CompileError
-from sw.compiler.lower import Lowered
 from sw.compiler.proof import Placement
 from sw.compiler.stream import check_ring, smallest_ring, stream_length
+from sw.compiler.variants import Variant
 
 __all__ = ["Commands", "Outline", "Run", "cut_image", "pack_image", "place_weights"]
 
@@ -77,50 +77,50 @@ class Commands:
         return [terms for run in self.runs for terms in timeline(design, run.all)]
 
 
-def place_weights(name: str, lowered: Sequence[Lowered], design: DesignPoint, *, layers: Sequence[str],
+def place_weights(name: str, chosen: Sequence[Variant], design: DesignPoint, *, layers: Sequence[str],
                   outline: Outline) -> Commands:
     """Keep all weights in the scratchpad if they fit; else those that save the most cycles for their size.
 
-    ``layers`` are the names of ``lowered``, for errors.
+    ``layers`` are the names of ``chosen``, for errors.
 
     Raises
     ------
     CompileError
         If they do not fit, and cannot stream.
     """
-    every = frozenset(range(len(lowered)))
+    every = frozenset(range(len(chosen)))
     streamed: frozenset[int] = every if design.memory == "spram" else frozenset()
-    best = _place(lowered, streamed, design, outline)
+    best = _place(chosen, streamed, design, outline)
     if best is not None:
         return best
     if not design.stream_port_bytes:
-        need = _resident_bytes(lowered, streamed, design, outline)
+        need = _resident_bytes(chosen, streamed, design, outline)
         raise CompileError(f"{name}: program and weights take {need} bytes, weight_bytes={design.weight_bytes}; "
                            f"raise weight_bytes, stream them (stream_bytes), or narrow the weights or the network")
     streamed = every if design.memory == "spram" else frozenset(
-        index for index in every if lowered[index].words.shape[1] <= MOST_BLOCK_WORDS)
-    best = _place(lowered, streamed, design, outline)
+        index for index in every if chosen[index].words.shape[1] <= MOST_BLOCK_WORDS)
+    best = _place(chosen, streamed, design, outline)
     if best is None:
-        raise CompileError(f"{name}: {_too_large(lowered, streamed, layers, design, outline)}")
+        raise CompileError(f"{name}: {_too_large(chosen, streamed, layers, design, outline)}")
     if design.memory == "spram":
         return best
     while True:
         tried = [(index, placed) for index in sorted(streamed)
-                 if (placed := _place(lowered, streamed - {index}, design, outline)) is not None]
+                 if (placed := _place(chosen, streamed - {index}, design, outline)) is not None]
         now = _cycles(best, design)
-        gains = {index: (now - _cycles(placed, design)) / _words(lowered[index]) for index, placed in tried}
+        gains = {index: (now - _cycles(placed, design)) / _words(chosen[index]) for index, placed in tried}
         if not gains or max(gains.values()) < 0:
             return best
         index = max(gains, key=gains.__getitem__)
         streamed, best = streamed - {index}, dict(tried)[index]
 
 
-def _too_large(lowered: Sequence[Lowered], streamed: frozenset[int], layers: Sequence[str], design: DesignPoint,
+def _too_large(chosen: Sequence[Variant], streamed: frozenset[int], layers: Sequence[str], design: DesignPoint,
                outline: Outline) -> str:
     """Why nothing more can stream."""
-    index = max(range(len(lowered)), key=lambda index: lowered[index].words.shape[1])
-    block = lowered[index].words.shape[1]
-    resident = _resident_bytes(lowered, streamed, design, outline)
+    index = max(range(len(chosen)), key=lambda index: chosen[index].words.shape[1])
+    block = chosen[index].words.shape[1]
+    resident = _resident_bytes(chosen, streamed, design, outline)
     what = "" if index in streamed else f", and a streamed block holds {MOST_BLOCK_WORDS} words; raise cols or lanes"
     return (f"weight_bytes={design.weight_bytes} holds program and resident weights, {resident} bytes, and the largest "
             f"block of weights, {block * word_bytes(design)} bytes of layer {layers[index]}{what}; raise weight_bytes "
@@ -131,8 +131,8 @@ def _cycles(commands: Commands, design: DesignPoint) -> int:
     return sum(terms.total for terms in commands.timeline(design))
 
 
-def _words(lowered: Lowered) -> int:
-    return lowered.words.shape[0] * lowered.words.shape[1]
+def _words(variant: Variant) -> int:
+    return variant.words.shape[0] * variant.words.shape[1]
 
 
 def _runs(outline: Outline) -> list[range]:
@@ -141,23 +141,23 @@ def _runs(outline: Outline) -> list[range]:
     return [range(start, end) for start, end in pairwise(ends)]
 
 
-def _resident_bytes(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint,
+def _resident_bytes(chosen: Sequence[Variant], streamed: frozenset[int], design: DesignPoint,
                     outline: Outline) -> int:
-    words = sum(_words(one) for index, one in enumerate(lowered) if index not in streamed)
+    words = sum(_words(one) for index, one in enumerate(chosen) if index not in streamed)
     streams = sum(not streamed.isdisjoint(run) for run in _runs(outline))
     return outline.resident_bytes(words, design, streams=streams)
 
 
-def _place(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint,
+def _place(chosen: Sequence[Variant], streamed: frozenset[int], design: DesignPoint,
            outline: Outline) -> Commands | None:
     """None where it does not fit. All runs share one ring."""
     word = word_bytes(design)
-    resident = _resident_bytes(lowered, streamed, design, outline)
+    resident = _resident_bytes(chosen, streamed, design, outline)
     if resident > design.weight_bytes:
         return None
     ring = {"ring_base": 0, "room": 0}
     if streamed:
-        largest = max(lowered[index].words.shape[1] for index in streamed)
+        largest = max(chosen[index].words.shape[1] for index in streamed)
         step = max(word, 8)
         base = -(-resident // step) * step
         ring = {"ring_base": base, "room": (design.weight_bytes - base) // step * step}
@@ -165,13 +165,13 @@ def _place(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignP
             return None
     program = HEADER_BYTES // word
     start, runs = 0, []
-    layers = dict(enumerate(_addressed(lowered, streamed, design, outline)))
+    layers = dict(enumerate(_addressed(chosen, streamed, design, outline)))
     for run in _runs(outline):
         stream = None
         if mine := streamed.intersection(run):
-            length = stream_length(design, sum(_words(lowered[index]) for index in mine))
+            length = stream_length(design, sum(_words(chosen[index]) for index in mine))
             size = min(ring["room"], -(-length // step) * step)
-            if size < smallest_ring(design, most := max(lowered[index].words.shape[1] for index in mine)):
+            if size < smallest_ring(design, most := max(chosen[index].words.shape[1] for index in mine)):
                 return None
             check_ring(design, ring_base=ring["ring_base"], ring_bytes=size, block_words=most,
                        layer="the largest block")
@@ -180,15 +180,15 @@ def _place(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignP
         runs.append(Run(program=program, stream=stream, stream_start=start, layers=tuple(layers[n] for n in run)))
         program += (len(run) + 1 + bool(stream)) * COMMAND_BYTES // word
         start += stream["stream_bytes"] if stream else 0
-    return Commands(runs=tuple(runs), words=tuple(one.words.reshape(-1, *one.words.shape[2:]) for one in lowered))
+    return Commands(runs=tuple(runs), words=tuple(one.words.reshape(-1, *one.words.shape[2:]) for one in chosen))
 
 
-def _addressed(lowered: Sequence[Lowered], streamed: frozenset[int], design: DesignPoint,
+def _addressed(chosen: Sequence[Variant], streamed: frozenset[int], design: DesignPoint,
                outline: Outline) -> Iterator[Mapping[str, int]]:
     """The LAYER commands with the addresses of their weights, resident ones behind all commands."""
     streams = sum(not streamed.isdisjoint(run) for run in _runs(outline))
-    base = (HEADER_BYTES + (len(lowered) + len(outline.runs) + streams) * COMMAND_BYTES) // word_bytes(design)
-    for index, one in enumerate(lowered):
+    base = (HEADER_BYTES + (len(chosen) + len(outline.runs) + streams) * COMMAND_BYTES) // word_bytes(design)
+    for index, one in enumerate(chosen):
         if index in streamed:
             yield {**one.command, "stream": 1, "block_words": one.words.shape[1]}
         else:

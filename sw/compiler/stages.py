@@ -14,14 +14,14 @@ from hw.spec.tiles import port_cycles
 from hw.spec.timing import drain_cycles
 from sw.compiler.channels import add_words, join
 from sw.compiler.errors import CompileError
-from sw.compiler.lower import Lowered, lower, operator_of
 from sw.compiler.operator import Geometry, Operator
 from sw.compiler.proof import Placement
 from sw.compiler.schedule import Stage, held_tensors, stage_name
+from sw.compiler.variants import Variant, operator_of, variants
 from sw.golden.kernels import make_call
 from sw.graph.graph import Graph, TensorType
 
-__all__ = ["KernelPlan", "Work", "lower_stages"]
+__all__ = ["KernelPlan", "Work", "stage_work"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +32,7 @@ class Work:
     name: str
     op: str
     macs: int
-    choices: list[Lowered]
+    variants: list[Variant]
     tensor: int | None        # number of the graph's tensor that is complete behind it
     output: Placement         # of the tensor that it writes to
 
@@ -49,7 +49,7 @@ class KernelPlan:
     stage: Stage
 
 
-def lower_stages(stages: tuple[Stage, ...], placements: Mapping[int, Placement], graph: Graph,
+def stage_work(stages: tuple[Stage, ...], placements: Mapping[int, Placement], graph: Graph,
                  design: DesignPoint) -> list[Work | KernelPlan]:
     """The commands and calls of all stages, in order.
 
@@ -73,14 +73,14 @@ def lower_stages(stages: tuple[Stage, ...], placements: Mapping[int, Placement],
         if stage.rows:
             macs = macs * stage.rows.out_rows // types[held[stage.output]].shape[0]
         try:
-            pieces = _lower(stage, held, placements, graph, design)
+            pieces = _variants(stage, held, placements, graph, design)
         except SpecError as error:
             raise CompileError(f"{stage_name(stage, graph)}: {error}") from error
-        for number, choices in enumerate(pieces):
+        for number, options in enumerate(pieces):
             last = number == len(pieces) - 1
             found.append(Work(stage=stage, name="+".join(names) or "copy", op=op,
                               macs=macs // len(pieces) if not last else macs - macs // len(pieces) * (len(pieces) - 1),
-                              choices=choices, tensor=stage.output if whole and last else None, output=output))
+                              variants=options, tensor=stage.output if whole and last else None, output=output))
     return found
 
 
@@ -100,8 +100,8 @@ def _check_bits(taken: TensorType, given: TensorType, design: DesignPoint) -> No
         raise SpecError(f"{max(taken.bits, given.bits)}-bit activations, act_bits={design.act_bits}; raise act_bits")
 
 
-def _lower(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Placement], graph: Graph,
-           design: DesignPoint) -> list[list[Lowered]]:
+def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Placement], graph: Graph,
+           design: DesignPoint) -> list[list[Variant]]:
     types = graph.types()
     layer = None if stage.layer is None else graph.layers[stage.layer]
     taken, given = types[held[stage.source]], types[held[stage.output]]
@@ -126,25 +126,25 @@ def _lower(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Place
                {"add": 1, "add_zero": given.zero_point, "add_min": layer_add.act_min, "add_max": layer_add.act_max})
     # what is added comes in one fetch
     most_cols = design.cols if add is None else design.fetch_bytes
-    return [[_completed(lowered, add, design) for lowered in lower(operator, piece, design, most_cols=most_cols)]
+    return [[_completed(variant, add, design) for variant in variants(operator, piece, design, most_cols=most_cols)]
             for operator, piece in _pieces(operator, geometry, design)]
 
 
-def _completed(lowered: Lowered, add: tuple[np.ndarray, Mapping[str, int]] | None, design: DesignPoint) -> Lowered:
+def _completed(variant: Variant, add: tuple[np.ndarray, Mapping[str, int]] | None, design: DesignPoint) -> Variant:
     """With the residual add, and all fields named."""
-    pack = lowered.pack
-    command = {**dict.fromkeys(COMMAND_FIELDS, 0), **lowered.command}
+    pack = variant.pack
+    command = {**dict.fromkeys(COMMAND_FIELDS, 0), **variant.command}
     if add is not None:
         command |= add[1]
-        pack = partial(_joined, add[0], lowered)
+        pack = partial(_joined, add[0], variant)
     command["spacing"] = drain_cycles(design, depthwise=bool(command["depthwise"]), add=bool(command["add"]),
                                       rows=command["tile_rows"], cols=command["tile_cols"])
     command["port_cycles"] = port_cycles(design, command)
-    return replace(lowered, command=command, pack=pack)
+    return replace(variant, command=command, pack=pack)
 
 
-def _joined(parameters: np.ndarray, lowered: Lowered) -> np.ndarray:
-    return join(parameters, lowered.words)
+def _joined(parameters: np.ndarray, variant: Variant) -> np.ndarray:
+    return join(parameters, variant.words)
 
 
 def _pieces(operator: Operator, geometry: Geometry, design: DesignPoint) -> list[tuple[Operator, Geometry]]:

@@ -1,6 +1,6 @@
 """Lowers one operator to a command and the words of parameters and weights that it reads.
 
-Often several commands compute the same: :func:`lower` gives all that the design can run, and the compiler takes the
+Often several commands compute the same: :func:`variants` gives all that the design can run, and the compiler takes the
 fastest.
 """
 
@@ -19,11 +19,11 @@ from sw.compiler.limits import exceeded_field, limit_text
 from sw.compiler.operator import Geometry, Operator
 from sw.graph.graph import Layer
 
-__all__ = ["Lowered", "lower", "operator_of"]
+__all__ = ["Variant", "operator_of", "variants"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Lowered:
+class Variant:
     """A command without its weight address, and the words it reads, in order."""
 
     command: Mapping[str, int]
@@ -93,7 +93,7 @@ def _as_convolution(weights: np.ndarray, channels: int) -> np.ndarray:
     return whole
 
 
-def lower(operator: Operator, geometry: Geometry, design: DesignPoint, *, most_cols: int) -> list[Lowered]:
+def variants(operator: Operator, geometry: Geometry, design: DesignPoint, *, most_cols: int) -> list[Variant]:
     """Every way to run ``operator`` on at most so many columns; at least one.
 
     Raises
@@ -104,9 +104,9 @@ def lower(operator: Operator, geometry: Geometry, design: DesignPoint, *, most_c
     ways = [_tap_by_tap, _by_columns] if operator.depthwise else [_row_by_row, _broadcast]
     tiles = (_depthwise_tiles(operator, design) if operator.depthwise
              else _tiles(operator, geometry, design, most_cols))
-    found = [lowered for way in ways for tile in tiles for lowered in way(operator, geometry, design, tile)]
-    exceeded = [exceeded_field(lowered.command) for lowered in found]
-    fitting = [lowered for lowered, name in zip(found, exceeded, strict=True) if name is None]
+    found = [variant for way in ways for tile in tiles for variant in way(operator, geometry, design, tile)]
+    exceeded = [exceeded_field(variant.command) for variant in found]
+    fitting = [variant for variant, name in zip(found, exceeded, strict=True) if name is None]
     if not fitting:
         raise SpecError(limit_text(exceeded[0] or "", operator, geometry, design))
     return fitting
@@ -156,7 +156,7 @@ def _split(total: int, part: int) -> tuple[int, int]:
     return parts, total - (parts - 1) * part
 
 
-def _row_by_row(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Lowered]:
+def _row_by_row(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Variant]:
     """Every array row fetches its own words. Kernel rows are contiguous in memory: one run of ``KW * IC``."""
     outputs, kernel_rows, kernel_cols, inputs = operator.weights.shape
     run = kernel_cols * inputs
@@ -179,7 +179,7 @@ def _row_by_row(operator: Operator, geometry: Geometry, design: DesignPoint, til
     yield from _convolution(operator, command, design, tile)
 
 
-def _broadcast(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Lowered]:
+def _broadcast(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Variant]:
     """One word serves neighbouring pixels of a row, where they lie close together."""
     _, _, kernel_cols, inputs = operator.weights.shape
     distance = geometry.stride[1] * inputs
@@ -199,7 +199,7 @@ def _broadcast(operator: Operator, geometry: Geometry, design: DesignPoint, tile
     yield from _convolution(operator, command, design, tile)
 
 
-def _convolution(operator: Operator, command: dict[str, int], design: DesignPoint, tile: Tile) -> Iterator[Lowered]:
+def _convolution(operator: Operator, command: dict[str, int], design: DesignPoint, tile: Tile) -> Iterator[Variant]:
     """With weights from the scratchpad, and from the elements where they fit there."""
     outputs, kernel_rows, kernel_cols, inputs = operator.weights.shape
     run = kernel_cols * inputs
@@ -207,10 +207,10 @@ def _convolution(operator: Operator, command: dict[str, int], design: DesignPoin
     blocks, tail_cols = _split(outputs, tile.cols)
     command |= {"blocks": blocks, "tail_cols": tail_cols, "out_block_bytes": tile.cols, "block_bytes": 0,
                 "tail_lanes": run - (steps - 1) * design.lanes - 1}
-    lowered = Lowered(command=command, pack=partial(_convolution_words, operator, design, blocks, tile.cols))
-    yield lowered
+    variant = Variant(command=command, pack=partial(_convolution_words, operator, design, blocks, tile.cols))
+    yield variant
     if design.dataflow == "weight" and kernel_rows * steps <= LOCAL_WORDS:
-        yield replace(lowered, command={**command, "local": 1, "local_words": kernel_rows * steps})
+        yield replace(variant, command={**command, "local": 1, "local_words": kernel_rows * steps})
 
 
 def _convolution_words(operator: Operator, design: DesignPoint, blocks: int, cols: int) -> np.ndarray:
@@ -260,7 +260,7 @@ def _per_element(operator: Operator, tile: Tile) -> np.ndarray:
     return padded.reshape(kernel_rows, kernel_cols, blocks, tile.rows, tile.cols).transpose(2, 0, 1, 3, 4)
 
 
-def _tap_by_tap(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Lowered]:
+def _tap_by_tap(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Variant]:
     """One multiply-accumulate per element and cycle, for every kernel."""
     command = _depthwise(operator, geometry, tile, design)
     kernel_cols = operator.weights.shape[1]
@@ -272,7 +272,7 @@ def _tap_by_tap(operator: Operator, geometry: Geometry, design: DesignPoint, til
                 "out_band_bytes": geometry.row_pitch - (groups - 1) * geometry.pixel_pitch if bands > 1 else 0}
     uniform = (operator.weights == operator.weights[:1, :1]).all()      # a pool
     command |= {"uniform": int(uniform)}
-    yield Lowered(command=command, pack=partial(_tap_words, operator, design, tile, bool(uniform)))
+    yield Variant(command=command, pack=partial(_tap_words, operator, design, tile, bool(uniform)))
 
 
 def _tap_words(operator: Operator, design: DesignPoint, tile: Tile, uniform: bool) -> np.ndarray:
@@ -290,7 +290,7 @@ def _tap_words(operator: Operator, design: DesignPoint, tile: Tile, uniform: boo
     return join(_depthwise_params(operator, design, tile), weight_words(words, design))
 
 
-def _by_columns(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Lowered]:
+def _by_columns(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Variant]:
     """A kernel row per element and cycle: elements keep their weights, and the columns they have seen."""
     kernel_rows, kernel_cols, count = operator.weights.shape
     stride = geometry.stride[1]
@@ -307,7 +307,7 @@ def _by_columns(operator: Operator, geometry: Geometry, design: DesignPoint, til
         "segments": stride, "groups": out_width, "bands": out_height, "out_width": 1,
         "out_band_bytes": geometry.row_pitch - (out_width - 1) * geometry.pixel_pitch,
     }
-    yield Lowered(command=command, pack=partial(_column_words, operator, design, tile))
+    yield Variant(command=command, pack=partial(_column_words, operator, design, tile))
 
 
 def _column_words(operator: Operator, design: DesignPoint, tile: Tile) -> np.ndarray:
