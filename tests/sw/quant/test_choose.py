@@ -27,7 +27,7 @@ def test_the_pick_is_trained_like_any_other(digits):
     record = feedback("dsp", 8, LATENCY)
     picked = train(config(choose="width", latency_weight=20.0), digits, feedback=record)
     direct = train(config(width=0.5), digits)
-    assert picked.curves == direct.curves
+    assert picked.record.curves == direct.record.curves
 
 
 def test_both_are_picked_and_the_choice_repeats(digits):
