@@ -16,6 +16,12 @@ COMPACT = DesignPoint(engine="compact", rows=1, cols=4, lanes=4, multiplier="mac
                       requantizer_dsps=0, memory="spram", act_bytes=131072, weight_bytes=4096)
 
 
+@pytest.fixture(autouse=True)
+def one_identity(monkeypatch):
+    """Nothing that is proved depends on the constant in ID, but the solver's time does: one minute, or ten."""
+    monkeypatch.setattr(DesignPoint, "fingerprint", 0x12345678)
+
+
 def under_contract(dut):
     m = Module()
     m.submodules.dut = dut
