@@ -117,6 +117,12 @@ def test_verify_passes_and_fails(capsys, monkeypatch, change, status):
     assert "fc" in err
 
 
+def test_doctor_finds_the_set_up_whole(capsys):
+    status, out, err = run(capsys, "doctor")
+    assert (status, out) == (0, "")
+    assert "yosys" in err and "torch" in err
+
+
 def test_help_is_quick():
     code = ("import sys; sys.argv = ['heddle', '--help']; from flows.cli import main\n"
             "try: main()\n"

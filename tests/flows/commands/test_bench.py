@@ -9,7 +9,8 @@ import pytest
 import flows.commands.bench as bench
 from cosim.engine import EngineRun
 from cosim.process import SimulationError
-from flows.commands.bench import NETWORKS, find_networks, run_sections
+from flows.cli import main
+from flows.commands.bench import ENGINES, NETWORKS, find_networks, run_sections
 from flows.fpga.fabric import FabricReport
 from flows.report.tables import show_bench
 from flows.report.terminal import Display
@@ -25,6 +26,7 @@ from sw.golden import run
 from sw.graph.graph import Graph, TensorType
 from tests.support.layers import random_inputs, random_layer
 from tests.support.mlperf import MLPERF, needs_mlperf
+from tests.support.readme import README
 
 DESIGN = DesignPoint(rows=2, cols=2, lanes=2, act_bytes=4096, weight_bytes=8192)
 SMALL = replace(DESIGN, weight_bytes=1024)
@@ -211,3 +213,35 @@ def test_on_a_real_simulator(small):
     assert document["engine"][0]["cycles"] == document["engine"][0]["predicted_cycles"] > 0
     assert document["engine"][1]["layers"][1]["counters"]["weight_load"] > 0
     assert document["simulation"][0]["inferences_per_s"] > 0
+
+
+def asked(capsys, *arguments):
+    """What ``heddle bench --json`` gives."""
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *arguments, "--json"])
+    assert not ended.value.code
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.slow
+@needs_mlperf
+def test_the_readme_has_what_the_engines_do(capsys):
+    """Its table of the four networks on the four presets, cycle for cycle."""
+    rows = asked(capsys, "--section", "engine", "--data", str(MLPERF))["engine"]
+    cells = {(row["preset"], row["network"]): f"{row['cycles']:,} ({row['utilization']:.0%})" if row["cycles"]
+             else "does not fit" for row in rows}
+    macs = {row["network"]: row["macs"] for row in rows if row["macs"]}
+    presets = sorted({row["preset"] for row in rows}, key=ENGINES.index)
+    table = [line for line in README.read_text(encoding="utf-8").splitlines()
+             if line.startswith(("| keyword", "| image c", "| visual", "| anomaly"))]
+    assert [line.split(" | ", 1)[1] for line in table] == [
+        f"{macs[network]:,} | " + " | ".join(cells[preset, network] for preset in presets) + " |"
+        for network in NETWORKS]
+
+
+@pytest.mark.slow
+@needs_mlperf
+def test_the_speed_of_the_simulation(capsys, monkeypatch):
+    monkeypatch.setenv("HEDDLE_MLPERF_TINY", str(MLPERF))
+    row, = asked(capsys, "--section", "simulation")["simulation"]
+    assert row["network"] == "kws" and 1 < row["inferences_per_s"] < 1000

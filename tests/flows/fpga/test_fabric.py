@@ -1,7 +1,9 @@
 import json
+from functools import partial
 
 import pytest
 
+from flows.cli import main
 from flows.fpga import fabric
 from flows.fpga.fabric import FabricReport, fabric_rows, place_engine
 from flows.fpga.netlist import Netlist
@@ -50,6 +52,18 @@ def test_each_seed_is_routed_once(tmp_path, tiny):
     again, = fabric_rows(store, designs={"small": SMALL}, seeds=(2, 1))
     assert again["fmax_mhz"] == list(report.fmax_mhz[::-1])
     assert made == {path: path.stat().st_mtime_ns for path in tmp_path.glob("v1/entries/routed/*/*/route.json")}
+
+
+@pytest.mark.synth
+def test_the_section_of_the_benchmark(tmp_path, tiny, monkeypatch, capsys):
+    monkeypatch.setenv("HEDDLE_CACHE", str(tmp_path))
+    monkeypatch.setattr("flows.commands.bench.fabric_rows",
+                        partial(fabric_rows, designs={"one": SMALL, "other": SMALL}, seeds=(1,)))
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", "--section", "fabric", "--json"])
+    assert not ended.value.code
+    rows = json.loads(capsys.readouterr().out)["fabric"]
+    assert [(row["preset"], row["ff"]) for row in rows] == [("one", 8), ("other", 8)]
 
 
 @pytest.mark.synth
