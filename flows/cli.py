@@ -20,6 +20,8 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 EXISTING = click.Path(path_type=Path)
 json_flag = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 design_option = click.option("--design", metavar="D", required=True, help="A preset, or a TOML file.")
+data_option = click.option("--data", default="digits", show_default=True,
+                           help="digits, or idx:PATH with four IDX files; mnist:PATH is the same.")
 board_option = click.option("--board", metavar="B", help="A board; without it the design's own.")
 
 
@@ -62,7 +64,7 @@ def doctor(as_json: bool) -> int:
 
 
 @cli.command(epilog=example("heddle explore --data mnist:data/mnist --board ulx3s-85 --out runs/mnist"))
-@click.option("--data", default="digits", show_default=True, help="digits, or mnist:PATH with IDX files.")
+@data_option
 @click.option("--space", "space_file", type=EXISTING, metavar="FILE", help="Design space; see flows/search/space.toml.")
 @click.option("--board", "boards", multiple=True, metavar="B", help="Only this board; may be given again.")
 @click.option("--max-latency", type=FiniteRange(min=0, min_open=True), metavar="S",
@@ -87,7 +89,7 @@ def explore(as_json: bool, **options: Any) -> int:
 
 @cli.command(epilog=example("heddle train dscnn --width 0.5 --weight-bits 4 --out runs/small"))
 @click.argument("network")
-@click.option("--data", default="digits", show_default=True, help="digits, or mnist:PATH with IDX files.")
+@data_option
 @click.option("--width", type=float, default=1.0, show_default=True, help="Width multiplier.")
 @click.option("--weight-bits", type=click.Choice(["8", "4", "2"]), default="8", show_default=True)
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data, or over a part of a large set.")

@@ -18,7 +18,7 @@ COUNTED = ("lut", "ff", "dsp", "bram")
 def estimate_model(name: str, design_name: str, board_name: str | None = None) -> dict[str, Any]:
     """The document of ``heddle estimate``. Without a resource model of such a SoC there are cycles, at the clock of the
     board's oscillator, and None for the rest. ``fits`` is whether it can be built, as far as is known, and ``reasons``
-    say why not.
+    say why not. Cycles, latency and energy are the engine's; ``kernels`` are what the CPU runs beside it.
 
     Raises
     ------
@@ -42,6 +42,7 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
         "utilization": program.utilization,
         "layers": [{"name": layer.name, "op": layer.op, "macs": layer.macs, "cycles": layer.cycles}
                    for layer in program.layers],
+        "kernels": [{"name": kernel.name, "op": kernel.op} for kernel in program.kernels],
         "resources": {**used, "spram": 0 if calibrated else None}, "fmax_mhz": metrics.get("fmax_mhz"),
         "clock_mhz": metrics["clock_mhz"], "latency_s": metrics["latency_s"], "energy_j": metrics.get("energy_j"),
         "fits": not reasons if calibrated or reasons else None, "reasons": reasons}

@@ -6,7 +6,7 @@ from typing import Any
 from flows.run.store import Store, open_store
 from flows.train.model import load_model
 from flows.verify.inputs import choose_inputs, vectors_beside
-from flows.verify.ladder import verify
+from flows.verify.ladder import check_level, verify
 from hw.soc.target import load_target
 
 __all__ = ["verify_model"]
@@ -25,6 +25,7 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
     HeddleError
         If something is unknown, does not fit, or a tool fails.
     """
+    check_level(level)
     point, chosen = load_target(design, board)
     loaded = load_model(model, weight_bits=point.weight_bits)
     beside = vectors_beside(loaded.path)

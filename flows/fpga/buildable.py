@@ -3,8 +3,8 @@
 from boards import Board
 from hw.soc.target import check_board
 from hw.spec.errors import HeddleError, SpecError
+from hw.spec.soc import NO_MEMORY
 from sw.compiler import Program
-from sw.firmware.protocol import NO_MEMORY
 
 __all__ = ["check_buildable", "obstacles"]
 

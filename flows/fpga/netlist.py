@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from boards import Board
 from flows.fpga.families import FAMILIES, Family
 from flows.run.files import read_json, write_json
 from flows.run.step import Step
 from flows.run.store import Store
 from hw.tools import run
+
+if TYPE_CHECKING:
+    from boards import Board  # its facts are inputs, so that another board changes no key here
 
 __all__ = ["Netlist", "PackedCount", "Synthesis", "count", "synthesize", "used_resources"]
 
@@ -133,7 +136,7 @@ def _memories_from_files(text: str, out: Path, prefix: str) -> str:
     return _MEMORY_INIT.sub(to_file, text)
 
 
-def count(netlist: Netlist, board: Board, out: Path, *, timeout_s: float = PACK_TIMEOUT_S) -> dict[str, int]:
+def count(netlist: Netlist, board: "Board", out: Path, *, timeout_s: float = PACK_TIMEOUT_S) -> dict[str, int]:
     """Resources of the packed design, without placing it. Raises ToolError."""
     family = FAMILIES[board.family]
     out.mkdir(parents=True, exist_ok=True)
@@ -158,7 +161,7 @@ class PackedCount(Step[dict[str, int]]):
     kind = "packed-count"
     verilog: str
     top: str
-    board: Board
+    board: "Board"
 
     def make(self, folder: Path, store: Store) -> None:
         (folder / "top.v").write_text(self.verilog, encoding="utf-8")

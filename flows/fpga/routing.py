@@ -4,14 +4,17 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from boards import Board
 from flows.fpga.families import FAMILIES
 from flows.fpga.netlist import Netlist, used_resources
 from flows.run.files import read_json, write_json
 from flows.run.step import Step, keyed
 from flows.run.store import Store
 from hw.tools import ToolError, run
+
+if TYPE_CHECKING:
+    from boards import Board  # its facts are inputs, so that another board changes no key here
 
 __all__ = ["Clock", "Routed", "Routing", "route"]
 
@@ -61,7 +64,7 @@ class Routed:
         return Routed(folder=folder, clocks=clocks, **record)
 
 
-def route(netlist: Netlist, board: Board, out: Path, *, freq_mhz: float, seed: int = 1, lpf: Path | None = None,
+def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed: int = 1, lpf: Path | None = None,
           timeout_s: float = ROUTE_TIMEOUT_S) -> Routed:
     """Place and route once; a clock that misses its frequency is a result, not an error.
 
@@ -101,7 +104,7 @@ def route(netlist: Netlist, board: Board, out: Path, *, freq_mhz: float, seed: i
     return Routed.load(out)
 
 
-def _device(board: Board) -> tuple[str, ...]:
+def _device(board: "Board") -> tuple[str, ...]:
     return board.family, *board.nextpnr_args
 
 
@@ -111,7 +114,7 @@ class Routing(Step[Routed]):
 
     kind = "routed"
     netlist: Netlist
-    board: Board = keyed(_device)
+    board: "Board" = keyed(_device)
     freq_mhz: float
     seed: int
     lpf: Path | None = None     # without one it is routed for its Fmax only

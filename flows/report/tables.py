@@ -30,7 +30,9 @@ def show_estimate(document: Document, display: Display) -> None:
     display.table("", ("layer", "op", "MAC", "cycles"), layers)
     display.line(f"{number(document['cycles'])} cycles, {document['utilization']:.0%} of the multipliers busy; "
                  f"{1e6 * document['latency_s']:,.1f} µs at {document['clock_mhz']:g} MHz "
-                 f"(Fmax about {number(document['fmax_mhz'], '.0f')} MHz)")
+                 + (f"(Fmax about {document['fmax_mhz']:.0f} MHz)" if document["fmax_mhz"] else "(Fmax unknown)"))
+    for kernel in document["kernels"]:
+        display.line(f"{kernel['name']} ({kernel['op']}) runs on the CPU; its cycles are in none of these figures")
     if document["fits"] is None:
         display.line(f"no resource model for {document['board']}; synthesize, as `heddle bench --section fabric` does")
         return

@@ -6,7 +6,9 @@ of its own name (``engine.cpp`` beside ``engine.py``), on files and folders besi
 (``"src"``), and on all modules of its package if it looks for them by ``__path__``. Of libraries from elsewhere the
 closure has the names, for their versions.
 
-A module is named as an import names it, or, for a user's own code, by its file; such a file finds its neighbours.
+A module is named as an import names it, or, for a user's own code, by its file; such a file finds its neighbours, and
+those of the package that it is in. What is only known when the code runs is not in it: a module or file whose name is
+computed. A result that may depend on such has what it gave among its inputs, as a training has a network's layers.
 """
 
 import ast
@@ -149,12 +151,16 @@ class _Tree:
                 yield found
 
     def locate(self, name: str, beside: Path) -> Path | None:
-        """File or folder of a module: of this tree, else beside the file that asks."""
-        place = (self.root if name.partition(".")[0] in self.packages else beside).joinpath(*name.split("."))
-        for path in (place / "__init__.py", place.with_name(f"{place.name}.py")):
-            if path.is_file():
-                return path
-        return place if place.is_dir() and place.is_relative_to(self.root) else None
+        """File or folder of a module: of this tree, else beside the file that asks, or beside its package."""
+        ours = name.partition(".")[0] in self.packages
+        for start in (self.root,) if ours else (beside, _above(beside)):
+            place = start.joinpath(*name.split("."))
+            for path in (place / "__init__.py", place.with_name(f"{place.name}.py")):
+                if path.is_file():
+                    return path
+            if place.is_dir() and place.is_relative_to(self.root):
+                return place
+        return None
 
     def named(self, text: str, path: Path) -> list[Path]:
         """What a string in ``path`` names: a module of this tree, or a file or folder beside."""
@@ -171,7 +177,8 @@ class _Tree:
 
     def _package(self, path: Path) -> str:
         """The package that relative imports of a file start from."""
-        return ".".join(path.parent.relative_to(self.root).parts) if path.is_relative_to(self.root) else ""
+        top = self.root if path.is_relative_to(self.root) else _above(path.parent)
+        return ".".join(path.parent.relative_to(top).parts)
 
 
 class _Visitor(ast.NodeVisitor):
@@ -195,7 +202,11 @@ class _Visitor(ast.NodeVisitor):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         base = node.module or ""
         if node.level:
-            base = resolve_name("." * node.level + base, self.package) if self.package else base
+            try:
+                base = resolve_name("." * node.level + base, self.package)
+            except ImportError as error:
+                raise ClosureError(f"import of {'.' * node.level}{base} in line {node.lineno}: leads out of the "
+                                   f"package; put the file into one, or import by name") from error
         # what is imported may be a module of the package as well as a name in it
         self.modules |= {f"{base}.{alias.name}" if base else alias.name for alias in node.names}
 
@@ -211,6 +222,13 @@ class _Visitor(ast.NodeVisitor):
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
             self.texts.add(node.value)
+
+
+def _above(folder: Path) -> Path:
+    """The folder that holds the outermost package that ``folder`` is in; itself where it is in none."""
+    while (folder / "__init__.py").is_file():
+        folder = folder.parent
+    return folder
 
 
 def _is_source(path: Path) -> bool:

@@ -32,7 +32,8 @@ FORMAT = 1                      # of the store's folders and manifests
 DEFAULT_LIMIT_BYTES = 8 << 30
 _MANIFEST = ".heddle.json"
 _LOW_WATER = 0.9                # eviction goes on down to this part of the limit
-_UNWRITABLE = {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
+_UNWRITABLE = {errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG,
+               errno.ELOOP}
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 

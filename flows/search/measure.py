@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import mean
 
 from boards import find_board
+from flows.estimate.energy import energy_j
 from flows.estimate.roofline import roofline
 from flows.fpga.bitstream import BITSTREAM
 from flows.fpga.firmware import FIRMWARE
@@ -175,7 +176,7 @@ class Measurer:
         checks = tuple(map(_check, reports))
         cycles = checks[0].engine_cycles
         metrics = replace(point.estimate, cycles=cycles, latency_s=cycles / (clock_mhz * 1e6), clock_mhz=clock_mhz,
-                          fmax_mhz=routed.fmax_mhz, timing_met=True,
+                          fmax_mhz=routed.fmax_mhz, timing_met=True, energy_j=energy_j(program, board, clock_mhz),
                           **{name: routed.resources[name] for name in ("lut", "ff", "dsp", "bram")})
         return Measured(files=files, measurement=Measurement(
             metrics=metrics, checks=checks, layers=tuple(_layers(program, reports[0])), seed=routed.seed))

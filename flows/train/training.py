@@ -1,21 +1,24 @@
 """Trainings, each made once and kept in the store."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from flows.run.progress import tell
-from flows.run.step import Step
+from flows.run.step import Step, canonical
 from flows.run.store import Store
 from flows.run.typed import read_typed, write_typed
 from flows.train.data import DataSource
 from hw.spec.feedback import Feedback
-from sw.models import network_source
+from sw.models import build, network_source
 from sw.quant.config import TrainConfig
 from sw.quant.record import TrainingRecord
 
 __all__ = ["MODEL", "RECORD", "TrainedModel", "Training"]
 
 MODEL, RECORD = "model.npz", "training.json"
+INSTRUCTIONS = "ATEN_CPU_CAPABILITY"    # torch reads it when it is loaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,16 @@ class Training(Step[TrainedModel]):
     def code(self) -> tuple[Path, ...]:
         """The file that the network's function is in, wherever that is."""
         return (network_source(self.config.network),)
+
+    def key(self) -> dict[str, Any]:
+        """Also the layers that the network has now, whatever its function made them from, and which of torch's
+        instruction sets was asked for: another one adds in another order.
+        """
+        data, config = self.data.load(), self.config
+        picks = [entry for entry in self.feedback.latency if entry.network == config.network] if self.feedback else []
+        widths = sorted({config.width, *(entry.width for entry in picks if config.choose)})
+        layers = [build(config.network, data.shape, data.classes, width) for width in widths]
+        return {**super().key(), "layers": canonical(layers), "instructions": os.environ.get(INSTRUCTIONS, "default")}
 
     def make(self, folder: Path, store: Store) -> None:
         from sw.quant.training import train  # brings torch, which takes seconds to load

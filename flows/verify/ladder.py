@@ -16,7 +16,7 @@ from sw.compiler import Program, compile_graph
 from sw.golden import run
 from sw.graph.graph import Graph
 
-__all__ = ["LEVELS", "RUNGS", "verify"]
+__all__ = ["LEVELS", "RUNGS", "check_level", "verify"]
 
 LEVELS = ("array", "engine", "soc", "netlist", "board")     # the last two are not there yet
 
@@ -44,6 +44,14 @@ def _soc(store: Store, design: DesignPoint, board: Board) -> Rung:
 RUNGS: dict[str, Callable[[Store, DesignPoint, Board], Rung]] = {"array": _array, "engine": _engine, "soc": _soc}
 
 
+def check_level(level: str) -> None:
+    """Raises SpecError for an unknown level, HeddleError for one that is not there yet."""
+    if level not in LEVELS:
+        raise SpecError(f"level {level!r}: choose {', '.join(RUNGS)}")
+    if level not in RUNGS:
+        raise HeddleError(f"level {level!r}: not available yet; choose {', '.join(RUNGS)}")
+
+
 def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray, board: Board, store: Store,
            outputs: np.ndarray | None = None, trace: Path | None = None, program: Program | None = None,
            rung: Rung | None = None, thorough: bool = True, model: str = "", design_name: str = "") -> VerifyReport:
@@ -65,10 +73,7 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray,
     HeddleError
         If the level is unknown or not there yet, the network does not fit, or a tool or the simulation fails.
     """
-    if level not in LEVELS:
-        raise SpecError(f"level {level!r}: choose {', '.join(RUNGS)}")
-    if level not in RUNGS:
-        raise HeddleError(f"level {level!r}: not available yet; choose {', '.join(RUNGS)}")
+    check_level(level)
     if not len(inputs):
         raise SpecError("inputs: none; give at least one")
     if trace and level == "array":

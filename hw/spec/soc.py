@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from hw.spec.errors import SpecError
 from hw.spec.registers import WINDOW_BYTES
 
-__all__ = ["BAUD", "IO_REGISTERS", "MemoryMap", "Region", "UART_EMPTY"]
+__all__ = ["BAUD", "IO_REGISTERS", "NO_MEMORY", "MemoryMap", "Region", "UART_EMPTY"]
 
 BAUD = 1_000_000             # of the board's UART, bits/s
 UART_EMPTY = 0x80000000      # set in UART_DATA where no byte was waiting
 IO_BASE = 0x80000000         # no CPU caches what lies from here on
+#: What to do about weights that stream from a memory outside.
+NO_MEMORY = ("the SoC has no memory for them yet; raise weight_bytes until they fit, or narrow the weights or the "
+             "network")
 
 #: name -> (byte offset, what it holds)
 IO_REGISTERS: dict[str, tuple[int, str]] = {

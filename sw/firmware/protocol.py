@@ -15,8 +15,9 @@ from hw.spec.commands import ERRORS, LAYER_LOG_ENTRIES
 from hw.spec.errors import HeddleError
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, unpack_header
 from hw.spec.registers import ACT_WINDOW, WEIGHT_WINDOW, WINDOW_BYTES
+from hw.spec.soc import NO_MEMORY
 
-__all__ = ["CHUNK_BYTES", "IN_PLACE", "MAGIC", "MAX_PAYLOAD", "NO_MEMORY", "OVERHEAD", "PROTOCOL_VERSION",
+__all__ = ["CHUNK_BYTES", "IN_PLACE", "MAGIC", "MAX_PAYLOAD", "OVERHEAD", "PROTOCOL_VERSION",
            "DeviceError", "Frame", "Inference", "Info", "Op", "Status", "cfu_payload", "check", "decode", "encode",
            "infer_payload", "inference_requests", "parse_answers", "parse_cfu", "parse_inference", "parse_info",
            "read_payload", "upload_payloads"]
@@ -29,9 +30,6 @@ OVERHEAD = HEADER.size + CRC.size
 MAX_PAYLOAD = 4096 + 16     # bytes; the firmware's one buffer
 CHUNK_BYTES = 2048          # of a model image, an input or an output in one frame
 IN_PLACE = 1                # flag of INFER: the input is in the engine's memory already, the output stays there
-#: What to do about weights that stream from a memory outside.
-NO_MEMORY = ("the SoC has no memory for them yet; raise weight_bytes until they fit, or narrow the weights or the "
-             "network")
 INFERENCE = struct.Struct("<IIII")  # cycles, engine cycles, layers, calls of the CPU; their cycles; the output
 MOST_INPUT_BYTES = MAX_PAYLOAD - 8                                              # that go with INFER itself
 MOST_OUTPUT_BYTES = MAX_PAYLOAD - INFERENCE.size - 4 * LAYER_LOG_ENTRIES        # that come with its answer

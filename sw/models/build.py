@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from sw.models.layers import LayerSpec, ModelError, Shape
@@ -15,6 +16,7 @@ from sw.models.shapes import kernel_of, output_of
 __all__ = ["NETWORKS", "Network", "build", "network", "network_source"]
 
 MULTIPLE = 4               # scaled channels are a multiple of it: the array's columns come in powers of two
+MOST_LAYERS = 1000         # of a network; more is a function that never ends
 MOST_WEIGHTS = 1 << 24     # of a network; no memory of the boards holds as many
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")   # part of folder names
@@ -102,10 +104,14 @@ def build(name: str, shape: Shape, classes: int, width: float = 1.0) -> tuple[La
 def _made(name: str, make: Network, shape: Shape, classes: int) -> tuple[LayerSpec, ...]:
     """What the function gives, which may be anybody's."""
     try:
-        layers = tuple(make(shape, classes))
-    except Exception as error:   # whatever a user's function may raise is one line that says where
+        given = make(shape, classes)
+        layers = () if given is None else tuple(islice(given, MOST_LAYERS + 1))
+    except (Exception, SystemExit) as error:   # whatever a user's function may raise is one line that says where
         text = str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"
         raise ModelError(f"network {name!r}{_place(error, make)}: {' '.join(text.split())}") from error
+    if given is None or len(layers) > MOST_LAYERS:
+        what = "nothing" if given is None else f"more than {MOST_LAYERS} layers"
+        raise ModelError(f"network {name!r}: its function gives {what}; return a tuple of LayerSpec(op=...)")
     for index, layer in enumerate(layers):
         if not isinstance(layer, LayerSpec):
             raise ModelError(f"network {name!r}, layer {index}: {layer!r} is no layer; make it with LayerSpec(op=...)")
@@ -121,7 +127,7 @@ def _scaled(where: str, layer: LayerSpec, width: float) -> LayerSpec:
         raise ModelError(f"{where}: {error}") from error
 
 
-def _place(error: Exception, make: Network) -> str:
+def _place(error: BaseException, make: Network) -> str:
     """Where in the file of ``make`` the error came up."""
     source = _file(make)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
@@ -159,6 +165,9 @@ def _check_end(where: str, last: LayerSpec, given: Shape, classes: int) -> None:
         scaled = " and scaled=False, so that the width does not change it" if last.channels and last.scaled else ""
         raise ModelError(f"{where}: the last layer gives {given[2]} outputs, but there are {classes} classes; write "
                          f"channels=classes{scaled}")
+    if last.relu and last.op != "avgpool":
+        raise ModelError(f"{where}: the last layer has relu=True, which cuts off what speaks against a class; write "
+                         f"relu=False")
 
 
 def _weights(layer: LayerSpec, taken: Shape, made: Shape) -> int:

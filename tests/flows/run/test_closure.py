@@ -79,6 +79,21 @@ def test_a_users_file_brings_its_neighbours(tree, tmp_path):
     assert {path.name for path in found} == {"__init__.py", "top.py", "net.py", "helper.py", "leaf.py"}
 
 
+@pytest.mark.parametrize("source", ["from . import helper", "from .helper import x", "from mine.helper import x",
+                                    "from mine import helper", "import mine.helper"])
+def test_a_users_package_is_followed(tree, tmp_path, source):
+    for name, text in (("__init__.py", ""), ("net.py", source), ("helper.py", "from hw import leaf")):
+        tree(f"elsewhere/mine/{name}", text)
+    found = closure(tmp_path / "elsewhere/mine/net.py", root=tree.root).files
+    assert {path.name for path in found} >= {"net.py", "helper.py", "leaf.py"}
+
+
+def test_an_import_that_leads_nowhere_is_one_line(tree, tmp_path):
+    tree("elsewhere/net.py", "from .. import helper")
+    with pytest.raises(ClosureError, match=r"^import of \.\. in line 1: leads out of the package; put the file into"):
+        closure(tmp_path / "elsewhere/net.py", root=tree.root)
+
+
 def test_libraries_and_tools_are_named_with_versions(tree):
     tree("hw/top.py", "import numpy\nfrom amaranth import hdl\nimport json\nimport nosuchlibrary\nTOOL = 'yosys'\n"
                       "FLASH = 'openFPGALoader'\n")

@@ -7,7 +7,9 @@ from flows.run.store import Store
 from flows.train.data import DataSource
 from flows.train.training import MODEL, Training
 from hw.spec.feedback import Feedback, NoiseProfile
+from sw.data import load_dataset
 from sw.graph.graph import Graph
+from sw.models import NETWORKS, LayerSpec
 from sw.quant.config import TrainConfig
 from tests.support.listener import Heard
 
@@ -39,11 +41,12 @@ def test_a_training_is_made_once_and_tells_its_epochs(source, tmp_path):
     assert (store.made, store.reused) == (1, 1)
 
 
-def test_what_decides_a_training_moves_its_key(source):
+def test_what_decides_a_training_moves_its_key(source, monkeypatch):
     training = Training(config=CONFIG, data=source)
     others = [replace(training, config=replace(CONFIG, seed=4)), replace(training, data=replace(source, content="x")),
               replace(training, feedback=silence()), replace(training, feedback=silence(clock_mhz=25.0))]
     assert len({training.digest, *(other.digest for other in others)}) == 5
+    monkeypatch.setattr(DataSource, "load", lambda _: load_dataset("digits"))
     assert replace(training, data=replace(source, name="a copy")).digest == training.digest
 
 
@@ -55,3 +58,28 @@ def test_the_networks_file_is_part_of_the_key(source):
 def test_the_label_says_whether_hardware_was_known(source):
     assert Training(config=CONFIG, data=source).label == "mlp width 0.25, 8 bits, seed 3"
     assert Training(config=CONFIG, data=source, feedback=silence()).label.endswith("seed 3, with feedback")
+
+
+def test_a_network_that_its_function_makes_from_something_else_is_another_training(monkeypatch):
+    """A closure over a value, which no source says."""
+    def deep(count):
+        def make(shape, classes):
+            return (*[LayerSpec(op="dense", channels=8)] * count,
+                    LayerSpec(op="dense", channels=classes, scaled=False, relu=False))
+        return make
+
+    digests = set()
+    for count in (1, 3, 1):
+        monkeypatch.setitem(NETWORKS, "deep", deep(count))
+        digests.add(Training(config=TrainConfig(network="deep"), data=DataSource.of("digits")).digest)
+    assert len(digests) == 2
+
+
+def test_another_instruction_set_is_another_training(monkeypatch):
+    training = Training(config=TrainConfig(network="mlp"), data=DataSource.of("digits"))
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
+    before = training.digest
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    assert training.digest == before
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    assert training.digest != before

@@ -1,5 +1,6 @@
 import functools
 import importlib.util
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ def own_file(folder, text):
 def test_a_user_adds_a_network_in_one_place():
     @network("own")
     def tiny(shape, classes):
-        return LayerSpec(op="avgpool", kernel=(4, 4)), LayerSpec(op="dense", channels=classes, scaled=False)
+        return (LayerSpec(op="avgpool", kernel=(4, 4)),
+                LayerSpec(op="dense", channels=classes, scaled=False, relu=False))
 
     assert shapes(build("own", DIGITS, 3, width=9), DIGITS) == [DIGITS, (2, 2, 1), (1, 1, 3)]
     with pytest.raises(ModelError, match=r"network 'own': registered twice; choose another name"):
@@ -50,7 +52,8 @@ def test_a_width_that_makes_too_many_channels_names_the_layer():
 
 
 def test_layers_may_come_one_by_one():
-    own(lambda shape, classes: (LayerSpec(op="dense", channels=size, scaled=False) for size in (5, classes)))
+    own(lambda shape, classes: (LayerSpec(op="dense", channels=size, scaled=False, relu=False)
+                                for size in (5, classes)))
     assert [layer.channels for layer in build("own", DIGITS, 3)] == [5, 3]
 
 
@@ -77,7 +80,10 @@ def test_a_network_may_end_in_a_pool():
     ([LayerSpec(op="avgpool", kernel=(0, 0))], r"layer 0 \(avgpool\): no layer has weights; nothing can be trained"),
     ([{"op": "dense"}], r"network 'own', layer 0: \{'op': 'dense'\} is no layer; make it with LayerSpec\(op=\.\.\.\)"),
     ([END, "dense"], r"network 'own', layer 1: 'dense' is no layer"),
-    (None, r"network 'own'.*: TypeError: 'NoneType' object is not iterable"),
+    (None, r"^network 'own': its function gives nothing; return a tuple of LayerSpec\(op=\.\.\.\)$"),
+    (repeat(END), r"^network 'own': its function gives more than 1000 layers; return a tuple"),
+    ([LayerSpec(op="dense", channels=10, scaled=False)],
+     r"layer 0 \(dense\): the last layer has relu=True, which cuts off what speaks against a class; write relu=False$"),
     (END, r"network 'own'.*: TypeError: 'LayerSpec' object is not iterable"),
     ([LayerSpec(op="conv", channels=4096, kernel=(255, 255), scaled=False), END],
      r"layer 0 \(conv\): 266342400 weights up to here exceed 16777216; use fewer channels, a smaller kernel or width"),
