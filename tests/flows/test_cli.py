@@ -101,7 +101,7 @@ def test_a_programming_error_is_not_hidden(monkeypatch):
 
 REPORT = {"model": "m", "design": "d", "board": "b", "level": "engine", "inputs": 1, "mismatches": 0,
           "first_mismatch": None, "cycles": [9], "engine_cycles": [9], "predicted_cycles": 9,
-          "layers": [{"name": "fc", "op": "dense", "macs": 4, "cycles": 9, "predicted_cycles": 9}]}
+          "layers": [{"name": "fc", "op": "dense", "macs": 4, "cycles": 9, "predicted_cycles": 9}], "kernels": []}
 
 
 @pytest.mark.parametrize("change, status", [

@@ -27,8 +27,8 @@ def test_an_estimate_without_a_resource_model_has_cycles(tmp_path, capsys):
 def test_the_document_keeps_the_contract_and_is_what_the_model_says(tmp_path):
     even_dense().save(tmp_path / "model.npz")
     document = estimate_model(str(tmp_path), "ecp5-25", "ulx3s-85")
-    assert list(document) == ["model", "design", "board", "cycles", "macs", "utilization", "layers", "resources",
-                              "fmax_mhz", "clock_mhz", "latency_s", "energy_j", "fits", "reasons"]
+    assert list(document) == ["model", "design", "board", "cycles", "macs", "utilization", "layers", "kernels",
+                              "resources", "fmax_mhz", "clock_mhz", "latency_s", "energy_j", "fits", "reasons"]
     program = compile_graph(even_dense(), PRESETS["ecp5-25"])
     found = estimate_program(program, BOARDS["ulx3s-85"], DEFAULT_CLOCK_MHZ)
     assert (document["board"], document["cycles"], document["macs"]) == ("ulx3s-85", program.cycles, program.macs)

@@ -45,16 +45,18 @@ def test_a_missing_tool_has_the_command_that_gets_it(shown):
 
 def estimate(**changes):
     return {"model": "m", "design": "d", "board": "ulx3s-25", "cycles": 5000, "utilization": 0.5, "layers": [LAYER],
+            "kernels": [{"name": "end", "op": "softmax"}],
             "resources": {"lut": 9000, "ff": 4000, "dsp": 12, "bram": 20, "spram": 0}, "fmax_mhz": 59.6,
             "clock_mhz": 50.0, "latency_s": 1e-4, "energy_j": 2.5e-6, "fits": True, "reasons": [], **changes}
 
 
 @pytest.mark.parametrize("change, says", [
-    ({}, ("12,345", "5,000 cycles, 50%", "100.0 µs at 50 MHz (Fmax about 60 MHz)",
+    ({}, ("12,345", "5,000 cycles, 50%", "end (softmax) runs on the CPU; its cycles are in none of these figures",
+          "100.0 µs at 50 MHz (Fmax about 60 MHz)",
           "about 9,000 lut, 4,000 ff, 12 dsp, 20 bram on ulx3s-25: fits", "about 2.50 µJ")),
     ({"fits": False, "reasons": ["board 'x': dsp 9 of 8"]},
      ("on ulx3s-25: does not fit", "cannot be built: board 'x': dsp 9 of 8")),
-    ({"fits": None, "fmax_mhz": None}, ("no resource model for ulx3s-25", "Fmax about – MHz")),
+    ({"fits": None, "fmax_mhz": None}, ("no resource model for ulx3s-25", "(Fmax unknown)")),
 ])
 def test_an_estimate(shown, change, says):
     text = shown(show_estimate, estimate(**change))
