@@ -71,7 +71,7 @@ def closure(*modules: str | Path, root: Path = ROOT) -> Closure:
 
 @cache
 def _closure(modules: tuple[str | Path, ...], root: Path) -> Closure:
-    tree = _Tree(root)
+    tree = _tree(root)
     waiting = [path for module in modules for path in tree.start(module)]
     files: dict[Path, None] = {}
     libraries: set[str] = set()
@@ -99,11 +99,17 @@ class _Seen:
     tools: frozenset[str]
 
 
+@cache
+def _tree(root: Path) -> "_Tree":
+    return _Tree(root)
+
+
 class _Tree:
     """The modules of a checkout, and a user's beside them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._read: dict[tuple[Path, int, int], _Seen] = {}     # many closures meet in the same files
         self.packages = {path.name for path in root.iterdir() if path.is_dir() and path.name.isidentifier()
                          and any(path.rglob("*.py"))}
 
@@ -116,10 +122,17 @@ class _Tree:
         return found
 
     def read(self, path: Path) -> _Seen:
+        """What a source file leads to; read again where it has changed."""
         try:
-            tree = ast.parse(path.read_bytes())
+            stamp = path.stat()
+            key = (path, stamp.st_mtime_ns, stamp.st_size)
+            if key not in self._read:
+                self._read[key] = self._seen(path, ast.parse(path.read_bytes()))
         except (OSError, SyntaxError, ValueError) as error:
             raise ClosureError(f"{path}: cannot be read as Python ({error}); mend it and try again") from error
+        return self._read[key]
+
+    def _seen(self, path: Path, tree: ast.Module) -> _Seen:
         visitor = _Visitor(self._package(path))
         visitor.visit(tree)
         files = [*path.parent.glob(f"{path.stem}.*")] if path.stem != "__init__" else []
