@@ -4,6 +4,7 @@ import pytest
 
 from flows.run.progress import listening
 from flows.run.store import Store
+from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
 from flows.train.training import MODEL, Training
 from hw.spec.feedback import Feedback, NoiseProfile
@@ -39,6 +40,9 @@ def test_a_training_is_made_once_and_tells_its_epochs(source, tmp_path):
     assert [text for _, text in heard.told_] == ["epoch 1 of 2", "epoch 2 of 2"]
     assert training.value(store) == made
     assert (store.made, store.reused) == (1, 1)
+    for split, recorded in (("valid", made.record.valid_accuracy), ("test", made.record.test_accuracy)):
+        # the trainer says what the search will say
+        assert Accuracy(model=made.path, data=source, split=split).value(store) == recorded
 
 
 def test_what_decides_a_training_moves_its_key(source, monkeypatch):
