@@ -221,7 +221,7 @@ def _read_behind(calls: Sequence[Call], act_bytes: int, answer: slice) -> slice:
         return answer
     if any(call.runner == ENGINE for call in calls):
         return slice(0, act_bytes)
-    starts, ends = zip(*sources_of(calls), strict=True)
+    starts, ends = zip((answer.start, answer.stop), *sources_of(calls), strict=True)
     return slice(min(starts), max(ends))
 
 

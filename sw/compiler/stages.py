@@ -18,7 +18,7 @@ from sw.compiler.operator import Geometry, Operator
 from sw.compiler.proof import Placement
 from sw.compiler.schedule import Stage, held_tensors, stage_name
 from sw.compiler.variants import Variant, operator_of, variants
-from sw.golden.kernels import make_call
+from sw.golden.kernels import OPERATORS
 from sw.graph.graph import Graph, TensorType
 
 __all__ = ["KernelPlan", "Work", "stage_work"]
@@ -91,8 +91,8 @@ def _kernel(stage: Stage, placements: Mapping[int, Placement], graph: Graph, des
     except SpecError as error:
         raise CompileError(f"{stage_name(stage, graph)}: {error}") from error
     source, output = placements[stage.source], placements[stage.output]
-    return KernelPlan(name=layer.name, op=layer.op, tensor=stage.output, output=output, stage=stage,
-                      call=make_call(layer, taken, source=source.address, output=output.address))
+    call, = OPERATORS[layer.op].calls(layer, [taken], sources=[source.address], output=output.address)
+    return KernelPlan(name=layer.name, op=layer.op, tensor=stage.output, output=output, stage=stage, call=call)
 
 
 def _check_bits(taken: TensorType, given: TensorType, design: DesignPoint) -> None:

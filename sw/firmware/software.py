@@ -12,7 +12,7 @@ from hw.spec.errors import HeddleError
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header
 from hw.spec.soc import MemoryMap, Region
 from sw.firmware.build import SOURCES, compile_sources, kernel_files
-from sw.golden.kernels import OPERATORS, make_call
+from sw.golden.kernels import FUNCTIONS, OPERATORS
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import POOLS
 
@@ -79,7 +79,7 @@ def model_source(graph: Graph) -> str:
     lines = ['#include "model.h"',
              *(f"static uint32_t buffer{side}[{-(-size // 4)}];" for side, size in enumerate(sizes))]
     for index, (layer, taken) in enumerate(layers):
-        lines += _call(index, layer, taken) if layer.op in OPERATORS else _arrays(index, layer, taken)
+        lines += _calls(index, layer, taken) if layer.op in OPERATORS else _arrays(index, layer, taken)
     lines += ["const heddle_layer heddle_layers[] = {", *(_record(index, *pair) for index, pair in enumerate(layers)),
               "};", f"const uint32_t heddle_layer_count = {len(layers)};",
               _array("const uint32_t heddle_header", _words(header.ljust(HEADER_BYTES, b"\0"))),
@@ -121,17 +121,26 @@ def _arrays(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
     yield _array(f"static const uint8_t shift{index}", layer.shift.tolist())
 
 
-def _call(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
-    """The words of a function of the CPU; the first two are addresses."""
-    words = make_call(layer, taken, source=0, output=0).words
-    places = (f"(uint32_t)buffer{side}" for side in (index % 2, 1 - index % 2))
-    yield f"static const uint32_t words{index}[] = {{{', '.join((*places, *map(_literal, words[2:])))}}};"
+def _calls(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
+    """The calls of a layer of the CPU, with the buffers' addresses added."""
+    entries = []
+    behind = taken.size       # where the output lies in the calls, so that its addresses differ from the source's
+    for number, call in enumerate(OPERATORS[layer.op].calls(layer, [taken], sources=[0], output=behind)):
+        name, function = list(FUNCTIONS.items())[call.runner - 1]
+        words = [str(word) for word in call.words]
+        for place in (function.fields.index(field) for field in function.addresses):
+            side, offset = (0, call.words[place]) if call.words[place] < behind else (
+                1, call.words[place] - behind)
+            words[place] = f"(uint32_t)buffer{(index + side) % 2} + {offset}"
+        yield f"static const uint32_t words{index}_{number}[] = {{{', '.join(words)}}};"
+        entries.append(f"{{heddle_kernel_{name}, words{index}_{number}}}")
+    yield f"static const heddle_call calls{index}[] = {{{', '.join(entries)}}};"
 
 
 def _record(index: int, layer: Layer, taken: TensorType) -> str:
     if layer.op in OPERATORS:
-        function = OPERATORS[layer.op].function
-        return f"    {{.op = HEDDLE_KERNEL, .kernel = heddle_kernel_{function}, .words = words{index}}},"
+        return (f"    {{.op = HEDDLE_KERNEL, .calls = calls{index}, "
+                f".call_count = sizeof calls{index} / sizeof *calls{index}}},")
     dense, pool = layer.op == "dense", layer.op in POOLS
     height, width, channels = (1, 1, taken.size) if dense else taken.shape
     fields = {

@@ -12,59 +12,68 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw.spec.image import Call
+from sw.golden.function import Fields, Function, Place, Task, as_words, words_of
 from sw.golden.requantize import requantize_table, requantize_value
 from sw.golden.softmax import exponentials, normalize, softmax, softmax_row
 from sw.golden.words import ProgramError
 from sw.graph.layer import Layer, TensorType
 
-__all__ = ["FUNCTIONS", "OPERATORS", "CpuOperator", "Function", "make_call", "run_call", "sources_of"]
+__all__ = ["FUNCTIONS", "OPERATORS", "CpuOperator", "Function", "make_call", "places_of", "run_call", "sources_of"]
 
 Layers = Callable[[Layer, Sequence[TensorType], Sequence[np.ndarray]], np.ndarray]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Function:
-    """A function of the CPU, on the activations."""
-
-    fields: tuple[str, ...]       # of its first words; "source" and "output" are addresses of tensors
-    taken: Callable[[Mapping[str, int]], int]                            # bytes of its source
-    run: Callable[[Mapping[str, int], np.ndarray, np.ndarray], np.ndarray]      # of fields, table, source: the output
 
 
 @dataclass(frozen=True, kw_only=True)
 class CpuOperator:
     """An operator of the graph that the CPU runs."""
 
-    function: str
-    batch: Layers                 # int8 (N, *shape) of each taken tensor to the layer's output
-    plain: Layers                 # the definition, of one input: int8 (height, width, channels)
-    words: Callable[[Layer, TensorType], tuple[Mapping[str, int], Sequence[int]]]   # fields but addresses, and table
+    batch: Layers                 # (N, *shape) of each taken tensor to the layer's output
+    plain: Layers                 # the definition, of one input
+    #: Of layer, taken types, addresses of the taken tensors, address of the output.
+    tasks: Callable[[Layer, Sequence[TensorType], Sequence[int], int], Sequence[Task]]
+
+    def calls(self, layer: Layer, taken: Sequence[TensorType], *, sources: Sequence[int], output: int) -> list[Call]:
+        """The calls that compute ``layer`` from the tensors at ``sources`` to the one at ``output``."""
+        return [make_call(task.function, task.fields, task.table) for task in self.tasks(layer, taken, sources, output)]
 
 
-def _table_run(fields: Mapping[str, int], table: np.ndarray, source: np.ndarray) -> np.ndarray:
-    return table.view(np.int8)[source.astype(np.int64) + 128]
+def _table_run(fields: Fields, table: np.ndarray, memory: np.ndarray) -> None:
+    source, output, size = fields["source"], fields["output"], fields["bytes"]
+    memory[output:output + size] = table.view(np.int8)[memory[source:source + size].astype(np.int64) + 128]
 
 
-def _softmax_run(fields: Mapping[str, int], table: np.ndarray, source: np.ndarray) -> np.ndarray:
+def _softmax_run(fields: Fields, table: np.ndarray, memory: np.ndarray) -> None:
     powers = np.zeros(256, np.int64)
     powers[:fields["entries"]] = table[:fields["entries"]]
-    return normalize(source.reshape(-1, fields["channels"]), powers)
+    size = fields["rows"] * fields["channels"]
+    rows = memory[fields["source"]:fields["source"] + size].reshape(-1, fields["channels"])
+    memory[fields["output"]:fields["output"] + size] = normalize(rows, powers).reshape(-1)
+
+
+def _one_to_one(size: Callable[[Fields], int]) -> dict[str, Callable[[Fields], Sequence[Place]]]:
+    """What a function reads and writes that gives as many bytes as it takes."""
+    return {"reads": lambda fields: [(fields["source"], size(fields))],
+            "writes": lambda fields: [(fields["output"], size(fields))]}
 
 
 #: The functions of the CPU, by the names of their C files; the first one has number 1 in the image.
 FUNCTIONS: Mapping[str, Function] = {
     # each byte is looked up; the table has the outputs of -128, -127, ... 127
-    "table": Function(fields=("source", "output", "bytes"), taken=lambda fields: fields["bytes"], run=_table_run),
+    "table": Function(fields=("source", "output", "bytes"), addresses=("source", "output"), run=_table_run,
+                      **_one_to_one(lambda fields: fields["bytes"])),
     # the table has the exponentials of the first differences to a row's maximum; later ones are 0
-    "softmax": Function(fields=("source", "output", "rows", "channels", "entries"),
-                        taken=lambda fields: fields["rows"] * fields["channels"], run=_softmax_run),
+    "softmax": Function(fields=("source", "output", "rows", "channels", "entries"), addresses=("source", "output"),
+                        run=_softmax_run, **_one_to_one(lambda fields: fields["rows"] * fields["channels"])),
 }
 
 
-def _softmax_words(layer: Layer, taken: TensorType) -> tuple[Mapping[str, int], Sequence[int]]:
-    powers = exponentials(layer)[:taken.high - taken.low + 1]
+def _softmax_tasks(layer: Layer, taken: Sequence[TensorType], sources: Sequence[int], output: int) -> list[Task]:
+    kind, = taken
+    powers = exponentials(layer)[:kind.high - kind.low + 1]
     table = powers[:int(np.flatnonzero(powers)[-1]) + 1].tolist()
-    return {"rows": taken.size // taken.shape[2], "channels": taken.shape[2], "entries": len(table)}, table
+    return [Task(function="softmax", table=table, fields={
+        "source": sources[0], "output": output, "rows": kind.size // kind.shape[-1], "channels": kind.shape[-1],
+        "entries": len(table)})]
 
 
 def _softmax_plain(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray]) -> np.ndarray:
@@ -76,32 +85,29 @@ def _by_table(table: Callable[[Layer, TensorType], np.ndarray],
               plain: Callable[[Layer, TensorType, int], int]) -> CpuOperator:
     """An operator on bytes alone, by its table of 256 and its definition for one value."""
     return CpuOperator(
-        function="table",
         batch=lambda layer, taken, data: table(layer, taken[0])[data[0].astype(np.int64) + 128],
         plain=lambda layer, taken, data: np.array(
             [plain(layer, taken[0], value) for value in data[0].ravel().tolist()], np.int8).reshape(data[0].shape),
-        words=lambda layer, taken: ({"bytes": taken.size}, _words(table(layer, taken).tobytes())))
-
-
-def _words(content: bytes) -> list[int]:
-    return np.frombuffer(content, "<u4").tolist()
+        tasks=lambda layer, taken, sources, output: [Task(
+            function="table", table=as_words(table(layer, taken[0]).tobytes()),
+            fields={"source": sources[0], "output": output, "bytes": taken[0].size})])
 
 
 #: The operators that the CPU runs, by their names in a graph.
 OPERATORS: Mapping[str, CpuOperator] = {
-    "softmax": CpuOperator(function="softmax", batch=lambda layer, taken, data: softmax(layer, data[0]),
-                           plain=_softmax_plain, words=_softmax_words),
+    "softmax": CpuOperator(batch=lambda layer, taken, data: softmax(layer, data[0]), plain=_softmax_plain,
+                           tasks=_softmax_tasks),
     "requantize": _by_table(requantize_table, requantize_value),
 }
 
 
-def make_call(layer: Layer, taken: TensorType, *, source: int, output: int) -> Call:
-    """The call that computes ``layer`` from address ``source`` to address ``output``."""
-    operator = OPERATORS[layer.op]
-    given, table = operator.words(layer, taken)
-    fields = {"source": source, "output": output, **given}
-    return Call(runner=1 + list(FUNCTIONS).index(operator.function),
-                words=(*(fields[name] for name in FUNCTIONS[operator.function].fields), *table))
+def make_call(function: str, fields: Fields, table: Sequence[int] = ()) -> Call:
+    """The call of a function of the CPU.
+
+    >>> make_call("table", {"source": 0, "output": 4, "bytes": 3}, [0] * 64).words[:3]
+    (0, 4, 3)
+    """
+    return Call(runner=1 + list(FUNCTIONS).index(function), words=words_of(FUNCTIONS[function], fields, table))
 
 
 def _function_of(call: Call) -> tuple[Function, dict[str, int]]:
@@ -112,14 +118,21 @@ def _function_of(call: Call) -> tuple[Function, dict[str, int]]:
     if len(call.words) < len(function.fields):
         raise ProgramError(f"call of function {call.runner}: {len(call.words)} words; it takes {len(function.fields)} "
                            f"and a table; compile the model again")
-    return function, dict(zip(function.fields, call.words, strict=False))
+    signed = np.array(call.words[:len(function.fields)], np.uint32).view(np.int32).tolist()
+    return function, dict(zip(function.fields, signed, strict=True))
+
+
+def places_of(call: Call) -> tuple[list[Place], list[Place]]:
+    """What a call of the CPU reads and what it writes: address and bytes of each place in the activation scratchpad."""
+    function, fields = _function_of(call)
+    return list(function.reads(fields)), list(function.writes(fields))
 
 
 def sources_of(calls: Iterable[Call]) -> Iterable[tuple[int, int]]:
-    """Start and end in the activation scratchpad of what each call of the CPU reads."""
+    """Start and end in the activation scratchpad of everything that the calls of the CPU read."""
     for call in calls:
-        function, fields = _function_of(call)
-        yield fields["source"], fields["source"] + function.taken(fields)
+        for address, size in places_of(call)[0]:
+            yield address, address + size
 
 
 def run_call(call: Call, memory: np.ndarray) -> None:
@@ -131,11 +144,8 @@ def run_call(call: Call, memory: np.ndarray) -> None:
         If it is of no function, or reaches beyond the memory.
     """
     function, fields = _function_of(call)
-    size = function.taken(fields)
-    ends = fields["source"] + size, fields["output"] + size
-    if max(ends) > len(memory):
-        raise ProgramError(f"call of function {call.runner}: reaches byte {max(ends)} of {len(memory)} activations; "
-                           f"compile the model again")
-    table = np.array(call.words[len(function.fields):], "<u4")
-    result = function.run(fields, table, memory[fields["source"]:ends[0]])
-    memory[fields["output"]:ends[1]] = result.reshape(-1)
+    for address, size in (*function.reads(fields), *function.writes(fields)):
+        if address < 0 or address + size > len(memory):
+            raise ProgramError(f"call of function {call.runner}: reaches byte {min(address, 0) or address + size} of "
+                               f"{len(memory)} activations; compile the model again")
+    function.run(fields, np.array(call.words[len(function.fields):], "<u4"), memory)

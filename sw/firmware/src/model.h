@@ -8,6 +8,11 @@
 enum { HEDDLE_CONV, HEDDLE_DEPTHWISE, HEDDLE_AVGPOOL, HEDDLE_MAXPOOL, HEDDLE_KERNEL };
 
 typedef struct {
+    heddle_kernel *kernel;
+    const uint32_t *words;        /* with addresses as the CPU sees them */
+} heddle_call;
+
+typedef struct {
     uint8_t op, kernel_y, kernel_x, stride_y, stride_x;
     int16_t pad_top, pad_left;
     int16_t in_height, in_width, in_channels, out_height, out_width, out_channels;
@@ -17,8 +22,8 @@ typedef struct {
     const int32_t *bias;          /* with -in_zero * sum of weights in it */
     const uint32_t *multiplier;
     const uint8_t *shift;
-    heddle_kernel *kernel;        /* of HEDDLE_KERNEL, which has nothing else: a function and its words, with */
-    const uint32_t *words;        /* addresses as the CPU sees them */
+    const heddle_call *calls;     /* of HEDDLE_KERNEL, which has nothing else: functions of the CPU, */
+    uint32_t call_count;          /* one after the other */
 } heddle_layer;
 
 extern const heddle_layer heddle_layers[];

@@ -99,7 +99,8 @@ static void channel_pixel(const heddle_layer *layer, const int8_t *in, int8_t *o
 static int run_layer(const heddle_layer *layer, const int8_t *in, int8_t *out)
 {
     if (layer->op == HEDDLE_KERNEL) {
-        layer->kernel(layer->words, 0);
+        for (uint32_t n = 0; n < layer->call_count; n++)
+            layer->calls[n].kernel(layer->calls[n].words, 0);
         return !limit || heddle_mcycle() - begun <= limit;
     }
     for (int y = 0; y < layer->out_height; y++)

@@ -9,7 +9,7 @@ import pytest
 from hw.tools import run as run_tool
 from sw.firmware import c_header
 from sw.firmware.build import SOURCES, kernel_files
-from sw.golden.kernels import FUNCTIONS, OPERATORS, make_call, run_call
+from sw.golden.kernels import FUNCTIONS, OPERATORS, run_call
 from sw.golden.softmax import prepare_softmax
 from sw.graph.graph import Layer, TensorType
 from tests.support.layers import NOTHING, random_kernel
@@ -41,11 +41,13 @@ def answer(functions, layer, taken, data, *, source=4, output=None):
     output = source + data.size + 5 if output is None else output
     memory = np.random.default_rng(0).integers(-128, 128, output + data.size + 8).astype(np.int8)
     memory[source:source + data.size] = data.reshape(-1)
-    before, call = memory.copy(), make_call(layer, taken, source=source, output=output)
-    words = np.array(call.words, np.uint32)
-    functions[OPERATORS[layer.op].function](ctypes.c_void_p(words.ctypes.data), ctypes.c_void_p(memory.ctypes.data))
+    before = memory.copy()
+    for call in OPERATORS[layer.op].calls(layer, [taken], sources=[source], output=output):
+        words = np.array(call.words, np.uint32)
+        name = list(FUNCTIONS)[call.runner - 1]
+        functions[name](ctypes.c_void_p(words.ctypes.data), ctypes.c_void_p(memory.ctypes.data))
+        run_call(call, before)
     got = memory[output:output + data.size].copy()
-    run_call(call, before)
     before[output:output + data.size] = got
     assert np.array_equal(memory, before)
     return got.reshape(data.shape)
@@ -92,7 +94,8 @@ def test_softmax_of_random_and_extreme_rows(functions, scale, channels):
 def test_softmax_of_narrow_inputs_has_a_short_table(functions):
     data = np.random.default_rng(0).integers(-8, 8, (5, 1, 9)).astype(np.int8)
     layer, taken = softmax(data.shape), kind(data.shape, bits=4)
-    assert len(make_call(layer, taken, source=0, output=0).words) == len(FUNCTIONS["softmax"].fields) + 16
+    call, = OPERATORS["softmax"].calls(layer, [taken], sources=[0], output=0)
+    assert len(call.words) == len(FUNCTIONS["softmax"].fields) + 16
     assert np.array_equal(answer(functions, layer, taken, data), golden(layer, taken, data))
 
 
