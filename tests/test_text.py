@@ -79,7 +79,7 @@ def test_letters_outside_ascii_are_read(design):
 def test_a_command_under_an_ascii_locale(design, tmp_path):
     kind = TensorType(shape=(1, 1, 16), scale=0.1, zero_point=0)
     layer = random_layer(np.random.default_rng(0), "dense", kind, name="fc")
-    Graph(name="small", input=kind, layers=(layer,)).save(tmp_path / "model.npz")
+    Graph(name="small", inputs=(kind,), layers=(layer,)).save(tmp_path / "model.npz")
     done = subprocess.run([sys.executable, "-m", "flows.cli", "estimate", tmp_path, "--design", design, "--json"],
                           cwd=ROOT, env={**os.environ, **ASCII}, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -105,7 +105,7 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     CompileError
         If a layer exceeds a limit of the design, or the network its memories.
     """
-    graph.check()
+    _check_supported(graph.check())
     plan = fit_memory(graph, capacity=design.act_bytes)
     placements = _even_reads(plan, graph, design)
     works = stage_work(plan.stages, placements, graph, design)
@@ -124,6 +124,16 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
                        act_bytes=peak_bytes(placements), stream_address=stream_address)
     return Program(graph=graph, design=design, image=image, input=source, plans=plans,
                    streamed_bytes=commands.stream_bytes, stream_address=stream_address)
+
+
+def _check_supported(graph: Graph) -> None:
+    """Raises CompileError where the graph has what no program can hold."""
+    if graph.first != 1 or graph.outputs or any(layer.views for layer in graph.layers):
+        raise CompileError(f"{graph.name}: several inputs or outputs, states, constants or reshapes; compiled are "
+                           f"networks from one input to the output of the last layer")
+    for index, layer in enumerate(graph.layers):
+        if layer.dilation != (1, 1) or layer.op == "conv" and layer.weights.shape[-1] != graph.taken(index)[0].shape[2]:
+            raise CompileError(f"layer {index} {layer.name} ({layer.op}): dilation or groups are not compiled")
 
 
 def _runner(plan: LayerPlan | Work | KernelPlan) -> object:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sw.golden.kernels import OPERATORS
 from sw.graph.graph import Graph, Layer, TensorType
+from sw.graph.layer import POOLS, WEIGHTED
 
 __all__ = ["RowRange", "Stage", "held_tensors", "on_cpu", "schedule", "stage_name"]
 
@@ -46,9 +46,13 @@ class Stage:
     cpu: bool = False              # the CPU runs it
 
 
+#: Operators of the engine.
+ENGINE = (*WEIGHTED, *POOLS, "add")
+
+
 def on_cpu(layer: Layer) -> bool:
-    """Who runs a layer: the CPU, where it has the operator. No operator is at home on both sides yet."""
-    return layer.op in OPERATORS
+    """Who runs a layer: the engine, where it has the operator, else the CPU."""
+    return layer.op not in ENGINE
 
 
 def schedule(graph: Graph, *, keep_input: bool = False) -> tuple[Stage, ...]:

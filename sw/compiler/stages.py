@@ -107,13 +107,14 @@ def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Pl
     taken, given = types[held[stage.source]], types[held[stage.output]]
     _check_bits(taken, given, design)
     dense = layer is not None and layer.op == "dense"
-    shape = (1, 1, taken.size) if dense else taken.shape
+    shape = (1, 1, taken.size) if dense else taken.image
+    out_height, out_width, outputs = given.image
     rows = stage.rows
     geometry = Geometry(
         address=placements[stage.source].address + (rows.in_offset if rows else 0),
-        shape=(rows.in_rows, *shape[1:]) if rows else shape,
+        shape=(rows.in_rows, shape[1], shape[2]) if rows else shape,
         out_address=placements[stage.output].address + (rows.out_offset if rows else 0),
-        out_shape=(rows.out_rows, *given.shape[1:]) if rows else given.shape,
+        out_shape=(rows.out_rows if rows else out_height, out_width, outputs),
         stride=(1, 1) if layer is None or dense else layer.stride,
         top=rows.top if rows else 0 if layer is None else layer.padding[0],
         left=0 if layer is None else layer.padding[1])

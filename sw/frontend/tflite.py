@@ -181,7 +181,7 @@ def _load(path: Path) -> Graph:
     if numbers.get(int(graph.Outputs(0))) != len(layers):
         raise GraphError(f"{path.name}: its output, tensor {graph.Outputs(0)}, is not what the last operator makes; "
                          f"remove the operators behind it")
-    return Graph(name=path.stem, input=types[0], layers=tuple(layers)).check()
+    return Graph(name=path.stem, inputs=(types[0],), layers=tuple(layers)).check()
 
 
 def _check_layout(model: _Model, index: int, made: TensorType, name: str) -> None:

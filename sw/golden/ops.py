@@ -54,9 +54,13 @@ def requantize(acc: np.ndarray, *, bias: np.ndarray, multiplier: np.ndarray, shi
 
 
 def scaled(total: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """The requantizer's two roundings of int64 ``total``: by the multiplier, then by the shift."""
-    value = (total * multiplier.astype(np.int64) + (1 << 30)) >> 31
+    """The requantizer's two roundings of int64 ``total``: by the multiplier, then by the shift.
+
+    A negative shift goes to the left, before both, as in TFLite's ``MultiplyByQuantizedMultiplier``.
+    """
     shift = shift.astype(np.int64)
+    value = ((total << np.maximum(-shift, 0)) * multiplier.astype(np.int64) + (1 << 30)) >> 31
+    shift = np.maximum(shift, 0)
     mask = (np.int64(1) << shift) - 1
     return (value >> shift) + ((value & mask) > (mask >> 1) + (value < 0))
 
@@ -71,25 +75,33 @@ def _padded(layer: Layer, data: np.ndarray, zero: int) -> np.ndarray:
 def _tap(layer: Layer, data: np.ndarray, ky: int, kx: int) -> np.ndarray:
     """What tap (ky, kx) sees for every output pixel: ``(N, out_height, out_width, C)``, a view of ``data``."""
     (stride_y, stride_x), (height, width, _) = layer.stride, layer.output.shape
+    ky, kx = ky * layer.dilation[0], kx * layer.dilation[1]
     return data[:, ky:ky + (height - 1) * stride_y + 1:stride_y, kx:kx + (width - 1) * stride_x + 1:stride_x]
 
 
 def _conv(layer: Layer, data: np.ndarray, dropped: int) -> np.ndarray:
     kernel_y, kernel_x = layer.kernel
     columns = [_tap(layer, data, ky, kx) for ky in range(kernel_y) for kx in range(kernel_x)]
-    acts = np.concatenate(columns, axis=-1) if len(columns) > 1 else columns[0]
-    return matmul(acts, layer.weights.reshape(layer.weights.shape[0], -1).T, dropped)
+    weights, inputs = layer.weights, layer.weights.shape[-1]
+    groups = data.shape[-1] // inputs
+    found = []
+    for group, outputs in enumerate(np.split(weights, groups)):
+        part = slice(group * inputs, (group + 1) * inputs)
+        acts = np.concatenate([column[..., part] for column in columns], axis=-1)
+        found.append(matmul(acts, outputs.reshape(len(outputs), -1).T, dropped))
+    return np.concatenate(found, axis=-1)
 
 
 def _depthwise(layer: Layer, data: np.ndarray, weights: np.ndarray, dropped: int) -> np.ndarray:
-    total = np.zeros((len(data), *layer.output.shape), np.int32)
+    total = np.zeros((len(data), *layer.output.shape[:2], data.shape[-1]), np.int32)
     for ky, kx in np.ndindex(*layer.kernel):
         total += _elementwise(_tap(layer, data, ky, kx), weights[ky, kx], dropped)
     return total.astype(np.int64)
 
 
-def _average(layer: Layer, total: np.ndarray) -> np.ndarray:
-    count = layer.kernel[0] * layer.kernel[1]
+def _average(layer: Layer, taken: TensorType, total: np.ndarray) -> np.ndarray:
+    inside = np.ones((1, *taken.shape[:2], 1), np.int8)
+    count = _depthwise(layer, _padded(layer, inside, 0), np.ones((*layer.kernel, 1), np.int8), dropped=0)
     rounded = np.sign(total) * ((np.abs(total) + count // 2) // count)
     return np.clip(rounded, layer.act_min, layer.act_max).astype(np.int8)
 
@@ -114,7 +126,7 @@ def accumulate(layer: Layer, taken: TensorType, data: np.ndarray, design: Design
     """
     dropped = _dropped(design)
     if layer.op == "avgpool":
-        return _depthwise(layer, data, np.ones((*layer.kernel, data.shape[-1]), np.int8), dropped=0)
+        return _depthwise(layer, _padded(layer, data, 0), np.ones((*layer.kernel, data.shape[-1]), np.int8), dropped=0)
     if layer.op == "maxpool":
         return _maximum(layer, data)
     if layer.op == "dense":
@@ -138,7 +150,7 @@ def run_layer(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarr
         return OPERATORS[layer.op].batch(layer, taken, data)
     acc = accumulate(layer, taken[0], data[0], design)
     if layer.op == "avgpool":
-        return _average(layer, acc)
+        return _average(layer, taken[0], acc)
     if layer.op == "maxpool":
         return np.clip(acc, layer.act_min, layer.act_max).astype(np.int8)
     weights = layer.weights.astype(np.int64)
@@ -147,13 +159,14 @@ def run_layer(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarr
                       shift=layer.shift, zero=layer.output.zero_point, low=layer.act_min, high=layer.act_max)
 
 
-def run(graph: Graph, inputs: np.ndarray, design: DesignPoint | None = None) -> list[np.ndarray]:
-    """Every tensor of every inference: the inputs, then each layer's output, int8 ``(N, *shape)``.
+def run(graph: Graph, inputs: np.ndarray | Sequence[np.ndarray], design: DesignPoint | None = None) -> list[np.ndarray]:
+    """Every tensor of every inference, by its number, ``(N, *shape)`` each.
 
     Parameters
     ----------
     inputs : np.ndarray
-        int8 ``(N, height, width, channels)``.
+        int8 ``(N, *shape)`` of the graph's input; of several inputs a sequence, each of its own dtype. Where the graph
+        has states the N inferences follow each other, from the initial state on.
     design : DesignPoint | None
         Whose multiplier forms the products of conv, depthwise and dense (``design.weight_bits`` decides what a
         truncated one leaves out); exact without one. Everything else is always exact.
@@ -163,18 +176,40 @@ def run(graph: Graph, inputs: np.ndarray, design: DesignPoint | None = None) -> 
     GraphError
         If the inputs are not what the graph takes.
     """
-    if inputs.dtype != np.int8 or inputs.shape[1:] != graph.input.shape:
-        raise GraphError(f"{graph.name}: inputs are {inputs.dtype}{inputs.shape}; "
-                         f"it takes int8 (N, {', '.join(map(str, graph.input.shape))})")
-    kind = graph.input
-    if kind.bits < 8 and inputs.size and not kind.low <= inputs.min() <= inputs.max() <= kind.high:
-        raise GraphError(f"{graph.name}: inputs reach from {inputs.min()} to {inputs.max()}; it takes {kind.bits} "
-                         f"bits, {kind.low} to {kind.high}")
-    tensors = [inputs, *(np.empty((len(inputs), *layer.output.shape), np.int8) for layer in graph.layers)]
-    taken = [graph.taken(index) for index in range(len(graph.layers))]
-    for start in range(0, len(inputs), BATCH):
-        part = slice(start, start + BATCH)
-        for index, layer in enumerate(graph.layers):
-            data = [tensors[number][part] for number in graph.inputs_of(index)]
-            tensors[index + 1][part] = run_layer(layer, taken[index], data, design)
+    given = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+    _check_inputs(graph, given)
+    count = len(given[0])
+    tensors = [*given, *(np.empty((count, *kind.shape), kind.dtype) for kind in graph.types()[len(given):])]
+    for number in range(len(given), graph.first):
+        if (constant := graph.constant_of(number)) is not None:
+            tensors[number][:] = constant.values
+    values = [state.initial for state in graph.states]
+    size = 1 if graph.states else BATCH
+    for start in range(0, count, size):
+        part = slice(start, start + size)
+        for number, value in enumerate(values, len(given)):
+            tensors[number][part] = value
+        _run_layers(graph, tensors, part, design)
+        values = [tensors[state.next][start].reshape(state.type.shape) for state in graph.states]
     return tensors
+
+
+def _run_layers(graph: Graph, tensors: Sequence[np.ndarray], part: slice, design: DesignPoint | None) -> None:
+    for index, layer in enumerate(graph.layers):
+        taken = graph.taken(index)
+        data = [tensors[number][part].reshape(-1, *kind.shape)
+                for number, kind in zip(graph.inputs_of(index), taken, strict=True)]
+        result = run_layer(layer, taken, data, design)
+        tensors[graph.first + index][part] = result.reshape(-1, *layer.output.shape)
+
+
+def _check_inputs(graph: Graph, given: Sequence[np.ndarray]) -> None:
+    if len(given) != len(graph.inputs):
+        raise GraphError(f"{graph.name}: {len(given)} inputs given; it takes {len(graph.inputs)}")
+    for values, kind in zip(given, graph.inputs, strict=True):
+        if values.dtype != kind.dtype or values.shape[1:] != kind.shape or len(values) != len(given[0]):
+            raise GraphError(f"{graph.name}: inputs are {values.dtype}{values.shape}; "
+                             f"it takes {kind.dtype} (N, {', '.join(map(str, kind.shape))})")
+        if kind.bits < 8 and values.size and not kind.low <= values.min() <= values.max() <= kind.high:
+            raise GraphError(f"{graph.name}: inputs reach from {values.min()} to {values.max()}; it takes {kind.bits} "
+                             f"bits, {kind.low} to {kind.high}")

@@ -26,8 +26,8 @@ def _taps(layer: Layer, data: np.ndarray, zero: int | None, y: int, x: int):
     height, width, channels = data.shape
     for ky in range(layer.kernel[0]):
         for kx in range(layer.kernel[1]):
-            row = y * layer.stride[0] - layer.padding[0] + ky
-            column = x * layer.stride[1] - layer.padding[1] + kx
+            row = y * layer.stride[0] - layer.padding[0] + ky * layer.dilation[0]
+            column = x * layer.stride[1] - layer.padding[1] + kx * layer.dilation[1]
             inside = 0 <= row < height and 0 <= column < width
             outside = [] if zero is None else [zero] * channels
             yield ky, kx, [int(value) for value in data[row, column]] if inside else outside
@@ -43,7 +43,9 @@ def _accumulate(layer: Layer, taps: list, channel: int, design: DesignPoint | No
     pairs: list[tuple[int, int]] = []
     for ky, kx, acts in taps:
         if layer.op == "conv":
-            pairs += zip(acts, layer.weights[channel, ky, kx].tolist(), strict=True)
+            inputs, outputs = layer.weights.shape[-1], len(layer.weights)
+            first = channel * (len(acts) // inputs) // outputs * inputs      # of the channel's group
+            pairs += zip(acts[first:first + inputs], layer.weights[channel, ky, kx].tolist(), strict=True)
         else:
             source = channel * len(acts) // layer.output.shape[2]
             pairs.append((acts[source], int(layer.weights[ky, kx, channel])))
@@ -64,8 +66,16 @@ def _add(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray], 
     return min(max(_scale(layer, 2, sum(scaled)) + layer.output.zero_point, layer.act_min), layer.act_max)
 
 
+def _add_all(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray]) -> np.ndarray:
+    result = np.zeros(layer.output.shape, np.int8)
+    for place in np.ndindex(*layer.output.shape):
+        result[place] = _add(layer, taken, data, place)
+    return result
+
+
 def _scale(layer: Layer, which: int, value: int) -> int:
-    return rounding_shift(doubling_high_multiply(value, int(layer.multiplier[which])), int(layer.shift[which]))
+    shift = int(layer.shift[which])
+    return rounding_shift(doubling_high_multiply(value << max(0, -shift), int(layer.multiplier[which])), max(0, shift))
 
 
 def reference_layer(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray],
@@ -76,26 +86,30 @@ def reference_layer(layer: Layer, taken: Sequence[TensorType], data: Sequence[np
         layer = Layer(**{**vars(layer), "op": "conv", "weights": layer.weights[:, None, None, :]})
     if layer.op in OPERATORS:
         return OPERATORS[layer.op].plain(layer, taken, data)
+    if layer.op == "add":
+        data = [np.broadcast_to(values, layer.output.shape) for values in data]
+        return _add_all(layer, taken, data)
     result = np.zeros(layer.output.shape, np.int8)
     for y, x, channel in np.ndindex(*layer.output.shape):
-        if layer.op == "add":
-            result[y, x, channel] = _add(layer, taken, data, (y, x, channel))
-        elif layer.op in POOLS:
+        if layer.op in POOLS:
             result[y, x, channel] = _pooled(layer, data[0], y, x, channel)
         else:
             zero = taken[0].zero_point
             total, weights = _accumulate(layer, list(_taps(layer, data[0], zero, y, x)), channel, design)
+            shift = int(layer.shift[channel])
+            total = total + int(layer.bias[channel]) - zero * weights << max(0, -shift)
             result[y, x, channel] = requantize(
-                total, bias=int(layer.bias[channel]) - zero * weights,
-                multiplier=int(layer.multiplier[channel]), shift=int(layer.shift[channel]),
+                total, bias=0, multiplier=int(layer.multiplier[channel]), shift=max(0, shift),
                 zero=layer.output.zero_point, low=layer.act_min, high=layer.act_max)
     return result
 
 
-def run_reference(graph: Graph, data: np.ndarray, design: DesignPoint | None = None) -> list[np.ndarray]:
-    """All tensors of one inference: the input, then each layer's output."""
-    tensors = [data]
+def run_reference(graph: Graph, *data: np.ndarray, design: DesignPoint | None = None) -> list[np.ndarray]:
+    """All tensors of one inference from the initial state, by their numbers; ``data`` are its inputs."""
+    tensors = [*data, *(state.initial for state in graph.states), *(constant.values for constant in graph.constants)]
     for index, layer in enumerate(graph.layers):
-        read = [tensors[number] for number in graph.inputs_of(index)]
-        tensors.append(reference_layer(layer, graph.taken(index), read, design))
+        taken = graph.taken(index)
+        read = [tensors[number].reshape(kind.shape)
+                for number, kind in zip(graph.inputs_of(index), taken, strict=True)]
+        tensors.append(reference_layer(layer, taken, read, design).reshape(layer.output.shape))
     return tensors

@@ -1,55 +1,103 @@
 """The integer graph: a quantized network as typed, checked layers, before any hardware is chosen."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sw.graph.check import problems, type_problems
-from sw.graph.layer import POOLS, WEIGHTED, GraphError, Layer, TensorType
+from sw.graph.layer import POOLS, WEIGHTED, Constant, GraphError, Layer, State, TensorType
 
-__all__ = ["Graph", "GraphError", "Layer", "TensorType"]
+__all__ = ["Constant", "Graph", "GraphError", "Layer", "State", "TensorType"]
 
 ARRAYS = ("weights", "bias", "multiplier", "shift")
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Graph:
-    """Layers in an order in which they can run, from one input to one output.
+    """Layers in an order in which they can run, from its inputs to its outputs.
 
-    Tensor 0 is the graph's input, tensor ``n + 1`` the output of layer ``n``; the last one is the graph's output.
-    A layer reads tensors before its own; where it does not say which (``inputs=()``), the one just before.
+    Tensors have numbers: first the *sources*, which no layer makes (inputs, then states, then constants), then the
+    outputs of the layers. A layer reads tensors before its own; where it does not say which (``inputs=()``), the one
+    just before. A reshape moves no byte and is no layer: what reads another shape says so (``Layer.views``).
     """
 
     name: str
-    input: TensorType
+    inputs: tuple[TensorType, ...]
     layers: tuple[Layer, ...]
+    outputs: tuple[int, ...] = ()                 # tensors; (): of the last layer
+    states: tuple[State, ...] = ()
+    constants: tuple[Constant, ...] = ()
+    #: Shapes of inputs and outputs as the network's own file has them, batch included; (): the graph's.
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+    output_shapes: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def sources(self) -> tuple[TensorType, ...]:
+        """Types of the tensors that no layer makes."""
+        return (*self.inputs, *(state.type for state in self.states), *(constant.type for constant in self.constants))
+
+    @property
+    def first(self) -> int:
+        """Number of the first layer's output."""
+        return len(self.inputs) + len(self.states) + len(self.constants)
+
+    def state_number(self, index: int) -> int:
+        """Number of the tensor of state ``index``."""
+        return len(self.inputs) + index
+
+    def constant_of(self, tensor: int) -> Constant | None:
+        """The constant that a tensor is, if it is one."""
+        place = tensor - len(self.inputs) - len(self.states)
+        return self.constants[place] if 0 <= place < len(self.constants) else None
+
+    def layer_of(self, tensor: int) -> int | None:
+        """The layer that makes a tensor; None for a source."""
+        return tensor - self.first if tensor >= self.first else None
 
     def types(self) -> list[TensorType]:
-        """Input type, then each layer's output type."""
-        return [self.input, *(layer.output for layer in self.layers)]
+        """Types of all tensors: sources, then each layer's output."""
+        return [*self.sources, *(layer.output for layer in self.layers)]
+
+    @property
+    def answers(self) -> tuple[int, ...]:
+        """Numbers of the output tensors."""
+        return self.outputs or (self.first + len(self.layers) - 1,)
+
+    @property
+    def input(self) -> TensorType:
+        """The only input. Raises GraphError where there are several."""
+        if len(self.inputs) != 1:
+            raise GraphError(f"{self.name}: {len(self.inputs)} inputs; this works for networks of one")
+        return self.inputs[0]
 
     @property
     def output(self) -> TensorType:
-        return self.types()[-1]
+        """The only output. Raises GraphError where there are several."""
+        if len(self.answers) != 1:
+            raise GraphError(f"{self.name}: {len(self.answers)} outputs; this works for networks of one")
+        return self.types()[self.answers[0]]
 
     def inputs_of(self, index: int) -> tuple[int, ...]:
         """Numbers of the tensors that layer ``index`` reads."""
-        return self.layers[index].inputs or (index,)
+        return self.layers[index].inputs or ((self.first + index - 1,) if index else (0,))
 
     def taken(self, index: int) -> tuple[TensorType, ...]:
-        """Types of the tensors that layer ``index`` reads."""
-        types = self.types()
-        return tuple(types[number] for number in self.inputs_of(index))
+        """Types of the tensors that layer ``index`` reads, in the shapes in which it reads them."""
+        types, views = self.types(), self.layers[index].views
+        read = [types[number] for number in self.inputs_of(index)]
+        if not views:
+            return tuple(read)
+        return tuple(TensorType(**{**asdict(kind), "shape": view}) for kind, view in zip(read, views, strict=True))
 
     @property
     def chain(self) -> bool:
         """Whether each layer reads the tensor just before it and nothing else."""
-        return all(self.inputs_of(index) == (index,) for index in range(len(self.layers)))
+        return self.first == 1 and all(self.inputs_of(index) == (index,) for index in range(len(self.layers)))
 
     def macs(self, index: int) -> int:
         """Multiply-accumulates of layer ``index`` for one input, padding taps included; none but for weights."""
@@ -60,47 +108,80 @@ class Graph:
         layer = self.layers[index]
         if layer.op not in (*WEIGHTED, *POOLS):
             return 0
-        taken = self.taken(index)[0]
-        per_output = {"conv": taken.shape[2], "dense": taken.size}.get(layer.op, 1)
+        per_output = {"conv": layer.weights.shape[-1], "dense": self.taken(index)[0].size}.get(layer.op, 1)
         return layer.output.size * layer.kernel[0] * layer.kernel[1] * per_output
 
     def check(self) -> "Graph":
         """Returns itself; raises GraphError at the first layer that does not fit what it reads."""
         if not self.layers:
             raise GraphError(f"{self.name}: no layers; a network needs at least one")
-        for problem in type_problems(self.input):
-            raise GraphError(f"{self.name}: input: {problem}")
+        for problem in self._source_problems():
+            raise GraphError(f"{self.name}: {problem}")
         for index, layer in enumerate(self.layers):
             if not (isinstance(self.name, str) and isinstance(layer.name, str)):
                 raise GraphError(f"layer {index}: names are text, got {self.name!r} and {layer.name!r}; train again")
             for problem in self._problems(index):
                 raise GraphError(f"layer {index} {layer.name} ({layer.op}): {problem}")
-        used = {number for index in range(len(self.layers)) for number in self.inputs_of(index)}
-        for number in range(len(self.layers)):
-            if number not in used:
-                maker = f"layer {number - 1} {self.layers[number - 1].name}" if number else "the input"
-                raise GraphError(f"{self.name}: no layer reads tensor {number}, of {maker}; remove it, or make it the "
-                                 f"last layer")
+        for problem in self._end_problems():
+            raise GraphError(f"{self.name}: {problem}")
         return self
 
+    def _source_problems(self) -> Iterator[str]:
+        for kind in self.inputs:
+            for problem in type_problems(kind):
+                yield f"input: {problem}"
+        for what, values, kind in (*(("state", state.initial, state.type) for state in self.states),
+                                   *(("constant", constant.values, constant.type) for constant in self.constants)):
+            for problem in type_problems(kind):
+                yield f"{what}: {problem}"
+            if kind.dtype != "int8" or values.dtype != np.int8 or values.shape != kind.shape:
+                yield f"{what}: values are {values.dtype}{values.shape} of a tensor {kind.dtype}{kind.shape}"
+
+    def _end_problems(self) -> Iterator[str]:
+        count = self.first + len(self.layers)
+        used = {number for index in range(len(self.layers)) for number in self.inputs_of(index)}
+        used |= {state.next for state in self.states} | set(self.answers)
+        for number in range(count):
+            if number not in used and self.constant_of(number) is None:
+                made = self.layer_of(number)
+                maker = "the input" if made is None else f"layer {made} {self.layers[made].name}"
+                yield (f"no layer reads tensor {number}, of {maker}; remove it, or make it the last layer")
+        for number in self.answers:
+            if not 0 <= number < count or self.constant_of(number) is not None:
+                yield f"output tensor {number}: choose the tensor of an input, a state or a layer, 0 to {count - 1}"
+        for state in self.states:
+            if not 0 <= state.next < count or self.types()[state.next].bytes != state.type.bytes:
+                yield f"state {state.name}: its next value, tensor {state.next}, is not as large as it"
+
     def _problems(self, index: int) -> Iterator[str]:
-        layer, numbers = self.layers[index], self.inputs_of(index)
+        layer, numbers, last = self.layers[index], self.inputs_of(index), self.first + index - 1
         for number in numbers:
-            if not 0 <= number <= index:
-                yield (f"reads tensor {number}; it can read 0 (the input) to {index} (of the layer before), so put "
+            if not 0 <= number <= last:
+                yield (f"reads tensor {number}; it can read 0 (the input) to {last} (of the layer before), so put "
                        f"layers in the order in which they run")
+                return
+        if layer.views and len(layer.views) != len(numbers):
+            yield f"reads {len(numbers)} tensors in {len(layer.views)} shapes; give one for each, or none"
+            return
+        types = self.types()
+        for number, kind in zip(numbers, self.taken(index), strict=True):
+            if kind.size != types[number].size:
+                yield f"reads tensor {number} of shape {types[number].shape} as {kind.shape}, which has other sizes"
                 return
         yield from problems(layer, self.taken(index))
 
     def save(self, path: Path) -> None:
         """Write ``model.npz``: arrays, and the rest as JSON under ``header``."""
-        header: dict[str, Any] = {"format": FORMAT, "name": self.name, "input": _type_record(self.input), "layers": []}
-        arrays: dict[str, Any] = {}
+        header: dict[str, Any] = {
+            "format": FORMAT, "name": self.name, "inputs": [asdict(kind) for kind in self.inputs],
+            "outputs": self.outputs, "input_shapes": self.input_shapes, "output_shapes": self.output_shapes,
+            "states": [{"name": state.name, "type": asdict(state.type), "next": state.next} for state in self.states],
+            "constants": [asdict(constant.type) for constant in self.constants], "layers": []}
+        arrays: dict[str, Any] = {f"state.{index}": state.initial for index, state in enumerate(self.states)}
+        arrays |= {f"constant.{index}": constant.values for index, constant in enumerate(self.constants)}
         for index, layer in enumerate(self.layers):
-            header["layers"].append({
-                "name": layer.name, "op": layer.op, "output": _type_record(layer.output), "inputs": layer.inputs,
-                "weight_bits": layer.weight_bits, "stride": layer.stride, "padding": layer.padding,
-                "act_min": layer.act_min, "act_max": layer.act_max})
+            header["layers"].append({name: value for name, value in vars(layer).items() if name not in ARRAYS}
+                                    | {"output": asdict(layer.output)})
             arrays |= {f"{index}.{name}": getattr(layer, name) for name in ARRAYS}
         with path.open("wb") as file:
             np.savez_compressed(file, header=np.array(json.dumps(header, sort_keys=True)), **arrays)
@@ -114,12 +195,7 @@ class Graph:
                 if header["format"] != FORMAT:
                     raise GraphError(f"{path}: model format {header['format']}, this Heddle reads {FORMAT}; "
                                      f"train again")
-                layers = tuple(
-                    Layer(**{**record, "output": _type(record["output"]), "stride": tuple(record["stride"]),
-                             "padding": tuple(record["padding"]), "inputs": tuple(record["inputs"])},
-                          **{name: stored[f"{index}.{name}"] for name in ARRAYS})
-                    for index, record in enumerate(header["layers"]))
-                return Graph(name=header["name"], input=_type(header["input"]), layers=layers).check()
+                return _from_record(header, stored).check()
         except GraphError:
             raise
         except Exception as error:  # numpy raises many kinds for a broken file
@@ -127,9 +203,24 @@ class Graph:
                              f"give a model.npz that Heddle wrote") from error
 
 
-def _type_record(kind: TensorType) -> dict[str, Any]:
-    return {"shape": kind.shape, "scale": kind.scale, "zero_point": kind.zero_point, "bits": kind.bits}
+def _from_record(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Graph:
+    layers = tuple(
+        Layer(**{**{name: _tuples(value) for name, value in record.items()}, "output": _type(record["output"]),
+                 **{name: arrays[f"{index}.{name}"] for name in ARRAYS}})
+        for index, record in enumerate(header["layers"]))
+    states = tuple(State(name=record["name"], type=_type(record["type"]), next=record["next"],
+                         initial=arrays[f"state.{index}"]) for index, record in enumerate(header["states"]))
+    constants = tuple(Constant(type=_type(record), values=arrays[f"constant.{index}"])
+                      for index, record in enumerate(header["constants"]))
+    return Graph(name=header["name"], inputs=tuple(map(_type, header["inputs"])), layers=layers, states=states,
+                 constants=constants, **{name: _tuples(header[name])
+                                         for name in ("outputs", "input_shapes", "output_shapes")})
 
 
-def _type(record: dict[str, Any]) -> TensorType:
-    return replace(TensorType(**record), shape=tuple(record["shape"]))
+def _type(record: Mapping[str, Any]) -> TensorType:
+    return TensorType(**{name: _tuples(value) for name, value in record.items()})
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as tuples, inner ones too."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

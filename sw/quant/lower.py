@@ -93,4 +93,4 @@ def lower(network: QuantNetwork, name: str) -> Graph:
     for index in range(next(index for index, layer in enumerate(network.layers) if layer.weighted)):
         # What is pooled before any weight still has the input's measure, which is its real one in the graph.
         layers[index] = replace(layers[index], output=replace(layers[index].output, scale=network.input.scale))
-    return Graph(name=name, input=network.input, layers=tuple(layers)).check()
+    return Graph(name=name, inputs=(network.input,), layers=tuple(layers)).check()

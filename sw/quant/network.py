@@ -122,7 +122,7 @@ class QuantNetwork(nn.Module):
 
     def __init__(self, layers: Sequence[LayerSpec], taken: TensorType, bits: int, generator: torch.Generator):
         super().__init__()
-        sizes = shapes(layers, taken.shape)
+        sizes = shapes(layers, taken.image)
         self.input = taken
         self.unit = replace(taken, scale=1 / max(taken.high - taken.zero_point, taken.zero_point - taken.low))
         self.layers = nn.ModuleList(QuantLayer(spec, taken, output, bits, generator)

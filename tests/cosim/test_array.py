@@ -52,7 +52,7 @@ def every_operator(design):
             layers.append(random_layer(rng, op, kind, name=f"{op}{len(layers)}", weight_bits=design.weight_bits,
                                        act_bits=design.act_bits, inputs=inputs, **options))
         kind = layers[-1].output
-    return Graph(name="all", input=start, layers=tuple(layers)).check()
+    return Graph(name="all", inputs=(start,), layers=tuple(layers)).check()
 
 
 def wanted(graph, tensors, design):

@@ -45,7 +45,7 @@ def test_sixteen_rows_share_a_word(lead, tmp_path, monkeypatch):
     simulator, rng = build_engine(TALL, tmp_path), np.random.default_rng(3)
     image = TensorType(shape=(4, 40, 3), scale=0.05, zero_point=9, bits=8)
     conv = random_layer(rng, "conv", image, name="conv", weight_bits=8, inputs=(0,), outputs=5, padding=(1, 1, 1, 1))
-    program = compile_graph(Graph(name="wide", input=image, layers=(conv,)).check(), TALL)
+    program = compile_graph(Graph(name="wide", inputs=(image,), layers=(conv,)).check(), TALL)
     assert program.layers[0].command["broadcast"]
     with pytest.raises(AssertionError) if lead > MODE_LEAD_CYCLES else nullcontext():
         check_outputs(simulator, program, random_inputs(rng, program.graph, 3))

@@ -118,7 +118,7 @@ def pointwise():
     """A 1x1 convolution on the compact engine."""
     taken = TensorType(shape=(2, 2, 4), scale=0.1, zero_point=3)
     layer = random_layer(np.random.default_rng(1), "conv", taken, outputs=8, kernel=(1, 1))
-    return compile_graph(Graph(name="pointwise", input=taken, layers=(layer,)), DESIGNS["compact"])
+    return compile_graph(Graph(name="pointwise", inputs=(taken,), layers=(layer,)), DESIGNS["compact"])
 
 
 def spoiled(program, **changes):

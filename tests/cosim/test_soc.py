@@ -305,7 +305,7 @@ def test_a_network_in_the_bitstream_needs_no_upload(real):
 def test_inputs_and_outputs_that_exceed_a_frame(real, op, shape, fields):
     rng = np.random.default_rng(7)
     start = TensorType(shape=shape, scale=0.1, zero_point=3)
-    graph = Graph(name="large", input=start, layers=(random_layer(rng, op, start, **fields),)).check()
+    graph = Graph(name="large", inputs=(start,), layers=(random_layer(rng, op, start, **fields),)).check()
     assert max(start.size, graph.output.size) > wire.MAX_PAYLOAD
     program, data = compile_graph(graph, REAL), random_inputs(rng, graph, 2)
     answer = run_soc(real, program.image, data)

@@ -50,7 +50,7 @@ def test_padded_maxima_and_several_outputs_per_channel(soc, tmp_path):
     depthwise = random_layer(rng, "depthwise", kind, depth_multiplier=3, padding=(1, 1, 1, 1), name="depthwise")
     pool = random_layer(rng, "maxpool", depthwise.output, kernel=(2, 3), stride=(2, 1), padding=(1, 1, 0, 1),
                         name="pool")
-    graph = Graph(name="maxima", input=kind, layers=(depthwise, pool))
+    graph = Graph(name="maxima", inputs=(kind,), layers=(depthwise, pool))
     data = random_inputs(rng, graph, 4)
     for simd in (False, True):
         got = run_software(soc, graph, data, tmp_path / str(simd), simd=simd)
@@ -64,7 +64,7 @@ def test_functions_of_the_cpu_anywhere(soc, tmp_path):
     layers.append(random_layer(rng, "conv", layers[-1].output, outputs=5, name="conv"))
     layers.append(random_kernel(rng, "requantize", layers[-1].output))
     layers.append(random_kernel(rng, "softmax", layers[-1].output))
-    graph = Graph(name="functions", input=kind, layers=tuple(layers)).check()
+    graph = Graph(name="functions", inputs=(kind,), layers=tuple(layers)).check()
     data = random_inputs(rng, graph, 4)
     for simd in (False, True):
         got = run_software(soc, graph, data, tmp_path / str(simd), simd=simd)

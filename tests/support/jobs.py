@@ -37,7 +37,7 @@ def digit_classifier() -> Graph:
     layer = Layer(name="fc", op="dense", output=TensorType(shape=(1, 1, 10), scale=0.1, zero_point=0),
                   weights=rng.integers(-128, 128, (10, 64)).astype(np.int8), bias=np.zeros(10, np.int32),
                   multiplier=np.full(10, 1 << 30, np.int32), shift=np.full(10, 9, np.int32))
-    return Graph(name="mlp", input=TensorType(shape=(8, 8, 1), scale=1 / 255, zero_point=-128), layers=(layer,))
+    return Graph(name="mlp", inputs=(TensorType(shape=(8, 8, 1), scale=1 / 255, zero_point=-128),), layers=(layer,))
 
 
 def measure(space: Any, store: Any, data: Any, evaluator: Any, points: Any, **options: Any) -> Best:

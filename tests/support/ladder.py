@@ -34,7 +34,7 @@ def every_operator() -> Graph:
                         ("dense", {"outputs": 3})):
         layers.append(replace(random_layer(rng, op, kind, name=f"{op}_layer", **options), act_min=-128))
         kind = layers[-1].output
-    return Graph(name="all", input=start, layers=tuple(layers)).check()
+    return Graph(name="all", inputs=(start,), layers=tuple(layers)).check()
 
 
 def sum_and_softmax() -> Graph:
@@ -49,7 +49,7 @@ def sum_and_softmax() -> Graph:
     layers.append(Layer(name="answer", op="softmax", output=TensorType(shape=(1, 1, 6), scale=1 / 256, zero_point=-128),
                         weights=np.zeros(0, np.int8), bias=np.zeros(0, np.int32),
                         multiplier=np.array([multiplier], np.int32), shift=np.array([shift], np.int32)))
-    return Graph(name="residual", input=start, layers=tuple(layers)).check()
+    return Graph(name="residual", inputs=(start,), layers=tuple(layers)).check()
 
 
 def several_runs() -> Graph:
@@ -60,7 +60,7 @@ def several_runs() -> Graph:
     layers.append(random_kernel(rng, "requantize", layers[-1].output, name="again"))
     layers.append(random_layer(rng, "dense", layers[-1].output, outputs=6, name="dense"))
     layers.append(random_kernel(rng, "softmax", layers[-1].output, name="answer"))
-    return Graph(name="cut", input=start, layers=tuple(layers)).check()
+    return Graph(name="cut", inputs=(start,), layers=tuple(layers)).check()
 
 
 class Plain(ImageRung):

@@ -115,7 +115,7 @@ def random_cut(rng: np.random.Generator, *, weight_bits: int = 8, runs: int = 2)
     if rng.integers(2):
         append(random_layer(rng, "dense", types[-1], outputs=7, weight_bits=weight_bits, name="dense"))
         kernels(0)
-    return Graph(name="cut", input=types[0], layers=tuple(layers)).check()
+    return Graph(name="cut", inputs=(types[0],), layers=tuple(layers)).check()
 
 
 def same_padding(size: tuple[int, ...], kernel: tuple[int, int], stride: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -156,7 +156,7 @@ def random_graph(rng: np.random.Generator, *, weight_bits: int = 8, act_bits: in
                              depth_multiplier=int(rng.integers(1, depth_multiplier + 1)) if depth_multiplier > 1 else 1)
         chosen.append(layer)
         kind = layer.output
-    return Graph(name="random", input=start, layers=tuple(chosen)).check()
+    return Graph(name="random", inputs=(start,), layers=tuple(chosen)).check()
 
 
 def _residual(rng: np.random.Generator, tensor: int, kind: TensorType, index: int, weight_bits: int) -> list[Layer]:
@@ -204,7 +204,7 @@ def random_residual(rng: np.random.Generator, *, weight_bits: int = 8, act_bits:
     layers.append(random_add(rng, (operands[0][0], operands[1][0]), [one for _, one in operands]))
     if rng.integers(2):
         conv(len(layers), layers[-1].output, (1, 1), 3)
-    return Graph(name="residual", input=start, layers=tuple(layers)).check()
+    return Graph(name="residual", inputs=(start,), layers=tuple(layers)).check()
 
 
 def random_inputs(rng: np.random.Generator, graph: Graph, count: int) -> np.ndarray:

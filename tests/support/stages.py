@@ -40,7 +40,7 @@ def random_dag(rng: np.random.Generator, layers: int, *, cpu: bool = False) -> G
             found.append(random_layer(rng, op, types[pair[0]], outputs=shape[2], kernel=(3, 1), inputs=pair[:1],
                                       padding=same_padding(shape, (3, 1), (1, 1)), name=f"{op}{last}"))
         types.append(found[-1].output)
-    return Graph(name="dag", input=types[0], layers=tuple(found)).check()
+    return Graph(name="dag", inputs=(types[0],), layers=tuple(found)).check()
 
 
 def run_stages(stages, placements, graph, data):

@@ -37,7 +37,7 @@ def graph():
     rng = np.random.default_rng(5)
     start = TensorType(shape=(5, 6, 3), scale=0.05, zero_point=9)
     conv = random_layer(rng, "conv", start, outputs=9, padding=(1, 1, 1, 1), name="conv")
-    return Graph(name="net", input=start, layers=(
+    return Graph(name="net", inputs=(start,), layers=(
         conv, random_layer(rng, "dense", conv.output, outputs=3, name="dense"))).check()
 
 

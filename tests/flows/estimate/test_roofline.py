@@ -22,7 +22,7 @@ def even_net(rng):
     kind = TensorType(shape=(6, 6, 4), scale=0.1, zero_point=3)
     conv = random_layer(rng, "conv", kind, name="conv")
     depthwise = random_layer(rng, "depthwise", conv.output, stride=(2, 1), name="depthwise")
-    return Graph(name="even", input=kind, layers=(conv, depthwise))
+    return Graph(name="even", inputs=(kind,), layers=(conv, depthwise))
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.label)

@@ -14,7 +14,7 @@ from tests.support.layers import random_layer
 @pytest.fixture(scope="module")
 def graph():
     start = TensorType(shape=(5, 6, 3), scale=0.05, zero_point=9)
-    return Graph(name="all", input=start, layers=(
+    return Graph(name="all", inputs=(start,), layers=(
         random_layer(np.random.default_rng(5), "dense", start, outputs=3, name="dense"),)).check()
 
 
@@ -55,7 +55,7 @@ def test_wrong_vectors(graph, tmp_path, arrays, message):
 @pytest.mark.parametrize("shape", [(49, 10, 1), (49, 10), (1, 49, 10), (490,)])
 def test_ones_may_be_missing_and_values_flat(shape, tmp_path):
     start = TensorType(shape=(49, 10, 1), scale=0.05, zero_point=9)
-    net = Graph(name="net", input=start, layers=(
+    net = Graph(name="net", inputs=(start,), layers=(
         random_layer(np.random.default_rng(5), "dense", start, outputs=3, name="dense"),)).check()
     values = np.arange(2 * 490).astype(np.int8)
     np.savez(tmp_path / "x.npz", inputs=values.reshape(2, *shape), outputs=np.zeros((2, 1, 3), np.int8))

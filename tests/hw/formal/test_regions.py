@@ -69,7 +69,7 @@ def one_layer(**changes):
     """The sequencer with the program of one layer; regions as they are, or changed."""
     kind = TensorType(shape=(2, 3, 3), scale=0.05, zero_point=3)
     layer = random_layer(np.random.default_rng(0), "conv", kind, kernel=(2, 2), padding=(0, 0, 1, 1), outputs=9)
-    program = compile_graph(Graph(name="one", input=kind, layers=(layer,)).check(), SMALL)
+    program = compile_graph(Graph(name="one", inputs=(kind,), layers=(layer,)).check(), SMALL)
     plan, source = program.layers[0], program.input
     m = Module()
     m.submodules.dut = dut = Sequencer(SMALL)

@@ -25,7 +25,7 @@ def tall(rng, layers, ops=("conv", "depthwise", "maxpool", "avgpool")):
         found.append(random_layer(rng, op, kind, outputs=int(rng.integers(2, 9)), kernel=kernel, stride=stride,
                                   padding=padding, name=f"{op}{index}"))
         kind = found[-1].output
-    return Graph(name="tall", input=start, layers=tuple(found)).check()
+    return Graph(name="tall", inputs=(start,), layers=tuple(found)).check()
 
 
 def agrees(stages, placements, graph, data):
@@ -79,7 +79,7 @@ def test_a_residual_takes_the_sum_of_a_banded_layer():
     again = random_layer(rng, "conv", back.output, outputs=16, kernel=(1, 1), name="again", inputs=(2,))
     last = random_layer(rng, "conv", again.output, outputs=2, kernel=(1, 1), name="last", inputs=(3,))
     add = random_add(rng, (0, 4), [kind, last.output])
-    graph = Graph(name="bottleneck", input=kind, layers=(wide, back, again, last, add)).check()
+    graph = Graph(name="bottleneck", inputs=(kind,), layers=(wide, back, again, last, add)).check()
     plan = fit_memory(graph, capacity=256)
     sums = [stage for stage in plan.stages if stage.add is not None]
     assert len(sums) > 1 and {(stage.output, stage.residual) for stage in sums} == {(5, 0)}
@@ -91,7 +91,7 @@ def test_what_a_band_reads_and_writes():
     kind = TensorType(shape=(8, 2, 3), scale=0.05, zero_point=0)
     first = random_layer(rng, "conv", kind, outputs=4, kernel=(3, 1), stride=(2, 1), padding=(0, 0, 1, 0))
     second = random_layer(rng, "depthwise", first.output, kernel=(3, 1), padding=(1, 0, 1, 0))
-    graph = Graph(name="net", input=kind, layers=(first, second)).check()
+    graph = Graph(name="net", inputs=(kind,), layers=(first, second)).check()
     stages = band_stages(schedule(graph), graph, [Chain(first=0, last=1, bands=((0, 2), (2, 4)))])
     assert [(stage.source, stage.output, stage.rows) for stage in stages] == [
         (0, 3, RowRange(out_first=0, out_rows=3, out_offset=0, in_first=0, in_rows=7, in_offset=0, top=0, bottom=0)),
@@ -123,7 +123,7 @@ def test_the_cpu_runs_no_bands():
     layers.append(random_kernel(rng, "requantize", layers[-1].output))
     layers.append(random_layer(rng, "conv", layers[-1].output, outputs=8, kernel=(3, 1), padding=padding))
     layers.append(random_layer(rng, "conv", layers[-1].output, outputs=2, kernel=(1, 1)))
-    graph = Graph(name="cut", input=kind, layers=tuple(layers)).check()
+    graph = Graph(name="cut", inputs=(kind,), layers=tuple(layers)).check()
     plan = fit_memory(graph, capacity=400)
     middle, = (at for at, stage in enumerate(plan.stages) if stage.cpu)
     assert plan.stages[middle].rows is None

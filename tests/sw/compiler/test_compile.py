@@ -136,7 +136,7 @@ def one_layer(op="conv", shape=(4, 4, 8), *, weight_bits=8, **options):
     taken = TensorType(shape=shape, scale=0.1, zero_point=0)
     layer = random_layer(np.random.default_rng(1), op, taken, name="stem", weight_bits=weight_bits,
                          **{"outputs": 8, **options})
-    return Graph(name="net", input=taken, layers=(layer,))
+    return Graph(name="net", inputs=(taken,), layers=(layer,))
 
 
 def field(graph, design, name):

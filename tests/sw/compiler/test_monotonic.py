@@ -31,7 +31,7 @@ def random_network(rng):
     stride = tuple(int(step) for step in rng.integers(1, 3, 2))
     padding = same_padding(kind.shape, kernel, stride) if op in ("conv", "depthwise") else (0, 0, 0, 0)
     layer = random_layer(rng, op, kind, outputs=int(rng.integers(1, 40)), kernel=kernel, stride=stride, padding=padding)
-    return Graph(name=op, input=kind, layers=(layer,))
+    return Graph(name=op, inputs=(kind,), layers=(layer,))
 
 
 def random_design(rng, *, streams):
@@ -80,7 +80,7 @@ def test_more_never_costs_cycles(seed):
 def test_a_small_layer_uses_a_part_of_a_large_array():
     """Four channels of a depthwise layer on an array for 64: the requantizers see only what is there."""
     kind = TensorType(shape=(18, 21, 4), scale=0.05, zero_point=3)
-    graph = Graph(name="small", input=kind, layers=(
+    graph = Graph(name="small", inputs=(kind,), layers=(
         random_layer(np.random.default_rng(1), "maxpool", kind, kernel=(1, 1)),))
     command = compile_graph(graph, DesignPoint(rows=8, cols=8, lanes=8, act_bytes=8192)).layers[0].command
     assert command["tile_rows"] * command["tile_cols"] == 4 == command["spacing"]

@@ -21,7 +21,7 @@ def block():
     convs = [random_layer(rng, "conv", kind, outputs=4, padding=padding, inputs=(source,), name=f"conv{source}")
              for source in (0, 1, 3)]
     add = random_add(rng, (2, 0), [convs[1].output, kind])
-    return Graph(name="block", input=kind, layers=(*convs[:2], add, convs[2])).check()
+    return Graph(name="block", inputs=(kind,), layers=(*convs[:2], add, convs[2])).check()
 
 
 GRAPH = block()
@@ -87,7 +87,7 @@ def test_a_residual_that_lives_on_is_found():
     kind = TensorType(shape=(2, 2, 2), scale=0.05, zero_point=0)
     first = random_layer(rng, "conv", kind, outputs=2, kernel=(1, 1))
     add = random_add(rng, (1, 0), [first.output, kind])
-    graph = Graph(name="net", input=kind, layers=(first, add, random_add(rng, (2, 0), [add.output, kind]))).check()
+    graph = Graph(name="net", inputs=(kind,), layers=(first, add, random_add(rng, (2, 0), [add.output, kind]))).check()
     places = {tensor: Placement(address=8 * (tensor == 1), size=8) for tensor in range(4)}
     stages = (Stage(layer=0, source=0, output=1), Stage(layer=None, source=1, output=2, add=1, residual=0),
               Stage(layer=None, source=2, output=3, add=2, residual=0))

@@ -88,7 +88,7 @@ def chain(*ops):
         layers.append(random_kernel(rng, op, kind, name=op) if op in ("softmax", "requantize") else
                       random_layer(rng, op, kind, outputs=4, kernel=(1, 1), name=op))
         kind = layers[-1].output
-    return Graph(name="chain", input=start, layers=tuple(layers)).check()
+    return Graph(name="chain", inputs=(start,), layers=tuple(layers)).check()
 
 
 @pytest.mark.parametrize("ops, runs", [
@@ -117,7 +117,7 @@ def test_no_add_is_fused_behind_the_cpu():
     conv = random_layer(rng, "conv", start, outputs=4, kernel=(1, 1), name="conv")
     again = random_kernel(rng, "requantize", conv.output, name="again")
     layers = (conv, again, random_add(rng, (1, 2), [conv.output, again.output], name="sum"))
-    graph = Graph(name="net", input=start, layers=layers).check()
+    graph = Graph(name="net", inputs=(start,), layers=layers).check()
     program = compile_graph(graph, DESIGN)
     assert [plan.name for plan in program.plans] == ["conv", "again", "sum"]
     inputs = random_inputs(rng, graph, 3)
@@ -128,7 +128,7 @@ def test_eight_bits_do_not_fit_four():
     start = TensorType(shape=(1, 1, 4), scale=0.1, zero_point=0, bits=4)
     layer = random_kernel(np.random.default_rng(0), "softmax", start, name="last")
     with pytest.raises(CompileError, match=r"layer 0 last \(softmax\): 8-bit activations, act_bits=4; raise act_bits"):
-        compile_graph(Graph(name="net", input=start, layers=(layer,)).check(), replace(DESIGN, act_bits=4))
+        compile_graph(Graph(name="net", inputs=(start,), layers=(layer,)).check(), replace(DESIGN, act_bits=4))
 
 
 def test_the_list_needs_its_room():

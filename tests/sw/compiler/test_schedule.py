@@ -19,7 +19,7 @@ def net(*layers):
         found.append(random_add(rng, inputs, [types[number] for number in inputs]) if len(inputs) == 2 else
                      random_layer(rng, "conv", types[inputs[0]], outputs=2, kernel=(1, 1), inputs=inputs))
         types.append(found[-1].output)
-    return Graph(name="net", input=KIND, layers=tuple(found)).check()
+    return Graph(name="net", inputs=(KIND,), layers=tuple(found)).check()
 
 
 def conv(layer, source, output=None, **fields):

@@ -31,7 +31,7 @@ def test_too_many_layers_are_an_error():
     layer = Layer(name="same", op="dense", output=kind, weights=np.zeros((4, 4), np.int8), bias=zeros,
                   multiplier=zeros, shift=zeros)
     with pytest.raises(HeddleError, match="chain: 65 layers; the layer log holds 64; take a smaller network"):
-        model_source(Graph(name="chain", input=kind, layers=(layer,) * 65))
+        model_source(Graph(name="chain", inputs=(kind,), layers=(layer,) * 65))
 
 
 def test_what_the_software_lacks_is_named():

@@ -45,7 +45,7 @@ def small_net(seed, bits=8):
                   act_max=90)
     average = pool(point.output, (4, 3))
     dense = layer(rng, "dense", weights_of(rng, (4, 12), bits), kind((1, 1, 4), rng), bits=bits)
-    return Graph(name="small", input=kind((7, 6, 3), rng), layers=(conv, depthwise, point, average, dense)).check()
+    return Graph(name="small", inputs=(kind((7, 6, 3), rng),), layers=(conv, depthwise, point, average, dense)).check()
 
 
 def inputs_of(graph, count, seed=0):

@@ -129,7 +129,7 @@ def one_layer(design, op):
     else:
         output, weights = kind((4, 4, 7), rng), weights_of(rng, (3, 2, 7), design.weight_bits)
         made = layer(rng, op, weights, output, bits=design.weight_bits, padding=(1, 1, 0, 0))
-    return Graph(name=op, input=kind(shape, rng), layers=(made,)).check()
+    return Graph(name=op, inputs=(kind(shape, rng),), layers=(made,)).check()
 
 
 def build(design, op):

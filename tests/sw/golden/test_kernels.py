@@ -4,7 +4,7 @@ import pytest
 from hw.spec.image import Call
 from sw.golden import ProgramError
 from sw.golden.kernels import FUNCTIONS, OPERATORS, make_call, places_of, run_call, sources_of
-from sw.graph.check import RANK
+from sw.graph.check import RULES
 from sw.graph.graph import TensorType
 from tests.support.layers import random_kernel
 
@@ -12,7 +12,7 @@ KIND = TensorType(shape=(3, 2, 5), scale=0.1, zero_point=3)
 
 
 def test_the_lists_agree():
-    assert set(OPERATORS) < set(RANK)
+    assert set(OPERATORS) < set(RULES)
     assert all({"output"} <= set(function.addresses) <= set(function.fields) for function in FUNCTIONS.values())
 
 

@@ -55,7 +55,7 @@ def test_fast_equals_reference(bits, multiplier):
     fast = golden.run(graph, inputs, design)
     assert all(len(np.unique(tensor)) > 5 for tensor in fast), "the net saturates and compares nothing"
     for n in range(len(inputs)):
-        for name, one, many in zip(range(9), run_reference(graph, inputs[n], design), fast, strict=False):
+        for name, one, many in zip(range(9), run_reference(graph, inputs[n], design=design), fast, strict=False):
             np.testing.assert_array_equal(one, many[n], err_msg=f"tensor {name} of input {n}")
 
 
@@ -68,7 +68,7 @@ def test_truncation_changes_the_result():
 
 def test_average_rounds_half_away_from_zero():
     taken = TensorType(shape=(1, 2, 4), scale=1.0, zero_point=3)
-    graph = Graph(name="average", input=taken, layers=(pool(taken, (1, 2)),)).check()
+    graph = Graph(name="average", inputs=(taken,), layers=(pool(taken, (1, 2)),)).check()
     inputs = np.array([[[[1, -1, 3, -128], [2, -2, -3, -127]]]], np.int8)
     assert golden.run(graph, inputs)[-1].tolist() == [[[[2, -2, 0, -128]]]]
 
@@ -76,7 +76,7 @@ def test_average_rounds_half_away_from_zero():
 def compare(graph, inputs, design=None):
     fast = golden.run(graph, inputs, design)
     for n in range(len(inputs)):
-        for number, one in enumerate(run_reference(graph, inputs[n], design)):
+        for number, one in enumerate(run_reference(graph, inputs[n], design=design)):
             np.testing.assert_array_equal(one, fast[number][n], err_msg=f"tensor {number} of input {n}")
     return fast
 
@@ -116,7 +116,7 @@ def test_padding_never_wins_a_maximum():
     pooling = Layer(name="pool", op="maxpool", weights=np.zeros((2, 2, 0), np.int8), bias=none, multiplier=none,
                     shift=none, padding=(1, 1, 1, 1), act_max=90,
                     output=TensorType(shape=(3, 3, 1), scale=1.0, zero_point=50))
-    graph = Graph(name="maximum", input=taken, layers=(pooling,)).check()
+    graph = Graph(name="maximum", inputs=(taken,), layers=(pooling,)).check()
     inputs = np.array([[[[-100], [-128]], [[7], [120]]]], np.int8)
     assert golden.run(graph, inputs)[-1][0, ..., 0].tolist() == [[-100, -100, -128], [7, 90, 90], [7, 90, 90]]
     assert accumulate(pooling, taken, inputs).max() == 120, "the array's maxima are not clamped"
@@ -149,7 +149,7 @@ def test_a_softmax_behind_a_dense_layer():
     last = Layer(name="softmax", op="softmax", weights=np.zeros(0, np.int8), bias=np.zeros(0, np.int32),
                  multiplier=np.array([multiplier], np.int32), shift=np.array([shift], np.int32),
                  output=TensorType(shape=(1, 1, 10), scale=1 / 256, zero_point=-128))
-    graph = Graph(name="classes", input=taken, layers=(dense, last)).check()
+    graph = Graph(name="classes", inputs=(taken,), layers=(dense, last)).check()
     tensors = compare(graph, random_inputs(rng, graph, 5))
     with pytest.raises(GraphError, match=r"softmax \(softmax\): has no accumulators; ask for those of conv, depthwise"):
         accumulate(last, dense.output, tensors[1])
@@ -172,7 +172,7 @@ def test_a_wrong_add_is_seen(field, value):
     add = random_add(rng, (0, 1), [taken, conv.output])
     wrong = replace(add, **{field: (getattr(add, field) ^ value if value.any() else getattr(add, field)[[1, 0, 2]] + 1)
                             .astype(np.int32)})
-    right, other = (Graph(name="sum", input=taken, layers=(conv, last)).check() for last in (add, wrong))
+    right, other = (Graph(name="sum", inputs=(taken,), layers=(conv, last)).check() for last in (add, wrong))
     inputs = random_inputs(rng, right, 50)
     assert not np.array_equal(golden.run(right, inputs)[-1], golden.run(other, inputs)[-1])
 
@@ -199,7 +199,7 @@ def test_360_digits_take_little_time():
     for _ in range(3):
         layers += [layer(rng, "depthwise", weights_of(rng, (3, 3, 16), 8), kind(shape, rng), padding=(1, 1, 1, 1)),
                    layer(rng, "conv", weights_of(rng, (16, 1, 1, 16), 8), kind(shape, rng))]
-    graph = Graph(name="digits", input=kind((8, 8, 1), rng), layers=tuple(layers)).check()
+    graph = Graph(name="digits", inputs=(kind((8, 8, 1), rng),), layers=tuple(layers)).check()
     start = time.process_time()
     golden.run(graph, inputs_of(graph, 360), DesignPoint(multiplier="trunc"))
     assert time.process_time() - start < 3

@@ -44,7 +44,7 @@ def pool(op="maxpool", kernel=(2, 2), padding=(0, 0, 0, 0), shape=(3, 3, 6), **k
 
 
 def graph(*layers, taken=KIND):
-    return Graph(name="net", input=taken, layers=layers)
+    return Graph(name="net", inputs=(taken,), layers=layers)
 
 
 def narrow(zero_point=0):
@@ -89,7 +89,7 @@ def test_a_saved_graph_loads_as_it_was(tmp_path, seed):
 def test_another_format_is_refused(tmp_path):
     with (tmp_path / "model.npz").open("wb") as file:
         np.savez(file, header=np.array(json.dumps({"format": 1})))
-    with pytest.raises(GraphError, match=r"model.npz: model format 1, this Heddle reads 2; train again"):
+    with pytest.raises(GraphError, match=r"model.npz: model format 1, this Heddle reads 3; train again"):
         Graph.load(tmp_path / "model.npz")
 
 
@@ -104,26 +104,27 @@ def test_another_format_is_refused(tmp_path):
     (graph(conv(), conv(), add(inputs=(1, 1))), "net: no layer reads tensor 2, of layer 1 conv"),
     (graph(conv(), add(inputs=(1,))), r"layer 1 sum \(add\): reads 1 tensors; it takes 2"),
     (graph(conv(), conv(inputs=(0, 1))), r"layer 1 conv \(conv\): reads 2 tensors; it takes 1"),
-    (graph(conv(outputs=7), add()), r"layer 1 sum \(add\): adds \(4, 4, 6\) and \(4, 4, 7\); both operands"),
-    (graph(conv(), add(kind=replace(KIND, shape=(4, 4, 1)))), r"output shape is \(4, 4, 1\), but the operands have"),
-    (graph(conv(), add(bias=np.ones(3, np.int32))), r"layer 1 sum \(add\): the bias of an add is zero"),
+    (graph(conv(outputs=7), add()), r"layer 1 sum \(add\): operands of shapes \(4, 4, 6\) and \(4, 4, 7\) do not"),
+    (graph(conv(), add(kind=replace(KIND, shape=(4, 4, 1)))), r"output shape is \(4, 4, 1\), but the operands give"),
+    (graph(conv(outputs=1), add(inputs=(0, 1))), None),
+    (graph(conv(), add(bias=np.ones(3, np.int32))), r"layer 1 sum \(add\): the bias of add is zero"),
     (graph(conv(), add(shift=np.zeros(2, np.int32))), r"shift is int32\(2,\); expected int32\(3,\)"),
-    (graph(conv(), add(shift=np.full(3, 32, np.int32))), "the requantizer shifts right by 0 to 31"),
+    (graph(conv(), add(shift=np.full(3, 32, np.int32))), "shift 32 to 32: a right shift is -22 to 31"),
     (graph(conv(), add(act_max=200)), "clamp -128 to 200 is not inside -128 to 127"),
     (graph(softmax(), conv()), None),
     (graph(softmax(wide(4096)), taken=wide(4096)), "4096 channels; a softmax takes 4095 at most"),
     (graph(softmax(wide(4095)), taken=wide(4095)), None),
     (graph(requantize(output=replace(KIND, shape=(4, 4, 5)))), r"output shape is \(4, 4, 5\), but the input has"),
     (graph(requantize(multiplier=EMPTY)), r"multiplier is int32\(0,\); expected int32\(1,\)"),
-    (graph(requantize(shift=np.array([-23], np.int32))), "shift -23 is out of range; .* a right shift -22 to 31"),
-    (graph(requantize(shift=np.array([32], np.int32))), "shift 32 is out of range"),
+    (graph(requantize(shift=np.array([-23], np.int32))), r"shift \[-23\] is out of range; .* a right shift -22 to 31"),
+    (graph(requantize(shift=np.array([32], np.int32))), r"shift \[32\] is out of range"),
     (graph(requantize(act_min=-129)), "clamp -129 to 127 is not inside"),
     (graph(conv(), softmax(output=KIND)), "a softmax gives 1/256, -128 and 8 bits"),
     (graph(conv(), softmax(shift=np.array([32], np.int32))), "left shift 32 is out of range"),
     (graph(conv(), softmax(shift=EMPTY)), r"shift is int32\(0,\); expected int32\(1,\)"),
     (graph(pool(kernel=(2, 2), padding=(1, 0, 0, 0), shape=(4, 3, 6))), None),
     (graph(pool(kernel=(2, 2), padding=(2, 0, 0, 0), shape=(5, 3, 6))), "a window would see nothing but padding"),
-    (graph(pool(op="avgpool", padding=(1, 0, 0, 0), shape=(4, 3, 6))), "average pooling with padding is not supported"),
+    (graph(pool(op="avgpool", padding=(1, 0, 0, 0), shape=(4, 3, 6))), None),
     (graph(pool(scale=0.3)), "max pooling keeps its input's scale, zero point and bits"),
     (graph(pool(bits=4)), "max pooling keeps its input's scale, zero point and bits|clamp -128 to 127"),
     (graph(conv(), taken=replace(KIND, zero_point=128)), "net: input: zero point 128 is not inside -128 to 127"),
@@ -135,7 +136,7 @@ def test_another_format_is_refused(tmp_path):
     (graph(replace(conv(weight_bits=1), weights=np.zeros((6, 1, 1, 6), np.int8))), r"binary weights \(weight_bits=1\)"),
     (graph(replace(conv(weight_bits=2), weights=np.full((6, 1, 1, 6), 2, np.int8))), "weights exceed 2 bits"),
     (graph(replace(conv(), weight_bits=0)), "weight_bits=0: choose 1 to 8"),
-    (graph(replace(conv(), op="mean")), "unknown operator; Heddle runs conv, depthwise, dense, avgpool, maxpool"),
+    (graph(replace(conv(), op="lstm")), "unknown operator; Heddle runs conv, depthwise, dense, avgpool, maxpool"),
     (graph(Layer(**{**vars(conv()), "op": "depthwise", "weights": np.zeros((1, 1, 8), np.int8)})),
      "weights take 8 channels, but the tensor before has 6; a depthwise layer has a multiple"),
 ])

@@ -135,7 +135,7 @@ def small_network(rng):
     """What the slowest CPU computes in a second of simulation."""
     kind = TensorType(shape=(2, 2, 4), scale=0.1, zero_point=3)
     conv = random_layer(rng, "conv", kind, kernel=(2, 2), name="conv")
-    return Graph(name="small", input=kind, layers=(conv, random_layer(rng, "dense", conv.output, name="fc")))
+    return Graph(name="small", inputs=(kind,), layers=(conv, random_layer(rng, "dense", conv.output, name="fc")))
 
 
 @pytest.mark.soc
