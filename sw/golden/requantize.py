@@ -5,11 +5,9 @@ difference to the input's zero point by ``MultiplyByQuantizedMultiplier`` of the
 either way, plus the output's zero point, clamped.
 """
 
-from math import frexp
-
 import numpy as np
 
-from hw.spec.requant import doubling_high_multiply, rounding_shift
+from sw.golden.fixed import quantize_multiplier, scale
 from sw.graph.layer import GraphError, Layer, TensorType
 
 __all__ = ["prepare_requantize", "requantize_table", "requantize_value"]
@@ -28,21 +26,16 @@ def prepare_requantize(taken: float, given: float) -> tuple[int, int]:
     """
     if not 0 < taken < float("inf") or not 0 < given < float("inf"):
         raise GraphError(f"scales {taken:g} and {given:g}: must be positive")
-    fraction, exponent = frexp(taken / given)
-    multiplier = round(fraction * (1 << 31))
-    if multiplier == 1 << 31:
-        multiplier, exponent = multiplier // 2, exponent + 1
-    if exponent > 22:
+    multiplier, shift = quantize_multiplier(taken / given)
+    if shift < -22:
         raise GraphError(f"scale {taken:g} to {given:g}: a factor of 2**22 at most; choose another output scale")
-    return (multiplier, -exponent) if exponent >= -31 else (0, 0)
+    return multiplier, shift
 
 
 def requantize_value(layer: Layer, taken: TensorType, value: int) -> int:
     """The plain definition of one value."""
-    multiplier, shift = int(layer.multiplier[0]), int(layer.shift[0])
-    raised = value - taken.zero_point << max(0, -shift)
-    scaled = rounding_shift(doubling_high_multiply(raised, multiplier), max(0, shift))
-    return min(max(scaled + layer.output.zero_point, layer.act_min), layer.act_max)
+    moved = scale(value - taken.zero_point, int(layer.multiplier[0]), int(layer.shift[0]))
+    return min(max(moved + layer.output.zero_point, layer.act_min), layer.act_max)
 
 
 def requantize_table(layer: Layer, taken: TensorType) -> np.ndarray:

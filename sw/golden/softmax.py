@@ -1,33 +1,22 @@
 """TFLite's int8 softmax, bit for bit: fixed-point exponentials and a reciprocal by Newton's iteration.
 
-The definition is ``reference_ops::Softmax`` of TensorFlow Lite Micro on gemmlowp's fixed-point functions. A number
-with ``n`` integer bits is an int32 with ``31 - n`` fractional bits; the product of two has the sum of their integer
-bits, is rounded to nearest (ties upwards) and is ``hw.spec.requant.doubling_high_multiply``.
+The definition is ``reference_ops::Softmax`` of TensorFlow Lite Micro on gemmlowp's fixed-point functions
+(``sw.golden.fixed``).
 """
 
 from collections.abc import Sequence
-from math import exp, floor, frexp
+from math import floor
 
 import numpy as np
 
 from hw.spec.requant import doubling_high_multiply, rounding_shift
+from sw.golden.fixed import exponential, quantize_multiplier, reciprocal
 from sw.graph.layer import GraphError, Layer
 
-__all__ = ["exponential", "exponentials", "normalize", "prepare_softmax", "reciprocal", "softmax", "softmax_row"]
+__all__ = ["exponentials", "normalize", "prepare_softmax", "softmax", "softmax_row"]
 
-ONE = (1 << 31) - 1        # 1.0 without integer bits, saturated
 DIFF_BITS = 5              # integer bits of a scaled difference of two inputs
 SUM_BITS = 12              # integer bits of the sum of the exponentials
-QUARTER = 1 << 31 - DIFF_BITS - 2
-NEWTON_STEPS = 3
-
-
-def _constant(value: float, integer_bits: int = 0) -> int:
-    return round(value * (1 << 31 - integer_bits))
-
-
-def _saturated(value: int) -> int:
-    return min(max(value, -(1 << 31)), ONE)
 
 
 def prepare_softmax(beta: float, scale: float) -> tuple[int, int]:
@@ -38,56 +27,11 @@ def prepare_softmax(beta: float, scale: float) -> tuple[int, int]:
     GraphError
         If ``beta * scale`` is so small that the shift would be to the right.
     """
-    fraction, exponent = frexp(min(beta * scale * (1 << 31 - DIFF_BITS), (1 << 31) - 1.0))
-    multiplier = round(fraction * (1 << 31))
-    if multiplier == 1 << 31:
-        multiplier, exponent = multiplier // 2, exponent + 1
-    if exponent < 0 or fraction <= 0:
+    multiplier, shift = quantize_multiplier(min(beta * scale * (1 << 31 - DIFF_BITS), (1 << 31) - 1.0))
+    if shift > 0 or not multiplier:
         raise GraphError(f"beta {beta:g} times scale {scale:g}: a softmax takes at least 2**-{31 - DIFF_BITS}; "
                          f"quantize its input with a larger scale")
-    return multiplier, exponent
-
-
-def exponential(value: int) -> int:
-    """``exp`` of a number of 5 integer bits that is 0 or below, without integer bits.
-
-    A polynomial of degree four around -1/8 serves the part within (-1/4, 0]; each bit above multiplies by a constant.
-
-    >>> exponential(0) == 2**31 - 1, round(exponential(-(1 << 26)) / 2**31, 4)    # exp(0), exp(-1)
-    (True, 0.3679)
-    """
-    if value == 0:
-        return ONE
-    within = (value & QUARTER - 1) - QUARTER
-    left = within - value          # a multiple of a quarter
-    x = (within << DIFF_BITS) + _constant(1 / 8)
-    square = doubling_high_multiply(x, x)
-    cube, fourth = doubling_high_multiply(square, x), doubling_high_multiply(square, square)
-    # x**2/2 + x**3/6 + x**4/24
-    higher = rounding_shift(doubling_high_multiply(rounding_shift(fourth, 2) + cube, _constant(1 / 3)) + square, 1)
-    middle = _constant(exp(-1 / 8))
-    result = middle + doubling_high_multiply(middle, x + higher)
-    for power in range(-2, DIFF_BITS):
-        if left & (QUARTER << power + 2):
-            result = doubling_high_multiply(result, _constant(exp(-(2.0 ** power))))
-    return result
-
-
-def reciprocal(total: int) -> tuple[int, int]:
-    """``1 / total`` of a positive number of 12 integer bits: a mantissa without integer bits, and the right shift.
-
-    >>> mantissa, shift = reciprocal(3 << 19)
-    >>> round(mantissa / 2**31 / 2**shift, 8)
-    0.33333333
-    """
-    headroom = 32 - total.bit_length()
-    above_one = (total << headroom) - (1 << 31)         # of total / 2**n in [1, 2), without integer bits
-    half = above_one + ONE + 1 >> 1                     # of that: (1 + x) / 2, rounded half up
-    estimate = _constant(48 / 17, 2) + doubling_high_multiply(half, _constant(-32 / 17, 2))
-    for _ in range(NEWTON_STEPS):
-        missing = (1 << 29) - doubling_high_multiply(half, estimate)
-        estimate += _saturated(doubling_high_multiply(estimate, missing) << 2)
-    return _saturated(estimate << 1), SUM_BITS - headroom
+    return multiplier, -shift
 
 
 def _exponentials(layer: Layer, differences: Sequence[int]) -> list[int | None]:
