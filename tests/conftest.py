@@ -48,6 +48,12 @@ def pytest_addoption(parser):
     parser.addoption("--times", type=Path, metavar="FILE", help="write what each tier of tests takes to FILE")
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(0))
+
+
 def pytest_configure(config):
     path = config.getoption("--times")
     if path and not hasattr(config, "workerinput"):      # only in the process that hears of all tests

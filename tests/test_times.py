@@ -1,4 +1,4 @@
-"""The page about the time of each tier is made from what a run reports."""
+"""What tests take: the page about the time of each tier, and the limit of one test."""
 
 import subprocess
 import sys
@@ -32,3 +32,11 @@ def test_the_option_writes_the_page(tmp_path):
                     ROOT / "tests/test_times.py::test_a_test_counts_once_for_the_dearest_of_its_markers"],
                    cwd=ROOT, check=True, capture_output=True)
     assert "| no marker | all others | 1 | 0 s |" in page.read_text()
+
+
+def test_a_test_that_hangs_is_a_failed_one(tmp_path):
+    hanging = tmp_path / "test_hanging.py"
+    hanging.write_text("import time\n\n\ndef test_it():\n    time.sleep(60)\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT,
+                           "-o", "timeout=1", hanging], cwd=ROOT, capture_output=True, encoding="utf-8")
+    assert done.returncode == 1 and "test_it - Failed: Timeout (>1.0s)" in done.stdout
