@@ -9,7 +9,7 @@ from hw.spec.commands import COMMAND_BITS, COMMAND_FIELDS, OPCODES, STREAM_FIELD
 from hw.spec.design import DesignPoint
 from hw.spec.timing import DRAIN_MODES, READ_LATENCY, command_words
 
-__all__ = ["COMMAND", "STREAM", "CommandWords", "WholeTileCommandWords"]
+__all__ = ["COMMAND", "STREAM", "CommandWords", "WholeTileCommandWords", "command_layout"]
 
 
 def _layout(table):
@@ -20,10 +20,17 @@ def _layout(table):
     })
 
 
-COMMAND = _layout(COMMAND_FIELDS)
+#: What every engine has.
+COMMAND = _layout({name: kind for name, kind in COMMAND_FIELDS.items() if name not in fields.OF_UNITS})
 STREAM = _layout(STREAM_FIELDS)
 #: Bits of a command that :class:`WholeTileCommandWords` keeps in block RAM.
 IN_BLOCK_RAM = (256, 368)
+
+
+def command_layout(design: DesignPoint) -> data.StructLayout:
+    """``COMMAND``, with the fields of units that the design has."""
+    return _layout({name: kind for name, kind in COMMAND_FIELDS.items()
+                    if name not in fields.OF_UNITS or name in fields.command_fields(design)})
 
 
 class CommandWords:
@@ -32,7 +39,7 @@ class CommandWords:
     Parameters
     ----------
     held
-        Register of ``COMMAND``.
+        Register of ``command_layout``.
     """
 
     #: Of ``held``.
@@ -86,7 +93,7 @@ class CommandWords:
     def take(self, m: Module, gathered: data.View, command: data.View) -> None:
         """Give ``command`` the fields that the engine has, with the bits that it looks at."""
         bits_of = fields.command_fields(self.design)
-        for name in COMMAND_FIELDS:
+        for name in (one for one in COMMAND_FIELDS if one in command.shape().members):
             field, bits = gathered[name], bits_of.get(name, 0)
             m.d.comb += command[name].eq(field if bits == len(field) else field[:bits])
 
@@ -117,7 +124,7 @@ class WholeTileCommandWords(CommandWords):
                      # a constant address would make registers of it
                      reader.addr.eq(layer[0]), writer.addr.eq(layer[0])]
         bits = self.held.as_value()
-        return data.View(COMMAND, Cat(bits[:first], reader.data, bits[end:]))
+        return data.View(self.held.shape(), Cat(bits[:first], reader.data, bits[end:]))
 
     def take(self, m: Module, gathered: data.View, command: data.View) -> None:
         super().take(m, gathered, command)

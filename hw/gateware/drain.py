@@ -4,13 +4,14 @@ from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.command import COMMAND
+from hw.gateware.command import command_layout
 from hw.gateware.params import ChannelMemory, ParamWord
 from hw.gateware.parts import parts
 from hw.gateware.passes import add_passes_of
 from hw.gateware.requantizer import Requantizer
 from hw.gateware.scratchpad import write_layout
 from hw.gateware.store import Tile
+from hw.gateware.table import TableUnit, TableWord
 from hw.spec.design import DesignPoint
 from hw.spec.timing import (
     DRAIN_MODES,
@@ -43,8 +44,9 @@ class Drain(wiring.Component):
         Of the array.
     shift : Out(1)
         Where the design's ``shifts_totals``: the sum in place 0 of ``totals`` is taken, and the next one wanted there.
-    param, weights : In
-        Weight words with parameters; a set comes before the first ``last`` of its block.
+    param, table, weights : In
+        Weight words with parameters, or with entries of the table; a set comes before the first ``last`` of its block,
+        all entries before the first one of the layer.
     residual, residual_row, word : In
         A fetched word holds what the outputs of an array row are added to; before the ``last`` of their tile.
     tile, tile_valid : In
@@ -60,9 +62,9 @@ class Drain(wiring.Component):
     def __init__(self, design: DesignPoint):
         self.design = design
         super().__init__({
-            "command": In(COMMAND), "begin": In(1), "last": In(1), "odd": In(2),
+            "command": In(command_layout(design)), "begin": In(1), "last": In(1), "odd": In(2),
             "totals": In(data.ArrayLayout(signed(design.acc_bits), design.rows * design.cols)),
-            "shift": Out(1), "param": In(ParamWord), "weights": In(design.weight_word_bits),
+            "shift": Out(1), "param": In(ParamWord), "table": In(TableWord), "weights": In(design.weight_word_bits),
             "tile": In(Tile), "tile_valid": In(1), "residual": In(1), "residual_row": In(4),
             "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
             "write": Out(stream.Signature(write_layout(design), always_ready=True)), "write_last": Out(1),
@@ -99,12 +101,21 @@ class Drain(wiring.Component):
         places = [place]
         for skew in range(spread):
             places.append(self._later(m, places[-1], 1, f"place{skew + 1}_"))
-        self._requantize(m, places, ages, passes, through, params, store)
+        self._requantize(m, places, ages, passes, through, params, self._looked_up(m, store))
         return m
 
-    def _requantize(self, m, places, ages, passes, through, params, store):
-        """The requantizers get the chosen sums of a turn, and the store what comes of them; in a residual add sums go
-        to the first one only, further passes follow, and the store gets what comes of the last."""
+    def _looked_up(self, m, store):
+        """Where outputs go: to the store, perhaps through the table."""
+        if not self.design.table_unit:
+            return store
+        m.submodules.table = table = TableUnit(self.design)
+        m.d.comb += [table.use.eq(self.command.table), table.word.eq(self.table), table.weights.eq(self.weights),
+                     store.valid.eq(table.found_valid), store.outputs.eq(table.found)]
+        return table
+
+    def _requantize(self, m, places, ages, passes, through, params, taker):
+        """The requantizers get the chosen sums of a turn, and the taker what comes of them; in a residual add sums go
+        to the first one only, further passes follow, and the taker gets what comes of the last."""
         design, command, units = self.design, self.command, []
         spread = len(places) - 1
         for q in range(design.requantizers):
@@ -123,8 +134,8 @@ class Drain(wiring.Component):
                 unit.add_high.eq(command.add_max)]
             out = Signal(design.act_bits, name=f"out{q}_0")
             m.d.comb += out.eq(unit.out.payload)
-            m.d.comb += store.outputs[q].eq(self._later(m, out, spread - skew, f"out{q}_"))
-        m.d.comb += [store.valid.eq(ages[through + spread] & ~command.add), self.shift.eq(ages[1])]
+            m.d.comb += taker.outputs[q].eq(self._later(m, out, spread - skew, f"out{q}_"))
+        m.d.comb += [taker.valid.eq(ages[through + spread] & ~command.add), self.shift.eq(ages[1])]
         with m.If(command.add):
             lanes = [units[lane] for lane in passes.lanes]
             added = add_passes_of(m, design, self, ages=ages, passes=passes, through=through, lanes=lanes,
@@ -135,7 +146,7 @@ class Drain(wiring.Component):
                 with m.If(one.valid):
                     m.d.comb += [one.unit.acc.valid.eq(1), one.unit.acc.p.value.eq(one.value),
                                  one.unit.acc.p.params.eq(one.params), one.unit.acc.p.add.eq(one.final)]
-            m.d.comb += [store.valid.eq(ages[passes.final + through]), store.outputs[0].eq(lanes[3].out.payload)]
+            m.d.comb += [taker.valid.eq(ages[passes.final + through]), taker.outputs[0].eq(lanes[3].out.payload)]
 
     def _chosen(self, m, q, place):
         """The sum that requantizer ``q`` takes, a cycle after its ``place``."""

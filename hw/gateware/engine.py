@@ -78,6 +78,13 @@ class Engine(wiring.Component):
             m.d.sync += [later_step.eq(step), later_param.eq(param)]
             before = step
             step, param = later_step, later_param
+        if design.table_unit:
+            table = sequencer.table
+            for stage in range(READ_LATENCY):
+                later_table = Signal.like(table, name=f"table{stage}")
+                m.d.sync += later_table.eq(table)
+                table = later_table
+            m.d.comb += drain.table.eq(table)
         modes = array.modes
         m.d.comb += [
             acts.fetch.eq(sequencer.fetch), acts.row_bytes.eq(command.in_row_bytes), acts.zero.eq(command.in_zero),

@@ -5,16 +5,25 @@ from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.array import Step
-from hw.gateware.command import COMMAND, STREAM
+from hw.gateware.command import STREAM, command_layout
 from hw.gateware.params import ParamWord
 from hw.gateware.parts import parts
 from hw.gateware.scratchpad import Fetch, weight_address_bits
 from hw.gateware.store import Tile
+from hw.gateware.table import TableWord
 from hw.gateware.tiles import TileLoops
 from hw.spec.commands import COUNTERS, ERRORS, LAYER_LOG_ENTRIES, MAGIC, OPCODES
 from hw.spec.design import DesignPoint
 from hw.spec.fields import counts
-from hw.spec.timing import DRAIN_MODES, LOG_CYCLES, READ_LATENCY, command_words, longest_spacing, settle_cycles
+from hw.spec.timing import (
+    DRAIN_MODES,
+    LOG_CYCLES,
+    READ_LATENCY,
+    command_words,
+    longest_spacing,
+    settle_cycles,
+    table_cycles,
+)
 
 __all__ = ["Sequencer"]
 
@@ -24,7 +33,7 @@ class State(enum.Enum, shape=4):
     FETCH = 1      # read a command
     ARRIVE = 2     # wait until its last word is there
     DECODE = 3
-    BLOCK = 4      # point the walker at the first pixel, once the block's weights are there
+    BLOCK = 4      # read the layer's table; point the walker at the first pixel, once the block's weights are there
     ADD = 5        # read a residual add's parameters
     PARAMS = 6     # read a block's parameters
     LOCAL = 7      # the elements read the block's weights
@@ -50,8 +59,8 @@ COUNTED = {
 class Sequencer(wiring.Component):
     """Runs a program from ``start`` to its ``END``, layer by layer.
 
-    Everything it issues is registered: ``fetch``, ``weight_address``, ``step`` and ``param`` of one cycle belong
-    together. Where rows fetch their own words, the fetch of a segment's phase ``r`` is for array row ``r``, and
+    Everything it issues is registered: ``fetch``, ``weight_address``, ``step``, ``param`` and ``table`` of one cycle
+    belong together. Where rows fetch their own words, the fetch of a segment's phase ``r`` is for array row ``r``, and
     its step ``r`` for all rows; the array's skew brings the two together, so a pause happens between segments only.
 
     Members
@@ -87,15 +96,15 @@ class Sequencer(wiring.Component):
     def __init__(self, design: DesignPoint):
         self.design = design
         #: The command as it is in memory; some fields may be in use after that.
-        self.held = Signal(COMMAND, reset_less=parts(design).command.reset_less)
+        self.held = Signal(command_layout(design), reset_less=parts(design).command.reset_less)
         word = self._word = unsigned(weight_address_bits(design))
         super().__init__({
             "start": In(1), "program": In(word), "busy": Out(1), "error": Out(8), "pc": Out(word), "layer": Out(16),
             "log_write": Out(1), "log_address": Out((LAYER_LOG_ENTRIES * 8 - 1).bit_length()), "log_data": Out(32),
-            "pause": In(1), "paused": Out(1), "command": Out(COMMAND), "begin": Out(1), "drained": In(1),
+            "pause": In(1), "paused": Out(1), "command": Out(command_layout(design)), "begin": Out(1), "drained": In(1),
             "weights": In(design.weight_word_bits), "fetch": Out(Fetch), "fetch_valid": Out(1),
             "weight_address": Out(word), "tile": Out(Tile), "tile_valid": Out(1),
-            "step": Out(Step), "param": Out(ParamWord),
+            "step": Out(Step), "param": Out(ParamWord), "table": Out(TableWord),
             "stream_start": Out(1), "stream_command": Out(STREAM), "stream_wait": Out(1), "stream_ready": In(1),
             "stream_release": Out(1), "ring_first": In(word), "ring_end": In(word),
         })
@@ -105,7 +114,8 @@ class Sequencer(wiring.Component):
         """Registers, and what follows from them in the same cycle."""
         design, word = self.design, self._word
         self.state = Signal(State)
-        self.count = Signal(range(max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES) + 1))
+        most = max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES)
+        self.count = Signal(range(max(most, table_cycles(design) if design.table_unit else 0) + 1))
         self.set_ends = Signal()             # the last word of a set of parameters
 
         self.pointer = Signal(word)          # word that is read
@@ -114,6 +124,7 @@ class Sequencer(wiring.Component):
         self.block_pointer = Signal(word)    # first word behind the block's parameters
         self.ring_pointer = Signal(word)     # first word of the next block that streams
 
+        self.loads_table = Signal()          # before the first block, where the command has a table
         self.issues = Signal()               # a phase of a tile, this cycle
         self.block = Signal(2)               # number of the block, modulo 4
         self.param_row = Signal(4)           # depthwise: array row whose parameters are read
@@ -174,8 +185,9 @@ class Sequencer(wiring.Component):
         m.d.comb += self.stream_command.as_value().eq(self.gathered.as_value())
         words.take(m, self.gathered, command)
         m.d.comb += self.settled.eq(self.settle_left == 0)
+        waits = self.settled & ~self.loads_table if design.table_unit else self.settled
         m.d.comb += [self.busy.eq(state != State.IDLE),
-                     self.stream_wait.eq((state == State.BLOCK) & command.stream & self.settled)]
+                     self.stream_wait.eq((state == State.BLOCK) & command.stream & waits)]
         return damaged
 
     def _keep_distance(self, m):
@@ -207,6 +219,9 @@ class Sequencer(wiring.Component):
                      self.param.odd.eq(self.block), self.param.row.eq(self.param_row),
                      self.param.last.eq(self.set_ends), self.step.token.load.eq(state == State.LOCAL),
                      self.step.token.row.eq(self.local_row), self.step.residual.eq(state == State.RESIDUAL)]
+        if self.design.table_unit:
+            m.d.sync += [self.table.valid.eq((state == State.BLOCK) & self.loads_table & ~self.paused),
+                         self.table.index.eq(self.count)]
 
     def _read_operands(self, m):
         """What elements read from their own memories, and residuals from the scratchpad."""
@@ -280,8 +295,11 @@ class Sequencer(wiring.Component):
         m.d.sync += [self.block.eq(0), self.count.eq(0), self.param_row.eq(0),
                      self.places.block_x.eq(command.first_x_bytes)]
         self.places.begin_outputs(m, command)
+        if design.table_unit:
+            m.d.sync += self.loads_table.eq(command.table)
         with m.If(self.words.is_layer(command)):
-            m.d.sync += self.pointer.eq(Mux(command.stream, self.ring_pointer, command.weight_base)
+            streams = command.stream & ~command.table if design.table_unit else command.stream
+            m.d.sync += self.pointer.eq(Mux(streams, self.ring_pointer, command.weight_base)
                                         if design.stream_port_bytes else command.weight_base)
         if design.stream_port_bytes:
             with m.If(self.stream_start):
@@ -325,9 +343,27 @@ class Sequencer(wiring.Component):
             m.d.sync += self.settle_left.eq(self.settle_left - 1)
         ready = self.settled & ~self.paused & (
             ~command.stream | self.stream_ready if design.stream_port_bytes else 1)
+        if design.table_unit:
+            self._read_table(m)
+            ready = ready & ~self.loads_table
         with m.If(ready):
             m.d.comb += self.tiles.walker.begin.eq(1)
             m.d.sync += self.state.eq(Mux(command.add, State.ADD, State.PARAMS))
+
+    def _read_table(self, m):
+        """Every word for as many cycles as its entries take; the blocks' words follow, or come in the stream."""
+        design = self.design
+        parts = design.weight_word_bits // (8 * design.table_entries)
+        with m.If(self.loads_table):
+            m.d.sync += self.count.eq(self.count + ~self.paused)
+        with m.If(self.loads_table & ~self.paused):
+            with m.If(self.count[:(parts - 1).bit_length()].all()):
+                m.d.sync += self.pointer.eq(self.pointer + 1)
+            with m.If(self.count == table_cycles(design) - 1):
+                m.d.sync += [self.count.eq(0), self.loads_table.eq(0)]
+                if design.stream_port_bytes:
+                    with m.If(self.command.stream):
+                        m.d.sync += self.pointer.eq(self.ring_pointer)
 
     def _add(self, m):
         m.d.sync += [self.pointer.eq(self.next_pointer), self.count.eq(self.count + 1)]

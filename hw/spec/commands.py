@@ -4,6 +4,7 @@ A program is a list of commands in the weight scratchpad, each ``COMMAND_BITS`` 
 lowest address on. ``END`` stops the engine, ``STREAM`` starts the stream of weights from the memory outside,
 ``LAYER`` runs one layer:
 
+    table: load the table
     for block in range(blocks):                    # tile_cols output channels (depthwise: one per element of a tile)
         stream: wait until the block's block_words are in the ring
         add: load the parameters of the residual add (its other operand, its own, the sum)
@@ -16,7 +17,7 @@ lowest address on. ``END`` stops the engine, ``STREAM`` starts the stream of wei
                 for ky in range(kernel_rows):
                     for segment in range(segments):    # a part of the kernel row
                         multiply and accumulate
-                requantize, clamp, add, store
+                requantize, clamp, add, look up in the table, store
 
 A tile is what the first ``tile_rows`` rows and ``tile_cols`` columns of the array work on, ``spacing`` cycles or more
 after the tile before it (depthwise: at most the design's depthwise rows and columns). Where rows fetch their own words,
@@ -31,6 +32,9 @@ channels, one channel per element, ``distance`` from row to row.
 With ``window`` (and ``depthwise``) a segment is a whole column of ``kernel_rows`` taps, the loops over segments and
 ``ky`` change places, and the elements remember the columns before it: only the last column of a pixel is multiplied,
 by all of its kernel row's weights. The first pixel of a band has ``first_segments`` columns, the others ``segments``.
+
+With ``table`` every output becomes what a table of 256 bytes has for it: entry ``n`` is for the output ``n - 128``. The
+table lies at ``weight_base``; the first block's words follow it, unless they stream.
 """
 
 from collections.abc import Mapping
@@ -114,6 +118,7 @@ _LAYER = _PREFIX | {
     "out_block_bytes": (16, False, "output distance of two blocks"),
     "block_words": (12, False, "stream: weight words of a block, parameters included"),
     "local_words": (7, False, "local: weight words that load the elements' memories"),
+    "table": (1, False, "outputs go through a table before they are stored (table_unit)"),
 }
 _STREAM = _PREFIX | {
     "ring_base": (24, False, "byte address of the ring in the weight scratchpad"),

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 SPRAM_BYTES = 8                  # width of the four 16-bit memories of an iCE40 UP5K, bytes
 SPRAM_ROW_BYTES = 4              # of them that one write may change
 SPRAM_TOTAL_BYTES = 131072       # of all four
-_EXAMPLES: dict[type, str] = {int: "a plain whole number", str: 'text in "quotes"'}
+_EXAMPLES: dict[type, str] = {int: "a plain whole number", str: 'text in "quotes"', bool: "true or false"}
 LOCAL_WORDS = 16    # kernel rows, or steps, whose operands an element can keep
 PARAM_BITS = 72  # per output channel: bias 32, multiplier 32, shift 8
 WEIGHT_REGION_BITS = 11    # words of a weight bank behind one output register, so that none has to cross the device
@@ -62,6 +62,7 @@ class DesignPoint:
     act_bytes: int = 16384        # activation scratchpad, activations of act_bits; spram: streamed weights as well
     weight_bytes: int = 32768     # weight and program scratchpad, bytes
     stream_bytes: int = 0         # bytes per cycle of the external memory that weights stream from; 0: none
+    table_unit: bool = False      # outputs may go through a table of 256 bytes on their way to the memory
     cpu: str = "vexriscv"         # the SoC's processor, a name of hw.soc.cpus
     board: str = "ulx3s-25"       # default board
 
@@ -195,6 +196,12 @@ class DesignPoint:
         return self.cols if self.record_per_word else -(-PARAM_BITS // (self.lanes * self.weight_bits))
 
     @property
+    def table_entries(self) -> int:
+        """Entries of the table that are loaded in a cycle: those of a weight word, as far as one block RAM takes them.
+        """
+        return min(2 if self.memory == "spram" else 4, self.weight_word_bits // 8)
+
+    @property
     def has_local_memory(self) -> bool:
         """Elements keep weights of their own."""
         return self.depthwise_taps > 1 or self.dataflow == "weight"
@@ -268,8 +275,9 @@ class DesignPoint:
         return self.depthwise_rows * self.depthwise_cols
 
     def hardware(self) -> dict[str, int | str]:
-        """The fields that decide the engine, by name: all but what stands around it."""
-        return {name: value for name, value in asdict(self).items() if name not in ("cpu", "board")}
+        """The fields that decide the engine, by name: all but what stands around it, and units that it lacks."""
+        return {name: value for name, value in asdict(self).items()
+                if name not in ("cpu", "board") and value is not False}
 
     @property
     def fingerprint(self) -> int:
@@ -280,4 +288,4 @@ class DesignPoint:
     def label(self) -> str:
         """Short name for tables: ``2x4x4 w8 dsp r1``."""
         return (f"{self.rows}x{self.cols}x{self.lanes} w{self.weight_bits} "
-                f"{self.multiplier} r{self.requantizers}")
+                f"{self.multiplier} r{self.requantizers}{' table' if self.table_unit else ''}")

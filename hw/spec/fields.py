@@ -14,8 +14,12 @@ from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.tiles import port_cycles
 from hw.spec.timing import drain_cycles, longest_spacing
 
-__all__ = ["ADD_RECORDS", "command_fields", "counts", "encode_for", "phases", "taken", "undefined", "whole_tile"]
+__all__ = ["ADD_RECORDS", "OF_UNITS", "command_fields", "counts", "encode_for", "phases", "taken", "undefined",
+           "whole_tile"]
 
+#: Fields of a command that only engines with a unit for them have, and the design's field that says so. They are the
+#: last ones in memory.
+OF_UNITS = {"table": "table_unit"}
 ADD_RECORDS = 3    # parameters of a residual add: its two operands and their sum
 #: What a compact engine does not have: it has one row, nothing in its elements, no binary weights, and its tiles are
 #: whole.
@@ -35,13 +39,18 @@ def command_fields(design: DesignPoint) -> dict[str, int]:
     >>> command_fields(PRESETS["up5k"])["tail_steps"], "window" in command_fields(PRESETS["up5k"])
     (2, False)
     """
-    fields = {name: bits for name, (bits, _) in COMMAND_FIELDS.items()}
+    lacks = _lacks(design)
+    fields = {name: bits for name, (bits, _) in COMMAND_FIELDS.items() if name not in lacks}
     if design.engine == "wide":
         return fields
     address = (design.act_bytes - 1).bit_length()
     narrow = dict.fromkeys(("tail_steps", "segment_steps"), phases(design).bit_length())
     narrow |= dict.fromkeys(_ADDRESSES, address)
     return {name: min(bits, narrow.get(name, bits)) for name, bits in fields.items() if name not in _NOT_COMPACT}
+
+
+def _lacks(design: DesignPoint) -> list[str]:
+    return [name for name, unit in OF_UNITS.items() if not getattr(design, unit)]
 
 
 def counts(design: DesignPoint) -> tuple[str, ...]:
@@ -72,7 +81,7 @@ def taken(design: DesignPoint, command: Mapping[str, int]) -> dict[str, int]:
         values |= {"tail_rows": design.rows, "first_segments": 1}
     if not design.stream_port_bytes:
         values["stream"] = 0
-    return values
+    return values | dict.fromkeys(_lacks(design), 0)
 
 
 def undefined(design: DesignPoint, command: Mapping[str, int]) -> str | None:

@@ -56,5 +56,5 @@ def load_design(name: str) -> DesignPoint:
 def to_toml(design: DesignPoint) -> str:
     """The design as TOML that :func:`load_design` reads back."""
     values = ((field.name, getattr(design, field.name)) for field in fields(design))
-    return "".join(f'{name} = "{value}"\n' if isinstance(value, str) else f"{name} = {value}\n"
+    return "".join(f'{name} = "{value}"\n' if isinstance(value, str) else f"{name} = {value}\n".lower()
                    for name, value in values)

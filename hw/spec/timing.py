@@ -12,18 +12,20 @@ from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
 
 __all__ = ["ADD_PASSES", "DRAIN_MODES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "MODE_LEAD_CYCLES", "READ_LATENCY",
-           "RESIDUAL_TILES", "WRITE_LATENCY", "AddPasses", "DrainTurns", "add_passes", "add_slot_cycles",
-           "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency", "lane_skew",
-           "last_output_cycles", "longest_spacing",
-           "requantize_latency", "requantizer_latency", "settle_cycles", "tile_start_cycles"]
+           "RESIDUAL_TILES", "TABLE_ENTRIES", "TABLE_LATENCY", "WRITE_LATENCY", "AddPasses", "DrainTurns", "add_passes",
+           "add_slot_cycles", "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency",
+           "lane_skew", "last_output_cycles", "longest_spacing", "requantize_latency", "requantizer_latency",
+           "settle_cycles", "table_cycles", "table_words", "tile_start_cycles"]
 
 READ_LATENCY = 4          # scratchpad: request to word
 MODE_LEAD_CYCLES = READ_LATENCY + 3    # a layer's modes to its first word: its block begins, a parameter, a fetch
 DRAIN_SELECT_LATENCY = 1  # finished sum to requantizer
+TABLE_LATENCY = 2         # output to what the table has for it, where the design has a table
 WRITE_LATENCY = 2         # output byte to the first read that sees it
 SPRAM_WRITE_CYCLES = 2    # that a row of outputs takes longer to the single-port memory
 LOG_CYCLES = 5            # counters of a layer to the layer log
 RESIDUAL_TILES = 4        # whose operands of a residual add are kept
+TABLE_ENTRIES = 256       # bytes of a table
 ADD_PASSES = 4            # times that a residual add uses a requantizer, its convolution included
 #: Kinds of layers for the drain: depthwise, with an add.
 DRAIN_MODES = [(depthwise, add) for depthwise in (False, True) for add in (False, True)]
@@ -47,6 +49,16 @@ def element_latency(design: DesignPoint) -> int:
 def command_words(design: DesignPoint) -> int:
     """Weight words that one command takes."""
     return COMMAND_BITS // design.weight_word_bits
+
+
+def table_words(design: DesignPoint) -> int:
+    """Weight words that a table takes."""
+    return 8 * TABLE_ENTRIES // design.weight_word_bits
+
+
+def table_cycles(design: DesignPoint) -> int:
+    """Cycles in which a LAYER loads its table."""
+    return TABLE_ENTRIES // design.table_entries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +189,7 @@ def last_output_cycles(design: DesignPoint, *, depthwise: bool, add: bool, rows:
     return (1 + tile_start_cycles(design, mode) + mode.total - mode.cycles
             + DRAIN_SELECT_LATENCY + requantize_latency(design)
             + (add_passes(design).final if add else lane_skew(design, design.requantizers - 1))
+            + (TABLE_LATENCY if design.table_unit else 0)
             + WRITE_LATENCY - 1 + (SPRAM_WRITE_CYCLES if design.memory == "spram" else 0))
 
 

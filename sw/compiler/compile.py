@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from hw.spec.design import DesignPoint
 from hw.spec.image import ENGINE_WORDS, Call, pack_calls, unpack_header
+from hw.spec.timing import table_words
 from sw.compiler.bands import MemoryPlan, fit_memory
 from sw.compiler.cycles import LayerCycles, layer_cycles, layer_words, program_cycles
 from sw.compiler.errors import CompileError
@@ -169,7 +170,8 @@ def _plans(works: Sequence[Work | KernelPlan], commands: Commands,
             continue
         command, terms, words = next(made)
         plans.append(LayerPlan(name=work.name, op=work.op, macs=work.macs, command=command, cycle_terms=terms,
-                               weight_words=len(words), tensor=work.tensor, output=work.output, stage=work.stage))
+                               weight_words=len(words) + command["table"] * table_words(design), tensor=work.tensor,
+                               output=work.output, stage=work.stage))
     return tuple(plans)
 
 

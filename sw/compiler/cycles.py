@@ -14,11 +14,13 @@ from hw.spec.timing import (
     drain_turns,
     last_output_cycles,
     settle_cycles,
+    table_cycles,
+    table_words,
     tile_start_cycles,
 )
 from sw.compiler.stream import StreamTimeline
 
-__all__ = ["LayerCycles", "command_cycles", "layer_cycles", "layer_words", "program_cycles", "timeline"]
+__all__ = ["LayerCycles", "block_words", "command_cycles", "layer_cycles", "layer_words", "program_cycles", "timeline"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,11 @@ def command_cycles(design: DesignPoint) -> int:
     return command_words(design) + (READ_LATENCY + 1) + 1
 
 
+def _begin_cycles(design: DesignPoint, command: Mapping[str, int]) -> int:
+    """Before the first block: the command, and the table."""
+    return command_cycles(design) + command["table"] * table_cycles(design)
+
+
 def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles:
     """Cycles of one ``LAYER`` command, from the first fetch of the command to the last output.
 
@@ -54,8 +61,8 @@ def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles
     settle = settle_cycles(design, depthwise=depthwise, add=add)
     return LayerCycles(
         compute=blocks * tiles.bands * (tiles.first + (tiles.groups - 1) * tiles.others),
-        weight_load=command_cycles(design) + blocks * (1 + sets * design.param_words + command["local_words"])
-        + (blocks - 1) * settle,
+        weight_load=_begin_cycles(design, command)
+        + blocks * (1 + sets * design.param_words + command["local_words"]) + (blocks - 1) * settle,
         memory=blocks * tiles.bands * tiles.groups * tiles.extra,
         requantize=blocks * per_block - last_wait,
         drain=last_output_cycles(design, depthwise=depthwise, add=add, rows=command["tile_rows"],
@@ -63,7 +70,12 @@ def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles
 
 
 def layer_words(design: DesignPoint, command: Mapping[str, int]) -> int:
-    """Weight words of a LAYER: parameters, and weights."""
+    """Weight words of a LAYER: its table, and its blocks'."""
+    return command["table"] * table_words(design) + command["blocks"] * block_words(design, command)
+
+
+def block_words(design: DesignPoint, command: Mapping[str, int]) -> int:
+    """Weight words of a block: parameters, and weights."""
     sets = (command["tile_rows"] if command["depthwise"] else 1) + command["add"]
     if command["local"]:
         weights = command["local_words"]
@@ -74,7 +86,7 @@ def layer_words(design: DesignPoint, command: Mapping[str, int]) -> int:
     else:
         steps = (command["segments"] - 1) * command["segment_steps"] + command["tail_steps"]
         weights = command["kernel_rows"] * steps
-    return command["blocks"] * (sets * design.param_words + weights)
+    return sets * design.param_words + weights
 
 
 def _spaces(design: DesignPoint, command: Mapping[str, int]) -> tuple[int, int]:
@@ -131,9 +143,10 @@ def _waits(design: DesignPoint, command: Mapping[str, int], own: LayerCycles, st
     blocks, words = command["blocks"], command["block_words"]
     last_wait = _spaces(design, command)[1]
     settle = settle_cycles(design, depthwise=bool(command["depthwise"]), add=bool(command["add"]))
-    per_block = (own.compute + own.memory + own.weight_load - command_cycles(design) - (blocks - 1) * settle
+    begin = _begin_cycles(design, command)
+    per_block = (own.compute + own.memory + own.weight_load - begin - (blocks - 1) * settle
                  + own.requantize + last_wait) // blocks
-    now, waits = start + command_cycles(design), 0
+    now, waits = start + begin, 0
     for block in range(blocks):
         ready = loader.wait(now, words)
         waits += ready - now

@@ -11,6 +11,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.fields import encode_for
 from hw.spec.image import ENGINE, HEADER_BYTES, Call, pack_calls, pack_header, unpack_calls, unpack_header
 from hw.spec.stream import MOST_BLOCK_WORDS, word_bytes
+from hw.spec.timing import table_words
 from sw.compiler.cycles import LayerCycles, timeline
 from sw.compiler.errors import CompileError
 from sw.compiler.proof import Placement
@@ -63,6 +64,7 @@ class Commands:
 
     runs: tuple[Run, ...]
     words: tuple[np.ndarray, ...]             # of each layer of all runs, (words, cols, bits)
+    tables: tuple[np.ndarray | None, ...]     # of each layer of all runs, int8 (256,)
 
     @property
     def layers(self) -> list[Mapping[str, int]]:
@@ -135,6 +137,10 @@ def _words(variant: Variant) -> int:
     return variant.words.shape[0] * variant.words.shape[1]
 
 
+def _table_words(variant: Variant, design: DesignPoint) -> int:
+    return 0 if variant.table is None else table_words(design)
+
+
 def _runs(outline: Outline) -> list[range]:
     """The layers of each run."""
     ends = list(accumulate(outline.runs, initial=0))
@@ -143,7 +149,8 @@ def _runs(outline: Outline) -> list[range]:
 
 def _resident_bytes(chosen: Sequence[Variant], streamed: frozenset[int], design: DesignPoint,
                     outline: Outline) -> int:
-    words = sum(_words(one) for index, one in enumerate(chosen) if index not in streamed)
+    words = sum(_table_words(one, design) + (0 if index in streamed else _words(one))
+                for index, one in enumerate(chosen))
     streams = sum(not streamed.isdisjoint(run) for run in _runs(outline))
     return outline.resident_bytes(words, design, streams=streams)
 
@@ -180,20 +187,23 @@ def _place(chosen: Sequence[Variant], streamed: frozenset[int], design: DesignPo
         runs.append(Run(program=program, stream=stream, stream_start=start, layers=tuple(layers[n] for n in run)))
         program += (len(run) + 1 + bool(stream)) * COMMAND_BYTES // word
         start += stream["stream_bytes"] if stream else 0
-    return Commands(runs=tuple(runs), words=tuple(one.words.reshape(-1, *one.words.shape[2:]) for one in chosen))
+    return Commands(runs=tuple(runs), words=tuple(one.words.reshape(-1, *one.words.shape[2:]) for one in chosen),
+                    tables=tuple(one.table for one in chosen))
 
 
 def _addressed(chosen: Sequence[Variant], streamed: frozenset[int], design: DesignPoint,
                outline: Outline) -> Iterator[Mapping[str, int]]:
-    """The LAYER commands with the addresses of their weights, resident ones behind all commands."""
+    """The LAYER commands with the addresses of their weights, resident ones behind all commands; so are tables."""
     streams = sum(not streamed.isdisjoint(run) for run in _runs(outline))
     base = (HEADER_BYTES + (len(chosen) + len(outline.runs) + streams) * COMMAND_BYTES) // word_bytes(design)
     for index, one in enumerate(chosen):
+        table = _table_words(one, design)
         if index in streamed:
-            yield {**one.command, "stream": 1, "block_words": one.words.shape[1]}
+            yield {**one.command, "stream": 1, "block_words": one.words.shape[1], "weight_base": base if table else 0}
+            base += table
         else:
             yield {**one.command, "weight_base": base}
-            base += _words(one)
+            base += table + _words(one)
 
 
 def pack_image(commands: Commands, calls: Sequence[Call], design: DesignPoint, *, source: Placement,
@@ -206,13 +216,16 @@ def pack_image(commands: Commands, calls: Sequence[Call], design: DesignPoint, *
                for command in (*run.all, {"opcode": OPCODES["END"]})]
     body = b"".join(word.to_bytes(COMMAND_BYTES, "little") for word in encoded)
     streamed = b""
-    for command, words in zip(commands.layers, commands.words, strict=True):
+    for command, words, table in zip(commands.layers, commands.words, commands.tables, strict=True):
         packed = np.packbits(words.reshape(-1, design.weight_word_bits), bitorder="little", axis=1).tobytes()
+        resident = b"" if table is None else table.tobytes()
         if command["stream"]:
             streamed += packed
         else:
+            resident += packed
+        if resident:
             start = command["weight_base"] * word_bytes(design) - HEADER_BYTES
-            body = body.ljust(start, b"\0")[:start] + packed
+            body = body.ljust(start, b"\0")[:start] + resident
     body += b"\0" * (-len(body) % 4)
     return _packed(body, streamed.ljust(commands.stream_bytes, b"\0"), calls, {
         "fingerprint": design.fingerprint, "layers": len(commands.layers), "input_address": source.address,

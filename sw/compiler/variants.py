@@ -24,10 +24,11 @@ __all__ = ["Variant", "operator_of", "variants"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Variant:
-    """A command without its weight address, and the words it reads, in order."""
+    """A command without its weight address, and the table and the words it reads, in order."""
 
     command: Mapping[str, int]
     pack: Callable[[], np.ndarray]
+    table: np.ndarray | None = None     # int8 (256,), in front of the words, where the command has one
 
     @cached_property
     def words(self) -> np.ndarray:

@@ -118,10 +118,10 @@ class _Program:
                     self.stream = _Stream(self.design, command, self.streamed)
                     self.resident.stream_to(command["ring_base"], command["ring_base"] + command["ring_bytes"])
                 else:
-                    words = self._words(command)
+                    table, words = self._words(command)
                     yield command, words.copy()
                     run_layer(self.design, command, self.act, words,
-                              self.stream.wait if command["stream"] and self.stream else None)
+                              self.stream.wait if command["stream"] and self.stream else None, table)
                     self.count += 1
             except Refused as error:
                 raise Refused(self._where(index, error), error.error) from error
@@ -153,9 +153,13 @@ class _Program:
             raise Refused(f"{zero[0]}=0: must be 1 or more; compile the model again", "ZERO_COUNT")
         return taken(self.design, command)
 
-    def _words(self, command: Mapping[str, int]) -> Words:
-        if not command["stream"]:
-            return self.resident.words(command["weight_base"])
+    def _words(self, command: Mapping[str, int]) -> tuple[np.ndarray | None, Words]:
+        """The table, if there is one, and the words of the blocks."""
+        resident = self.resident.words(command["weight_base"])
+        table = resident.table() if command["table"] else None
+        return table, self._streamed(command) if command["stream"] else resident
+
+    def _streamed(self, command: Mapping[str, int]) -> Words:
         if not command["block_words"]:
             raise Undefined("block_words=0: reads words that have not come; compile the model again")
         if self.stream is None:

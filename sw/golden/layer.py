@@ -19,11 +19,13 @@ Params = Mapping[str, np.ndarray]
 
 
 def run_layer(design: DesignPoint, command: Mapping[str, int], act: np.ndarray, words: Words,
-              wait: Callable[[int], None] | None) -> None:
+              wait: Callable[[int], None] | None, table: np.ndarray | None = None) -> None:
     """Run a LAYER that reads ``words``; ``act`` (int8) changes.
 
     Parameters
     ----------
+    table
+        int8 (256,): what outputs -128, -127, ... 127 become before they are stored; None: they stay.
     wait
         Called with a block's ``block_words`` before they are read; None where they are in the scratchpad.
 
@@ -33,7 +35,7 @@ def run_layer(design: DesignPoint, command: Mapping[str, int], act: np.ndarray, 
     """
     if why := undefined(design, command):
         raise Undefined(why)
-    _Layer(design, command, act).run(words, wait)
+    _Layer(design, command, act, table).run(words, wait)
 
 
 def _signed(value: np.ndarray, bits: int) -> np.ndarray:
@@ -54,8 +56,8 @@ def _scaled(total: np.ndarray, params: Params) -> np.ndarray:
 class _Layer:
     """A tile is a group of output pixels in one block; arrays are (tile, row, column, ...)."""
 
-    def __init__(self, design: DesignPoint, command: Mapping[str, int], act: np.ndarray):
-        self.design, self.command, self.act = design, command, act
+    def __init__(self, design: DesignPoint, command: Mapping[str, int], act: np.ndarray, table: np.ndarray | None):
+        self.design, self.command, self.act, self.table = design, command, act, table
         self.tiles = command["bands"] * command["groups"]
         self.tile = np.arange(self.tiles)
         self.written = np.full(len(act), NEVER)     # by which tile of the layer
@@ -257,7 +259,7 @@ class _Layer:
         return np.where(seen, acts, np.int8(0)), weights
 
     def _store(self, acc: np.ndarray, params: Params, add: Params | None, block: int) -> None:
-        """Requantize, limit, add; then write the outputs that exist."""
+        """Requantize, limit, add, look up; then write the outputs that exist."""
         command = self.command
         first, exists = self._outputs(block, *acc.shape[1:])
         column = np.arange(acc.shape[2])
@@ -268,6 +270,8 @@ class _Layer:
             there = exists & (column < self.design.fetch_bytes)
             values = self._add(np.where(there, self._narrow(self._read(block, first, column, there)), np.int8(0)),
                                own, add)
+        if self.table is not None:
+            values = self.table[self._narrow(values).astype(np.int64) + 128]
         address = self._address(first + column, exists)
         tile = np.broadcast_to(block * self.tiles + self.tile.reshape(-1, 1, 1), exists.shape)
         self.act[address[exists]] = self._narrow(values)[exists]

@@ -8,6 +8,7 @@ from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import PARAM_BITS, DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.requant import MAX_SHIFT
+from hw.spec.timing import table_words
 
 __all__ = ["Endless", "ProgramError", "Refused", "Resident", "Undefined", "Words", "integer"]
 
@@ -61,6 +62,10 @@ class Words:
         place = 1 << np.arange(width)
         place[-1] *= -1
         return (bits @ place).astype(np.int8)
+
+    def table(self) -> np.ndarray:
+        """int8 ``(256,)``: what -128, -127, ... 127 become."""
+        return np.packbits(self.take(table_words(self.design)).reshape(-1), bitorder="little").view(np.int8)
 
     def params(self) -> dict[str, np.ndarray]:
         """Bias, multiplier and shift of ``cols`` channels from one set of parameter words: the bits that count."""

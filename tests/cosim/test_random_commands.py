@@ -13,7 +13,7 @@ from hw.spec.image import unpack_header
 from hw.spec.presets import PRESETS
 from sw.compiler import compile_graph
 from sw.golden import execute
-from sw.golden.words import Undefined
+from sw.golden.words import Undefined, Words
 from sw.graph.graph import Graph, TensorType
 from tests.support.commands import spoiled_programs
 from tests.support.images import with_changed_command
@@ -24,16 +24,16 @@ SPRAM = {"rows": 1, "cols": 4, "lanes": 4, "memory": "spram", "act_bytes": 13107
 DESIGNS = {
     "compact": PRESETS["up5k"],
     "wide": DesignPoint(rows=2, cols=4, lanes=4, requantizers=2, depthwise_taps=4, act_bytes=4096, weight_bytes=8192,
-                        stream_bytes=2),
+                        stream_bytes=2, table_unit=True),
     "compact, eight lanes": DesignPoint(engine="compact", multiplier="lut", requantizer_cycles=4, requantizer_dsps=0,
-                                        **{**SPRAM, "lanes": 8}),
+                                        table_unit=True, **{**SPRAM, "lanes": 8}),
     "wide, spram": DesignPoint(**SPRAM),
     "wide, kept weights": DesignPoint(rows=4, cols=4, lanes=2, weight_bits=4, multiplier="lut", requantizers=4,
                                       dataflow="weight", act_bytes=4096, weight_bytes=16384),
     "wide, binary": DesignPoint(rows=4, cols=4, lanes=4, weight_bits=1, multiplier="lut", depthwise_taps=4,
                                 act_bytes=4096, weight_bytes=16384),
     "wide, narrow": DesignPoint(rows=2, cols=8, lanes=4, weight_bits=4, act_bits=4, multiplier="packed",
-                                requantizer_dsps=0, act_bytes=2048, weight_bytes=8192),
+                                requantizer_dsps=0, act_bytes=2048, weight_bytes=8192, table_unit=True),
 }
 CYCLE_LIMIT = 400_000      # spoiled programs that end take less than half
 FILLED_BYTES = 8192        # of the activations, at most; the rest is 0
@@ -131,6 +131,7 @@ def spoiled(program, **changes):
 @pytest.mark.parametrize("changes", [
     {"tile_cols": 2}, {"tile_rows": 0}, {"spacing": 0}, {"window": 1}, {"broadcast": 1, "distance": 9},
     {"local": 1, "local_words": 99}, {"first_segments": 0}, {"tail_rows": 0}, {"out_row_bytes": 7}, {"tail_lanes": 0},
+    {"table": 1},
 ], ids=str)
 def test_a_compact_engine_takes_no_notice_of_fields_that_it_does_not_have(changes, pointwise, simulators):
     design = DESIGNS["compact"]
@@ -146,3 +147,25 @@ def test_a_golden_model_that_heeds_such_a_field_is_found(pointwise, simulators, 
     monkeypatch.setattr("sw.golden.interpreter.taken", lambda design, command: dict(command))
     with pytest.raises(AssertionError):
         compare(DESIGNS["compact"], simulators("compact"), spoiled(pointwise, tile_cols=2))
+
+
+@pytest.fixture(scope="module")
+def tabled():
+    """A convolution of the wide engine that goes through a table: what its first words happen to be."""
+    taken = TensorType(shape=(3, 3, 4), scale=0.1, zero_point=3)
+    layer = random_layer(np.random.default_rng(2), "conv", taken, outputs=24, kernel=(3, 3))
+    program = compile_graph(Graph(name="tabled", inputs=(taken,), layers=(layer,)), DESIGNS["wide"])
+    return spoiled(program, table=1)
+
+
+@pytest.mark.sim
+def test_any_words_are_a_table(tabled, simulators):
+    assert compare(DESIGNS["wide"], simulators("wide"), tabled) == "NONE"
+
+
+@pytest.mark.sim
+def test_a_golden_model_that_looks_up_the_entry_before_is_found(tabled, simulators, monkeypatch):
+    table = Words.table
+    monkeypatch.setattr(Words, "table", lambda words: np.roll(table(words), 1))
+    with pytest.raises(AssertionError):
+        compare(DESIGNS["wide"], simulators("wide"), tabled)

@@ -10,7 +10,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.fields import counts, taken
 from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
 from sw.compiler import Program
-from sw.compiler.cycles import layer_words
+from sw.compiler.cycles import block_words
 from tests.support.engines import random_programs
 from tests.support.images import program_of
 
@@ -132,8 +132,7 @@ def _counted(design: DesignPoint, word: int) -> int:
     if word >> 8 & 15 != OPCODES["LAYER"] or not _place_value(word, "stream"):
         return word
     command = taken(design, decode(word))
-    words = layer_words(design, command) // max(1, command["blocks"])
-    return _mended(_with(word, "block_words", words))
+    return _mended(_with(word, "block_words", block_words(design, command)))
 
 
 def _short(design: DesignPoint, word: int, rng: np.random.Generator) -> int:

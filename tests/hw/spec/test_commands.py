@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from hw.gateware.command import COMMAND, STREAM
+from hw.gateware.command import COMMAND, STREAM, command_layout
 from hw.spec.commands import (
     COMMAND_BITS,
     COMMAND_FIELDS,
@@ -16,7 +16,9 @@ from hw.spec.commands import (
     encode,
     fits,
 )
+from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
+from hw.spec.fields import OF_UNITS
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header, unpack_header
 
 
@@ -27,7 +29,8 @@ def random_values(rng, fields, opcode):
     return {**values, "opcode": OPCODES[opcode], "magic": MAGIC, "checksum": 0}
 
 
-TABLES = [("LAYER", COMMAND_FIELDS, COMMAND), ("STREAM", STREAM_FIELDS, STREAM), ("END", COMMAND_FIELDS, COMMAND)]
+EVERYTHING = command_layout(DesignPoint(table_unit=True))
+TABLES = [("LAYER", COMMAND_FIELDS, EVERYTHING), ("STREAM", STREAM_FIELDS, STREAM), ("END", COMMAND_FIELDS, EVERYTHING)]
 
 
 @pytest.mark.parametrize("opcode, fields, layout", TABLES)
@@ -45,6 +48,13 @@ def test_gateware_layout_is_the_table(opcode, fields, layout):
     values = random_values(rng, fields, opcode)
     view = layout.from_bits(encode(values))
     assert {name: view[name] for name in fields} | {"checksum": 0} == values
+
+
+def test_a_design_without_units_has_the_same_layout_but_for_their_fields():
+    lacking = command_layout(DesignPoint())
+    assert lacking == COMMAND and lacking.size == COMMAND_BITS
+    assert set(EVERYTHING.members) - set(lacking.members) == set(OF_UNITS)
+    assert all(lacking[name] == EVERYTHING[name] for name in COMMAND_FIELDS if name not in OF_UNITS)
 
 
 def test_any_two_flipped_bits_spoil_the_checksum_unless_they_hide_each_other():

@@ -28,6 +28,7 @@ from hw.spec.presets import PRESETS
     ({"memory": "spram"}, r"memory='spram', rows=2: the port has time for the outputs of one row per tile; lower rows"),
     ({"memory": "spram", "rows": 1, "cols": 8}, r"memory='spram', cols=8: the outputs of an array row .* lower cols"),
     ({"engine": "small"}, r"engine='small': choose 'wide', 'compact'"),
+    ({"table_unit": 1}, r"^table_unit=1: expected bool, got int; write it as true or false$"),
     ({"cpu": "Arm 7"}, r"^cpu='Arm 7': give the name of a CPU, in lower case$"),
 ])
 def test_impossible_design_says_what_to_do(fields, text):
@@ -76,3 +77,9 @@ def test_the_preset_is_compact_or_an_error():
 def test_fingerprint_is_of_the_engine():
     elsewhere = DesignPoint(board="ulx3s-85", cpu="picorv32")
     assert elsewhere.fingerprint == DesignPoint().fingerprint != DesignPoint(rows=4).fingerprint
+
+
+def test_a_unit_that_a_design_lacks_leaves_its_fingerprint_alone():
+    assert "table_unit" not in DesignPoint().hardware()
+    assert DesignPoint(table_unit=True).hardware() == {**DesignPoint().hardware(), "table_unit": True}
+    assert DesignPoint(table_unit=True).fingerprint != DesignPoint().fingerprint

@@ -18,16 +18,24 @@ WHOLE = {
 }
 
 
-def test_a_wide_engine_has_every_field_whole():
-    assert command_fields(WIDE) == {name: bits for name, (bits, _) in COMMAND_FIELDS.items()}
+def test_a_wide_engine_with_all_units_has_every_field_whole():
+    everything = replace(WIDE, table_unit=True)
+    assert command_fields(everything) == {name: bits for name, (bits, _) in COMMAND_FIELDS.items()}
     assert counts(WIDE) == COUNTS
+
+
+@pytest.mark.parametrize("design", [WIDE, COMPACT], ids=lambda design: design.engine)
+def test_a_unit_adds_its_field(design):
+    assert set(command_fields(replace(design, table_unit=True))) - set(command_fields(design)) == {"table"}
+    assert taken(design, decode(encode(LAYER | {"table": 1})))["table"] == 0
+    assert taken(replace(design, table_unit=True), decode(encode(LAYER | {"table": 1})))["table"] == 1
 
 
 def test_a_compact_engine_has_fewer():
     fields = command_fields(COMPACT)
     assert set(COMMAND_FIELDS) - set(fields) == {
         "window", "broadcast", "local", "local_words", "tail_rows", "tail_lanes", "out_row_bytes", "first_segments",
-        "tile_rows", "tile_cols", "spacing", "distance"}
+        "tile_rows", "tile_cols", "spacing", "distance", "table"}
     assert {name: bits for name, bits in fields.items() if bits != COMMAND_FIELDS[name][0]} == {
         "tail_steps": 2, "segment_steps": 2, "in_start": 17, "out_base": 17, "step_y_bytes": 17,
         "out_group_bytes": 17, "out_band_bytes": 17}
@@ -65,6 +73,9 @@ def test_a_design_without_a_stream_takes_no_notice_of_it():
     (COMPACT, {"tail_steps": 5}, "tail_steps=5: the compact engine of this design takes 1 there, whatever the command "
                                  "says; write 1"),
     (WIDE, {"stream": 1}, "stream=1: the wide engine of this design takes 0 there, whatever the command says; write 0"),
+    (WIDE, {"table": 1}, "table=1: the wide engine of this design takes 0 there, whatever the command says; write 0"),
+    (COMPACT, {"table": 1}, "table=1: the compact engine of this design takes 0 there, whatever the command says; "
+                            "write 0"),
     (COMPACT, {"groups": 0}, "groups=0: the engine refuses it; write 1 or more"),
     (WIDE, {"first_segments": 0}, "first_segments=0: the engine refuses it; write 1 or more"),
     (COMPACT, {"depthwise": 1, "kernel_rows": 3, "segments": 3, "port_cycles": 0},
