@@ -45,7 +45,7 @@ class MemoryMap:
         If two regions overlap, a size is not a power of two, or a device lies where the CPU caches.
     """
 
-    rom: Region = Region(origin=0x00000000, size=8192)
+    rom: Region = Region(origin=0x00000000, size=16384)
     sram: Region = Region(origin=0x10000000, size=8192)
     engine: Region = Region(origin=0x90000000, size=WINDOW_BYTES)
     io: Region = Region(origin=0xE0000000, size=0x1000)

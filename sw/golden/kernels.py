@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw.spec.image import Call
+from sw.golden import convert, elementwise, log_softmax, movement, pooling
 from sw.golden.function import Fields, Function, Place, Task, as_words, words_of
 from sw.golden.requantize import requantize_table, requantize_value
 from sw.golden.softmax import exponentials, normalize, softmax, softmax_row
 from sw.golden.words import ProgramError
-from sw.graph.layer import Layer, TensorType
+from sw.graph.layer import POOLS, Layer, TensorType
 
-__all__ = ["FUNCTIONS", "OPERATORS", "CpuOperator", "Function", "make_call", "places_of", "run_call", "sources_of"]
+__all__ = ["FUNCTIONS", "OPERATORS", "CpuOperator", "Function", "call_of", "constant_call", "copy_call", "make_call",
+           "places_of", "run_call", "sources_of"]
 
 Layers = Callable[[Layer, Sequence[TensorType], Sequence[np.ndarray]], np.ndarray]
 
@@ -34,7 +36,7 @@ class CpuOperator:
 
     def calls(self, layer: Layer, taken: Sequence[TensorType], *, sources: Sequence[int], output: int) -> list[Call]:
         """The calls that compute ``layer`` from the tensors at ``sources`` to the one at ``output``."""
-        return [make_call(task.function, task.fields, task.table) for task in self.tasks(layer, taken, sources, output)]
+        return [call_of(task) for task in self.tasks(layer, taken, sources, output)]
 
 
 def _table_run(fields: Fields, table: np.ndarray, memory: np.ndarray) -> None:
@@ -64,6 +66,9 @@ FUNCTIONS: Mapping[str, Function] = {
     # the table has the exponentials of the first differences to a row's maximum; later ones are 0
     "softmax": Function(fields=("source", "output", "rows", "channels", "entries"), addresses=("source", "output"),
                         run=_softmax_run, **_one_to_one(lambda fields: fields["rows"] * fields["channels"])),
+    "copy": movement.COPY, "fill": movement.FILL, "constant": movement.CONSTANT, "resize": movement.RESIZE,
+    "binary": elementwise.BINARY, "mean": pooling.MEAN, "pool": pooling.POOL, "log_softmax": log_softmax.LOG_SOFTMAX,
+    "quantize": convert.QUANTIZE, "dequantize": convert.DEQUANTIZE,
 }
 
 
@@ -85,19 +90,35 @@ def _by_table(table: Callable[[Layer, TensorType], np.ndarray],
               plain: Callable[[Layer, TensorType, int], int]) -> CpuOperator:
     """An operator on bytes alone, by its table of 256 and its definition for one value."""
     return CpuOperator(
-        batch=lambda layer, taken, data: table(layer, taken[0])[data[0].astype(np.int64) + 128],
+        batch=lambda layer, taken, data: table(layer, taken[0])[data[0].view(np.int8).astype(np.int64) + 128].view(
+            layer.output.dtype),
         plain=lambda layer, taken, data: np.array(
-            [plain(layer, taken[0], value) for value in data[0].ravel().tolist()], np.int8).reshape(data[0].shape),
+            [plain(layer, taken[0], value) for value in data[0].view(np.int8).ravel().tolist()], np.int8).reshape(
+                data[0].shape).view(layer.output.dtype),
         tasks=lambda layer, taken, sources, output: [Task(
             function="table", table=as_words(table(layer, taken[0]).tobytes()),
             fields={"source": sources[0], "output": output, "bytes": taken[0].size})])
 
 
-#: The operators that the CPU runs, by their names in a graph.
+#: The operators that the CPU runs, by their names in a graph; some of them an engine may run as well.
 OPERATORS: Mapping[str, CpuOperator] = {
     "softmax": CpuOperator(batch=lambda layer, taken, data: softmax(layer, data[0]), plain=_softmax_plain,
                            tasks=_softmax_tasks),
     "requantize": _by_table(requantize_table, requantize_value),
+    "table": _by_table(lambda layer, taken: layer.weights, lambda layer, taken, value: int(layer.weights[value + 128])),
+    **{op: CpuOperator(batch=elementwise.binary, plain=elementwise.binary_plain, tasks=elementwise.binary_tasks)
+       for op in elementwise.KINDS},
+    **{op: CpuOperator(batch=pooling.pool, plain=pooling.pool_plain, tasks=pooling.pool_tasks) for op in POOLS},
+    "mean": CpuOperator(batch=pooling.mean, plain=pooling.mean_plain, tasks=pooling.mean_tasks),
+    "log_softmax": CpuOperator(batch=log_softmax.log_softmax, plain=log_softmax.log_softmax_plain,
+                               tasks=log_softmax.log_softmax_tasks),
+    "concat": CpuOperator(batch=movement.concat, plain=movement.concat_plain, tasks=movement.concat_tasks),
+    "gather": CpuOperator(batch=movement.gather, plain=movement.gather_plain, tasks=movement.gather_tasks),
+    "pad": CpuOperator(batch=movement.pad, plain=movement.pad_plain, tasks=movement.pad_tasks),
+    "resize": CpuOperator(batch=movement.resize, plain=movement.resize_plain, tasks=movement.resize_tasks),
+    "quantize": CpuOperator(batch=convert.quantize, plain=convert.quantize_plain, tasks=convert.quantize_tasks),
+    "dequantize": CpuOperator(batch=convert.dequantize, plain=convert.dequantize_plain,
+                              tasks=convert.dequantize_tasks),
 }
 
 
@@ -108,6 +129,21 @@ def make_call(function: str, fields: Fields, table: Sequence[int] = ()) -> Call:
     (0, 4, 3)
     """
     return Call(runner=1 + list(FUNCTIONS).index(function), words=words_of(FUNCTIONS[function], fields, table))
+
+
+def call_of(task: Task) -> Call:
+    return make_call(task.function, task.fields, task.table)
+
+
+def constant_call(values: np.ndarray, *, output: int) -> Call:
+    """Writes a constant's or an initial state's bytes to ``output``."""
+    return call_of(movement.constant(values, output))
+
+
+def copy_call(*, source: int, output: int, size: int) -> Call:
+    """Moves ``size`` bytes, from one place to another that has none of them."""
+    task, = movement.copies((size,), (1,), (1,), source=source, output=output)
+    return call_of(task)
 
 
 def _function_of(call: Call) -> tuple[Function, dict[str, int]]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
-from hw.spec.requant import ADD_LEFT_SHIFT
 from sw.golden.kernels import OPERATORS
 from sw.graph.graph import Graph, GraphError, Layer, TensorType
 from sw.graph.layer import WEIGHTED
@@ -99,24 +98,9 @@ def _depthwise(layer: Layer, data: np.ndarray, weights: np.ndarray, dropped: int
     return total.astype(np.int64)
 
 
-def _average(layer: Layer, taken: TensorType, total: np.ndarray) -> np.ndarray:
-    inside = np.ones((1, *taken.shape[:2], 1), np.int8)
-    count = _depthwise(layer, _padded(layer, inside, 0), np.ones((*layer.kernel, 1), np.int8), dropped=0)
-    rounded = np.sign(total) * ((np.abs(total) + count // 2) // count)
-    return np.clip(rounded, layer.act_min, layer.act_max).astype(np.int8)
-
-
 def _maximum(layer: Layer, data: np.ndarray) -> np.ndarray:
     padded = _padded(layer, data, -128)     # never above a value, and no window is all padding
     return np.maximum.reduce([_tap(layer, padded, ky, kx) for ky, kx in np.ndindex(*layer.kernel)]).astype(np.int64)
-
-
-def _add(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray]) -> np.ndarray:
-    """TFLite's ADD: both operands raised and scaled, each with the requantizer's roundings, then their sum."""
-    total = sum(scaled((values.astype(np.int64) - kind.zero_point) << ADD_LEFT_SHIFT, multiplier, shift)
-                for kind, values, multiplier, shift in zip(taken, data, layer.multiplier, layer.shift, strict=False))
-    return np.clip(scaled(np.asarray(total), layer.multiplier[2], layer.shift[2]) + layer.output.zero_point,
-                   layer.act_min, layer.act_max).astype(np.int8)
 
 
 def accumulate(layer: Layer, taken: TensorType, data: np.ndarray, design: DesignPoint | None = None) -> np.ndarray:
@@ -143,16 +127,10 @@ def accumulate(layer: Layer, taken: TensorType, data: np.ndarray, design: Design
 
 def run_layer(layer: Layer, taken: Sequence[TensorType], data: Sequence[np.ndarray],
               design: DesignPoint | None = None) -> np.ndarray:
-    """Output int8 ``(N, *layer.output.shape)``; ``data`` has int8 ``(N, *shape)`` for each of ``taken``."""
-    if layer.op == "add":
-        return _add(layer, taken, data)
+    """Output ``(N, *layer.output.shape)``; ``data`` has ``(N, *shape)`` for each of ``taken``, in their dtypes."""
     if layer.op in OPERATORS:
         return OPERATORS[layer.op].batch(layer, taken, data)
     acc = accumulate(layer, taken[0], data[0], design)
-    if layer.op == "avgpool":
-        return _average(layer, taken[0], acc)
-    if layer.op == "maxpool":
-        return np.clip(acc, layer.act_min, layer.act_max).astype(np.int8)
     weights = layer.weights.astype(np.int64)
     sums = weights.sum(axis=(0, 1)) if layer.op == "depthwise" else weights.reshape(len(weights), -1).sum(axis=1)
     return requantize(acc, bias=layer.bias - taken[0].zero_point * sums, multiplier=layer.multiplier,

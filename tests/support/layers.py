@@ -1,21 +1,23 @@
 """Random layers and graphs, for tests of everything that runs them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from hw.spec.requant import ADD_LEFT_SHIFT
-from sw.golden.kernels import OPERATORS as CPU_OPERATORS
+from sw.golden.log_softmax import prepare_log_softmax
 from sw.golden.requantize import prepare_requantize
 from sw.golden.softmax import prepare_softmax
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import POOLS
 
-__all__ = ["OPERATORS", "random_add", "random_cut", "random_graph", "random_inputs", "random_kernel", "random_layer",
-           "random_residual", "same_padding"]
+__all__ = ["KEEPING", "OPERATORS", "made_kernel", "random_add", "random_cut", "random_graph", "random_inputs",
+           "random_kernel", "random_layer", "random_residual", "same_padding"]
 
 OPS = ("conv", "depthwise", "conv", "dense", "avgpool")   # of a random graph, as often as they stand here
 OPERATORS = ("conv", "depthwise", "dense", "avgpool", "maxpool", "add")   # all that the engine runs
+KEEPING = ("softmax", "log_softmax", "requantize", "table")     # of the CPU alone, on one tensor, whose shape they keep
 NOTHING = np.zeros(0, np.int32)
 
 
@@ -75,17 +77,30 @@ def random_add(rng: np.random.Generator, inputs: tuple[int, int], taken: Sequenc
 
 def random_kernel(rng: np.random.Generator, op: str, taken: TensorType, *, inputs: tuple[int, ...] = (),
                   name: str = "kernel") -> Layer:
-    """An operator of the CPU whose output spreads over its range."""
+    """An operator of the CPU on one tensor, whose shape it keeps; its output spreads over its range."""
+    weights, pairs = np.zeros(0, np.int8), []
     if op == "softmax":
         output = TensorType(shape=taken.shape, scale=1 / 256, zero_point=-128)
-        multiplier, shift = prepare_softmax(float(rng.uniform(0.2, 2)), max(taken.scale, 0.01))
+        pairs = [prepare_softmax(float(rng.uniform(0.2, 2)), max(taken.scale, 0.01))]
+    elif op == "log_softmax":
+        output = TensorType(shape=taken.shape, scale=1 / 16, zero_point=127)
+        pairs = list(prepare_log_softmax(max(taken.scale, 0.01)))
     else:
         output = TensorType(shape=taken.shape, scale=taken.scale * float(rng.uniform(0.3, 3)), bits=taken.bits,
                             zero_point=int(rng.integers(taken.low, taken.high + 1)))
-        multiplier, shift = prepare_requantize(taken.scale, output.scale)
-    return Layer(name=name, op=op, output=output, weights=np.zeros(0, np.int8), bias=NOTHING, inputs=inputs,
-                 multiplier=np.array([multiplier], np.int32), shift=np.array([shift], np.int32),
-                 act_min=output.low, act_max=output.high)
+        if op == "table":
+            weights = rng.integers(taken.low, taken.high + 1, 256).astype(np.int8)
+        else:
+            pairs = [prepare_requantize(taken.scale, output.scale)]
+    return made_kernel(op, output, pairs, weights=weights, inputs=inputs, name=name)
+
+
+def made_kernel(op: str, output: TensorType, pairs: Sequence[tuple[int, int]] = (), **fields: Any) -> Layer:
+    """With multipliers and shifts."""
+    values = {"name": op, "weights": np.zeros(0, np.int8), "bias": NOTHING, "act_min": output.low,
+              "act_max": output.high, **fields}
+    return Layer(op=op, output=output, multiplier=np.array([one for one, _ in pairs], np.int32),
+                 shift=np.array([one for _, one in pairs], np.int32), **values)
 
 
 def random_cut(rng: np.random.Generator, *, weight_bits: int = 8, runs: int = 2) -> Graph:
@@ -100,7 +115,7 @@ def random_cut(rng: np.random.Generator, *, weight_bits: int = 8, runs: int = 2)
 
     def kernels(least: int) -> None:
         for _ in range(int(rng.integers(least, 3))):
-            op = str(rng.choice(list(CPU_OPERATORS)))
+            op = str(rng.choice(KEEPING))
             append(random_kernel(rng, op, types[-1], name=f"{op}{len(layers)}"))
 
     kernels(0)

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from sw.compiler.schedule import held_tensors
-from sw.golden.kernels import OPERATORS as CPU_OPERATORS
 from sw.golden.ops import run_layer
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_add, random_kernel, random_layer, same_padding
+from tests.support.layers import KEEPING, random_add, random_kernel, random_layer, same_padding
 
 __all__ = ["random_dag", "run_stages"]
 
@@ -31,9 +30,9 @@ def random_dag(rng: np.random.Generator, layers: int, *, cpu: bool = False) -> G
         if len(found) >= layers or rng.random() < 0.4:
             found.append(random_add(rng, pair, [types[number] for number in pair], name=f"add{last}"))
         else:
-            op = str(rng.choice(["conv", "depthwise", "maxpool", *CPU_OPERATORS] if cpu else
+            op = str(rng.choice(["conv", "depthwise", "maxpool", *KEEPING] if cpu else
                                 ["conv", "depthwise", "maxpool"]))
-            if op in CPU_OPERATORS:
+            if op in KEEPING:
                 found.append(random_kernel(rng, op, types[pair[0]], inputs=pair[:1], name=f"{op}{last}"))
                 types.append(found[-1].output)
                 continue

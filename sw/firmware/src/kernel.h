@@ -2,8 +2,9 @@
  * sw/golden/kernels.py, which has the same in numpy and names the words (HEDDLE_SOFTMAX_ROWS and so on).
  *
  * `words` are those of its call in the model image, `memory` is the activation scratchpad; both are on the bus, where
- * an access takes some ten cycles. Nothing is kept from one call to the next, nothing is allocated, and source and
- * output are apart from each other. The sizes in `words` are right: the image's CRC says so. */
+ * an access takes some ten cycles, for a byte as for a word. Nothing is kept from one call to the next, nothing is
+ * allocated, and what is read and what is written are apart from each other. The sizes in `words` are right: the
+ * image's CRC says so. */
 #ifndef HEDDLE_KERNEL_H
 #define HEDDLE_KERNEL_H
 
@@ -13,5 +14,48 @@ typedef void heddle_kernel(const volatile uint32_t *words, volatile int8_t *memo
 
 #define HEDDLE_DECLARE_KERNEL(name) heddle_kernel heddle_kernel_##name;
 HEDDLE_KERNELS(HEDDLE_DECLARE_KERNEL)
+
+/* Bytes from one place to another, by words wherever they lie. In kernels/copy.c. */
+void heddle_move(volatile int8_t *to, const volatile int8_t *from, uint32_t bytes);
+
+/* round(a * b / 2**31), ties upwards */
+static inline int32_t heddle_high(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
+}
+
+/* round(value / 2**shift), ties away from zero */
+static inline int32_t heddle_round_shift(int32_t value, uint32_t shift)
+{
+    int32_t mask = (int32_t)((1u << shift) - 1);
+    return (value >> shift) + ((value & mask) > (mask >> 1) + (value < 0));
+}
+
+/* By a multiplier and a right shift, left where it is negative: rounded twice. */
+static inline int32_t heddle_scale(int32_t value, int32_t multiplier, int32_t shift)
+{
+    if (shift < 0)
+        return heddle_high((int32_t)((uint32_t)value << -shift), multiplier);
+    return heddle_round_shift(heddle_high(value, multiplier), (uint32_t)shift);
+}
+
+static inline int32_t heddle_clamp(int32_t value, int32_t low, int32_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+static inline int heddle_aligned(const volatile void *place)
+{
+    return !((uintptr_t)place & 3);
+}
+
+/* A byte of a word, the lowest first. */
+static inline int32_t heddle_byte(uint32_t word, uint32_t index)
+{
+    return (int8_t)(word >> 8 * index);
+}
+
+/* 1 / (1 + part) of a number from 0 to 1, both with 31 fractional bits: by Newton's iteration. In kernels/softmax.c. */
+int32_t heddle_inverse(uint32_t part);
 
 #endif

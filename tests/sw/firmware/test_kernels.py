@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,16 +11,18 @@ from hw.tools import run as run_tool
 from sw.firmware import c_header
 from sw.firmware.build import SOURCES, kernel_files
 from sw.golden.kernels import FUNCTIONS, OPERATORS, run_call
+from sw.golden.log_softmax import prepare_log_softmax
 from sw.golden.softmax import prepare_softmax
 from sw.graph.graph import Layer, TensorType
-from tests.support.layers import NOTHING, random_kernel
+from tests.support.layers import NOTHING, made_kernel, random_kernel
+from tests.support.operators import random_operator, random_values
 
 
 def compiled(folder, changes: Mapping[str, str] | None = None):
     """The functions by name, from their C files; ``changes`` are made to these first."""
     folder.mkdir(exist_ok=True)
     (folder / "heddle_config.h").write_text(c_header())
-    for path in kernel_files():
+    for path in (*kernel_files(), SOURCES / "kernel.h"):
         text = path.read_text()
         for old, new in (changes or {}).items():
             text = text.replace(old, new)
@@ -36,25 +39,40 @@ def functions(tmp_path_factory):
     return compiled(tmp_path_factory.mktemp("kernels"))
 
 
-def answer(functions, layer, taken, data, *, source=4, output=None):
-    """What the C function gives; it must write its output and nothing else."""
-    output = source + data.size + 5 if output is None else output
-    memory = np.random.default_rng(0).integers(-128, 128, output + data.size + 8).astype(np.int8)
-    memory[source:source + data.size] = data.reshape(-1)
-    before = memory.copy()
-    for call in OPERATORS[layer.op].calls(layer, [taken], sources=[source], output=output):
+def run_calls(functions, calls, memory):
+    for call in calls:
         words = np.array(call.words, np.uint32)
         name = list(FUNCTIONS)[call.runner - 1]
         functions[name](ctypes.c_void_p(words.ctypes.data), ctypes.c_void_p(memory.ctypes.data))
+
+
+def answer(functions, layer, taken, data, *, source=4, output=None):
+    """What the C functions give, on operands that lie one after the other; they write their output and nothing else."""
+    taken, data = ([taken], [data]) if isinstance(data, np.ndarray) else (taken, data)
+    sources = [source + sum(kind.bytes + 3 for kind in taken[:number]) for number in range(len(taken))]
+    output = sources[-1] + taken[-1].bytes + 5 if output is None else output
+    place = slice(output, output + layer.output.bytes)
+    # of whole words, as the scratchpad is
+    memory = np.random.default_rng(0).integers(-128, 128, place.stop + 8 + -place.stop % 4).astype(np.int8)
+    for start, values in zip(sources, data, strict=True):
+        memory[start:start + values.nbytes] = np.frombuffer(values.tobytes(), np.int8)
+    before, calls = memory.copy(), OPERATORS[layer.op].calls(layer, taken, sources=sources, output=output)
+    run_calls(functions, calls, memory)
+    got = memory[place].copy()
+    for call in calls:
         run_call(call, before)
-    got = memory[output:output + data.size].copy()
-    before[output:output + data.size] = got
+    before[place] = got
     assert np.array_equal(memory, before)
-    return got.reshape(data.shape)
+    return got.view(layer.output.dtype).reshape(layer.output.shape)
 
 
 def golden(layer, taken, data):
-    return OPERATORS[layer.op].batch(layer, [taken], [data[None]])[0]
+    taken, data = ([taken], [data]) if isinstance(data, np.ndarray) else (taken, data)
+    return OPERATORS[layer.op].batch(layer, taken, [values[None] for values in data])[0]
+
+
+def same(functions, layer, taken, data, **places):
+    return answer(functions, layer, taken, data, **places).tobytes() == golden(layer, taken, data).tobytes()
 
 
 def softmax(shape, beta=1.0, scale=0.1):
@@ -108,6 +126,106 @@ def test_every_byte_at_every_alignment(functions, source, output, size):
         layer = random_kernel(rng, "requantize", kind(data.shape))
         got = answer(functions, layer, kind(data.shape), data, source=source, output=output)
         assert np.array_equal(got, golden(layer, kind(data.shape), data))
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+def test_every_operator_on_random_shapes_at_every_alignment(functions, op):
+    rng = np.random.default_rng(list(OPERATORS).index(op))
+    for index in range(80):
+        layer, taken = random_operator(rng, op, most=6 if index % 4 else 20)
+        data = [random_values(rng, kind, 3)[index % 3] for kind in taken]
+        assert same(functions, layer, taken, data, source=4 + index // 3 % 4)
+
+
+@pytest.mark.parametrize("op", ["add", "sub", "mul", "prelu", "maximum", "minimum"])
+def test_two_operands_of_every_pair_of_values(functions, op):
+    rng, values = np.random.default_rng(1), pairs()
+    for _ in range(5):
+        layer, taken = random_operator(rng, op)
+        taken = [replace(one, shape=values.shape[:2] + (1,)) for one in taken]
+        layer = replace(layer, output=replace(layer.output, shape=taken[0].shape))
+        assert same(functions, layer, taken, [values[..., :1], values[..., 1:]])
+
+
+def floats(scale):
+    """Around every value that rounds to another one, and what is special."""
+    halves = (np.float32(scale) * (np.arange(-400, 400) + np.float64(0.5))).astype(np.float32)
+    special = np.array([0, -0.0, np.nan, -np.nan, np.inf, -np.inf, 1e-45, -1e-40, 1.2e-38, 3e38, -3e38], np.float32)
+    bits = np.random.default_rng(0).integers(0, 1 << 32, 3000, np.uint32).view(np.float32)
+    near = np.float32(scale) * np.random.default_rng(1).uniform(-300, 300, 3000).astype(np.float32)
+    around = [np.nextafter(halves, np.float32(end)) for end in (-np.inf, np.inf)]
+    return np.concatenate([halves, *around, special, near, bits]).reshape(1, 1, -1)
+
+
+@pytest.mark.parametrize("scale", [2.0**-126, 1.3e-38, 1e-5, 0.0078125, 0.1, 1 / 3, 1.0, 7.7, 1e6, 3e38])
+def test_floats_to_bytes(functions, scale):
+    with np.errstate(over="ignore", under="ignore"):
+        data = floats(scale)
+    for zero in (-128, 0, 127):
+        layer, taken = random_operator(np.random.default_rng(0), "quantize")
+        layer = replace(layer, output=replace(layer.output, shape=data.shape, scale=scale, zero_point=zero))
+        taken = [replace(taken[0], shape=data.shape)]
+        assert same(functions, layer, taken, [data])
+        assert np.array_equal(OPERATORS["quantize"].plain(layer, taken, [data]), golden(layer, taken, [data]))
+
+
+@pytest.mark.parametrize("scale", [2.0**-126, 1.3e-38, 1e-5, 0.0078125, 0.1, 1 / 3, 1.0, 7.7, 1e6, 3e38])
+def test_bytes_to_floats(functions, scale):
+    data = np.arange(-128, 128, dtype=np.int8).reshape(1, 1, -1)
+    for zero in (-128, 0, 127):
+        layer, taken = random_operator(np.random.default_rng(0), "dequantize")
+        layer = replace(layer, output=replace(layer.output, shape=data.shape))
+        taken = [replace(taken[0], shape=data.shape, scale=float(np.float32(scale)), zero_point=zero)]
+        assert same(functions, layer, taken, [data])
+        assert OPERATORS["dequantize"].plain(layer, taken, [data]).tobytes() == golden(layer, taken, [data]).tobytes()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 10, 257, 4095])
+@pytest.mark.parametrize("scale", [2.0**-24, 0.003, 0.1447, 3.0, 60.0])
+def test_log_softmax_of_random_and_extreme_rows(functions, scale, channels):
+    rng = np.random.default_rng(channels)
+    data = rng.integers(-128, 128, (3, 2, channels)).astype(np.int8)
+    data[1, 0], data[1, 1], data[2, 0] = -128, 127, np.where(np.arange(channels) == channels // 2, 127, -128)
+    layer = made_kernel("log_softmax", TensorType(shape=data.shape, scale=1 / 16, zero_point=127),
+                        prepare_log_softmax(scale))
+    assert same(functions, layer, [kind(data.shape)], [data])
+
+
+def faults(broken, op, *, count=120):
+    """Whether any of so many random layers shows that the functions are wrong."""
+    rng = np.random.default_rng(7)
+    for index in range(count):
+        layer, taken = random_operator(rng, op, most=12)
+        data = [random_values(rng, one, 3)[index % 3] for one in taken]
+        if op == "quantize":
+            data = [np.resize(floats(layer.output.scale), taken[0].shape)] if index % 2 else data
+        try:
+            if not same(broken, layer, taken, data, source=4 + index % 4):
+                return True
+        except AssertionError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("op, old, new", [
+    ("gather", "low >> shift | high << (32 - shift)", "low >> shift"), ("gather", "*from << n", "*from << (n & 8)"),
+    ("concat", "words[3] = d", "words[3] = d + 1"),
+    ("pad", "* 0x01010101u", "* 0x00010101u"), ("resize", "column[x]", "column[0]"),
+    ("resize", "place == before", "place != before"), ("add", "a + b : a - b", "a - b : a + b"),
+    ("sub", "LEFT_SHIFT 20", "LEFT_SHIFT 19"), ("mul", "-shift), multiplier)", "-shift), multiplier / 2)"),
+    ("prelu", "a < 0 ?", "a < -1 ?"), ("maximum", "a > b ? a : b", "b"),
+    ("minimum", "next_four(&b, step_b)", "next_four(&b, 1)"),
+    ("mean", "- zero_total", "+ zero_total"), ("mean", "heddle_byte(four, 3)", "heddle_byte(four, 2)"),
+    ("avgpool", "sum + count / 2", "sum"), ("avgpool", "(end_y - first_y) *", "kernel_y *"),
+    ("maxpool", "average ? 0 : -128", "0"),
+    ("log_softmax", "LOG_2 1488522236", "LOG_2 1478522236"), ("log_softmax", "ABOVE 117049297", "ABOVE 817049297"),
+    ("log_softmax", "- (1 << 23)", "+ (1 << 23)"), ("log_softmax", "difference > limit", "difference > limit - 1000"),
+    ("quantize", "divisor >> digits", "divisor >> 31"), ("quantize", "exponent < -1", "exponent < 0"),
+    ("quantize", "twice >= divisor", "twice > divisor"), ("quantize", "exponent > 8 ||", "exponent > 7 ||"),
+    ("dequantize", "(product >> shift & 1)", "1"), ("dequantize", "- zero, mantissa", "+ zero, mantissa")])
+def test_a_fault_in_a_function_is_found(tmp_path, op, old, new):
+    assert any(old in path.read_text() for path in (*kernel_files(), SOURCES / "kernel.h"))
+    assert faults(compiled(tmp_path / "broken", {old: new}), op)
 
 
 @pytest.mark.parametrize("old, new", [

@@ -8,19 +8,13 @@
 #define SLOPE (-1010580540)             /* -32/17 */
 #define NEWTON_STEPS 3
 
-/* round(a * b / 2**31), ties upwards */
-static int32_t high(int32_t a, int32_t b)
+int32_t heddle_inverse(uint32_t part)
 {
-    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
-}
-
-/* 1 / total without integer bits; `total` of 32 bits, the highest one set, has one. */
-static int32_t reciprocal(uint32_t total)
-{
-    int32_t half = (int32_t)(total >> 1), estimate = FIRST_ESTIMATE + high(half, SLOPE);
+    int32_t half = (int32_t)((part >> 1) + (1u << 30));      /* (1 + part) / 2 */
+    int32_t estimate = FIRST_ESTIMATE + heddle_high(half, SLOPE);
     for (int n = 0; n < NEWTON_STEPS; n++) {
-        int32_t missing = (1 << 29) - high(half, estimate);
-        estimate += high(estimate, missing) * 4;
+        int32_t missing = (1 << 29) - heddle_high(half, estimate);
+        estimate += heddle_high(estimate, missing) * 4;
     }
     return estimate >= 1 << 30 ? INT32_MAX : estimate * 2;
 }
@@ -45,11 +39,11 @@ void heddle_kernel_softmax(const volatile uint32_t *words, volatile int8_t *memo
         }
         for (; !(total >> 31); total <<= 1)
             shift--;
-        int32_t scale = reciprocal(total);
+        int32_t scale = heddle_inverse(total << 1 >> 1);
         for (uint32_t n = 0; n < channels; n++) {
             uint32_t below = (uint32_t)(most - in[n]), value = 0;
             if (below < entries && shift < 32)
-                value = ((uint32_t)high(scale, (int32_t)powers[below]) + (1u << (shift - 1))) >> shift;
+                value = ((uint32_t)heddle_high(scale, (int32_t)powers[below]) + (1u << (shift - 1))) >> shift;
             out[n] = (int8_t)(value > 255 ? 127 : (int)value - 128);
         }
     }

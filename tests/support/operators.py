@@ -1,0 +1,126 @@
+"""Random operators of the CPU, of every kind, for tests of everything that runs them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from sw.golden.elementwise import prepare_add, prepare_mul, prepare_prelu
+from sw.golden.pooling import prepare_mean
+from sw.graph.layer import POOLS, Layer, TensorType
+from tests.support.layers import KEEPING, made_kernel, random_kernel, random_layer
+
+__all__ = ["random_operator", "random_type", "random_values"]
+
+
+def random_operator(rng: np.random.Generator, op: str, *, most: int = 6) -> tuple[Layer, list[TensorType]]:
+    """Any operator of the CPU, on small tensors of random types and shapes: the layer, and what it reads."""
+    shape = tuple(int(n) for n in rng.integers(1, most + 1, 3))
+    kind = random_type(rng, shape)
+    if op in KEEPING:
+        return random_kernel(rng, op, kind), [kind]
+    return _MAKERS[op](rng, op, kind)
+
+
+def random_type(rng: np.random.Generator, shape: tuple[int, ...], dtype: str = "int8") -> TensorType:
+    if dtype == "float32":
+        return TensorType(shape=shape, scale=1.0, zero_point=0, dtype=dtype)
+    return TensorType(shape=shape, scale=float(np.float32(2 ** rng.uniform(-7, 0))), dtype=dtype,
+                      zero_point=int(rng.integers(-128, 128)))
+
+
+def _clamped(rng: np.random.Generator, kind: TensorType) -> dict[str, int]:
+    return {"act_min": int(rng.choice([-128, kind.zero_point])), "act_max": 127}
+
+
+def _random_binary(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[Layer, list[TensorType]]:
+    """Any axis of one operand may be 1; one of them may have fewer axes in front, or four in all."""
+    whole = kind.shape if rng.integers(2) else (2, *kind.shape)
+    shapes = [tuple(1 if rng.random() < 0.3 else size for size in whole) for _ in range(2)]
+    if len(whole) == 4 and rng.integers(2):
+        shapes[1] = shapes[1][1:]
+    first, second = (random_type(rng, shape) for shape in shapes)
+    shape = np.broadcast_shapes(*shapes)
+    if op in ("maximum", "minimum"):
+        types = [replace(first, shape=one) for one in (*shapes, shape)]
+        return made_kernel(op, types[2]), types[:2]
+    if op in ("add", "sub"):
+        output = replace(random_type(rng, shape), scale=max(first.scale, second.scale) * float(rng.uniform(0.3, 3)))
+        pairs = prepare_add(first.scale, second.scale, output.scale)
+        return made_kernel(op, output, pairs, bias=np.zeros(3, np.int32), **_clamped(rng, output)), [first, second]
+    if op == "mul":
+        output = replace(random_type(rng, shape), scale=first.scale * second.scale * float(2 ** rng.uniform(-2, 8)))
+        return made_kernel(op, output, prepare_mul(first.scale, second.scale, output.scale)), [first, second]
+    output = replace(random_type(rng, shape), scale=first.scale * float(rng.uniform(0.3, 3)))
+    return made_kernel(op, output, prepare_prelu(first.scale, second.scale, output.scale)), [first, second]
+
+
+def _random_pool(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[Layer, list[TensorType]]:
+    kernel = tuple(int(rng.integers(1, size + 1)) for size in kind.shape[:2])
+    padding = tuple(int(rng.integers(0, size)) for size in kernel * 2)
+    layer = random_layer(rng, op, kind, kernel=kernel, stride=tuple(int(n) for n in rng.integers(1, 4, 2)),
+                         padding=padding)
+    return layer, [kind]
+
+
+def _random_mean(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[Layer, list[TensorType]]:
+    output = replace(random_type(rng, (1, kind.shape[0], kind.shape[2])), scale=kind.scale * float(rng.uniform(0.2, 1)))
+    return made_kernel(op, output, [prepare_mean(kind.scale, output.scale, kind.shape[1])]), [kind]
+
+
+def _random_concat(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[Layer, list[TensorType]]:
+    axis, count = int(rng.integers(-3, 0)), int(rng.integers(1, 4))
+    sizes = [int(rng.integers(1, 5)) for _ in range(count)]
+    shapes = [tuple(size if place == 3 + axis else one for place, one in enumerate(kind.shape))
+              for size in (*sizes, sum(sizes))]
+    *taken, output = (replace(kind, shape=shape) for shape in shapes)
+    return made_kernel(op, output, parameters=(axis,)), taken
+
+
+def _random_gather(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[Layer, list[TensorType]]:
+    """Permuted axes, some read backwards, in steps, or again and again; up to six of them."""
+    kind = replace(kind, shape=tuple(int(n) for n in rng.integers(1, 4, int(rng.integers(3, 7)))))
+    offset, shape, strides = 0, [], []
+    for axis in rng.permutation(len(kind.shape)).tolist():
+        size, stride, step = kind.shape[axis], prod(kind.shape[axis + 1:]), int(rng.choice([1, 1, 1, -1, 2, 0]))
+        shape.append(int(rng.integers(1, 4)) if step == 0 else -(-size // abs(step)))
+        strides.append(stride * step)
+        offset += stride * (size - 1) if step == -1 else 0
+    return made_kernel(op, replace(kind, shape=tuple(shape)), parameters=(offset, *strides)), [kind]
+
+
+def _random_pad(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[Layer, list[TensorType]]:
+    counts = rng.integers(0, 3, (3, 3)).tolist()
+    shape = tuple(before + after + size + (size - 1) * between
+                  for size, (before, after, between) in zip(kind.shape, counts, strict=True))
+    parameters = (*(one for axis in counts for one in axis), int(rng.integers(-128, 128)))
+    return made_kernel(op, replace(kind, shape=shape), parameters=parameters), [kind]
+
+
+def _random_resize(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[Layer, list[TensorType]]:
+    shape = (*(int(n) for n in rng.integers(1, 9, 2)), kind.shape[2])
+    flags = ((0, 0), (1, 0), (0, 1))[int(rng.integers(3))]
+    return made_kernel(op, replace(kind, shape=shape), parameters=flags), [kind]
+
+
+def _random_conversion(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[Layer, list[TensorType]]:
+    other = random_type(rng, kind.shape, "float32")
+    taken, given = (other, kind) if op == "quantize" else (kind, other)
+    return made_kernel(op, given, act_min=-128, act_max=127), [taken]
+
+
+_MAKERS: dict[str, Callable[[np.random.Generator, str, TensorType], tuple[Layer, list[TensorType]]]] = {
+    **dict.fromkeys(("add", "sub", "mul", "maximum", "minimum", "prelu"), _random_binary),
+    **dict.fromkeys(POOLS, _random_pool), "mean": _random_mean, "concat": _random_concat, "gather": _random_gather,
+    "pad": _random_pad, "resize": _random_resize, "quantize": _random_conversion, "dequantize": _random_conversion}
+
+
+def random_values(rng: np.random.Generator, kind: TensorType, count: int) -> np.ndarray:
+    """``(count, *shape)`` of a tensor's dtype; the first two are the extremes, floats reach beyond what int8 holds."""
+    if kind.dtype == "float32":
+        shape = (count, *kind.shape)
+        return (rng.normal(0, 1, shape) * 2 ** rng.uniform(-8, 8, shape)).astype(np.float32)
+    values = rng.integers(kind.low, kind.high + 1, (count, *kind.shape)).astype(kind.dtype)
+    values[:1], values[1:2] = kind.low, kind.high
+    return values
