@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions, requires, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -18,15 +19,21 @@ def plain(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def here(line):
+    """Whether a line of a list of requirements is for this Python and machine."""
+    marker = Requirement(line).marker
+    return marker is None or marker.evaluate()
+
+
 def read_lock(name):
-    lines = [line for line in (ROOT / name).read_text().splitlines() if line[0] != "#"]
-    return {plain(name): pinned for name, pinned in (line.split("==") for line in lines)}
+    lines = [line for line in (ROOT / name).read_text().splitlines() if line[0] != "#" and here(line)]
+    return {plain(name): pinned for name, pinned in (line.split(";")[0].split("==") for line in lines)}
 
 
 LOCKED = read_lock("requirements.lock")
 CUDA_LOCKED = read_lock("requirements-cuda.lock")
-ASKED = {plain(re.split("[=<>]", line)[0])
-         for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]}
+ASKED = {plain(Requirement(line).name)
+         for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]] if here(line)}
 
 
 def load_setup():

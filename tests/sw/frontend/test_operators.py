@@ -33,10 +33,12 @@ def pool(name, output, **fields):
 
 def depthwise(weights, *, output=(1, 5, 5, 12), bias=True, act=0, scale=0.01, zero=0, **fields):
     channels = output[-1]
-    tensors = [IMAGE, tensor(weights.shape, data=weights, scale=np.full(channels, scale), zero=np.full(channels, zero)),
+    tensors = [IMAGE, tensor(weights.shape, data=weights, scale=np.full(channels, scale), zero=np.full(channels, zero),
+                             axis=3),
                tensor((channels,), kind="INT32", data=np.arange(channels, dtype=np.int32)),
                tensor(output, scale=0.05, zero=-7)]
-    options = {"Padding": SAME, "StrideW": 1, "StrideH": 1, "FusedActivationFunction": act} | fields
+    options = {"Padding": SAME, "StrideW": 1, "StrideH": 1, "DepthMultiplier": channels // 4,
+               "FusedActivationFunction": act} | fields
     return tensors, [operator("DEPTHWISE_CONV_2D", [0, 1, 2] if bias else [0, 1], 3, "DepthwiseConv2DOptions",
                               **options)]
 
@@ -93,27 +95,30 @@ def test_a_softmax_in_the_middle_and_a_requantization(tmp_path):
 
 
 @pytest.mark.parametrize("tensors, operators, options, text", [
-    ([IMAGE, tensor((1, 3, 3, 4))], [pool("MAX_POOL_2D", 1)], {}, "max pooling keeps its input's scale, zero point"),
-    ([IMAGE, tensor((1, 1, 1, 4)), tensor((1, 5, 5, 4))],
-     [WHOLE, ADD], {}, "average pooling keeps"),
-    ([IMAGE, tensor((1, 5, 5, 4), data=np.zeros(100, np.int8)), tensor((1, 5, 5, 4))],
-     [ADD], {}, "operator 0 ADD: reads tensor 1, which no operator before it makes"),
-    ([IMAGE, IMAGE, tensor((1, 5, 5, 4))], [ADD], {"inputs": (0, 1)},
-     "net.tflite: 2 inputs and 1 outputs; Heddle loads networks with one of each"),
-    ([IMAGE, tensor((1, 3, 3, 4), zero=3)], [pool("MAX_POOL_2D", 1)], {"outputs": (0,)},
-     "net.tflite: its output, tensor 0, is not what the last operator makes"),
+    ([IMAGE, tensor((1, 3, 3, 4))], [pool("MAX_POOL_2D", 1)], {},
+     "operator 0 MAX_POOL_2D: pools scale 0.1, zero point 3 to scale 0.1, zero point 0; a pool keeps them: convert"),
+    ([IMAGE, tensor((1, 1, 1, 4), zero=3), tensor((1, 5, 5, 3))], [WHOLE, ADD], {},
+     r"ADD: operands of shapes \(1, 5, 5, 4\) and \(1, 1, 1, 4\) do not broadcast to the output's \(1, 5, 5, 3\)"),
+    ([IMAGE, tensor((1, 5, 5, 4)), tensor((1, 5, 5, 4))], [ADD], {}, "ADD: reads tensor 1, which no operator before"),
+    ([IMAGE, IMAGE, tensor((1, 5, 5, 4))], [ADD], {"inputs": ()}, "net.tflite: has 0 inputs and 1 outputs; a network"),
+    ([IMAGE, tensor((1, 3, 3, 4), zero=3)], [pool("MAX_POOL_2D", 1)], {"outputs": ()}, "has 1 inputs and 0 outputs; a"),
     ([IMAGE, tensor((1, 3, 3, 4), zero=3)], [pool("MAX_POOL_2D", 1, FusedActivationFunction=TANH)], {},
-     "operator 0 MAX_POOL_2D: fused activation 4 is not supported; use none, RELU or RELU6"),
+     "operator 0 MAX_POOL_2D: fused activation TANH is not supported; use none, RELU, RELU6 or RELU_N1_TO_1, or an"),
     ([IMAGE, tensor((1, 5, 5, 4))], [operator("SOFTMAX", [0], 1, "SoftmaxOptions", Beta=1.0)], {},
      r"layer 0 softmax0 \(softmax\): scale 0.1.*a softmax gives 1/256, -128 and 8 bits"),
     ([IMAGE, tensor((1, 5, 5, 4), scale=1 / 256, zero=-128)],
      [operator("SOFTMAX", [0], 1, "SoftmaxOptions", Beta=1e-9)], {}, "operator 0 SOFTMAX: beta 1e-09 times scale"),
     ([IMAGE, tensor((1, 3, 3, 4), zero=3, kind="UINT8")], [pool("MAX_POOL_2D", 1)], {},
-     "^net.tflite: tensor 1 is UINT8, not INT8; convert the network again with full-integer post-training "),
-    (*depthwise(weights(1, 3, 3, 12), DilationHFactor=2), {}, "DEPTHWISE_CONV_2D: dilation is not supported; use"),
-    (*depthwise(weights(1, 3, 3, 12), scale=0.6), {}, "output scale factor 1.2.*: the requantizer takes factors"),
+     "operator 0 MAX_POOL_2D: gives 36 values of int8, but tensor 1 has 36 of uint8; get or convert the file again"),
+    (*depthwise(weights(1, 3, 3, 12), DilationHFactor=0), {},
+     r"dilation \(0, 1\): height and width are 1 to 65536; get or convert the file again"),
+    (*depthwise(weights(1, 3, 3, 12), scale=3e6), {}, r"output scale factor 6e\+06: at most 2\*\*22 stays within 32"),
+    (*depthwise(weights(1, 3, 3, 12), scale=2e5), {}, r"channel \d+ sums to \d+ at most, and its output scale asks to"),
     (*depthwise(weights(1, 3, 3, 12), zero=1), {}, "tensor 1: weights with a zero point are not supported"),
-    (*depthwise(weights(1, 3, 3, 6), output=(1, 5, 5, 6)), {}, "weights take 6 channels, but the tensor before has 4"),
+    (*depthwise(weights(1, 3, 3, 6), output=(1, 5, 5, 6)), {},
+     r"tensor 1 has a shape of \(1, 3, 3, 6\) for 4 channels and depth_multiplier=1; get or convert the file again"),
+    (*depthwise(weights(1, 3, 3, 12), output=(1, 4, 5, 12)), {},
+     r"tensor 3 has a shape of \(1, 4, 5, 12\), but input and kernel give \(1, 5, 5, 12\); get or convert the file"),
 ])
 def test_what_cannot_be_loaded_is_named(tmp_path, tensors, operators, options, text):
     with pytest.raises(GraphError, match=text):
