@@ -61,6 +61,9 @@ _OTHERS: tuple[tuple[tuple[int, int, int, str, int, int, int, int], dict[str, An
     ((2, 4, 8, "lut", 1, 2, 8, 4), {}), ((1, 8, 8, "lut", 1, 1, 4, 4), {}),
     ((2, 4, 4, "ternary", 2, 2, 8, 4), {}), ((1, 8, 4, "ternary", 2, 1, 4, 4), {}),
     ((2, 4, 4, "lut", 4, 2, 8, 8), {"act_bits": 4}), ((2, 4, 4, "dsp", 8, 1, 8, 16), {"dataflow": "weight"}),
+    # beside samples that differ in nothing else
+    ((2, 4, 4, "dsp", 8, 1, 8, 32), {"table_unit": True}), ((2, 4, 4, "trunc", 8, 4, 4, 16), {"table_unit": True}),
+    ((1, 4, 4, "lut", 2, 4, 4, 4), {"table_unit": True}),
 )
 
 

@@ -106,11 +106,14 @@ def memory_cells(width: int, depth: int) -> tuple[int, int]:
 
 
 def _engine_memories(design: DesignPoint) -> tuple[int, int]:
-    """(block RAMs, LUT RAM cells): a bank for each fetched activation, 32-bit weight banks, the layer log."""
+    """(block RAMs, LUT RAM cells): a bank for each fetched activation, 32-bit weight banks, the layer log; beside
+    them each requantizer's table."""
     port = design.weight_port_bits
+    tables = design.requantizers if design.table_unit else 0
     memories = ((design.fetch_bytes, memory_cells(design.act_bits, design.act_bytes // design.fetch_bytes)),
                 (port // 32, memory_cells(32, design.weight_bytes * 8 // port)), (1, memory_cells(*LAYER_LOG)))
-    return sum(count * cells[0] for count, cells in memories), sum(count * cells[1] for count, cells in memories)
+    blocks, cells = (sum(count * used[kind] for count, used in memories) for kind in (0, 1))
+    return blocks + tables, cells
 
 
 def _local_bits(design: DesignPoint) -> int:
@@ -132,6 +135,7 @@ def features(design: DesignPoint) -> dict[str, dict[str, float]]:
     requantizers = {f"requantizer_{design.requantizer_cycles}_{design.requantizer_dsps}": float(design.requantizers)}
     stream = {"stream": 1.0, "stream_bits": 8.0 * design.stream_port_bytes} if design.stream_port_bytes else {}
     local = {"local_bits": float(_local_bits(design))} if design.has_local_memory else {}
+    table = {"table": 1.0} if design.table_unit else {}
     fetch_log, bank_bits = log2(fetch), log2(design.act_bytes / fetch)
     weight_banks, ways = design.weight_port_bits // 32, design.ways
     gathering = 0 if design.record_per_word else cols       # columns that gather their parameters
@@ -147,7 +151,7 @@ def features(design: DesignPoint) -> dict[str, dict[str, float]]:
         "bank_address_bits": fetch * bank_bits,
         "parameter_bits": float(PARAM_BITS * gathering),
         "weight_banks": float(weight_banks),
-        **requantizers, **stream, **local,
+        **requantizers, **stream, **local, **table,
         "lut_ram_cells": float(_engine_memories(design)[1]),
     }
     ff = {
@@ -157,7 +161,8 @@ def features(design: DesignPoint) -> dict[str, dict[str, float]]:
         "skew_bits": places * (places - 1) / 2 * ways * lanes * bits,
         "row_word_bits": float(act_bits * rows * (fetch - lanes)),
         "parameter_bits": float(gathering * lanes * bits * design.param_words),
-        **requantizers, **stream, **({"local_steps": float(elements * lanes * (act_bits + bits))} if local else {}),
+        **requantizers, **stream, **table,
+        **({"local_steps": float(elements * lanes * (act_bits + bits))} if local else {}),
         "bank_bits": fetch * (18 + 2 * bank_bits),
         "weight_banks": float(weight_banks),
     }

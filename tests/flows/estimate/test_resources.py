@@ -50,7 +50,8 @@ def test_requantizers_of_fewer_multipliers_take_them():
 
 
 @pytest.mark.parametrize("change", [{"rows": 4}, {"cols": 8}, {"lanes": 8}, {"requantizers": 2}, {"acc_bits": 32},
-                                    {"depthwise_taps": 4}, {"stream_bytes": 2}, {"dataflow": "weight"}],
+                                    {"depthwise_taps": 4}, {"stream_bytes": 2}, {"dataflow": "weight"},
+                                    {"table_unit": True}],
                          ids=lambda change: next(iter(change)))
 def test_a_larger_design_takes_more(change):
     small = DesignPoint(multiplier="lut")
@@ -58,6 +59,11 @@ def test_a_larger_design_takes_more(change):
     assert many.lut > few.lut
     assert many.ff > few.ff
     assert many.fmax_mhz <= few.fmax_mhz
+
+
+def test_every_requantizer_has_a_table_in_a_block_ram():
+    small = DesignPoint(requantizers=4)
+    assert engine_bram(replace(small, table_unit=True)) == engine_bram(small) + 4
 
 
 def test_larger_memories_take_more_block_rams():
