@@ -10,7 +10,7 @@ from its initial values and is never reset, and products of exact multiplier kin
 
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from cosim.verilate import verilate
 from hw.emit.verilog import engine_verilog
 from hw.spec.commands import COUNTERS, ERRORS
 from hw.spec.design import DesignPoint
-from hw.spec.image import ENGINE, Call, unpack_calls, unpack_header
+from hw.spec.image import ENGINE, Call, reset_calls, unpack_calls, unpack_header
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, WEIGHT_WINDOW, WINDOW_BYTES
 from hw.spec.stream import MEMORY_LATENCY_CYCLES
@@ -169,7 +169,7 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
 
     def run(call: Call, given: slice, data: np.ndarray, wanted: slice) -> np.ndarray:
         request = struct.pack(
-            "<18I", len(inputs), len(image), header["fingerprint"], call.run["program"], given.start,
+            "<18I", len(data), len(image), header["fingerprint"], call.run["program"], given.start,
             given.stop - given.start, wanted.start, wanted.stop - wanted.start, call.run["layers"], cycle_limit,
             traced_input if trace else 0xFFFFFFFF, traffic, stalls, header["stream_offset"], header["stream_bytes"],
             header["stream_address"], call.run["stream_start"], 0)
@@ -178,8 +178,19 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
                                    arguments=waves), call.run["layers"], wanted.stop - wanted.start, cycle_limit))
         return runs[-1].outputs
 
-    outputs = _follow(image, inputs.reshape(len(inputs), size), run)
-    none, nothing = np.zeros(len(inputs), np.int64), np.zeros((len(inputs), 0, len(COUNTERS)), np.int64)
+    found = []
+    for outputs in _follow(image, inputs.reshape(len(inputs), size), run):
+        found.append(_together(outputs, runs))
+        runs.clear()
+    return EngineRun(**{name: np.concatenate([getattr(part, name) for part in found])
+                        for name in ("outputs", "cycles", "counters")},
+                     simulated_cycles=sum(part.simulated_cycles for part in found),
+                     cpu_s=sum(part.cpu_s for part in found))
+
+
+def _together(outputs: np.ndarray, runs: Sequence[EngineRun]) -> EngineRun:
+    """All runs of the engine in the same inferences."""
+    none, nothing = np.zeros(len(outputs), np.int64), np.zeros((len(outputs), 0, len(COUNTERS)), np.int64)
     return EngineRun(outputs=outputs, cycles=np.sum([none, *(part.cycles for part in runs)], axis=0),
                      counters=np.concatenate([nothing, *(part.counters for part in runs)], axis=1),
                      simulated_cycles=sum(part.simulated_cycles for part in runs),
@@ -192,26 +203,42 @@ def _waves(file: Path, run: int) -> Path:
 
 
 def _follow(image: bytes, inputs: np.ndarray,
-            run: Callable[[Call, slice, np.ndarray, slice], np.ndarray]) -> np.ndarray:
+            run: Callable[[Call, slice, np.ndarray, slice], np.ndarray]) -> Iterator[np.ndarray]:
     """Make the calls of an image, those of the CPU with the golden functions; int8 ``(N, output_bytes)``.
 
     ``run`` makes a run of the engine: it puts int8 ``(N, ...)`` into a part of the activation scratchpad first, and
-    gives another part back. What lives beside the tensors that these calls read and write is put there anew.
+    gives another part back. What lives beside the tensors that these calls read and write is put there anew. All
+    inferences make a call before any makes the next one; with states they follow each other, and come one by one.
     """
     header = unpack_header(image)
-    calls = unpack_calls(image, header["calls_offset"])
-    memory = np.zeros((len(inputs), header["act_bytes"]), np.int8)
+    calls, resets = unpack_calls(image, header), reset_calls(image, header)
+    if not resets:
+        memory = np.zeros((len(inputs), header["act_bytes"]), np.int8)
+        yield _inferences(calls, header, inputs, memory, run, whole=False)
+        return
+    memory = np.zeros((1, header["act_bytes"]), np.int8)
+    for call in resets:
+        run_call(call, memory[0])
+    for index in range(len(inputs)):
+        yield _inferences(calls, header, inputs[index:index + 1], memory, run, whole=True)
+
+
+def _inferences(calls: Sequence[Call], header: Mapping[str, int], inputs: np.ndarray, memory: np.ndarray,
+                run: Callable[[Call, slice, np.ndarray, slice], np.ndarray], *, whole: bool) -> np.ndarray:
+    """One for each input, on its own ``memory``, which changes; ``whole``: something in it matters beside the input."""
     given = slice(header["input_address"], header["input_address"] + header["input_bytes"])
     answer = slice(header["output_address"], header["output_address"] + header["output_bytes"])
     memory[:, given] = inputs
+    everything = slice(0, memory.shape[1])
+    given = everything if whole else given
     for index, call in enumerate(calls):
         if call.runner == ENGINE:
-            wanted = _read_behind(calls[index + 1:], memory.shape[1], answer)
+            wanted = everything if whole else _read_behind(calls[index + 1:], memory.shape[1], answer)
             memory[:, wanted] = run(call, given, memory[:, given], wanted)
         else:
             for one in memory:
                 run_call(call, one)
-        given = slice(0, memory.shape[1])
+        given = everything
     return memory[:, answer]
 
 
@@ -265,7 +292,7 @@ def run_to_any_end(directory: Path, image: bytes, act: bytes, *, cycle_limit: in
         If ``image`` is damaged.
     """
     header, given = unpack_header(image), act.rstrip(b"\0")
-    call, = unpack_calls(image, header["calls_offset"])
+    call, = unpack_calls(image, header)
     request = struct.pack("<18I", 1, len(image), header["fingerprint"], call.run["program"], 0, len(given), 0,
                           len(act), 0, cycle_limit, 0xFFFFFFFF, 0, 0, header["stream_offset"], header["stream_bytes"],
                           header["stream_address"], call.run["stream_start"], 1)
@@ -309,4 +336,4 @@ def run_engine_bench(directory: Path, image: bytes, inputs: np.ndarray, *, seed:
                                       f"{irqs} times and should once", repeats=True)
         return answer["outputs"]
 
-    return _follow(image, inputs.reshape(len(inputs), -1), run)
+    return np.concatenate(list(_follow(image, inputs.reshape(len(inputs), -1), run)))

@@ -76,8 +76,10 @@ class Bench:
         return compile_graph(load_tflite(self.networks / f"{network}.tflite"), design)
 
     def inputs(self, network: str, program: Program, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Of a network with one input and one output."""
         beside = vectors_beside(self.networks / f"{network}.tflite")
-        return choose_inputs(program.graph, beside if beside.is_file() else None, count)
+        (given,), outputs = choose_inputs(program.graph, beside if beside.is_file() else None, count)
+        return given, None if outputs is None else outputs[0]
 
     def rung(self, design: DesignPoint) -> EngineRung:
         return engine_rung(self.store, design)

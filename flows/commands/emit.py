@@ -58,9 +58,10 @@ def image_listing(program: Program) -> dict[str, Any]:
         "network": program.graph.name, "design": program.design.label, "fingerprint": program.design.fingerprint,
         "image_bytes": len(program.image), "predicted_cycles": program.cycles,
         "streamed_bytes": program.streamed_bytes, "stream_address": program.stream_address,
-        "input": asdict(program.input), "output": asdict(program.output),
+        "inputs": [asdict(place) for place in program.inputs],
+        "outputs": [asdict(place) for place in program.outputs],
         "layers": [{"name": layer.name, "op": layer.op, "macs": layer.macs, "cycles": layer.cycles,
                     "output": asdict(layer.output), "command": dict(layer.command)}
                    for layer in program.layers],
         "kernels": [{"name": kernel.name, "op": kernel.op, "output": asdict(kernel.output),
-                     "words": list(kernel.call.words)} for kernel in program.kernels]}
+                     "calls": [asdict(call) for call in kernel.calls]} for kernel in program.kernels]}

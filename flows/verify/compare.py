@@ -17,8 +17,8 @@ class Mismatch:
     what: str                             # "value", "accumulator", "value under bus traffic", "cycles" or of a counter
     channel: int | None = None
     position: tuple[int, int] | None = None   # y, x
-    expected: int
-    got: int
+    expected: int | float
+    got: int | float
 
     def __str__(self) -> str:
         place = "" if self.position is None else f", channel {self.channel}, position {self.position}"
@@ -77,10 +77,15 @@ class VerifyReport:
 
 
 def differences(layer: str, wanted: np.ndarray, got: np.ndarray, what: str) -> tuple[int, Mismatch | None]:
-    """How many elements differ, and the first that does: ``(N, height, width, channels)``."""
+    """How many elements differ, and the first that does: ``(N, height, width, channels)``.
+
+    Axes beyond three count as rows.
+    """
+    rows = (len(wanted), -1, *wanted.shape[-2:]) if wanted.ndim > 4 else wanted.shape
+    wanted, got = wanted.reshape(rows), got.reshape(rows)
     places = np.argwhere(wanted != got)
     if not len(places):
         return 0, None
     index, y, x, channel = places[0].tolist()
     return len(places), Mismatch(input=index, layer=layer, what=what, channel=channel, position=(y, x),
-                                 expected=int(wanted[index, y, x, channel]), got=int(got[index, y, x, channel]))
+                                 expected=wanted[index, y, x, channel].item(), got=got[index, y, x, channel].item())

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -55,14 +56,15 @@ class ImageRung(ABC):
         if first and first.layer in names:
             image = case.program.prefix(names.index(first.layer) + 1).image
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.waves(image, case.inputs[index:index + 1], file)
+        self.waves(image, case.program.pack_inputs(case.inputs)[index:index + 1], file)
 
 
 class _Check:
     """One case on one rung."""
 
     def __init__(self, case: Case, rung: "ImageRung") -> None:
-        self.program, self.inputs, self.rung, self.thorough = case.program, case.inputs, rung, case.thorough
+        self.program, self.rung, self.thorough = case.program, rung, case.thorough
+        self.inputs = case.program.pack_inputs(case.inputs)
         self.tensors, self.answers = case.tensors, case.answers
         self.mismatches = 0
         self.first: Mismatch | None = None
@@ -88,25 +90,29 @@ class _Check:
 
     def _outputs(self, got: np.ndarray, what: str) -> None:
         """Compare what the network answers; where it differs, look for the layer that went wrong first."""
-        answered = got.reshape(len(got), *self.program.graph.output.shape)
-        count, found = differences(self.program.plans[-1].name, self.answers[:len(got)], answered, what)
-        self.mismatches += count
-        if found and not self.first:
-            self.first = self._earliest(found)
+        graph = self.program.graph
+        for number, wanted, values in zip(graph.answers, self.answers, self.program.unpack_outputs(got), strict=True):
+            made = graph.layer_of(number)
+            name = graph.layers[made].name if made is not None else f"tensor {number}"
+            count, found = differences(name, wanted[:len(got)], values, what)
+            self.mismatches += count
+            if found and not self.first:
+                self.first = self._earliest(found)
 
     def _inner_plans(self) -> list[int]:
-        """After how many plans a tensor of the graph is complete; without the tensor that is the answer."""
-        return [count for count, plan in enumerate(self.program.plans, 1) if plan.tensor is not None][:-1]
+        """After how many plans a tensor of the graph is complete; without the answer that the last one makes."""
+        return [count for count, plan in enumerate(self.program.plans[:-1], 1) if plan.tensor is not None]
 
     def _earliest(self, found: Mismatch) -> Mismatch:
         """The same input again, stopped after each layer, the engine's or the CPU's."""
-        one = slice(found.input, found.input + 1)
+        # with states every inference before it counts as well
+        one = slice(0 if self.program.graph.states else found.input, found.input + 1)
         traffic = TRAFFIC_SEED if "traffic" in found.what else 0
         for plans in self._inner_plans():
             got = self._run(self.program.prefix(plans).image, self.inputs[one], traffic).outputs
             _, earlier = self._compare(plans, one, got, found.what)
             if earlier:
-                return Mismatch(**{**vars(earlier), "input": found.input})
+                return Mismatch(**{**vars(earlier), "input": one.start + earlier.input})
         return found
 
     def _inner_tensors(self) -> None:
@@ -122,7 +128,7 @@ class _Check:
         """The tensor after ``plans`` plans, of a part of the inputs."""
         plan = self.program.plans[plans - 1]
         wanted = self.tensors[plan.tensor or 0][part]
-        return differences(plan.name, wanted, got.reshape(wanted.shape), what)
+        return differences(plan.name, wanted, np.ascontiguousarray(got).view(wanted.dtype).reshape(wanted.shape), what)
 
     def _few(self) -> int:
         ends = np.cumsum([plan.cycles for plan in self.program.layers])
@@ -174,7 +180,9 @@ def _layer_reports(program: Program, observed: Observed, index: int) -> Iterator
 
 
 def kernel_reports(program: Program, cycles: np.ndarray | None = None) -> tuple[KernelReport, ...]:
-    """What the CPU runs, with the first input's ``cycles`` (N, K) where the level has them."""
-    seen = [None] * len(program.kernels) if cycles is None else cycles[0].tolist()
-    return tuple(KernelReport(name=plan.name, op=plan.op, cycles=taken)
-                 for plan, taken in zip(program.kernels, seen, strict=True))
+    """What the CPU runs, with the first input's ``cycles`` (N, calls) where the level has them."""
+    if cycles is None:
+        return tuple(KernelReport(name=plan.name, op=plan.op, cycles=None) for plan in program.kernels)
+    ends = list(accumulate(len(plan.calls) for plan in program.kernels))
+    return tuple(KernelReport(name=plan.name, op=plan.op, cycles=int(cycles[0, end - len(plan.calls):end].sum()))
+                 for plan, end in zip(program.kernels, ends, strict=True))

@@ -1,15 +1,18 @@
-"""Inputs for a network, and what it must answer: from an .npz file, or seeded random."""
+"""Inputs for a network, and what it must answer, in its own types: from an .npz file, or seeded random."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from hw.spec.errors import SpecError
 from sw.graph.graph import Graph, TensorType
+from sw.graph.layer import canonical
 
-__all__ = ["choose_inputs", "read_vectors", "vectors_beside"]
+__all__ = ["choose_inputs", "input_types", "read_vectors", "vectors_beside"]
 
 SEED = 0                        # of random inputs
+Arrays = list[np.ndarray]
 
 
 def vectors_beside(model: Path) -> Path:
@@ -17,8 +20,8 @@ def vectors_beside(model: Path) -> Path:
     return model.with_name(f"{model.stem}_vectors.npz")
 
 
-def choose_inputs(graph: Graph, vectors: Path | None, count: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """At most ``count`` inputs of ``vectors`` and the outputs there, if any; without a file ``count`` random inputs.
+def choose_inputs(graph: Graph, vectors: Path | None, count: int) -> tuple[Arrays, Arrays | None]:
+    """At most ``count`` inferences' inputs of ``vectors`` and the outputs there, if any; without a file random inputs.
 
     Raises
     ------
@@ -27,39 +30,74 @@ def choose_inputs(graph: Graph, vectors: Path | None, count: int) -> tuple[np.nd
     """
     if vectors:
         inputs, outputs = read_vectors(vectors, graph)
-        return inputs[:count], None if outputs is None else outputs[:count]
-    shape = (count, *graph.input.shape)
-    return np.random.default_rng(SEED).integers(graph.input.low, graph.input.high + 1, shape).astype(np.int8), None
+        return [each[:count] for each in inputs], None if outputs is None else [each[:count] for each in outputs]
+    rng = np.random.default_rng(SEED)
+    return [_random(rng, kind, count, _read_as(graph, number)) for number, kind in enumerate(graph.inputs)], None
 
 
-def read_vectors(path: Path, graph: Graph) -> tuple[np.ndarray, np.ndarray | None]:
-    """``inputs`` and, if there, ``outputs`` of an .npz file, shaped for ``graph``.
+def _read_as(graph: Graph, number: int) -> TensorType:
+    """The type that the network makes of an input first."""
+    return next((layer.output for index, layer in enumerate(graph.layers)
+                 if layer.op == "quantize" and graph.inputs_of(index) == (number,)), graph.inputs[number])
 
-    Each is int8 ``(N, height, width, channels)``; ones at either end of a shape may be missing, and values may lie
-    flat, ``(N, height * width * channels)``.
+
+def _random(rng: np.random.Generator, kind: TensorType, count: int, read: TensorType) -> np.ndarray:
+    """All values alike; of real numbers those that have an int8."""
+    values = rng.integers(read.low, read.high + 1, (count, *kind.shape))
+    if kind.dtype == "float32":
+        noise = rng.uniform(-0.5, 0.5, values.shape)
+        return ((values + noise - read.zero_point) * read.scale).astype(np.float32)
+    return values.astype(kind.dtype)
+
+
+def input_types(graph: Graph) -> Mapping[str, TensorType]:
+    """What an .npz file calls the inputs: ``inputs``, or ``input_0``, ``input_1`` and so on of several."""
+    return _named("input", graph.inputs)
+
+
+def _named(word: str, kinds: Sequence[TensorType]) -> Mapping[str, TensorType]:
+    return {f"{word}s": kinds[0]} if len(kinds) == 1 else {f"{word}_{index}": kind for index, kind in enumerate(kinds)}
+
+
+def read_vectors(path: Path, graph: Graph) -> tuple[Arrays, Arrays | None]:
+    """``inputs`` and, if there, ``outputs`` of an .npz file, shaped for ``graph``, in the network's own types.
+
+    A network of several has ``input_0``, ``input_1`` and so on, likewise ``output_0``. Each is ``(N, *shape)``; ones
+    may be missing at either end of the shape, and values may lie flat, ``(N, size)``.
 
     Raises
     ------
     SpecError
         If the file cannot be read or does not fit the graph.
     """
+    types = graph.types()
+    wanted, answers = input_types(graph), _named("output", [types[number] for number in graph.answers])
+    example = f"give an .npz file with {_listed(wanted)}"
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in ("inputs", "outputs") if name in stored.files}
+            arrays = {name: stored[name] for name in (*wanted, *answers) if name in stored.files}
     except Exception as error:  # numpy raises many kinds for a broken file
         # nor what numpy says of pickles: to load them unsafely
         why = getattr(error, "strerror", None) or "damaged, or no .npz archive of plain arrays"
-        raise SpecError(f"{path}: no vectors ({why}); give an .npz file with an int8 array 'inputs'") from error
-    if "inputs" not in arrays:
-        raise SpecError(f"{path}: has no array 'inputs'; give an .npz file with an int8 array 'inputs'")
-    inputs, outputs = arrays["inputs"], arrays.get("outputs")
-    for name, array, kind in (("inputs", inputs, graph.input), ("outputs", outputs, graph.output)):
-        if array is not None and (array.dtype != np.int8 or not array.ndim or not len(array)
-                                  or len(array) != len(inputs) or not _same_order(array.shape[1:], kind)):
-            raise SpecError(f"{path}: {name!r} is {array.dtype}{array.shape}; {graph.name} has int8 (N, "
+        raise SpecError(f"{path}: no vectors ({why}); {example}") from error
+    if missing := [name for name in wanted if name not in arrays]:
+        raise SpecError(f"{path}: has no array {missing[0]!r}; {example}")
+    count = len(arrays[next(iter(wanted))]) if arrays[next(iter(wanted))].ndim else 0
+    for name, kind in {**wanted, **answers}.items():
+        array = arrays.get(name)
+        if array is not None and (array.dtype != kind.dtype or not array.ndim or not len(array) or len(array) != count
+                                  or not _same_order(array.shape[1:], kind)):
+            raise SpecError(f"{path}: {name!r} is {array.dtype}{array.shape}; {graph.name} has {kind.dtype} (N, "
                             f"{', '.join(map(str, kind.shape))}) there, or flat (N, {kind.size})")
-    return inputs.reshape(-1, *graph.input.shape), None if outputs is None else outputs.reshape(
-        -1, *graph.output.shape)
+    shaped = {name: arrays[name].reshape(-1, *kind.shape) for name, kind in {**wanted, **answers}.items()
+              if name in arrays}
+    whole = all(name in shaped for name in answers)
+    return [shaped[name] for name in wanted], [shaped[name] for name in answers] if whole else None
+
+
+def _listed(kinds: Mapping[str, TensorType]) -> str:
+    return " and ".join(f"{'an' if kind.dtype == 'int8' else 'a'} {kind.dtype} array {name!r}"
+                        for name, kind in kinds.items())
 
 
 def _same_order(shape: tuple[int, ...], kind: TensorType) -> bool:
@@ -69,5 +107,6 @@ def _same_order(shape: tuple[int, ...], kind: TensorType) -> bool:
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Without those at either end."""
-    others = [place for place, size in enumerate(shape) if size != 1]
-    return shape[others[0]:others[-1] + 1] if others else ()
+    kept = canonical(shape)
+    others = [place for place, size in enumerate(kept) if size != 1]
+    return kept[others[0]:others[-1] + 1] if others else ()

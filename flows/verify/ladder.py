@@ -1,6 +1,6 @@
 """The verification ladder: one program and its inputs on one of its rungs, compared with the golden model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,16 +52,17 @@ def check_level(level: str) -> None:
         raise HeddleError(f"level {level!r}: not available yet; choose {', '.join(RUNGS)}")
 
 
-def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray, board: Board, store: Store,
-           outputs: np.ndarray | None = None, trace: Path | None = None, program: Program | None = None,
-           rung: Rung | None = None, thorough: bool = True, model: str = "", design_name: str = "") -> VerifyReport:
+def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray | Sequence[np.ndarray], board: Board,
+           store: Store, outputs: np.ndarray | Sequence[np.ndarray] | None = None, trace: Path | None = None,
+           program: Program | None = None, rung: Rung | None = None, thorough: bool = True, model: str = "",
+           design_name: str = "") -> VerifyReport:
     """Run ``graph`` on the hardware of ``design`` and compare with the golden model.
 
     Parameters
     ----------
     level : a name of ``RUNGS``.
-    inputs : int8 ``(N, height, width, channels)``.
-    outputs : int8 ``(N, ...)``, what the network must answer, softmax included; without it the golden model says.
+    inputs : ``(N, ...)``, of several inputs one each, in the network's own types; with states they follow each other.
+    outputs : ``(N, ...)`` of each output, what the network must answer; without it the golden model says.
     trace : file for the waves of the input with the first mismatch, up to the layer that has it (else of input 0).
     program : instead of what the compiler makes of ``graph``.
     rung : what runs the images, instead of the simulator from the store.
@@ -74,22 +75,29 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray,
         If the level is unknown or not there yet, the network does not fit, or a tool or the simulation fails.
     """
     check_level(level)
-    if not len(inputs):
+    given = _arrays(inputs)
+    if not given or not len(given[0]):
         raise SpecError("inputs: none; give at least one")
     if trace and level == "array":
         raise HeddleError("level 'array': writes no waves; trace the level engine")
     program = program or compile_graph(graph, design)
     if level == "soc" and rung is None:
         check_buildable(program, board)
-    tensors = run(graph, inputs, design)
-    case = Case(program=program, inputs=inputs, tensors=tensors, thorough=thorough,
-                answers=tensors[-1] if outputs is None else outputs.reshape(tensors[-1].shape))
+    tensors = run(program.graph, given, design)
+    right = [tensors[number] for number in program.graph.answers]
+    answers = right if outputs is None else [values.reshape(wanted.shape) for values, wanted in zip(
+        _arrays(outputs), right, strict=True)]
+    case = Case(program=program, inputs=given, tensors=tensors, thorough=thorough, answers=answers)
     rung = rung or RUNGS[level](store, design, board)
     found = rung.check(case)
     if trace:
         rung.trace(case, found.first, trace)
     return VerifyReport(
         model=model or graph.name, design=design_name or design.label, board=board.name, level=rung.level,
-        inputs=len(inputs), mismatches=found.mismatches, first_mismatch=found.first, cycles=found.cycles,
+        inputs=len(given[0]), mismatches=found.mismatches, first_mismatch=found.first, cycles=found.cycles,
         engine_cycles=found.engine_cycles, predicted_cycles=program.cycles, layers=found.layers,
         kernels=found.kernels)
+
+
+def _arrays(values: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:
+    return [values] if isinstance(values, np.ndarray) else list(values)

@@ -20,9 +20,9 @@ class Case:
     """One program, N inputs to it, and what is right."""
 
     program: Program
-    inputs: np.ndarray                    # int8 (N, height, width, channels)
-    tensors: Sequence[np.ndarray]         # int8 (N, ...) each: the graph's, by the golden model
-    answers: np.ndarray                   # int8 (N, height, width, channels): what the network must answer
+    inputs: Sequence[np.ndarray]          # (N, ...) of each input, in its own type
+    tensors: Sequence[np.ndarray]         # (N, ...) each: the program's graph's, by the golden model
+    answers: Sequence[np.ndarray]         # (N, ...) of each output: what the network must answer
     thorough: bool = True                 # also what is inside the network, and under traffic, where a rung can
 
 

@@ -5,11 +5,13 @@ The image up to ``stream_offset``, header included, is written to the start of t
 ``stream_bytes`` behind it go to the memory that weights stream from: at an address of the loader's own choice in a
 memory outside, at ``stream_address`` in the activation scratchpad of a design with ``memory="spram"``.
 
-The calls are the end of the image, from ``calls_offset`` on, wherever that lies. An inference makes one after the
-other: a run of the engine, or a function of the CPU. Each is a word with the number of who runs, a word with the
-number of words that follow, and these. For the engine (``ENGINE``) they are ``ENGINE_WORDS``; for a function of the
-CPU what ``sw.golden.kernels`` says. Addresses of tensors are those in the activation scratchpad, of which the program
-uses the first ``act_bytes``.
+The calls are the end of the image, from ``calls_offset`` on, wherever that lies. The first ``reset_bytes`` of them are
+made once, when the model is loaded and whenever its states are reset: they write what states begin with. An inference
+makes the others, one after the other: a run of the engine, or a function of the CPU. Each is a word with the number of
+who runs, a word with the number of words that follow, and these. For the engine (``ENGINE``) they are ``ENGINE_WORDS``;
+for a function of the CPU what ``sw.golden.kernels`` says. Addresses of tensors are those in the activation scratchpad,
+of which the program uses the first ``act_bytes``. Several inputs lie in a row, each at a multiple of four bytes from
+the first one, and so do several outputs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,16 +20,17 @@ from zlib import crc32
 
 from hw.spec.errors import SpecError
 
-__all__ = ["ENGINE", "ENGINE_WORDS", "HEADER_BYTES", "HEADER_FIELDS", "IMAGE_MAGIC", "IMAGE_VERSION", "Call",
-           "pack_calls", "pack_header", "unpack_calls", "unpack_header"]
+__all__ = ["ENGINE", "ENGINE_WORDS", "HEADER_BYTES", "HEADER_FIELDS", "IMAGE_MAGIC", "IMAGE_VERSION", "MOST_LAYERS",
+           "Call", "pack_calls", "pack_header", "reset_calls", "unpack_calls", "unpack_header"]
 
 IMAGE_MAGIC = int.from_bytes(b"HEDL", "little")
-IMAGE_VERSION = 3
+IMAGE_VERSION = 4
 HEADER_BYTES = 64
+MOST_LAYERS = 256      # LAYER commands of all runs and calls of the CPU together, in one inference
 #: 32-bit little-endian words, in order; the rest of the header is zero. ``layers`` are those of all runs together.
 HEADER_FIELDS = ("magic", "version", "fingerprint", "calls_offset", "input_address", "input_bytes", "output_address",
                  "output_bytes", "layers", "image_bytes", "crc32", "stream_offset", "stream_bytes", "stream_address",
-                 "act_bytes")
+                 "act_bytes", "reset_bytes")
 ENGINE = 0
 #: First weight word of the run's commands, its LAYER commands, and where its part of the stream begins, bytes.
 ENGINE_WORDS = ("program", "layers", "stream_start")
@@ -49,15 +52,26 @@ class Call:
 def pack_calls(calls: Iterable[Call]) -> bytes:
     """The end of an image.
 
-    >>> unpack_calls(pack_calls([Call(runner=ENGINE, words=(32, 5, 0))]), 0)
+    >>> image = pack_calls([Call(runner=ENGINE, words=(32, 5, 0))])
+    >>> unpack_calls(image, {"calls_offset": 0, "reset_bytes": 0})
     [Call(runner=0, words=(32, 5, 0))]
     """
     return b"".join(word.to_bytes(4, "little") for call in calls
                     for word in (call.runner, len(call.words), *call.words))
 
 
-def unpack_calls(image: bytes, offset: int) -> list[Call]:
-    """The calls from ``offset``, the header's ``calls_offset``, to the end; raises SpecError where they are none."""
+def unpack_calls(image: bytes, header: Mapping[str, int]) -> list[Call]:
+    """The calls of an inference; raises SpecError where they are none."""
+    return _calls(image, header["calls_offset"] + header["reset_bytes"])
+
+
+def reset_calls(image: bytes, header: Mapping[str, int]) -> list[Call]:
+    """The calls that bring all states to their beginning; raises SpecError where they are none."""
+    offset = header["calls_offset"]
+    return _calls(image[:offset + header["reset_bytes"]], offset)
+
+
+def _calls(image: bytes, offset: int) -> list[Call]:
     if offset % 4 or len(image) % 4 or not 0 <= offset <= len(image):
         raise SpecError(f"model image: its calls begin at byte {offset} of {len(image)}; compile the model again")
     words = [int.from_bytes(image[at:at + 4], "little") for at in range(offset, len(image), 4)]
@@ -80,8 +94,8 @@ def pack_header(values: Mapping[str, int], body: bytes) -> bytes:
     Without ``stream_bytes`` in ``values`` nothing streams; else the last so many bytes of the body are not resident.
     """
     streamed = values.get("stream_bytes", 0)
-    filled = {"stream_bytes": 0, "stream_address": 0, **values, "stream_offset": HEADER_BYTES + len(body) - streamed,
-              "magic": IMAGE_MAGIC, "version": IMAGE_VERSION,
+    filled = {"stream_bytes": 0, "stream_address": 0, "reset_bytes": 0, **values,
+              "stream_offset": HEADER_BYTES + len(body) - streamed, "magic": IMAGE_MAGIC, "version": IMAGE_VERSION,
               "image_bytes": HEADER_BYTES + len(body), "crc32": crc32(body)}
     words = (filled[name].to_bytes(4, "little") for name in HEADER_FIELDS)
     return b"".join(words).ljust(HEADER_BYTES, b"\0")

@@ -12,13 +12,13 @@ input and output.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from math import inf
+from math import inf, prod
 
-from hw.spec.commands import LAYER_LOG_ENTRIES
+from hw.spec.image import MOST_LAYERS
 from sw.compiler.errors import CompileError
 from sw.compiler.plan import Placement, areas, live_bytes, place, plan_memory
 from sw.compiler.proof import window_rows
-from sw.compiler.schedule import RowRange, Stage, schedule
+from sw.compiler.schedule import RowRange, Schedule, Stage, schedule
 from sw.graph.graph import Graph
 
 __all__ = ["Chain", "MemoryPlan", "band_stages", "executed_macs", "fit_memory"]
@@ -33,6 +33,7 @@ class MemoryPlan:
 
     stages: tuple[Stage, ...]
     placements: Mapping[int, Placement]
+    outputs: tuple[int, ...]       # numbers of the tensors that are the answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class Chain:
 
 
 def fit_memory(graph: Graph, *, capacity: int, alignment: int = 4, keep_input: bool = False,
-               commands: int = LAYER_LOG_ENTRIES) -> MemoryPlan:
+               commands: int = MOST_LAYERS, share_alignment: int = 1) -> MemoryPlan:
     """Schedule ``graph`` and place its tensors; in bands where, and only where, they do not fit otherwise.
 
     Of the ways to cut the network into chains, that with the fewest multiply-accumulates done twice is taken, then
@@ -62,31 +63,33 @@ def fit_memory(graph: Graph, *, capacity: int, alignment: int = 4, keep_input: b
     CompileError
         If it does not fit in bands either, or takes more than ``commands`` commands.
     """
-    stages = schedule(graph, keep_input=keep_input)
+    plan = schedule(graph, keep_input=keep_input, alignment=share_alignment)
+    stages = plan.stages
     if len(stages) > commands:
         raise CompileError(f"{graph.name}: {len(stages)} layers; a program holds {commands}; "
                            f"use a network of fewer layers")
     try:
-        return MemoryPlan(stages=stages, placements=plan_memory(stages, graph, capacity=capacity, alignment=alignment,
-                                                                keep_input=keep_input))
+        return MemoryPlan(stages=stages, outputs=plan.outputs, placements=plan_memory(
+            plan, graph, capacity=capacity, alignment=alignment, keep_input=keep_input))
     except CompileError as error:
         whole = error
     tried: list[list[Chain]] = []
-    if graph.input.size > capacity or graph.types()[stages[-1].output].size > capacity:
-        raise CompileError(f"{graph.name}: input and output take {graph.input.size} and "
-                           f"{graph.types()[stages[-1].output].size} bytes, and they lie whole in the scratchpad; "
-                           f"act_bytes={capacity}; raise act_bytes or narrow the network")
+    ends = [sum(graph.types()[number].bytes for number in numbers) for numbers in (range(len(graph.inputs)),
+                                                                                   graph.answers)]
+    if max(ends) > capacity:
+        raise CompileError(f"{graph.name}: input and output take {ends[0]} and {ends[1]} bytes, and they lie whole in "
+                           f"the scratchpad; act_bytes={capacity}; raise act_bytes or narrow the network")
     for slack in SLACKS:
         target = capacity - (capacity // slack if slack else 0)
-        tiler = _Tiler(graph, stages, keep_input, capacity, target)
+        tiler = _Tiler(graph, plan, keep_input, capacity, target)
         for cheapest, turns in product((0, 1), range(1 << TURNS)):
             chains = tiler.chains(cheapest=cheapest, turns=turns)
             if chains is None or chains in tried or len(stages) + sum(chain.added for chain in chains) > commands:
                 continue
             tried.append(chains)
-            banded = band_stages(stages, graph, chains)
+            banded = replace(plan, stages=band_stages(stages, graph, chains))
             if place(areas(banded, graph, keep_input=keep_input), capacity=capacity, alignment=alignment) is not None:
-                return MemoryPlan(stages=banded, placements=plan_memory(
+                return MemoryPlan(stages=banded.stages, outputs=plan.outputs, placements=plan_memory(
                     banded, graph, capacity=capacity, alignment=alignment, keep_input=keep_input))
     raise CompileError(f"{whole}; it does not fit band by band in {commands} commands either") from whole
 
@@ -104,7 +107,7 @@ def _macs(layer: int, rows: int | None, graph: Graph) -> int:
 
 def band_stages(stages: Sequence[Stage], graph: Graph, chains: Sequence[Chain]) -> tuple[Stage, ...]:
     """``stages`` with those of ``chains`` (in order, apart from each other) run band by band."""
-    number = 1 + max(len(graph.layers), *(stage.output for stage in stages))
+    number = 1 + max(graph.first + len(graph.layers) - 1, *(stage.output for stage in stages))
     found: list[Stage] = []
     at = 0
     for chain in chains:
@@ -121,7 +124,7 @@ def _heights(part: Sequence[Stage], graph: Graph) -> list[tuple[int, int]]:
     """Rows and bytes per row of the tensor before the first stage and after each one; ``part`` is a chain."""
     types = graph.types()
     shapes = [types[part[0].source].shape, *(types[stage.output].shape for stage in part)]
-    return [(height, width * channels) for height, width, channels in shapes]
+    return [(shape[0], prod(shape[1:])) for shape in shapes]
 
 
 def _windows(part: Sequence[Stage], graph: Graph, start: int, stop: int) -> list[tuple[int, int, int, int]]:
@@ -151,14 +154,16 @@ def _band(part: Sequence[Stage], graph: Graph, start: int, stop: int, number: in
 class _Tiler:
     """Chooses the chains: every stage that takes more than ``capacity`` is in one, and they take ``target``."""
 
-    def __init__(self, graph: Graph, stages: Sequence[Stage], keep_input: bool, capacity: int, target: int):
-        self.graph, self.stages, self.capacity, self.target = graph, stages, capacity, target
-        self.areas = areas(stages, graph, keep_input=keep_input)
+    def __init__(self, graph: Graph, plan: Schedule, keep_input: bool, capacity: int, target: int):
+        self.graph, self.capacity, self.target = graph, capacity, target
+        self.stages = stages = plan.stages
+        self.pinned = plan.shared.pinned
+        self.areas = areas(plan, graph, keep_input=keep_input)
         self.live = live_bytes(self.areas, len(stages))
         self.known: dict[tuple[int, int, bool], tuple[Chain | None, int]] = {}
         self.readers: dict[int, int] = {}
         for stage in stages:
-            for tensor in {stage.source, stage.source if stage.residual is None else stage.residual}:
+            for tensor in {stage.source, *stage.others, stage.source if stage.residual is None else stage.residual}:
                 self.readers[tensor] = self.readers.get(tensor, 0) + 1
 
     def chains(self, *, cheapest: int, turns: int) -> list[Chain] | None:
@@ -199,11 +204,16 @@ class _Tiler:
             if last > first and (stage.source != before.output or before.residual is not None
                                  or self.readers[before.output] != 1):
                 return
-            if stage.cpu or stage.layer is None or self.graph.layers[stage.layer].op == "dense":
+            if stage.cpu or stage.layer is None or self.graph.layers[stage.layer].op == "dense" or not self.free(stage):
                 return
             too_large |= self.live[last] > self.capacity
             if too_large and stage.residual != self.stages[first].source:
                 yield last
+
+    def free(self, stage: Stage) -> bool:
+        """Whether rows of what a stage reads and writes are rows of tensors that have a place of their own."""
+        return (not self.pinned & {stage.source, stage.output} and stage.layer is not None
+                and not self.graph.layers[stage.layer].views)
 
     def cut(self, first: int, last: int, upward: bool) -> Chain | None:
         """The fewest bands that fit the target; None where even one row is too much."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import TypeVar
 
-from hw.spec.design import DesignPoint
-from hw.spec.image import ENGINE_WORDS, Call, pack_calls, unpack_header
+import numpy as np
+
+from hw.spec.commands import LAYER_LOG_ENTRIES
+from hw.spec.design import SPRAM_ROW_BYTES, DesignPoint
+from hw.spec.image import ENGINE_WORDS, MOST_LAYERS, Call, pack_calls, unpack_header
 from hw.spec.timing import table_words
 from sw.compiler.bands import MemoryPlan, fit_memory
 from sw.compiler.cycles import LayerCycles, layer_cycles, layer_words, program_cycles
@@ -15,11 +17,11 @@ from sw.compiler.image import Commands, Outline, cut_image, pack_image, place_we
 from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
 from sw.compiler.schedule import Stage
-from sw.compiler.stages import KernelPlan, Work, stage_work
+from sw.compiler.stages import KernelPlan, Work, stage_work, state_resets
 from sw.compiler.variants import Variant
 from sw.graph.graph import Graph
 
-Planned = TypeVar("Planned")
+Planned = TypeVar("Planned")      # a plan, or the work that becomes one
 
 __all__ = ["CompileError", "KernelPlan", "LayerPlan", "Placement", "Program", "compile_graph"]
 
@@ -50,14 +52,21 @@ class Program:
     graph: Graph
     design: DesignPoint
     image: bytes                        # header and what lies in the weight scratchpad, then the stream
-    input: Placement
+    inputs: tuple[Placement, ...]       # in a row, as the outputs are
+    outputs: tuple[Placement, ...]
     plans: tuple[LayerPlan | KernelPlan, ...]   # who runs what, in order: neighbouring layers are a run of the engine
     streamed_bytes: int                 # weights that come from outside the weight scratchpad in every inference
     stream_address: int                 # where these lie in the activation scratchpad (memory="spram")
 
     @property
+    def input(self) -> Placement:
+        """The place of all inputs."""
+        return _together(self.inputs)
+
+    @property
     def output(self) -> Placement:
-        return self.plans[-1].output
+        """The place of all outputs."""
+        return _together(self.outputs)
 
     @property
     def layers(self) -> tuple[LayerPlan, ...]:
@@ -72,7 +81,8 @@ class Program:
     @property
     def cycles(self) -> int:
         """Engine cycles of one inference, as its counter will show; of all its runs."""
-        return sum(program_cycles(self.design, (layer.cycle_terms for layer in run)) for run in _runs(self.plans))
+        return sum(program_cycles(self.design, (layer.cycle_terms for layer in run if isinstance(layer, LayerPlan)))
+                   for run in _runs(self.plans))
 
     @property
     def macs(self) -> int:
@@ -88,12 +98,29 @@ class Program:
         """What of the image lies in the weight scratchpad."""
         return unpack_header(self.image)["stream_offset"]
 
+    def pack_inputs(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Each inference's inputs as they lie in memory: int8 ``(N, input.size)``."""
+        count, start = len(inputs[0]), self.input.address
+        packed = np.zeros((count, self.input.size), np.int8)
+        for place, values in zip(self.inputs, inputs, strict=True):
+            content = np.ascontiguousarray(values).reshape(count, -1).view(np.int8)
+            packed[:, place.address - start:place.address - start + place.size] = content
+        return packed
+
+    def unpack_outputs(self, packed: np.ndarray) -> list[np.ndarray]:
+        """The outputs, ``(N, *shape)`` of their own dtypes, from int8 ``(N, output.size)``."""
+        types, start = self.graph.types(), self.output.address
+        parts = [packed[:, place.address - start:place.address - start + place.size] for place in self.outputs]
+        return [np.ascontiguousarray(part).view(types[number].dtype).reshape(len(packed), *types[number].shape)
+                for number, part in zip(self.graph.answers, parts, strict=True)]
+
     def prefix(self, plans: int) -> "Program":
         """The program of its first ``plans`` plans, whose output is that of the last one; all lies where it lay."""
         kept = self.plans[:plans]
-        last = [len(list(group)) for _, group in groupby(kept, key=_runner)]
-        image = cut_image(self.image, self.design, calls=len(last), layers=last[-1], output=kept[-1].output)
-        return replace(self, image=image, plans=kept)
+        calls = [1 if isinstance(part[0], LayerPlan) else len(part[0].calls) for part in parts(kept)]
+        image = cut_image(self.image, self.design, calls=sum(calls), layers=len(parts(kept)[-1]),
+                          output=kept[-1].output)
+        return replace(self, image=image, plans=kept, outputs=(kept[-1].output,))
 
 
 def compile_graph(graph: Graph, design: DesignPoint) -> Program:
@@ -106,11 +133,14 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     CompileError
         If a layer exceeds a limit of the design, or the network its memories.
     """
-    _check_supported(graph.check())
-    plan = fit_memory(graph, capacity=design.act_bytes)
+    graph.check()
+    plan = fit_memory(graph, capacity=design.act_bytes,
+                      share_alignment=SPRAM_ROW_BYTES if design.memory == "spram" else 1)
     placements = _even_reads(plan, graph, design)
     works = stage_work(plan.stages, placements, graph, design)
-    outline = Outline(runs=tuple(map(len, _runs(works))), calls_bytes=_calls_bytes(works))
+    _check_length(graph.name, works)
+    resets = state_resets(placements, graph)
+    outline = Outline(runs=tuple(map(len, _runs(works))), calls_bytes=_calls_bytes(works) + len(pack_calls(resets)))
     commands = _choose(graph.name, [work for work in works if isinstance(work, Work)], design, outline)
     stream_address = 0
     if design.memory == "spram" and commands.stream_bytes:
@@ -120,44 +150,57 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
             raise CompileError(f"{graph.name}: activations take {peak} bytes and weights {outside}, "
                                f"act_bytes={design.act_bytes} holds both; narrow the weights or the network")
     plans = _plans(works, commands, design)
-    source = Placement(address=placements[0].address, size=graph.input.size)
-    image = pack_image(commands, _calls(works, commands), design, source=source, output=plans[-1].output,
-                       act_bytes=peak_bytes(placements), stream_address=stream_address)
-    return Program(graph=graph, design=design, image=image, input=source, plans=plans,
+    inputs, outputs = ([placements[number] for number in numbers] for numbers in (range(len(graph.inputs)),
+                                                                                  plan.outputs))
+    image = pack_image(commands, _calls(works, commands), design, source=_together(inputs), output=_together(outputs),
+                       act_bytes=peak_bytes(placements), stream_address=stream_address, resets=resets)
+    return Program(graph=graph, design=design, image=image, inputs=tuple(inputs), outputs=tuple(outputs), plans=plans,
                    streamed_bytes=commands.stream_bytes, stream_address=stream_address)
 
 
-def _check_supported(graph: Graph) -> None:
-    """Raises CompileError where the graph has what no program can hold."""
-    if graph.first != 1 or graph.outputs or any(layer.views for layer in graph.layers):
-        raise CompileError(f"{graph.name}: several inputs or outputs, states, constants or reshapes; compiled are "
-                           f"networks from one input to the output of the last layer")
-    for index, layer in enumerate(graph.layers):
-        if layer.dilation != (1, 1) or layer.op == "conv" and layer.weights.shape[-1] != graph.taken(index)[0].shape[2]:
-            raise CompileError(f"layer {index} {layer.name} ({layer.op}): dilation or groups are not compiled")
+def _together(placements: Sequence[Placement]) -> Placement:
+    """The place of tensors that lie in a row."""
+    start, last = placements[0].address, placements[-1]
+    return Placement(address=start, size=last.address + last.size - start)
 
 
-def _runner(plan: LayerPlan | Work | KernelPlan) -> object:
-    """Equal for neighbours that are one call: all of the engine, or one of the CPU."""
-    return plan if isinstance(plan, KernelPlan) else None
+def _check_length(name: str, works: Sequence[Work | KernelPlan]) -> None:
+    count = sum(len(work.calls) if isinstance(work, KernelPlan) else 1 for work in works)
+    if count > MOST_LAYERS:
+        raise CompileError(f"{name}: {count} commands of the engine and calls of the CPU; a program holds "
+                           f"{MOST_LAYERS}; use a network of fewer layers")
 
 
-def _runs(plans: Sequence[Planned | KernelPlan]) -> list[list[Planned]]:
+def parts(plans: Sequence[Planned]) -> list[list[Planned]]:
+    """What belongs together, in order: the layers of each run of the engine, each layer of the CPU alone.
+
+    A run has as many layers as the engine counts.
+    """
+    found: list[list[Planned]] = []
+    for plan in plans:
+        more = found and not isinstance(plan, KernelPlan) and not isinstance(found[-1][0], KernelPlan)
+        if more and len(found[-1]) < LAYER_LOG_ENTRIES:
+            found[-1].append(plan)
+        else:
+            found.append([plan])
+    return found
+
+
+def _runs(plans: Sequence[Planned]) -> list[list[Planned]]:
     """What the engine runs without the CPU between."""
-    return [[plan for plan in group if not isinstance(plan, KernelPlan)]
-            for is_kernel, group in groupby(plans, key=lambda plan: isinstance(plan, KernelPlan)) if not is_kernel]
+    return [part for part in parts(plans) if not isinstance(part[0], KernelPlan)]
 
 
 def _calls(works: Sequence[Work | KernelPlan], commands: Commands) -> list[Call]:
     runs = iter(commands.runs)
-    return [runner.call if isinstance(runner, KernelPlan) else next(runs).call
-            for runner, _ in groupby(works, key=_runner)]
+    return [call for first, *_ in parts(works)
+            for call in (first.calls if isinstance(first, KernelPlan) else [next(runs).call])]
 
 
 def _calls_bytes(works: Sequence[Work | KernelPlan]) -> int:
     engine = Call(runner=0, words=(0,) * len(ENGINE_WORDS))
-    return len(pack_calls(runner.call if isinstance(runner, KernelPlan) else engine
-                          for runner, _ in groupby(works, key=_runner)))
+    return len(pack_calls(call for first, *_ in parts(works)
+                          for call in (first.calls if isinstance(first, KernelPlan) else [engine])))
 
 
 def _plans(works: Sequence[Work | KernelPlan], commands: Commands,
@@ -228,15 +271,17 @@ def _preference(design: DesignPoint, variant: Variant) -> tuple[bool, int]:
 def _even_reads(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Mapping[int, Placement]:
     """The placements; on a memory that reads at even addresses only, with the input where its first read is even."""
     first, placements = plan.stages[0], dict(plan.placements)
-    if design.memory != "spram" or first.layer is None or graph.layers[first.layer].op != "conv":
+    simple = len(graph.inputs) == 1 and not graph.states and first.source == 0
+    if design.memory != "spram" or not simple or first.layer is None or graph.layers[first.layer].op != "conv":
         return placements
     source, layer = placements[0], graph.layers[first.layer]
-    channels = graph.input.shape[2]
+    channels = graph.taken(first.layer)[0].image[2]
     odd = layer.padding[1] * channels % 2
     moved = Placement(address=source.address + 1, size=source.size)
-    alone = sum(0 in (stage.source, stage.residual) for stage in plan.stages) == 1 and first.rows is None
+    alone = sum(0 in (stage.source, *stage.others, stage.residual) for stage in plan.stages) == 1
+    alone = alone and first.rows is None and sum(place == source for place in placements.values()) == 1
     if not odd or not alone or moved.overlaps(placements[first.output]) or first.residual is not None:
         return placements
     placements[0] = moved
-    prove(plan.stages, placements, graph, capacity=design.act_bytes)
+    prove(plan.stages, placements, graph, capacity=design.act_bytes, outputs=plan.outputs)
     return placements

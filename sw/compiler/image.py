@@ -9,7 +9,16 @@ import numpy as np
 from hw.spec.commands import COMMAND_BITS, OPCODES, decode, encode
 from hw.spec.design import DesignPoint
 from hw.spec.fields import encode_for
-from hw.spec.image import ENGINE, HEADER_BYTES, Call, pack_calls, pack_header, unpack_calls, unpack_header
+from hw.spec.image import (
+    ENGINE,
+    HEADER_BYTES,
+    Call,
+    pack_calls,
+    pack_header,
+    reset_calls,
+    unpack_calls,
+    unpack_header,
+)
 from hw.spec.stream import MOST_BLOCK_WORDS, word_bytes
 from hw.spec.timing import table_words
 from sw.compiler.cycles import LayerCycles, timeline
@@ -207,10 +216,11 @@ def _addressed(chosen: Sequence[Variant], streamed: frozenset[int], design: Desi
 
 
 def pack_image(commands: Commands, calls: Sequence[Call], design: DesignPoint, *, source: Placement,
-               output: Placement, act_bytes: int, stream_address: int = 0) -> bytes:
+               output: Placement, act_bytes: int, stream_address: int = 0, resets: Sequence[Call] = ()) -> bytes:
     """The model image (``hw.spec.image``) of a program that reads ``source`` and writes ``output``.
 
-    ``stream_address`` is where in the activation scratchpad the stream lies (``memory="spram"``).
+    ``stream_address`` is where in the activation scratchpad the stream lies (``memory="spram"``); ``resets`` are the
+    calls that write what states begin with.
     """
     encoded = [encode_for(design, command) for run in commands.runs
                for command in (*run.all, {"opcode": OPCODES["END"]})]
@@ -227,19 +237,20 @@ def pack_image(commands: Commands, calls: Sequence[Call], design: DesignPoint, *
             start = command["weight_base"] * word_bytes(design) - HEADER_BYTES
             body = body.ljust(start, b"\0")[:start] + resident
     body += b"\0" * (-len(body) % 4)
-    return _packed(body, streamed.ljust(commands.stream_bytes, b"\0"), calls, {
+    return _packed(body, streamed.ljust(commands.stream_bytes, b"\0"), resets, calls, {
         "fingerprint": design.fingerprint, "layers": len(commands.layers), "input_address": source.address,
         "input_bytes": source.size, "output_address": output.address, "output_bytes": output.size,
         "stream_address": stream_address, "act_bytes": act_bytes})
 
 
-def _packed(resident: bytes, streamed: bytes, calls: Sequence[Call], fields: Mapping[str, int]) -> bytes:
+def _packed(resident: bytes, streamed: bytes, resets: Sequence[Call], calls: Sequence[Call],
+            fields: Mapping[str, int]) -> bytes:
     """The calls come last: behind what streams, if anything does, so that they take no room from it."""
-    listed = pack_calls(calls)
+    listed = pack_calls([*resets, *calls])
     body = resident + streamed + listed
     stream_bytes = len(streamed + listed) if streamed else 0
     return pack_header({**fields, "calls_offset": HEADER_BYTES + len(body) - len(listed),
-                        "stream_bytes": stream_bytes}, body) + body
+                        "reset_bytes": len(pack_calls(resets)), "stream_bytes": stream_bytes}, body) + body
 
 
 def cut_image(image: bytes, design: DesignPoint, *, calls: int, layers: int, output: Placement) -> bytes:
@@ -248,7 +259,7 @@ def cut_image(image: bytes, design: DesignPoint, *, calls: int, layers: int, out
     What lay in memory lies where it lay, but for an END.
     """
     header, body = unpack_header(image), bytearray(image[HEADER_BYTES:])
-    kept = unpack_calls(image, header["calls_offset"])[:calls]
+    kept = unpack_calls(image, header)[:calls]
     if kept[-1].runner == ENGINE:
         run = kept[-1].run
         kept[-1] = Call(runner=ENGINE, words=(run["program"], layers, run["stream_start"]))
@@ -258,6 +269,6 @@ def cut_image(image: bytes, design: DesignPoint, *, calls: int, layers: int, out
         body[at:at + COMMAND_BYTES] = encode({"opcode": OPCODES["END"]}).to_bytes(COMMAND_BYTES, "little")
     weights = bytes(body[:header["calls_offset"] - HEADER_BYTES])
     resident = min(header["stream_offset"], header["calls_offset"]) - HEADER_BYTES
-    return _packed(weights[:resident], weights[resident:], kept, {
+    return _packed(weights[:resident], weights[resident:], reset_calls(image, header), kept, {
         **header, "layers": sum(call.run["layers"] for call in kept if call.runner == ENGINE),
         "output_address": output.address, "output_bytes": output.size})

@@ -10,7 +10,7 @@ import numpy as np
 
 from sw.compiler.errors import CompileError, PlanError
 from sw.compiler.proof import Placement, prove
-from sw.compiler.schedule import Stage, held_tensors, stage_name
+from sw.compiler.schedule import Schedule, Stage, held_tensors, stage_name
 from sw.graph.graph import Graph
 
 __all__ = ["Area", "Piece", "Placement", "PlanError", "areas", "live_bytes", "peak_bytes", "place", "plan_memory",
@@ -34,10 +34,11 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Area:
-    """Tensors that share one place: one tensor, and the sums that are written over it."""
+    """Tensors that share one place: one tensor, the sums that are written over it, what lies inside it."""
 
     tensors: tuple[int, ...]
     pieces: tuple[Piece, ...]
+    offsets: tuple[int, ...] = ()      # of each tensor from the beginning; (): all begin there
 
     @property
     def size(self) -> int:
@@ -59,43 +60,75 @@ class Area:
         return max(piece.last for piece in self.pieces)
 
 
-def areas(stages: Sequence[Stage], graph: Graph, *, keep_input: bool = False) -> list[Area]:
-    """What has to be placed, by first tensor: the graph's input, every output and every copy, with its rows' lives.
+def areas(plan: Schedule, graph: Graph, *, keep_input: bool = False) -> list[Area]:
+    """What has to be placed, by first tensor: the graph's inputs, every output and every copy, with its rows' lives.
 
-    The input lives from the first stage on (``keep_input``: to the last one), the last stage's output to the end.
+    The inputs live from the first stage on (``keep_input``: to the last one), the outputs to the end, states always.
     """
-    lives = _lives(stages, graph)
-    for tensor in {stages[-1].output} | ({0} if keep_input else set()):
+    stages = plan.stages
+    sizes, lives = _lives(stages, graph)
+    states = range(len(graph.inputs), len(graph.inputs) + len(graph.states))
+    for tensor in {*plan.outputs, *states} | (set(range(len(graph.inputs))) if keep_input else set()):
+        if tensor not in lives:        # nobody touches what is a part of another
+            sizes[tensor], lives[tensor] = graph.types()[tensor].bytes, _never(1, len(stages))
         lives[tensor][1][:] = len(stages) - 1
-    roots: dict[int, int] = {}
-    for stage in stages:
-        roots.setdefault(stage.source, stage.source)
-        roots[stage.output] = (stage.output if stage.residual is None
-                               else roots.setdefault(stage.residual, stage.residual))
-    held, types = held_tensors(stages, graph), graph.types()
+        if tensor in states or tensor < len(graph.inputs):
+            lives[tensor][0][:] = 0
+    places = {tensor: _root(tensor, plan, _sums(stages)) for tensor in lives}
     found = []
-    for root in sorted(set(roots.values())):
-        tensors = tuple(tensor for tensor in roots if roots[tensor] == root)
-        first = np.min([lives[tensor][0] for tensor in tensors], axis=0)
-        last = np.max([lives[tensor][1] for tensor in tensors], axis=0)
-        height, width, channels = types[held[root]].shape
-        found.append(Area(tensors=tensors, pieces=_pieces(first, last, width * channels)))
+    for root in sorted({root for root, _ in places.values()}):
+        tensors = tuple(tensor for tensor in lives if places[tensor][0] == root)
+        offsets = tuple(places[tensor][1] for tensor in tensors)
+        plain = not any(offsets) and len({len(lives[tensor][0]) for tensor in tensors}) == 1 and root >= 0
+        if plain and len({sizes[tensor] for tensor in tensors}) == 1:
+            first = np.min([lives[tensor][0] for tensor in tensors], axis=0)
+            last = np.max([lives[tensor][1] for tensor in tensors], axis=0)
+            found.append(Area(tensors=tensors, pieces=_pieces(first, last, sizes[tensors[0]] // len(first))))
+        else:
+            whole = Piece(offset=0, size=max(offset + sizes[tensor]
+                                             for tensor, offset in zip(tensors, offsets, strict=True)),
+                          first=min(int(lives[tensor][0].min()) for tensor in tensors),
+                          last=max(int(lives[tensor][1].max()) for tensor in tensors))
+            found.append(Area(tensors=tensors, pieces=(whole,), offsets=offsets))
     return found
 
 
-def _lives(stages: Sequence[Stage], graph: Graph) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """First and last stage that touches each stored row of each tensor."""
+def _sums(stages: Sequence[Stage]) -> Mapping[int, int]:
+    """For each sum the tensor that it takes the place of."""
+    return {stage.output: stage.residual for stage in stages if stage.residual is not None}
+
+
+def _root(tensor: int, plan: Schedule, sums: Mapping[int, int]) -> tuple[int, int]:
+    """Root and offset of a tensor, through sums and groups."""
+    root, offset = plan.shared.groups.place(tensor)
+    if root not in sums:
+        return root, offset
+    below, step = _root(sums[root], plan, sums)
+    return below, offset + step
+
+
+def _never(rows: int, stages: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.full(rows, stages), np.full(rows, -1)
+
+
+def _lives(stages: Sequence[Stage], graph: Graph) -> tuple[dict[int, int],
+                                                           dict[int, tuple[np.ndarray, np.ndarray]]]:
+    """Bytes of each tensor, and first and last stage that touches each stored row of it."""
     held, types = held_tensors(stages, graph), graph.types()
-    heights = {tensor: types[of].shape[0] for tensor, of in held.items()}
+    used = {number for stage in stages for number in (stage.source, *stage.others, stage.output)}
+    used |= set(range(len(graph.inputs)))
+    heights = {tensor: types[held[tensor]].shape[0] for tensor in used}
+    sizes = {tensor: types[held[tensor]].bytes for tensor in used}
     for stage in stages:     # a band's tensor holds no more than its rows
         if stage.rows and stage.output >= len(types):
+            sizes[stage.output] = sizes[stage.output] // heights[stage.output] * stage.rows.out_rows
             heights[stage.output] = stage.rows.out_rows
-    lives = {tensor: (np.full(height, len(stages)), np.full(height, -1)) for tensor, height in heights.items()}
-    lives[0][0][:] = lives[0][1][:] = 0
+    lives = {tensor: _never(height, len(stages)) for tensor, height in heights.items()}
+    for tensor in range(len(graph.inputs)):
+        lives[tensor][0][:] = lives[tensor][1][:] = 0
 
     def touch(tensor: int, at: int, offset: int, rows: int | None) -> None:
-        _, width, channels = types[held[tensor]].shape
-        start = offset // (width * channels)
+        start = offset // (sizes[tensor] // heights[tensor])
         span = slice(start, None if rows is None else start + rows)
         for array, choose in zip(lives[tensor], (np.minimum, np.maximum), strict=True):
             array[span] = choose(array[span], at)
@@ -103,10 +136,12 @@ def _lives(stages: Sequence[Stage], graph: Graph) -> dict[int, tuple[np.ndarray,
     for at, stage in enumerate(stages):
         rows = stage.rows
         touch(stage.source, at, rows.in_offset if rows else 0, rows.in_rows if rows else None)
-        for tensor in (stage.output, stage.residual):
-            if tensor is not None:
-                touch(tensor, at, rows.out_offset if rows else 0, rows.out_rows if rows else None)
-    return lives
+        for other in stage.others:
+            touch(other, at, 0, None)
+        for target in (stage.output, stage.residual):
+            if target is not None:
+                touch(target, at, rows.out_offset if rows else 0, rows.out_rows if rows else None)
+    return sizes, lives
 
 
 def _pieces(first: np.ndarray, last: np.ndarray, row_bytes: int) -> tuple[Piece, ...]:
@@ -132,9 +167,9 @@ def peak_bytes(placements: Mapping[int, Placement]) -> int:
     return max(placement.address + placement.size for placement in placements.values())
 
 
-def plan_memory(stages: Sequence[Stage], graph: Graph, *, capacity: int, alignment: int = 4,
+def plan_memory(plan: Schedule, graph: Graph, *, capacity: int, alignment: int = 4,
                 keep_input: bool = False) -> Mapping[int, Placement]:
-    """Place every tensor of ``stages``, inputs, outputs and copies included; sums take their residual's place.
+    """Place every tensor of a schedule, inputs, outputs and copies included; sums take their residual's place.
 
     The plan is proven by :func:`sw.compiler.proof.prove` before it is returned, and depends on nothing but the
     arguments.
@@ -146,7 +181,8 @@ def plan_memory(stages: Sequence[Stage], graph: Graph, *, capacity: int, alignme
     PlanError
         If the stages do not compute the graph in place, or the plan is wrong.
     """
-    found = areas(stages, graph, keep_input=keep_input)
+    stages = plan.stages
+    found = areas(plan, graph, keep_input=keep_input)
     live = live_bytes(found, len(stages))
     worst = max(range(len(stages)), key=live.__getitem__)
     addresses = place(found, capacity=capacity, alignment=alignment) if live[worst] <= capacity else None
@@ -155,11 +191,21 @@ def plan_memory(stages: Sequence[Stage], graph: Graph, *, capacity: int, alignme
                 f"the tensors that live there take {live[worst]} bytes, and with the gaps between them they do not fit")
         raise CompileError(f"{stage_name(stages[worst], graph)}: {what}; act_bytes={capacity}; "
                            f"raise act_bytes or narrow the network")
-    placements = {tensor: Placement(address=address, size=area.size)
-                  for area, address in zip(found, addresses, strict=True) for tensor in area.tensors}
-    placements = dict(sorted(placements.items()))
-    prove(stages, placements, graph, capacity=capacity, keep_input=keep_input)
+    placements = _placements(found, addresses, plan, graph)
+    prove(stages, placements, graph, capacity=capacity, keep_input=keep_input, outputs=plan.outputs)
     return placements
+
+
+def _placements(found: Sequence[Area], addresses: Sequence[int], plan: Schedule,
+                graph: Graph) -> Mapping[int, Placement]:
+    """By tensor; sums and their residuals have one place, what lies inside another has its own bytes there."""
+    types, held = graph.types(), held_tensors(plan.stages, graph)
+    placements = {}
+    for area, address in zip(found, addresses, strict=True):
+        for tensor, offset in zip(area.tensors, area.offsets or (0,) * len(area.tensors), strict=True):
+            size = types[held[tensor]].bytes if area.offsets else area.size
+            placements[tensor] = Placement(address=address + offset, size=size)
+    return dict(sorted(placements.items()))
 
 
 def place(found: Sequence[Area], *, capacity: int, alignment: int) -> list[int] | None:

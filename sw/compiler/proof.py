@@ -38,37 +38,48 @@ def window_rows(layer: Layer | None, height: int, first: int, rows: int) -> tupl
     if layer.op == "dense":
         return 0, height, 0, 0
     start = first * layer.stride[0] - layer.padding[0]
-    stop = (first + rows - 1) * layer.stride[0] - layer.padding[0] + layer.kernel[0]
+    stop = (first + rows - 1) * layer.stride[0] - layer.padding[0] + layer.extent[0]
     begin, end = max(start, 0), min(stop, height)
     return begin, end - begin, begin - start, stop - end
 
 
 def prove(stages: Sequence[Stage], placements: Mapping[int, Placement], graph: Graph, *, capacity: int | None = None,
-          keep_input: bool = False) -> None:
+          keep_input: bool = False, outputs: Sequence[int] = ()) -> None:
     """Returns where the plan is right.
 
-    Every layer runs on the tensors that the graph names; each stage finds every value that it reads, those of its
-    window and its residual, where it looks for them; it writes nothing that it reads, but sums over their residuals;
-    at the end the graph's output is whole (``keep_input``: and the input); nothing lies outside ``capacity``.
+    Every layer runs on the tensors that the graph names, but for moves whose values lie where they should without
+    it; each stage finds every value that it reads, those of its window and its residual, where it looks for them; it
+    writes nothing that it reads, but sums over their residuals; at the end the graph's outputs are whole, in the
+    plan's tensors ``outputs`` (they themselves where it says nothing), and every state's next value is in the state's
+    place (``keep_input``: and the inputs are whole); nothing lies outside ``capacity``.
 
     Raises
     ------
     PlanError
         At the first stage that does not; the message names who overwrote what.
     """
-    walk = _Walk(graph, placements, capacity)
-    walk.write(0, 0, 0, graph.input.shape[0], at=-1)
+    walk = _Walk(stages, graph, placements, capacity)
+    for number in range(len(graph.inputs) + len(graph.states)):
+        if number in placements:
+            walk.write(number, 0, 0, None, at=-1)
     for at, stage in enumerate(stages):
         walk.run(at, stage)
-    walk.finish(len(graph.layers))
-    if keep_input:
-        walk.finish(0)
+    for number, value in zip(outputs or graph.answers, graph.answers, strict=True):
+        walk.finish(number, value)
+    for index, state in enumerate(graph.states):
+        walk.finish(graph.state_number(index), state.next)
+    for number in range(len(graph.inputs) if keep_input else 0):
+        walk.finish(number, number)
 
 
 class _Walk:
-    """The map: for each activation the tensor and the element whose value it holds, and the stage that wrote it."""
+    """The map: for each byte the tensor and the byte of it whose value it holds, and the stage that wrote it.
 
-    def __init__(self, graph: Graph, placements: Mapping[int, Placement], capacity: int | None):
+    A move that no stage runs makes no values: those of its output are those of its inputs.
+    """
+
+    def __init__(self, stages: Sequence[Stage], graph: Graph, placements: Mapping[int, Placement],
+                 capacity: int | None):
         self.graph, self.placements = graph, placements
         self.types = graph.types()
         for tensor, place in placements.items():
@@ -77,31 +88,101 @@ class _Walk:
                                 f"act_bytes={capacity}")
         end = max(place.address + place.size for place in placements.values())
         self.tensor, self.element, self.writer = (np.full(end, -1) for _ in range(3))
-        self.held = {0: 0}                # tensor of the plan -> tensor of the graph
+        # tensor of the plan -> tensor of the graph, of those that are written
+        self.held = {number: number for number in range(len(graph.inputs) + len(graph.states))}
         self.names: list[str] = []
+        self.ran = {layer for stage in stages for layer in (stage.layer, stage.add) if layer is not None}
+        self.values: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def value(self, tensor: int) -> tuple[np.ndarray, np.ndarray]:
+        """For each byte of a tensor of the graph, whose it is: of which tensor, which byte."""
+        if tensor not in self.values:
+            self.values[tensor] = self.found_value(tensor)
+        return self.values[tensor]
+
+    def found_value(self, tensor: int) -> tuple[np.ndarray, np.ndarray]:
+        index = self.graph.layer_of(tensor)
+        if not self.moves(tensor) or index is None:
+            size = self.types[tensor].bytes
+            return np.full(size, tensor), np.arange(size)
+        layer = self.graph.layers[index]
+        read = [tuple(part.reshape(kind.shape) for part in self.value(number))
+                for number, kind in zip(self.graph.inputs_of(index), self.graph.taken(index), strict=True)]
+        if layer.op == "concat":
+            axis, rank = layer.parameters[0], len(layer.output.shape)
+            whole = [[part.reshape((1,) * (rank - part.ndim) + part.shape) for part in pair] for pair in read]
+            tensors, elements = (np.concatenate([pair[side] for pair in whole], axis=axis) for side in (0, 1))
+        else:
+            offset, *strides = layer.parameters
+            places = np.full(layer.output.shape, offset)
+            for axis, step in enumerate(strides):
+                steps = np.arange(layer.output.shape[axis]) * step
+                places = places + steps.reshape(-1, *(1,) * (len(layer.output.shape) - axis - 1))
+            tensors, elements = (part.reshape(-1)[places] for part in read[0])
+        return tensors.reshape(-1), elements.reshape(-1)
 
     def run(self, at: int, stage: Stage) -> None:
         self.names.append(f"stage {at}, {stage_name(stage, self.graph)}")
+        if stage.loads:
+            self.load(at, stage)
+            return
         layer = None if stage.layer is None else self.graph.layers[stage.layer]
-        value = self.held.get(stage.source)
-        if value is None:
-            raise PlanError(f"{self.names[at]}: reads tensor {stage.source}, which no stage before it writes")
-        if stage.layer is not None and self.graph.inputs_of(stage.layer) != (value,):
-            raise PlanError(f"{self.names[at]}: reads tensor {value}, but the graph says "
-                            f"{self.graph.inputs_of(stage.layer)}")
-        result = value if stage.layer is None else stage.layer + 1
+        taken = self.taken(at, stage)
+        value = taken[0]
+        result = value if stage.layer is None else self.graph.first + stage.layer
         rows = self.checked_rows(at, stage, layer, value, result)
-        read = self.read(at, stage.source, value, rows.in_offset, rows.in_first, rows.in_rows)
+        reads = [self.read(at, stage.source, value, rows.in_offset, rows.in_first, rows.in_rows)]
+        reads += [self.read(at, tensor, other, 0, 0, None)
+                  for tensor, other in zip(stage.others, taken[1:], strict=True)]
         if stage.add is not None:
             self.check_add(at, stage, result, rows)
-            result = stage.add + 1
-        if self.held.setdefault(stage.output, result) != result:
-            raise PlanError(f"{self.names[at]}: writes tensor {stage.output}, which holds tensor "
-                            f"{self.held[stage.output]}")
-        written = self.write(stage.output, rows.out_offset, rows.out_first, rows.out_rows, at=at)
-        if written.start < read.stop and read.start < written.stop:
-            raise PlanError(f"{self.names[at]}: writes tensor {stage.output} to {written.start}..{written.stop - 1} "
-                            f"over tensor {stage.source}, which it reads, at {read.start}..{read.stop - 1}")
+            result = self.graph.first + stage.add
+        if self.is_state(stage.output):
+            written = self.write(stage.output, 0, 0, None, at=at, value=result)
+        else:
+            if self.held.setdefault(stage.output, result) != result:
+                raise PlanError(f"{self.names[at]}: writes tensor {stage.output}, which holds tensor "
+                                f"{self.held[stage.output]}")
+            written = self.write(stage.output, rows.out_offset, rows.out_first, rows.out_rows, at=at)
+        for tensor, read in zip((stage.source, *stage.others), reads, strict=True):
+            if written.start < read.stop and read.start < written.stop:
+                raise PlanError(f"{self.names[at]}: writes tensor {stage.output} to {written.start}.."
+                                f"{written.stop - 1} over tensor {tensor}, which it reads, at {read.start}.."
+                                f"{read.stop - 1}")
+
+    def load(self, at: int, stage: Stage) -> None:
+        if self.graph.constant_of(stage.output) is None:
+            raise PlanError(f"{self.names[at]}: tensor {stage.output} is no constant")
+        self.held[stage.output] = stage.output
+        self.write(stage.output, 0, 0, None, at=at)
+
+    def is_state(self, tensor: int) -> bool:
+        return len(self.graph.inputs) <= tensor < len(self.graph.inputs) + len(self.graph.states)
+
+    def holds(self, tensor: int) -> int | None:
+        """The tensor of the graph that one of the plan holds; None where nobody wrote it."""
+        # of a move that no stage runs, its bytes say whether it is there
+        return tensor if self.moves(tensor) else self.held.get(tensor)
+
+    def moves(self, tensor: int) -> bool:
+        """Whether a tensor is the output of a move that no stage runs."""
+        index = self.graph.layer_of(tensor)
+        return (index is not None and index < len(self.graph.layers) and index not in self.ran
+                and self.graph.layers[index].op in ("concat", "gather"))
+
+    def taken(self, at: int, stage: Stage) -> list[int]:
+        """The graph's tensors that a stage reads: those that its layer says."""
+        found = []
+        for tensor in (stage.source, *stage.others):
+            value = self.holds(tensor)
+            if value is None:
+                raise PlanError(f"{self.names[at]}: reads tensor {tensor}, which no stage before it writes")
+            found.append(value)
+        if stage.layer is not None and self.graph.inputs_of(stage.layer) != tuple(found):
+            read = found[0] if len(found) == 1 else tuple(found)
+            raise PlanError(f"{self.names[at]}: reads tensor {read}, but the graph says "
+                            f"{self.graph.inputs_of(stage.layer)}")
+        return found
 
     def checked_rows(self, at: int, stage: Stage, layer: Layer | None, value: int, result: int) -> RowRange:
         """The stage's rows, all of them where it has none; they must be those that the operator's window takes."""
@@ -119,7 +200,7 @@ class _Walk:
         return rows
 
     def check_add(self, at: int, stage: Stage, result: int, rows: RowRange) -> None:
-        residual = self.held.get(-1 if stage.residual is None else stage.residual)
+        residual = None if stage.residual is None else self.holds(stage.residual)
         if stage.add is None or stage.residual is None or residual is None:
             raise PlanError(f"{self.names[at]}: adds tensor {stage.residual}, which no stage before it writes")
         pair = (residual, result) if stage.swapped else (result, residual)
@@ -131,22 +212,25 @@ class _Walk:
                             f"tensor {stage.residual}")
         self.read(at, stage.residual, residual, rows.out_offset, rows.out_first, rows.out_rows)
 
-    def span(self, tensor: int, value: int, offset: int, first: int, rows: int) -> tuple[slice, np.ndarray]:
-        """Addresses of rows of the graph's tensor ``value`` in the plan's ``tensor``, and the elements there."""
-        _, width, channels = self.types[value].shape
+    def span(self, tensor: int, value: int, offset: int, first: int,
+             rows: int | None) -> tuple[slice, np.ndarray, np.ndarray]:
+        """Addresses of rows of the graph's tensor ``value`` in the plan's ``tensor``, and the values there."""
+        kind = self.types[value]
+        row_bytes = kind.bytes // kind.shape[0]
         if tensor not in self.placements:
             raise PlanError(f"{self.names[-1] if self.names else 'start'}: tensor {tensor} has no place")
         place = self.placements[tensor]
-        elements = np.arange(first * width * channels, (first + rows) * width * channels)
+        part = slice(first * row_bytes, kind.bytes if rows is None else (first + rows) * row_bytes)
+        tensors, elements = (values[part] for values in self.value(value))
         if offset < 0 or offset + len(elements) > place.size:
             raise PlanError(f"{self.names[-1] if self.names else 'start'}: rows of tensor {tensor} take bytes {offset} "
                             f"to {offset + len(elements) - 1}, its place has {place.size}")
         start = place.address + offset
-        return slice(start, start + len(elements)), elements
+        return slice(start, start + len(elements)), tensors, elements
 
-    def read(self, at: int, tensor: int, value: int, offset: int, first: int, rows: int) -> slice:
-        span, elements = self.span(tensor, value, offset, first, rows)
-        wrong = (self.tensor[span] != value) | (self.element[span] != elements)
+    def read(self, at: int, tensor: int, value: int, offset: int, first: int, rows: int | None) -> slice:
+        span, tensors, elements = self.span(tensor, value, offset, first, rows)
+        wrong = (self.tensor[span] != tensors) | (self.element[span] != elements)
         if wrong.any():
             byte = span.start + int(wrong.argmax())
             writer = int(self.writer[byte])
@@ -156,14 +240,15 @@ class _Walk:
                             f"address {byte}: {who}")
         return span
 
-    def write(self, tensor: int, offset: int, first: int, rows: int, *, at: int) -> slice:
-        value = self.held[tensor]
-        span, elements = self.span(tensor, value, offset, first, rows)
-        self.tensor[span], self.element[span], self.writer[span] = value, elements, at
+    def write(self, tensor: int, offset: int, first: int, rows: int | None, *, at: int,
+              value: int | None = None) -> slice:
+        value = self.held[tensor] if value is None else value
+        span, tensors, elements = self.span(tensor, value, offset, first, rows)
+        self.tensor[span], self.element[span], self.writer[span] = tensors, elements, at
         return span
 
-    def finish(self, value: int) -> None:
-        """The graph's tensor ``value`` must be there, whole."""
-        if value not in self.held:
+    def finish(self, tensor: int, value: int) -> None:
+        """The graph's tensor ``value`` must be there, whole, in the plan's ``tensor``."""
+        if not self.is_state(tensor) and self.holds(tensor) != value:
             raise PlanError(f"end: no stage writes tensor {value}")
-        self.read(-1, value, value, 0, 0, self.types[value].shape[0])
+        self.read(-1, tensor, value, 0, 0, None)

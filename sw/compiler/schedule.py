@@ -1,12 +1,18 @@
-"""Who runs what, in which order: a command of the engine or a call of the CPU per stage, residual adds fused."""
+"""Who runs what, in which order: a command of the engine or calls of the CPU per stage, residual adds fused."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sw.graph.graph import Graph, Layer, TensorType
+from sw.compiler.errors import CompileError
+from sw.compiler.shared import OUTPUTS, Shared, find_shared
+from sw.graph.graph import Graph, TensorType
 from sw.graph.layer import POOLS, WEIGHTED
 
-__all__ = ["RowRange", "Stage", "held_tensors", "on_cpu", "schedule", "stage_name"]
+__all__ = ["RowRange", "Schedule", "Stage", "held_tensors", "on_cpu", "schedule", "stage_name"]
+
+#: Operators of the engine.
+ENGINE = (*WEIGHTED, *POOLS, "add")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RowRange:
@@ -30,32 +36,49 @@ class RowRange:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One command of the engine, or one call of the CPU.
+    """One command of the engine, or one layer of the CPU.
 
-    Tensors are numbers: 0 is the graph's input, ``n + 1`` the output of layer ``n``; larger numbers than the graph has
-    are copies and bands, see :func:`held_tensors`.
+    Tensors have the graph's numbers; larger numbers than the graph has are copies and bands, see :func:`held_tensors`.
     """
 
     layer: int | None              # the layer whose operator runs, an add aside; None: a copy
-    source: int                    # tensor that the operator reads
+    source: int                    # tensor that the operator reads; of a constant that is loaded, itself
     output: int                    # tensor that is written
+    others: tuple[int, ...] = ()   # tensors that it reads beside ``source``; the CPU only
     add: int | None = None         # the add layer fused into the drain
     residual: int | None = None    # tensor that is added; the output takes its place
     swapped: bool = False          # the residual is input 0 of the add, the operator's result input 1
     rows: RowRange | None = None   # what is computed of the output; None: all of it
     cpu: bool = False              # the CPU runs it
 
-
-#: Operators of the engine.
-ENGINE = (*WEIGHTED, *POOLS, "add")
-
-
-def on_cpu(layer: Layer) -> bool:
-    """Who runs a layer: the engine, where it has the operator, else the CPU."""
-    return layer.op not in ENGINE
+    @property
+    def loads(self) -> bool:
+        """Whether it writes a constant."""
+        return self.cpu and self.source == self.output
 
 
-def schedule(graph: Graph, *, keep_input: bool = False) -> tuple[Stage, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The stages that compute a graph, and what needs none."""
+
+    stages: tuple[Stage, ...]
+    shared: Shared
+    outputs: tuple[int, ...]       # numbers of the tensors that are the answers: the graph's, or copies of them
+
+
+def on_cpu(graph: Graph, index: int) -> bool:
+    """Who runs a layer: the engine, where it has the operator as the layer wants it, else the CPU."""
+    layer, taken = graph.layers[index], graph.taken(index)
+    if layer.op not in ENGINE or any(len(kind.shape) != 3 for kind in (*taken, layer.output)):
+        return True
+    if layer.op == "avgpool":
+        return any(layer.padding)
+    if layer.op == "add" and (taken[0].shape != taken[1].shape or layer.views):
+        return True
+    return bool(layer.shift.size and layer.shift.min() < 0)
+
+
+def schedule(graph: Graph, *, keep_input: bool = False, alignment: int = 1) -> Schedule:
     """The stages that compute a checked graph, in order.
 
     An add runs in the drain of the layer that computes the later one of its two operands, if nothing else reads this
@@ -63,20 +86,29 @@ def schedule(graph: Graph, *, keep_input: bool = False) -> tuple[Stage, ...]:
     add gets a stage of its own, without an operator, at its place in the graph: it reads the operand that lives on and
     overwrites the other one. Where both live on, or both are the same tensor, a stage before it copies one.
 
+    A constant is loaded before the first layer that reads it. States take their next values at the end.
+
     Parameters
     ----------
     keep_input : bool
-        The graph's input is still there at the end.
+        The graph's inputs are still there at the end.
+    alignment : int
+        Bytes that the place of every tensor is a multiple of.
+
+    Raises
+    ------
+    CompileError
+        If states take each other's values in a circle.
     """
-    return _Scheduler(graph, keep_input).stages()
+    return _Scheduler(graph, keep_input, alignment).schedule()
 
 
 def held_tensors(stages: Sequence[Stage], graph: Graph) -> dict[int, int]:
     """For every tensor number of ``stages``, the graph's tensor whose values it holds (all, or the rows of a band)."""
-    held = {0: 0}
+    held = {number: number for number in range(graph.first + len(graph.layers))}
     for stage in stages:
         layer = stage.layer if stage.add is None else stage.add
-        held[stage.output] = held[stage.source] if layer is None else layer + 1
+        held.setdefault(stage.output, held[stage.source] if layer is None else graph.first + layer)
     return held
 
 
@@ -84,7 +116,7 @@ def stage_name(stage: Stage, graph: Graph) -> str:
     """As errors name it: ``layer 3 conv2 (conv)``, rows added where it computes a band."""
     index = stage.layer if stage.layer is not None else stage.add
     if index is None:
-        return f"copy of tensor {stage.source}"
+        return f"constant {stage.output}" if stage.loads else f"copy of tensor {stage.source}"
     layer = graph.layers[index]
     rows = "" if stage.rows is None else (f" rows {stage.rows.out_first} to "
                                           f"{stage.rows.out_first + stage.rows.out_rows - 1}")
@@ -92,31 +124,43 @@ def stage_name(stage: Stage, graph: Graph) -> str:
 
 
 class _Scheduler:
-    def __init__(self, graph: Graph, keep_input: bool):
-        self.graph, self.count = graph, len(graph.layers)
+    def __init__(self, graph: Graph, keep_input: bool, alignment: int):
+        self.graph, self.first = graph, graph.first
         self.types: list[TensorType] = graph.types()
-        self.kept = {self.count} | ({0} if keep_input else set())
-        self.places = [-1]    # by tensor: the layer in whose stage it is written
-        self.readers: dict[int, list[int]] = {tensor: [] for tensor in range(self.count + 1)}
-        for index in range(self.count):
+        self.cpu = [on_cpu(graph, index) for index in range(len(graph.layers))]
+        adds = frozenset(index for index, layer in enumerate(graph.layers) if layer.op == "add" and not self.cpu[index])
+        self.adds = adds
+        self.shared = find_shared(graph, adds, alignment=alignment)
+        states = {graph.state_number(index) for index in range(len(graph.states))}
+        self.kept = ({*graph.answers, *states, *(state.next for state in graph.states), *self.shared.pinned}
+                     | (set(range(len(graph.inputs))) if keep_input else set()))
+        self.places = [-1] * self.first    # by tensor: the layer in whose stage it is written
+        self.readers: dict[int, list[int]] = {tensor: [] for tensor in range(len(self.types))}
+        for index in range(len(graph.layers)):
             for tensor in dict.fromkeys(graph.inputs_of(index)):
                 self.readers[tensor].append(index)
+        self.next_copy = len(self.types)
 
-    def stages(self) -> tuple[Stage, ...]:
+    def schedule(self) -> Schedule:
         carried: dict[int, int] = {}      # layer -> the add in its drain
-        for index in range(self.count):
+        for index in range(len(self.graph.layers)):
             carrier = self.carrier(index)
             self.places.append(index if carrier is None else carrier)
             if carrier is not None:
                 carried[carrier] = index
-        found: list[Stage] = []
-        for index, layer in enumerate(self.graph.layers):
-            if layer.op != "add":
+        found, loaded = list[Stage](), set[int]()
+        for index in range(len(self.graph.layers)):
+            if index in self.shared.free:
+                # what lies in a constant needs it there
+                found += self.constants(index, loaded)
+            elif index not in self.adds:
+                found += self.constants(index, loaded)
                 found.append(self.operator(index, carried.get(index)))
             elif index not in carried.values():
-                found += self.alone(index, copy=len(self.types) + sum(stage.output >= len(self.types)
-                                                                      for stage in found))
-        return tuple(found)
+                found += self.constants(index, loaded)
+                found += self.alone(index)
+        ends, outputs = self.ends()
+        return Schedule(stages=(*found, *ends), shared=self.shared, outputs=outputs)
 
     def dies(self, tensor: int, after: int, *, but: int) -> bool:
         """Whether no layer but ``but`` reads ``tensor`` from layer ``after`` on, and nobody keeps it."""
@@ -125,32 +169,72 @@ class _Scheduler:
 
     def carrier(self, index: int) -> int | None:
         """The layer into whose drain the add ``index`` goes."""
-        if self.graph.layers[index].op != "add":
+        if index not in self.adds:
             return None
         residual, last = sorted(self.graph.inputs_of(index), key=self.places.__getitem__)
         place = self.places[last]
-        fits = (residual != last and place == last - 1 and self.can_add(place)
-                and self.readers[last] == [index] and self.dies(residual, place, but=index))
+        fits = (residual != last and place >= 0 and place == last - self.first and self.can_add(place)
+                and self.readers[last] == [index] and last not in self.kept
+                and self.graph.constant_of(residual) is None and self.dies(residual, place, but=index))
         return place if fits else None
 
     def can_add(self, place: int) -> bool:
-        """Whether an add fits behind the operator of layer ``place``; -1 is the graph's input."""
-        return self.graph.layers[place].op != "add" and not on_cpu(self.graph.layers[place])
+        """Whether an add fits behind the operator of layer ``place``."""
+        return place not in self.adds and not self.cpu[place]
+
+    def constants(self, index: int, loaded: set[int]) -> Iterator[Stage]:
+        """Load what layer ``index`` reads first."""
+        for number in self.graph.inputs_of(index):
+            if self.graph.constant_of(number) is not None and number not in loaded:
+                loaded.add(number)
+                yield Stage(layer=None, source=number, output=number, cpu=True)
 
     def operator(self, index: int, add: int | None) -> Stage:
-        source, = self.graph.inputs_of(index)
+        source, *others = self.graph.inputs_of(index)
         if add is None:
-            return Stage(layer=index, source=source, output=index + 1, cpu=on_cpu(self.graph.layers[index]))
+            return Stage(layer=index, source=source, others=tuple(others), output=self.first + index,
+                         cpu=self.cpu[index])
         first, second = self.graph.inputs_of(add)
-        swapped = second == index + 1
-        return Stage(layer=index, source=source, output=add + 1, add=add, residual=first if swapped else second,
-                     swapped=swapped)
+        swapped = second == self.first + index
+        return Stage(layer=index, source=source, output=self.first + add, add=add,
+                     residual=first if swapped else second, swapped=swapped)
 
-    def alone(self, index: int, copy: int) -> list[Stage]:
+    def alone(self, index: int) -> list[Stage]:
         first, second = self.graph.inputs_of(index)
+        output = self.first + index
         for source, residual, swapped in ((first, second, False), (second, first, True)):
             if source != residual and self.dies(residual, index, but=index):
-                return [Stage(layer=None, source=source, output=index + 1, add=index, residual=residual,
-                              swapped=swapped)]
+                return [Stage(layer=None, source=source, output=output, add=index, residual=residual, swapped=swapped)]
+        copy = self.copy_number()
         return [Stage(layer=None, source=second, output=copy),
-                Stage(layer=None, source=first, output=index + 1, add=index, residual=copy)]
+                Stage(layer=None, source=first, output=output, add=index, residual=copy)]
+
+    def copy_number(self) -> int:
+        self.next_copy += 1
+        return self.next_copy - 1
+
+    def ends(self) -> tuple[list[Stage], tuple[int, ...]]:
+        """Outputs that are copied to their places, and the states' next values; and where the answers are."""
+        outputs, found = list(self.graph.answers), list[Stage]()
+        for place, offset in self.shared.copied.items():
+            number = self.copy_number()
+            if len(outputs) > 1:
+                self.shared.groups.put(number, OUTPUTS, offset)
+            found.append(Stage(layer=None, source=outputs[place], output=number, cpu=True))
+            outputs[place] = number
+        updates = {self.graph.state_number(index): state.next for index, state in enumerate(self.graph.states)
+                   if state.next != self.graph.state_number(index)}
+        read = {number: self.inside(source) for number, source in updates.items()}
+        while updates:
+            ready = [number for number in updates if not any(read[other] == number for other in updates
+                                                             if other != number)]
+            if not ready:
+                raise CompileError(f"{self.graph.name}: states take each other's values in a circle; give one of them "
+                                   f"a layer between")
+            for number in ready:
+                found.append(Stage(layer=None, source=updates.pop(number), output=number, cpu=True))
+        return found, tuple(outputs)
+
+    def inside(self, tensor: int) -> int:
+        """The root of the group that a tensor lies in: a state, if it is a part of one."""
+        return self.shared.groups.place(tensor)[0]

@@ -1,6 +1,6 @@
 """From a stage of the schedule to what its runner has to do: geometry, operator and residual add, or a call."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,10 +18,12 @@ from sw.compiler.operator import Geometry, Operator
 from sw.compiler.proof import Placement
 from sw.compiler.schedule import Stage, held_tensors, stage_name
 from sw.compiler.variants import Variant, operator_of, variants
-from sw.golden.kernels import OPERATORS
+from sw.golden.function import Task
+from sw.golden.kernels import OPERATORS, make_call
+from sw.golden.movement import constant, copies
 from sw.graph.graph import Graph, TensorType
 
-__all__ = ["KernelPlan", "Work", "stage_work"]
+__all__ = ["KernelPlan", "Work", "stage_work", "state_resets"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,13 +41,13 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class KernelPlan:
-    """One call of the CPU: a layer of the graph."""
+    """A layer of the graph that the CPU runs, a copy, or a constant that it loads: one call, or a few."""
 
     name: str
     op: str
-    call: Call
-    tensor: int               # number of the graph's tensor that is complete behind it
-    output: Placement         # of that tensor
+    calls: tuple[Call, ...]
+    tensor: int | None        # number of the graph's tensor that is complete behind it
+    output: Placement         # of the tensor that it writes to
     stage: Stage
 
 
@@ -65,8 +67,8 @@ def stage_work(stages: tuple[Stage, ...], placements: Mapping[int, Placement], g
         if stage.cpu:
             found.append(_kernel(stage, placements, graph, design))
             continue
-        whole = ends[stage.output] == index and stage.output < len(types)
-        output = Placement(address=placements[stage.output].address, size=types[held[stage.output]].size)
+        whole = ends[stage.output] == index and stage.output < len(types)      # no copy, and the last band
+        output = Placement(address=placements[stage.output].address, size=types[held[stage.output]].bytes)
         names = [graph.layers[number].name for number in (stage.layer, stage.add) if number is not None]
         op = "add" if stage.layer is None else graph.layers[stage.layer].op
         macs = 0 if stage.layer is None else graph.macs(stage.layer)
@@ -85,19 +87,49 @@ def stage_work(stages: tuple[Stage, ...], placements: Mapping[int, Placement], g
 
 
 def _kernel(stage: Stage, placements: Mapping[int, Placement], graph: Graph, design: DesignPoint) -> KernelPlan:
-    layer, taken = graph.layers[stage.output - 1], graph.types()[stage.source]
+    output = placements[stage.output]
+    loaded = graph.constant_of(stage.output) if stage.loads else None
+    if loaded is not None:
+        return _moved("constant", stage, output, [constant(loaded.values, output.address)])
+    if stage.layer is None:
+        return _moved("copy", stage, output, copies([output.size], [1], [1], output=output.address,
+                                                    source=placements[stage.source].address))
+    layer, taken = graph.layers[stage.layer], graph.taken(stage.layer)
     try:
-        _check_bits(taken, layer.output, design)
+        _check_bits([*taken, layer.output], design)
     except SpecError as error:
         raise CompileError(f"{stage_name(stage, graph)}: {error}") from error
-    source, output = placements[stage.source], placements[stage.output]
-    call, = OPERATORS[layer.op].calls(layer, [taken], sources=[source.address], output=output.address)
-    return KernelPlan(name=layer.name, op=layer.op, tensor=stage.output, output=output, stage=stage, call=call)
+    if layer.op not in OPERATORS:
+        raise CompileError(f"{stage_name(stage, graph)}: {_why_not(graph, stage.layer)}")
+    sources = [placements[tensor].address for tensor in (stage.source, *stage.others)]
+    calls = OPERATORS[layer.op].calls(layer, taken, sources=sources, output=output.address)
+    return KernelPlan(name=layer.name, op=layer.op, tensor=stage.output, output=output, stage=stage, calls=tuple(calls))
 
 
-def _check_bits(taken: TensorType, given: TensorType, design: DesignPoint) -> None:
-    if max(taken.bits, given.bits) > design.act_bits:
-        raise SpecError(f"{max(taken.bits, given.bits)}-bit activations, act_bits={design.act_bits}; raise act_bits")
+def _moved(op: str, stage: Stage, output: Placement, tasks: Sequence[Task]) -> KernelPlan:
+    return KernelPlan(name=f"{op}{stage.output}", op=op, tensor=None, output=output, stage=stage,
+                      calls=tuple(make_call(task.function, task.fields, task.table) for task in tasks))
+
+
+def state_resets(placements: Mapping[int, Placement], graph: Graph) -> list[Call]:
+    """The calls that write what the states begin with."""
+    tasks = [constant(state.initial, placements[graph.state_number(index)].address)
+             for index, state in enumerate(graph.states)]
+    return [make_call(task.function, task.fields, task.table) for task in tasks]
+
+
+def _why_not(graph: Graph, index: int) -> str:
+    """Why the engine does not run a layer that the CPU has no function for."""
+    layer = graph.layers[index]
+    if layer.shift.size and layer.shift.min() < 0:
+        return (f"an output factor of 1 or more (a left shift of {-layer.shift.min()}): the requantizer takes factors "
+                f"below 1; quantize the network with a larger output scale")
+    return f"the engine takes it of height, width and channels alone, and this one is {layer.output.shape}"
+
+
+def _check_bits(kinds: Sequence[TensorType], design: DesignPoint) -> None:
+    if (widest := max(kind.bits for kind in kinds)) > design.act_bits:
+        raise SpecError(f"{widest}-bit activations, act_bits={design.act_bits}; raise act_bits")
 
 
 def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Placement], graph: Graph,
@@ -105,9 +137,11 @@ def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Pl
     types = graph.types()
     layer = None if stage.layer is None else graph.layers[stage.layer]
     taken, given = types[held[stage.source]], types[held[stage.output]]
-    _check_bits(taken, given, design)
+    if stage.layer is not None:
+        taken = graph.taken(stage.layer)[0]
+    _check_bits([taken, given], design)
     dense = layer is not None and layer.op == "dense"
-    shape = (1, 1, taken.size) if dense else taken.image
+    shape = _rows_of(taken.size, design) if dense else taken.image
     out_height, out_width, outputs = given.image
     rows = stage.rows
     geometry = Geometry(
@@ -129,6 +163,14 @@ def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Pl
     most_cols = design.cols if add is None else design.fetch_bytes
     return [[_completed(variant, add, design) for variant in variants(operator, piece, design, most_cols=most_cols)]
             for operator, piece in _pieces(operator, geometry, design)]
+
+
+def _rows_of(size: int, design: DesignPoint) -> tuple[int, int, int]:
+    """The input of a dense layer as an image of one column, of as few rows as a command takes as kernel rows."""
+    most = design.fetch_bytes << COMMAND_FIELDS["segments"][0]
+    rows = next((rows for rows in range(1, 1 << COMMAND_FIELDS["kernel_rows"][0])
+                 if size % rows == 0 and size // rows <= most - design.fetch_bytes), 1)
+    return rows, 1, size // rows
 
 
 def _completed(variant: Variant, add: tuple[np.ndarray, Mapping[str, int]] | None, design: DesignPoint) -> Variant:

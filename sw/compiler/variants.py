@@ -72,7 +72,7 @@ def operator_of(layer: Layer | None, taken_shape: tuple[int, int, int], zero_poi
     if largest is not None and abs(layer.weights.astype(int)).max() > largest:
         raise SpecError(f"weights of a magnitude above {largest}, multiplier={design.multiplier!r}; "
                         f"choose another multiplier or train for this one")
-    weights = layer.weights[:, None, None, :] if layer.op == "dense" else layer.weights
+    weights = _dense_weights(layer, taken_shape) if layer.op == "dense" else _spread(layer, design)
     depthwise = layer.op == "depthwise"
     per_channel = weights.reshape(-1, weights.shape[-1]).T if depthwise else weights.reshape(weights.shape[0], -1)
     scale = fold(layer, per_channel, zero_point, design)
@@ -81,8 +81,45 @@ def operator_of(layer: Layer | None, taken_shape: tuple[int, int, int], zero_poi
             raise SpecError(f"{weights.shape[-1] // channels} outputs per channel run as a convolution most of whose "
                             f"weights are 0, and weight_bits=1 has no 0; use one output per channel, or raise it")
         depthwise, weights = False, _as_convolution(weights, channels)
+    if not depthwise and weights.shape[-1] != channels:
+        if design.weight_bits == 1:
+            raise SpecError(f"{channels // weights.shape[-1]} groups run as one convolution most of whose weights are "
+                            f"0, and weight_bits=1 has no 0; use one group, or raise it")
+        weights = _ungrouped(weights, channels)
     return Operator(depthwise=depthwise, weights=weights, channels=scale, in_zero=zero_point,
                     out_zero=layer.output.zero_point, act_min=layer.act_min, act_max=layer.act_max)
+
+
+def _dense_weights(layer: Layer, taken_shape: tuple[int, int, int]) -> np.ndarray:
+    """As a convolution's (OC, KH, 1, IC) whose kernel is the whole input (KH, 1, IC)."""
+    height, _, channels = taken_shape
+    return layer.weights.reshape(len(layer.weights), height, 1, channels)
+
+
+def _spread(layer: Layer, design: DesignPoint) -> np.ndarray:
+    """The weights with those of 0 between them that a dilation skips."""
+    step_y, step_x = layer.dilation
+    if (step_y, step_x) == (1, 1):
+        return layer.weights
+    if design.weight_bits == 1:
+        raise SpecError(f"dilation {step_y}x{step_x} runs as a kernel with weights of 0 between, and weight_bits=1 has "
+                        f"no 0; use dilation 1, or raise it")
+    axis = 0 if layer.op == "depthwise" else 1
+    shape = list(layer.weights.shape)
+    shape[axis:axis + 2] = layer.extent
+    spread = np.zeros(shape, np.int8)
+    spread[(slice(None),) * axis + (slice(None, None, step_y), slice(None, None, step_x))] = layer.weights
+    return spread
+
+
+def _ungrouped(weights: np.ndarray, channels: int) -> np.ndarray:
+    """Weights (OC, KH, KW, IC) of a convolution in groups as one over all channels, zero but for the own group."""
+    outputs, height, width, inputs = weights.shape
+    groups = channels // inputs
+    whole = np.zeros((outputs, height, width, channels), np.int8)
+    for group, part in enumerate(np.split(np.arange(outputs), groups)):
+        whole[part, :, :, group * inputs:(group + 1) * inputs] = weights[part]
+    return whole
 
 
 def _as_convolution(weights: np.ndarray, channels: int) -> np.ndarray:

@@ -7,7 +7,15 @@ from hw.soc.cpus import Cpu, find_cpu
 from hw.spec.cfu import CFU_INSTRUCTIONS, CfuInstruction
 from hw.spec.commands import COUNTERS, ERRORS, LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
-from hw.spec.image import ENGINE, ENGINE_WORDS, HEADER_BYTES, HEADER_FIELDS, IMAGE_MAGIC, IMAGE_VERSION
+from hw.spec.image import (
+    ENGINE,
+    ENGINE_WORDS,
+    HEADER_BYTES,
+    HEADER_FIELDS,
+    IMAGE_MAGIC,
+    IMAGE_VERSION,
+    MOST_LAYERS,
+)
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
 from hw.spec.soc import IO_REGISTERS, UART_EMPTY, MemoryMap
 from sw.firmware.protocol import IN_PLACE, MAGIC, MAX_PAYLOAD, PROTOCOL_VERSION, Op, Status
@@ -93,6 +101,7 @@ def _engine() -> list[tuple[str, int | str, str]]:
 def _image() -> list[tuple[str, int | str, str]]:
     return [("HEDDLE_IMAGE_MAGIC", IMAGE_MAGIC, ""), ("HEDDLE_IMAGE_VERSION", IMAGE_VERSION, ""),
             ("HEDDLE_IMAGE_HEADER_BYTES", HEADER_BYTES, ""),
+            ("HEDDLE_MOST_LAYERS", MOST_LAYERS, "of all runs, and calls of the CPU, in one inference"),
             *((f"HEDDLE_IMAGE_{name.upper()}_WORD", index, "") for index, name in enumerate(HEADER_FIELDS))]
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from zlib import crc32
 
-from hw.spec.commands import ERRORS, LAYER_LOG_ENTRIES
+from hw.spec.commands import ERRORS
 from hw.spec.errors import HeddleError
-from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, unpack_header
+from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, MOST_LAYERS, unpack_header
 from hw.spec.registers import ACT_WINDOW, WEIGHT_WINDOW, WINDOW_BYTES
 from hw.spec.soc import NO_MEMORY
 
@@ -32,7 +32,7 @@ CHUNK_BYTES = 2048          # of a model image, an input or an output in one fra
 IN_PLACE = 1                # flag of INFER: the input is in the engine's memory already, the output stays there
 INFERENCE = struct.Struct("<IIII")  # cycles, engine cycles, layers, calls of the CPU; their cycles; the output
 MOST_INPUT_BYTES = MAX_PAYLOAD - 8                                              # that go with INFER itself
-MOST_OUTPUT_BYTES = MAX_PAYLOAD - INFERENCE.size - 4 * LAYER_LOG_ENTRIES        # that come with its answer
+MOST_OUTPUT_BYTES = MAX_PAYLOAD - INFERENCE.size - 4 * MOST_LAYERS              # that come with its answer
 
 
 class Op(IntEnum):

@@ -13,13 +13,13 @@ import numpy as np
 from hw.spec.commands import COMMAND_BITS, LAYER_LOG_ENTRIES, MAGIC, OPCODES, checksum, decode
 from hw.spec.design import DesignPoint
 from hw.spec.fields import counts, taken
-from hw.spec.image import ENGINE, unpack_calls, unpack_header
+from hw.spec.image import ENGINE, reset_calls, unpack_calls, unpack_header
 from hw.spec.stream import word_bytes, write_bytes
 from sw.golden.kernels import run_call
 from sw.golden.layer import run_layer
 from sw.golden.words import Endless, ProgramError, Refused, Resident, Undefined, Words
 
-__all__ = ["Ending", "ProgramError", "execute", "interpret", "layers"]
+__all__ = ["Ending", "ProgramError", "execute", "interpret", "layers", "reset"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,15 @@ class Ending:
     error: str     # of hw.spec.commands.ERRORS
     pc: int        # weight word of the last command that was fetched
     layer: int     # number of the layer that runs, or of the command it stopped at
+
+
+def reset(image: bytes, act: bytearray) -> None:
+    """Bring all states in the activation scratchpad to their beginning; what runs an image does so first.
+
+    Raises as :func:`interpret`.
+    """
+    for call in reset_calls(image, unpack_header(image)):
+        run_call(call, np.frombuffer(act, np.int8))
 
 
 def interpret(design: DesignPoint, image: bytes, act: bytearray) -> None:
@@ -90,7 +99,7 @@ def _runs(design: DesignPoint, image: bytes, act: bytearray) -> Iterator["_Progr
         act[place:place + len(streamed)] = streamed.tobytes()
         streamed = np.frombuffer(act, np.uint8)[place:place + len(streamed)]
     memory = np.frombuffer(act, np.int8)
-    for call in unpack_calls(image, header["calls_offset"]):
+    for call in unpack_calls(image, header):
         if call.runner == ENGINE:
             run = call.run
             yield _Program(design, resident, streamed[run["stream_start"]:], memory, run["program"])

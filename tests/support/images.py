@@ -25,7 +25,7 @@ def run_image(body: bytes, *, program: int = 0, layers: int = 1, calls: list[Cal
 
 def program_of(image: bytes) -> int:
     """First weight word of the image's first run."""
-    return next(call for call in unpack_calls(image, unpack_header(image)["calls_offset"])
+    return next(call for call in unpack_calls(image, unpack_header(image))
                 if call.runner == ENGINE).run["program"]
 
 

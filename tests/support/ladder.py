@@ -73,9 +73,10 @@ class Plain(ImageRung):
         self.program, self.spoil = program, spoil or (lambda outputs, traffic: None)
 
     def run(self, image, inputs, *, cycle_limit, traffic=0):
-        calls = unpack_calls(image, unpack_header(image)["calls_offset"])
+        calls = unpack_calls(image, unpack_header(image))
         last = self.program.plans[sum(1 if call.runner else call.run["layers"] for call in calls) - 1]
-        found = run(self.program.graph, inputs, DESIGN)[last.tensor].reshape(len(inputs), -1).copy()
+        data = inputs.reshape(-1, *self.program.graph.input.shape)
+        found = run(self.program.graph, data, DESIGN)[last.tensor].reshape(len(inputs), -1).copy()
         self.spoil(found, traffic)
         counters = np.array([[list(vars(plan.cycle_terms).values()) for plan in self.program.layers]] * len(inputs))
         return Observed(outputs=found, cycles=np.full(len(inputs), self.program.cycles),
@@ -112,7 +113,7 @@ def slower(program: Program, layer: int, counter: str = "compute", by: int = 1) 
 
 def wrong_table(program: Program, kernel: int) -> Program:
     """The program with another value in every byte of a kernel's table, its first words aside, and its image mended."""
-    image, table = bytearray(program.image), program.kernels[kernel].call.words[8:]
+    image, table = bytearray(program.image), program.kernels[kernel].calls[0].words[8:]
     content = b"".join(word.to_bytes(4, "little") for word in table)
     at = image.rindex(content)
     image[at:at + len(content)] = bytes(byte ^ 1 for byte in content)

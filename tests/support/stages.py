@@ -42,37 +42,49 @@ def random_dag(rng: np.random.Generator, layers: int, *, cpu: bool = False) -> G
     return Graph(name="dag", inputs=(types[0],), layers=tuple(found)).check()
 
 
-def run_stages(stages, placements, graph, data):
-    """The graph's output for ``data`` int8 ``(H, W, C)``, and every (tensor, first row, rows) that a stage wrote."""
+def run_stages(stages, placements, graph, *data):
+    """The graph's last output for ``data``, one array an input, and every (tensor, first row, rows) that a stage wrote.
+
+    States begin with their initial values.
+    """
     types, held, trace = graph.types(), held_tensors(stages, graph), []
     end = max(place.address + place.size for place in placements.values())
     memory = np.random.default_rng(0).integers(-128, 128, end).astype(np.int8)
 
     def view(tensor, offset, rows):
-        height, width, channels = types[held[tensor]].shape
-        rows = height if rows is None else rows
+        kind = types[held[tensor]]
+        shape = kind.shape if rows is None else (rows, *kind.shape[1:])
+        size = int(np.prod(shape)) * kind.element_bytes
         start = placements[tensor].address + offset
-        return memory[start:start + rows * width * channels].reshape(rows, width, channels)
+        return memory[start:start + size].view(kind.dtype).reshape(shape)
 
-    view(0, 0, None)[:] = data
+    for number, values in enumerate([*data, *(state.initial for state in graph.states)]):
+        if number in placements:
+            view(number, 0, None)[:] = values
     for stage in stages:
         rows = stage.rows
-        taken = view(stage.source, rows.in_offset if rows else 0, rows.in_rows if rows else None)
         target = view(stage.output, rows.out_offset if rows else 0, rows.out_rows if rows else None)
+        if stage.loads:
+            target[:] = graph.constant_of(stage.output).values
+            continue
+        taken = view(stage.source, rows.in_offset if rows else 0, rows.in_rows if rows else None)
         result = taken.copy()
         if stage.layer is not None:
-            layer, kind = graph.layers[stage.layer], types[held[stage.source]]
+            layer, kinds = graph.layers[stage.layer], graph.taken(stage.layer)
+            values = [taken, *(view(other, 0, None) for other in stage.others)]
             if rows:
                 _, left, _, right = layer.padding
                 layer = replace(layer, padding=(rows.top, left, rows.bottom, right), output=replace(
                     layer.output, shape=(rows.out_rows, *layer.output.shape[1:])))
-            result = run_layer(layer, [replace(kind, shape=taken.shape)], [taken[None]])[0]
+                kinds = [replace(kinds[0], shape=taken.shape)]
+            result = run_layer(layer, kinds, [each.reshape(1, *kind.shape)
+                                              for each, kind in zip(values, kinds, strict=True)])[0]
         if stage.add is not None:
             other = view(stage.residual, rows.out_offset if rows else 0, rows.out_rows if rows else None).copy()
             numbers = graph.inputs_of(stage.add)
             kinds = [replace(types[number], shape=target.shape) for number in numbers]
             pair = (other, result) if stage.swapped else (result, other)
             result = run_layer(graph.layers[stage.add], kinds, [each[None] for each in pair])[0]
-        target[:] = result
+        target[:] = result.reshape(target.shape)
         trace.append((held[stage.output], rows.out_first if rows else 0, result.copy()))
-    return view(stages[-1].output, 0, None).copy(), trace
+    return view(graph.answers[-1], 0, None).copy(), trace

@@ -8,7 +8,7 @@ static heddle_kernel *const kernels[] = {HEDDLE_KERNELS(KERNEL_ADDRESS)};
 static struct {
     uint32_t input, input_bytes, output, output_bytes;
     uint32_t layers, kernels;             /* of all runs, and calls of the CPU */
-    const volatile uint32_t *calls, *calls_end;
+    const volatile uint32_t *resets, *calls, *calls_end;     /* those of a reset come first */
     uint32_t limit;
     const volatile uint32_t *stream;      /* the weights that stream, as the CPU sees them */
     uint32_t stream_address;              /* and as the engine addresses them */
@@ -67,27 +67,33 @@ static int find_stream(uint32_t bytes)
     return HEDDLE_OK;
 }
 
-/* Whether the list of calls is whole; counts what it has. */
+/* Whether the list of calls is whole; counts what an inference has of them. */
 static int read_calls(uint32_t resident, uint32_t streamed)
 {
     uint32_t offset = heddle_header_word(HEDDLE_IMAGE_CALLS_OFFSET_WORD), layers = 0;
+    uint32_t reset_bytes = heddle_header_word(HEDDLE_IMAGE_RESET_BYTES_WORD);
     if (offset & 3 || (resident + streamed) & 3 || offset > resident + streamed || (offset > resident && resident & 3))
         return 0;
-    model.calls = offset < resident ? heddle_word(HEDDLE_WEIGHT_WINDOW + offset) : model.stream + (offset - resident) / 4;
-    model.calls_end = model.calls + (resident + streamed - offset) / 4;
+    model.resets = offset < resident ? heddle_word(HEDDLE_WEIGHT_WINDOW + offset)
+        : model.stream + (offset - resident) / 4;
+    model.calls_end = model.resets + (resident + streamed - offset) / 4;
+    if (reset_bytes & 3 || reset_bytes > resident + streamed - offset)
+        return 0;
+    model.calls = model.resets + reset_bytes / 4;
     model.kernels = 0;
-    for (const volatile uint32_t *call = model.calls; call < model.calls_end; call += 2 + call[1]) {
+    for (const volatile uint32_t *call = model.resets; call < model.calls_end; call += 2 + call[1]) {
         uint32_t left = (uint32_t)(model.calls_end - call);
         if (left < 2 || call[1] > left - 2 || call[0] > KERNELS)
             return 0;
         if (call[0] == HEDDLE_CALL_ENGINE) {
-            if (call[1] != HEDDLE_RUN_WORDS)
+            if (call[1] != HEDDLE_RUN_WORDS || call < model.calls
+                || call[2 + HEDDLE_RUN_LAYERS] > HEDDLE_LAYER_LOG_ENTRIES)
                 return 0;
             layers += call[2 + HEDDLE_RUN_LAYERS];
         } else
-            model.kernels++;
+            model.kernels += call >= model.calls;
     }
-    return layers == model.layers && layers + model.kernels <= HEDDLE_LAYER_LOG_ENTRIES;
+    return layers == model.layers && layers + model.kernels <= HEDDLE_MOST_LAYERS;
 }
 
 static int read_header(void)
@@ -108,7 +114,7 @@ static int read_header(void)
         || resident + streamed != heddle_header_word(HEDDLE_IMAGE_IMAGE_BYTES_WORD) || resident + streamed < streamed
         || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, model.input, model.input_bytes)
         || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, model.output, model.output_bytes)
-        || model.layers > HEDDLE_LAYER_LOG_ENTRIES)
+        || model.layers > HEDDLE_MOST_LAYERS)
         return HEDDLE_BAD_IMAGE;
     int status = find_stream(streamed);
     if (status != HEDDLE_OK)
@@ -123,9 +129,24 @@ static int read_header(void)
     return HEDDLE_OK;
 }
 
+static volatile int8_t *activations(void)
+{
+    return (volatile int8_t *)heddle_word(HEDDLE_ACT_WINDOW);
+}
+
+void heddle_reset(void)
+{
+    if (model.status != HEDDLE_OK)
+        return;
+    for (const volatile uint32_t *call = model.resets; call < model.calls; call += 2 + call[1])
+        kernels[call[0] - 1](&call[2], activations());
+}
+
 int heddle_open(void)
 {
-    return model.status = read_header();
+    model.status = read_header();
+    heddle_reset();
+    return model.status;
 }
 
 uint32_t heddle_input_bytes(void)
@@ -204,7 +225,6 @@ static void read_log(heddle_cycles *cycles, uint32_t layers)
 int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles)
 {
     uint32_t begun = heddle_mcycle(), reading = 0, unread = 0, kernel = model.layers;
-    volatile int8_t *memory = (volatile int8_t *)heddle_word(HEDDLE_ACT_WINDOW);
     if (model.status != HEDDLE_OK)
         return model.status;
     if (*heddle_word(HEDDLE_REG_STATUS) & 1)
@@ -226,7 +246,7 @@ int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles)
             unread = call[2 + HEDDLE_RUN_LAYERS];
             continue;
         }
-        kernels[runner - 1](&call[2], memory);
+        kernels[runner - 1](&call[2], activations());
         if (cycles)
             cycles->layer[kernel++] = heddle_mcycle() - start;
         if (model.limit && heddle_mcycle() - begun > model.limit)

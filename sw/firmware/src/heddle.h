@@ -9,13 +9,17 @@ typedef struct {
     uint32_t total;                               /* mcycle, from the input in memory to the output in memory */
     uint32_t engine;                              /* the engine's part of it, of all its runs */
     uint32_t layers, kernels;                     /* entries of layer, of each kind */
-    uint32_t layer[HEDDLE_LAYER_LOG_ENTRIES];     /* engine cycles of each layer, then mcycle of each call of the CPU */
+    uint32_t layer[HEDDLE_MOST_LAYERS];           /* engine cycles of each layer, then mcycle of each call of the CPU */
 } heddle_cycles;
 
 /* Checks the engine and the model image in its weight scratchpad, once, before the first inference and after a new
  * image. Returns HEDDLE_OK, HEDDLE_NO_ENGINE, HEDDLE_NO_IMAGE, HEDDLE_BAD_IMAGE, HEDDLE_NO_STREAM or
  * HEDDLE_WRONG_DESIGN. */
 int heddle_open(void);
+
+/* Brings the open model's states, of a network that has some, to their beginning, as heddle_open() does. Between two
+ * inferences they stay. */
+void heddle_reset(void);
 
 /* A word of the model image's header (HEDDLE_IMAGE_..._WORD), whatever it holds. */
 uint32_t heddle_header_word(uint32_t index);

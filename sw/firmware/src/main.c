@@ -133,7 +133,7 @@ static uint32_t infer(uint32_t bytes, uint32_t *length)
     if (heddle_input_bytes() && bytes - 8 != (in_place ? 0 : heddle_input_bytes()))
         return HEDDLE_BAD_LENGTH;
     /* The output goes to the buffer's end, then behind the cycles: their number is not known before. */
-    if (output_bytes > HEDDLE_MAX_PAYLOAD - head - 4 * HEDDLE_LAYER_LOG_ENTRIES)
+    if (output_bytes > HEDDLE_MAX_PAYLOAD - head - 4 * HEDDLE_MOST_LAYERS)
         return HEDDLE_BAD_LENGTH;
     int8_t *output = &payload.bytes[(HEDDLE_MAX_PAYLOAD - output_bytes) & ~3u];
     heddle_set_limit(payload.words[0]);

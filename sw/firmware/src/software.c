@@ -120,6 +120,11 @@ uint32_t heddle_header_word(uint32_t index)
     return heddle_header[index];
 }
 
+/* A chain has no states. */
+void heddle_reset(void)
+{
+}
+
 int heddle_open(void)
 {
     return status = HEDDLE_OK;

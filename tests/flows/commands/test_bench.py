@@ -73,7 +73,8 @@ class Answered(ImageRung):
 
     def run(self, image, inputs, *, cycle_limit, traffic=0):
         tensor = self.program.layers[unpack_header(image)["layers"] - 1].tensor
-        outputs = run(self.graph, inputs, self.design)[tensor].reshape(len(inputs), -1)
+        data = inputs.reshape(-1, *self.graph.input.shape)
+        outputs = run(self.graph, data, self.design)[tensor].reshape(len(inputs), -1)
         counters = np.array([[[vars(plan.cycle_terms)[name] for name in COUNTERS] for plan in self.program.layers]]
                             * len(inputs))
         cycles = np.full(len(inputs), self.program.cycles)

@@ -1,13 +1,14 @@
 """Vectors beside a model, or random ones."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from flows.verify.inputs import choose_inputs, read_vectors, vectors_beside
 from hw.spec.errors import SpecError
-from sw.graph.graph import Graph, TensorType
+from sw.graph.graph import Graph, Layer, TensorType
 from tests.support.layers import random_layer
 
 
@@ -23,17 +24,17 @@ def test_at_most_so_many_of_a_file(graph, tmp_path):
     assert file.name == "net_vectors.npz"
     stored = {"inputs": np.arange(4 * 90).astype(np.int8).reshape(4, 90), "outputs": np.zeros((4, 3), np.int8)}
     np.savez(file, **stored)
-    inputs, outputs = choose_inputs(graph, file, 3)
+    (inputs,), (outputs,) = choose_inputs(graph, file, 3)
     assert np.array_equal(inputs.reshape(3, 90), stored["inputs"][:3]) and outputs.shape == (3, 1, 1, 3)
     np.savez(file, inputs=stored["inputs"])
     assert choose_inputs(graph, file, 9)[1] is None
 
 
 def test_random_inputs_repeat(graph):
-    inputs, outputs = choose_inputs(graph, None, 7)
+    (inputs,), outputs = choose_inputs(graph, None, 7)
     assert outputs is None and inputs.shape == (7, 5, 6, 3) and inputs.dtype == np.int8
     assert (inputs.min(), inputs.max()) == (-128, 127)
-    assert np.array_equal(inputs, choose_inputs(graph, None, 7)[0])
+    assert np.array_equal(inputs, choose_inputs(graph, None, 7)[0][0])
 
 
 @pytest.mark.parametrize("arrays, message", [
@@ -59,7 +60,7 @@ def test_ones_may_be_missing_and_values_flat(shape, tmp_path):
         random_layer(np.random.default_rng(5), "dense", start, outputs=3, name="dense"),)).check()
     values = np.arange(2 * 490).astype(np.int8)
     np.savez(tmp_path / "x.npz", inputs=values.reshape(2, *shape), outputs=np.zeros((2, 1, 3), np.int8))
-    inputs, outputs = read_vectors(tmp_path / "x.npz", net)
+    (inputs,), (outputs,) = read_vectors(tmp_path / "x.npz", net)
     assert np.array_equal(inputs.ravel(), values) and inputs.shape == (2, 49, 10, 1)
     assert outputs.shape == (2, 1, 1, 3)
 
@@ -74,3 +75,38 @@ def test_no_vectors(graph, tmp_path, content, why):
         read_vectors(tmp_path / "x.npz", graph)
     assert str(caught.value) == (
         f"{tmp_path}/x.npz: no vectors ({why}); give an .npz file with an int8 array 'inputs'")
+
+
+def ends():
+    """A network of a uint8 and a float32 input and of two outputs, one of them float32."""
+    none, empty = np.zeros(0, np.int32), np.zeros(0, np.int8)
+    kind = TensorType(shape=(1, 2, 3), scale=0.5, zero_point=-10)
+
+    def layer(op, output, source, weights=empty):
+        return Layer(name=op, op=op, output=output, weights=weights, bias=none, multiplier=none, shift=none,
+                     inputs=(source,))
+
+    return Graph(name="ends", inputs=(replace(kind, dtype="uint8", zero_point=118),
+                                      TensorType(shape=(1, 2, 3), scale=1.0, zero_point=0, dtype="float32")), layers=(
+        layer("table", kind, 0, np.arange(256).astype(np.uint8).view(np.int8)), layer("quantize", kind, 1),
+        layer("dequantize", TensorType(shape=(1, 2, 3), scale=1.0, zero_point=0, dtype="float32"), 3)),
+        outputs=(2, 4)).check()
+
+
+def test_several_ends_in_their_own_types(tmp_path):
+    graph, rng = ends(), np.random.default_rng(0)
+    given, none = choose_inputs(graph, None, 50)
+    assert none is None and [values.dtype for values in given] == [np.uint8, np.float32]
+    assert given[0].min() < 20 and given[0].max() > 235
+    assert given[1].min() < -50 and given[1].max() > 60         # from (-128 + 10) / 2 to (127 + 10) / 2
+    arrays = {"input_0": rng.integers(0, 256, (4, 6)).astype(np.uint8), "input_1": rng.random((4, 2, 3), np.float32),
+              "output_0": np.zeros((4, 6), np.int8), "output_1": np.ones((4, 1, 2, 3), np.float32)}
+    np.savez(tmp_path / "x.npz", **arrays)
+    inputs, outputs = read_vectors(tmp_path / "x.npz", graph)
+    assert [values.shape for values in (*inputs, *outputs)] == [(4, 1, 2, 3)] * 4
+    np.savez(tmp_path / "x.npz", **{**arrays, "input_1": arrays["input_1"].astype(np.float64)})
+    with pytest.raises(SpecError, match=r"'input_1' is float64\(4, 2, 3\); ends has float32 \(N, 1, 2, 3\) there, or"):
+        read_vectors(tmp_path / "x.npz", graph)
+    np.savez(tmp_path / "x.npz", input_0=arrays["input_0"])
+    with pytest.raises(SpecError, match="has no array 'input_1'; give an .npz file with a uint8 array 'input_0' and a"):
+        read_vectors(tmp_path / "x.npz", graph)

@@ -59,9 +59,9 @@ CALLS = [Call(runner=2, words=()), Call(runner=ENGINE, words=(5, 6, 7)), Call(ru
 
 def test_calls_survive_behind_anything():
     content = bytes(range(8)) + pack_calls(CALLS)
-    assert unpack_calls(content, 8) == CALLS
+    assert unpack_calls(content, {"calls_offset": 8, "reset_bytes": 0}) == CALLS
     assert CALLS[1].run == {"program": 5, "layers": 6, "stream_start": 7}
-    assert unpack_calls(content, len(content)) == []
+    assert unpack_calls(content, {"calls_offset": len(content), "reset_bytes": 0}) == []
 
 
 @pytest.mark.parametrize("content, offset, says", [
@@ -73,4 +73,4 @@ def test_calls_survive_behind_anything():
 ])
 def test_what_is_no_list_of_calls_is_refused(content, offset, says):
     with pytest.raises(SpecError, match=f"^model image: {says}"):
-        unpack_calls(content, offset)
+        unpack_calls(content, {"calls_offset": offset, "reset_bytes": 0})

@@ -216,7 +216,7 @@ def residual():
     (one_layer(shape=(300, 2, 1), kernel=(260, 1)), LARGE, r"kernel 260x1 exceeds 255 rows; use a smaller kernel"),
     (one_layer(shape=(1, 32, 80), kernel=(1, 32)), LARGE,
      r"kernel 1x32 over 80 channels exceeds a width of 2040 activations, channels included; use a smaller ker"),
-    (one_layer("dense", shape=(1, 1, 3000)), LARGE, r"dense kernel over 3000 channels exceeds a width of 2040 activ"),
+    (one_layer("dense", shape=(1, 1, 3001)), LARGE, r"dense kernel over 3001 channels exceeds a width of 2040 activ"),
     (one_layer("depthwise", shape=(1, 300, 2), kernel=(1, 260)), LARGE, r"kernel 1x260 exceeds a width of 255; use"),
     (one_layer(shape=(64, 2, 1), kernel=(1, 1), stride=(33, 1)), LARGE, r"stride 33x1 exceeds 31; use a smaller str"),
     (one_layer(shape=(1, 4100, 17), kernel=(1, 1), outputs=1), LARGE,

@@ -17,25 +17,25 @@ def area(tensor, size, first, last):
 @pytest.mark.parametrize("name, peak", [("kws", 16000), ("ic", 32768), ("vww", 55296), ("ad", 768)])
 def test_networks_take_no_more_than_their_largest_layer(name, peak):
     graph = network(name)
-    stages = schedule(graph)
-    assert max(live_bytes(areas(stages, graph), len(stages))) == peak
-    assert peak_bytes(plan_memory(stages, graph, capacity=peak)) == peak
+    plan = schedule(graph)
+    assert max(live_bytes(areas(plan, graph), len(plan.stages))) == peak
+    assert peak_bytes(plan_memory(plan, graph, capacity=peak)) == peak
 
 
 def test_sums_lie_on_their_residual():
     graph = random_residual(np.random.default_rng(3))
-    stages = schedule(graph)
-    placements = plan_memory(stages, graph, capacity=4096)
-    sums = [stage for stage in stages if stage.add is not None]
+    plan = schedule(graph)
+    placements = plan_memory(plan, graph, capacity=4096)
+    sums = [stage for stage in plan.stages if stage.add is not None]
     assert sums and all(placements[stage.output] == placements[stage.residual] for stage in sums)
 
 
 def test_plans_are_aligned_and_repeatable():
     for seed in range(10):
         graph = random_dag(np.random.default_rng(seed), 7, cpu=seed % 2 == 0)
-        stages = schedule(graph)
-        first = plan_memory(stages, graph, capacity=8192, alignment=8)
-        assert first == plan_memory(stages, graph, capacity=8192, alignment=8)
+        plan = schedule(graph)
+        first = plan_memory(plan, graph, capacity=8192, alignment=8)
+        assert first == plan_memory(plan, graph, capacity=8192, alignment=8)
         assert all(placed.address % 8 == 0 for placed in first.values())
 
 

@@ -25,7 +25,8 @@ def block():
 
 
 GRAPH = block()
-STAGES = schedule(GRAPH)
+PLAN = schedule(GRAPH)
+STAGES = PLAN.stages
 #: input and sum at 0, conv0 at 64, the output at 64
 GOOD = {0: Placement(address=0, size=64), 1: Placement(address=64, size=64), 3: Placement(address=0, size=64),
         4: Placement(address=64, size=64)}
@@ -48,7 +49,7 @@ def banded(at, **fields):
 def test_the_good_plan_passes():
     prove(STAGES, GOOD, GRAPH, capacity=128)
     prove(BANDS, GOOD, GRAPH, capacity=128)
-    assert plan_memory(STAGES, GRAPH, capacity=128) == GOOD
+    assert plan_memory(PLAN, GRAPH, capacity=128) == GOOD
 
 
 @pytest.mark.parametrize("stages, placements, text", [
@@ -106,8 +107,8 @@ def test_what_is_proven_computes_the_graph(seed):
     """Tensors moved at random: what passes is right on a scratchpad full of rubbish, what is wrong does not pass."""
     rng = np.random.default_rng(seed)
     graph = random_dag(rng, 6, cpu=True)
-    stages = schedule(graph)
-    good = plan_memory(stages, graph, capacity=2048)
+    plan = schedule(graph)
+    stages, good = plan.stages, plan_memory(plan, graph, capacity=2048)
     data = random_inputs(rng, graph, 3)[2]
     want = run(graph, data[None])[-1][0]
     passed = 0
