@@ -6,8 +6,7 @@ that reads it is told the file's shape.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from math import prod
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,17 @@ from sw.frontend.tflite_file import FULL_INTEGER, NO_TENSOR, File, Operator, Sub
 from sw.graph.graph import GraphError
 from sw.graph.layer import TensorType, canonical
 
-__all__ = ["IDENTITY", "Lowering", "Operation", "Registry", "Variable", "shape_of", "strides_of"]
+__all__ = ["IDENTITY", "Floats", "Lowering", "Operation", "Registry", "Variable", "shape_of"]
 
 IDENTITY = np.arange(-128, 128).astype(np.int8)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Floats:
+    """A float32 tensor inside of a network: a function of the bytes of an int8 tensor, value by value."""
+
+    source: Value
+    values: np.ndarray      # float32 (256,), of -128, -127, ... 127
 
 
 class Variable:
@@ -40,6 +47,7 @@ class Lowering:
         self.network = Network()
         self.values: dict[int, Value] = {}
         self.known: dict[int, np.ndarray] = {}
+        self.floats: dict[int, Floats] = {}
         self.handles: dict[int, Variable] = {}                       # by the tensor of the handle
         self.variables: dict[tuple[str, str], Variable] = {}         # by container and name
 
@@ -55,6 +63,9 @@ class Lowering:
         """The activation that a tensor is, or one of constant values."""
         if tensor.index not in self.values:
             values = self.known_values(tensor)
+            if tensor.index in self.floats:
+                raise GraphError(f"reads {tensor}, which is computed in FLOAT32; inside a network Heddle computes with "
+                                 f"INT8 alone: convert the network again with {FULL_INTEGER}")
             if values is None:
                 raise GraphError(f"reads {tensor}, which no operator before it makes; get or convert the file again")
             if tensor.kind != "INT8":
@@ -175,12 +186,3 @@ class Registry:
             self.functions |= dict.fromkeys(names, function)
             return function
         return register
-
-
-def strides_of(shape: Sequence[int]) -> list[int]:
-    """Elements from one to the next along each axis of a row-major tensor.
-
-    >>> strides_of((2, 3, 4))
-    [12, 4, 1]
-    """
-    return [prod(shape[axis + 1:]) for axis in range(len(shape))]

@@ -8,10 +8,11 @@ says what to change. Nothing is approximated: the arithmetic is that of TensorFl
 import struct
 from pathlib import Path
 
-from sw.frontend.lowering import Lowering, Operation, strides_of
+from sw.frontend.lowering import Lowering, Operation
 from sw.frontend.network import Value
-from sw.frontend.operators import LOWERS, fold
+from sw.frontend.operators import LOWERS, cross, fold
 from sw.frontend.tflite_file import FULL_INTEGER, File, Operator, Tensor
+from sw.golden.movement import row_major
 from sw.graph.graph import Graph, GraphError
 
 __all__ = ["FULL_INTEGER", "load_tflite"]
@@ -63,7 +64,7 @@ def _copied(lowering: Lowering, value: Value, number: int) -> Value:
     """A network that reshapes alone needs a layer all the same."""
     shape = value.type.shape
     return lowering.network.layer(f"output{number}", "gather", [(value, shape)], value.type,
-                                  parameters=(0, *strides_of(shape)))
+                                  parameters=(0, *row_major(shape)))
 
 
 def _check_batch(inputs: list[Tensor], outputs: list[Tensor]) -> None:
@@ -79,7 +80,7 @@ def _check_batch(inputs: list[Tensor], outputs: list[Tensor]) -> None:
 def _lower(lowering: Lowering, operator: Operator) -> None:
     op = Operation(lowering, operator)
     try:
-        if fold(op):
+        if fold(op) or cross(op):
             return
         if operator.name not in LOWERS:
             instead = _INSTEAD.get(operator.name, "use operators that docs/tflite.md lists")

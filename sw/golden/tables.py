@@ -15,8 +15,8 @@ from sw.golden.fixed import half_away, logistic, quantize_multiplier, scale, tan
 from sw.golden.requantize import prepare_requantize
 from sw.graph.layer import GraphError, TensorType
 
-__all__ = ["elu_table", "hard_swish_table", "leaky_relu_table", "logistic_table", "relu6_table", "relu_n1_to_1_table",
-           "relu_table", "rescale_table", "tanh_table"]
+__all__ = ["abs_table", "elu_table", "hard_swish_table", "leaky_relu_table", "logistic_table", "relu6_table",
+           "relu_n1_to_1_table", "relu_table", "rescale_table", "tanh_table"]
 
 INTEGER_BITS = 4          # of the input of logistic and tanh
 MOST_FACTOR = "scale {0:g} to {1:g}: a factor of 2**22 at most; choose another output scale"
@@ -99,6 +99,20 @@ def tanh_table(taken: TensorType, given: TensorType) -> np.ndarray:
     if given.zero_point != 0:
         raise GraphError(f"zero point {given.zero_point} of a tanh; it gives scale 1/128 and zero point 0")
     return _sigmoid(taken, given, tanh, 7, 0)
+
+
+def abs_table(taken: TensorType, given: TensorType) -> np.ndarray:
+    """ABS, rescaled where the scales differ.
+
+    Raises
+    ------
+    GraphError
+        If the scales' ratio is out of range.
+    """
+    ratio = _ratio(taken, given)
+    multiplier, shift = _multiplier(ratio, taken, given)
+    return _filled(taken, given, lambda value: given.zero_point + (
+        abs(value - taken.zero_point) if ratio == 1 else scale(abs(value - taken.zero_point), multiplier, shift)))
 
 
 def relu_table(taken: TensorType, given: TensorType) -> np.ndarray:

@@ -10,8 +10,9 @@ from typing import Any
 from sw.frontend.lowering import Operation
 from sw.frontend.operators import dense, elementwise, movement, quantization, rows, states, windows
 from sw.frontend.operators.folding import FOLDS, fold
+from sw.frontend.operators.islands import cross
 
-__all__ = ["FOLDS", "LOWERS", "fold"]
+__all__ = ["FOLDS", "LOWERS", "cross", "fold"]
 
 LOWERS: Mapping[str, Callable[[Operation], Any]] = {
     name: function for module in (windows, dense, elementwise, rows, movement, quantization, states)

@@ -25,7 +25,7 @@ def _dense(op: Operation) -> None:
                          f"has a shape of {source.shape} and {output} one of {output.shape}; get or convert the file "
                          f"again")
     fields = parameters(op, source=source.type, output=output.type, weights=1, bias=2, axis=0, channels=outputs,
-                        activation=op.option("fused_activation_function", NONE), single=True)
+                        activation=op.option("fused_activation_function", NONE))
     value, shape = op.read(0)
     if rows > 1:
         op.define(op.layer("conv", [(value, (rows, 1, inputs))], replace(output.type, shape=(rows, 1, outputs)),

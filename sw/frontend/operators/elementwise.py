@@ -16,9 +16,9 @@ __all__ = ["LOWERS"]
 
 LOWERS = Registry()
 #: functions of one value without a parameter, by the names of their operators
-_TABLES = {"RELU": tables.relu_table, "RELU6": tables.relu6_table, "RELU_N1_TO_1": tables.relu_n1_to_1_table,
-           "LOGISTIC": tables.logistic_table, "TANH": tables.tanh_table, "HARD_SWISH": tables.hard_swish_table,
-           "ELU": tables.elu_table}
+_TABLES = {"ABS": tables.abs_table, "RELU": tables.relu_table, "RELU6": tables.relu6_table,
+           "RELU_N1_TO_1": tables.relu_n1_to_1_table, "LOGISTIC": tables.logistic_table, "TANH": tables.tanh_table,
+           "HARD_SWISH": tables.hard_swish_table, "ELU": tables.elu_table}
 
 
 def _operands(op: Operation) -> list[Read]:
@@ -35,17 +35,13 @@ def _operands(op: Operation) -> list[Read]:
 
 @LOWERS("ADD", "SUB")
 def _sum(op: Operation) -> None:
-    """Both operands are brought to twice the larger scale, with ``ADD_LEFT_SHIFT`` more bits.
-
-    ADD's factors are computed in float64, SUB's in float32.
-    """
+    """Both operands are brought to twice the larger scale, with ``ADD_LEFT_SHIFT`` more bits."""
     reads, output = _operands(op), op.given().type
-    real = np.float64 if op.operator.name == "ADD" else np.float32
-    first, second, given = (real(kind.scale) for kind in (op.tensor(0).type, op.tensor(1).type, output))
-    common = real(2) * max(first, second)
-    factors = first / common, second / common, common / (real(1 << ADD_LEFT_SHIFT) * given)
+    first, second = op.tensor(0).type.scale, op.tensor(1).type.scale
+    common = 2 * max(first, second)
+    factors = first / common, second / common, common / ((1 << ADD_LEFT_SHIFT) * output.scale)
     op.define(op.layer(op.operator.name.lower(), reads, output, bias=np.zeros(3, np.int32),
-                       **multipliers(*map(float, factors), most_left=SUM_LEFT),
+                       **multipliers(*factors, most_left=SUM_LEFT),
                        **clamp(op.option("fused_activation_function", NONE), output)))
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sw.frontend.lowering import IDENTITY, Operation, Registry, shape_of, strides_of
+from sw.frontend.lowering import IDENTITY, Operation, Registry, shape_of
 from sw.frontend.network import Read, Value
 from sw.frontend.operators.scales import NONE
 from sw.frontend.tflite_file import Tensor
+from sw.golden.movement import row_major
 from sw.graph.graph import GraphError
 from sw.graph.layer import TensorType, canonical
 
@@ -29,7 +30,7 @@ def _gather(op: Operation, source: Read, offset: int, sizes: Sequence[int], stri
     moved = canonical(sizes)
     steps = ([0] * len(moved) + [step if size > 1 else 0 for size, step in zip(sizes, strides, strict=True)])
     steps = steps[len(steps) - len(moved):]
-    whole = [step if size > 1 else 0 for size, step in zip(moved, strides_of(moved), strict=True)]
+    whole = [step if size > 1 else 0 for size, step in zip(moved, row_major(moved), strict=True)]
     if value.type.size == _count(sizes) and offset == 0 and steps == whole:
         return value          # nothing moves
     return op.layer("gather", [(value, shape)], replace(value.type, shape=moved), suffix=suffix,
@@ -59,7 +60,7 @@ def _transpose(op: Operation) -> None:
     shape, order = op.shape(0), op.integers(1)
     if sorted(order) != list(range(len(shape))):
         raise GraphError(f"permutation {order} of {len(shape)} axes; get or convert the file again")
-    strides = strides_of(shape)
+    strides = row_major(shape)
     sizes = [shape[axis] for axis in order]
     _define(op, _gather(op, op.read(0), 0, sizes, [strides[axis] for axis in order]), sizes)
 
@@ -80,7 +81,7 @@ def _slice(op: Operation) -> None:
 
 def _part(op: Operation, source: Read, shape: Sequence[int], begin: Sequence[int], sizes: Sequence[int], *,
           suffix: str = "") -> Value:
-    strides = strides_of(shape)
+    strides = row_major(shape)
     offset = sum(first * step for first, step in zip(begin, strides, strict=True))
     return _gather(op, source, offset, sizes, strides, suffix=suffix)
 
@@ -115,7 +116,7 @@ def slice_of(op: Operation, shape: Sequence[int]) -> tuple[int, list[int], list[
     if not ellipsis:
         plan += [None] * more
     offset, sizes, steps = 0, list[int](), list[int]()
-    distances, axis = strides_of(shape), 0
+    distances, axis = row_major(shape), 0
     for planned in plan:
         if planned is not None and planned in new:
             sizes.append(1)
@@ -186,7 +187,7 @@ def _unpack(op: Operation) -> None:
     if count != shape[axis] or count > MOST_PARTS:
         raise GraphError(f"{count} outputs of an axis of {shape[axis]}; Heddle takes one for each, {MOST_PARTS} at "
                          f"most: get or convert the file again")
-    strides = strides_of(shape)
+    strides = row_major(shape)
     sizes, steps = ([*values[:axis], *values[axis + 1:]] for values in (shape, strides))
     for part in range(count):
         _define(op, _gather(op, op.read(0), part * strides[axis], sizes, steps, suffix=f"_{part}"), sizes, part)
@@ -202,13 +203,13 @@ def _gather_places(op: Operation) -> None:
                          f"Heddle takes 1 to {MOST_PARTS} along one axis, without batch_dims")
     if not all(0 <= place < shape[axis] for place in places):
         raise GraphError(f"places {places} of {shape[axis]}; get or convert the file again")
-    strides, source = strides_of(shape), op.read(0)
+    strides, source = list(row_major(shape)), op.read(0)
     sizes = [*shape[:axis], len(places), *shape[axis + 1:]]
     given = [*shape[:axis], *kept, *shape[axis + 1:]]
     apart = places[1] - places[0] if len(places) > 1 else 1
     if all(later - place == apart for place, later in zip(places, places[1:], strict=False)):
         strides[axis] *= apart
-        _define(op, _gather(op, source, places[0] * strides_of(shape)[axis], sizes, strides), given)
+        _define(op, _gather(op, source, places[0] * row_major(shape)[axis], sizes, strides), given)
         return
     one = [*shape[:axis], 1, *shape[axis + 1:]]
     parts = [_gather(op, source, place * strides[axis], one, strides, suffix=f"_{number}")
@@ -218,7 +219,7 @@ def _gather_places(op: Operation) -> None:
 
 @LOWERS("REVERSE_V2")
 def _reverse(op: Operation) -> None:
-    shape, strides, offset = op.shape(0), strides_of(op.shape(0)), 0
+    shape, strides, offset = op.shape(0), list(row_major(op.shape(0))), 0
     for axis in {_axis(axis, len(shape)) for axis in op.integers(1)}:
         offset += (shape[axis] - 1) * strides[axis]
         strides[axis] *= -1
@@ -231,8 +232,20 @@ def _broadcast(op: Operation) -> None:
     whole = (1,) * (len(sizes) - len(shape)) + shape
     if len(whole) != len(sizes) or any(length not in (1, size) for length, size in zip(whole, sizes, strict=True)):
         raise GraphError(f"{shape} does not broadcast to {sizes}; get or convert the file again")
-    steps = [step if length == size else 0 for length, size, step in zip(whole, sizes, strides_of(whole), strict=True)]
+    steps = [step if length == size else 0 for length, size, step in zip(whole, sizes, row_major(whole), strict=True)]
     _define(op, _gather(op, op.read(0), 0, sizes, steps), sizes)
+
+
+@LOWERS("TILE")
+def _tile(op: Operation) -> None:
+    shape, times = op.shape(0), op.integers(1)
+    if len(times) != len(shape) or min(times, default=0) < 1:
+        raise GraphError(f"repeats {shape} {times} times; a number above 0 for each axis is right: get or convert the "
+                         f"file again")
+    sizes = [size for pair in zip(times, shape, strict=True) for size in pair]
+    steps = [step for distance in row_major(shape) for step in (0, distance)]
+    _define(op, _gather(op, op.read(0), 0, sizes, steps),
+            [count * length for count, length in zip(times, shape, strict=True)])
 
 
 @LOWERS("CONCATENATION")
@@ -337,7 +350,7 @@ def _space_to_batch(op: Operation) -> None:
     if any(length % block for length, block in zip(whole[1:], blocks, strict=False)):
         raise GraphError(f"{whole} is no multiple of the blocks {blocks}; get or convert the file again")
     source = _surround(op, op.read(0)[0], shape, counts, 0, suffix="_pad")
-    strides, small = strides_of(whole), [length // block for length, block in zip(whole[1:], blocks, strict=False)]
+    strides, small = row_major(whole), [length // block for length, block in zip(whole[1:], blocks, strict=False)]
     sizes = [*blocks, whole[0], *small, *whole[1 + count:]]
     steps = [*strides[1:1 + count], strides[0],
              *(step * block for step, block in zip(strides[1:], blocks, strict=False)), *strides[1 + count:]]
@@ -353,7 +366,7 @@ def _batch_to_space(op: Operation) -> None:
     if (len(pairs) != 2 * count or len(shape) < 1 + count or min(blocks, default=0) < 1 or min(pairs, default=0) < 0
             or shape[0] % _count(blocks)):
         raise GraphError(f"blocks {blocks} and crops {pairs} of {shape}; get or convert the file again")
-    batch, strides = shape[0] // _count(blocks), strides_of(shape)
+    batch, strides = shape[0] // _count(blocks), row_major(shape)
     image = strides[0] * batch
     sizes, steps = [batch], [strides[0]]
     for axis, (length, block) in enumerate(zip(shape[1:], blocks, strict=False)):
@@ -377,7 +390,7 @@ def _space_to_depth(op: Operation) -> None:
     block = op.option("block_size")
     if block < 1 or height % block or width % block:
         raise GraphError(f"blocks of {block} of {height} x {width}; get or convert the file again")
-    image, row, pixel, _ = strides_of(op.shape(0))
+    image, row, pixel, _ = row_major(op.shape(0))
     value = _gather(op, op.read(0), 0, [batch, height // block, width // block, block, block, channels],
                     [image, row * block, pixel * block, row, pixel, 1])
     _define(op, value, [batch, height // block, width // block, block * block * channels])
@@ -389,7 +402,7 @@ def _depth_to_space(op: Operation) -> None:
     block = op.option("block_size")
     if block < 1 or channels % (block * block):
         raise GraphError(f"blocks of {block} of {channels} channels; get or convert the file again")
-    image, row, pixel, _ = strides_of(op.shape(0))
+    image, row, pixel, _ = row_major(op.shape(0))
     depth = channels // (block * block)
     value = _gather(op, op.read(0), 0, [batch, height, block, width, block, depth],
                     [image, row, block * depth, pixel, depth, 1])

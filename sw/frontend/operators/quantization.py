@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from sw.frontend.lowering import Operation, Registry
+from sw.frontend.lowering import Floats, Operation, Registry
+from sw.frontend.operators.islands import BYTES, converted
 from sw.golden.requantize import prepare_requantize
 from sw.golden.tables import rescale_table
 from sw.graph.graph import GraphError
@@ -45,3 +46,5 @@ def _dequantize(op: Operation) -> None:
         value = op.layer("table", [(value, value.type.shape)], kind, suffix="_signed", function="signed",
                          weights=np.concatenate([np.arange(0, 128), np.arange(-128, 0)]).astype(np.int8))
     op.define(op.layer("dequantize", [(value, taken.shape)], replace(given, shape=taken.shape)))
+    op.lowering.floats[op.given().index] = Floats(
+        source=value, values=converted("dequantize", value.type, given, BYTES))

@@ -5,10 +5,11 @@ from math import prod
 
 import numpy as np
 
-from sw.frontend.lowering import Operation, Registry, shape_of, strides_of
+from sw.frontend.lowering import Operation, Registry, shape_of
 from sw.frontend.network import Read
 from sw.frontend.operators.scales import DIFFERENCE_LEFT, multipliers
 from sw.golden.log_softmax import prepare_log_softmax
+from sw.golden.movement import row_major
 from sw.golden.softmax import prepare_softmax
 from sw.graph.graph import GraphError
 
@@ -86,7 +87,7 @@ def _rows(op: Operation) -> tuple[Read, tuple[int, int, int]]:
         outer = prod(shape[:moving[0]])
         return source, (outer, count, source[0].type.size // outer // count)
     order = [*(axis for axis in range(len(shape)) if axis not in moving), *moving]
-    sizes, strides = [shape[axis] for axis in order], [strides_of(shape)[axis] for axis in order]
+    sizes, strides = [shape[axis] for axis in order], [row_major(shape)[axis] for axis in order]
     places = [place for place, size in enumerate(sizes) if size > 1]
     kind = source[0].type
     moved = op.layer("gather", [source], replace(kind, shape=tuple(

@@ -54,16 +54,10 @@ def _scales(op: Operation, place: int, channels: int) -> np.ndarray:
 
 
 def parameters(op: Operation, *, source: TensorType, output: TensorType, weights: int, bias: int, axis: int,
-               channels: int, activation: int, single: bool = False) -> dict[str, Any]:
-    """Bias, multipliers, shifts and clamp, of weights in operand ``weights`` with their channels along ``axis``.
-
-    With ``single`` the scales of input and weights are multiplied in float32, as a dense layer of one scale has it.
-    """
+               channels: int, activation: int) -> dict[str, Any]:
+    """Bias, multipliers, shifts and clamp, of weights in operand ``weights`` with their channels along ``axis``."""
     scale, values = _scales(op, weights, channels), op.known(weights)
-    product = np.float64(source.scale) * scale.astype(np.float64)
-    if single and scale.size == 1:
-        product = (np.float32(source.scale) * scale).astype(np.float64)
-    factors = (product / np.float64(output.scale)).tolist()
+    factors = (source.scale * scale.astype(np.float64) / output.scale).tolist()
     scaling = multipliers(*factors * (channels // len(factors)), most_left=DIFFERENCE_LEFT)
     offset = _bias(op, bias, channels)
     if np.any(scaling["shift"] < 0) and values is not None:

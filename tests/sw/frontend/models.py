@@ -249,6 +249,7 @@ def _unary(name, **fixed):
     return unary
 
 
+_unary("ABS")
 _unary("RELU")
 _unary("ELU")
 _unary("QUANTIZE")
@@ -272,6 +273,28 @@ def _leaky_relu(model, source):
     scale = model.real(source) * model.rng.uniform(0.3, 2)
     return model.add("LEAKY_RELU", [source], model.tensor(model.shape(source), scale=float(np.float32(scale))),
                      "LeakyReluOptions", Alpha=float(model.rng.uniform(-0.5, 1.5)))
+
+
+@step("ISLAND")
+def _island(model, source):
+    """Float32 between a DEQUANTIZE and a QUANTIZE, as converters leave it."""
+    shape = model.shape(source)
+
+    def real(**fields):
+        return model.tensor(shape, kind="FLOAT32", scale=[], zero=[], **fields)
+    values = first = model.add("DEQUANTIZE", [source], real())
+    for _ in range(model.number(1, 3)):
+        name = model.pick("ABS", "NEG", "RELU", "RELU6", "LEAKY_RELU", "ELU", "HARD_SWISH", "LOGISTIC", "TANH",
+                          "SQUARE", "ADD", "MUL", "SUB")
+        if name in ("ADD", "MUL", "SUB"):
+            number = model.tensor((), kind="FLOAT32", scale=[], zero=[], data=np.float32(model.rng.normal()))
+            values = model.add(name, [values, model.pick(number, first)], real(), f"{name.capitalize()}Options",
+                               FusedActivationFunction=model.pick(0, 1, 3))
+        else:
+            options = {"LEAKY_RELU": ("LeakyReluOptions", {"Alpha": 0.3})}.get(name, ("", {}))
+            values = model.add(name, [values], real(), options[0], **options[1])
+    scale = model.real(source) * model.rng.uniform(0.3, 2)
+    return model.add("QUANTIZE", [values], model.tensor(shape, scale=float(np.float32(scale))))
 
 
 @step("SOFTMAX")

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from sw.frontend import load_tflite
-from sw.frontend.lowering import strides_of
 from sw.graph.graph import GraphError
 from tests.sw.frontend.files import operator, tensor, write
 
@@ -60,7 +59,3 @@ def test_a_constant_is_one_of_the_graph_and_only_once(tmp_path):
 def test_what_an_operator_lacks_is_named(tmp_path, operators, text):
     with pytest.raises(GraphError, match=text):
         load(tmp_path, [tensor((1, 4)), tensor((1, 4)), tensor((1, 4))], operators, outputs=(2,))
-
-
-def test_strides():
-    assert (strides_of((2, 3, 4)), strides_of(())) == ([12, 4, 1], [])

@@ -17,6 +17,7 @@ def moved(path, name, operands, given, options="", **fields):
     ("TRANSPOSE", [integers(0, 2, 1, 3)], (1, 3, 2, 4), (0, 4, 12, 1)),
     ("TRANSPOSE", [integers(3, 0, 2, 1)], (4, 1, 3, 2), (0, 1, 0, 4, 12)),
     ("SLICE", [integers(0, 1, 0, 2), integers(1, 1, -1, 2)], (1, 1, 3, 2), (14, 0, 4, 1)),
+    ("TILE", [integers(1, 2, 1, 2)], (1, 4, 3, 8), (0, 0, 12, 0, 4, 0, 1)),
     ("REVERSE_V2", [integers(1, 2)], (1, 2, 3, 4), (20, -12, -4, 1)),
     ("GATHER", [integers(2, 0)], (1, 2, 2, 4), (8, 12, -8, 1)),
 ])
@@ -127,6 +128,7 @@ def test_resizes(tmp_path):
      "ConcatenationOptions", {"Axis": 3}, "joins tensor 1 of scale 0.7, zero point 0 to scale 0.1, zero point 3; T"),
     ("CONCATENATION", [IMAGE], (1, 2, 3, 9), "ConcatenationOptions", {"Axis": 3}, "which they do not give"),
     ("CONCATENATION", [IMAGE], (1, 2, 3, 8), "ConcatenationOptions", {"Axis": 4}, "axis 4 of 4"),
+    ("TILE", [integers(1, 0, 1, 1)], (1, 4, 3, 4), "", {}, r"repeats \(1, 2, 3, 4\) \[1, 0, 1, 1\] times; a number"),
     ("PAD", [integers((0, 0), (1, 2), (0, -1), (0, 0))], (1, 5, 2, 4), "", {}, "two counts of 0 and more for each"),
     ("RESIZE_NEAREST_NEIGHBOR", [integers(4, 3)], (1, 4, 3, 4), "ResizeNearestNeighborOptions",
      {"AlignCorners": True, "HalfPixelCenters": True}, "has both align_corners and half_pixel_centers"),

@@ -23,15 +23,16 @@ def biased(path, **fields):
 
 
 def test_one_scale_and_one_a_channel(tmp_path):
-    assert dense(tmp_path).multiplier.tolist() == [1374389580] * 3
+    assert dense(tmp_path).multiplier.tolist() == [1374389504] * 3
     many = dense(tmp_path, scale=[0.01, 0.02, 0.04], zero=[0] * 3)
     assert (len(set(many.multiplier.tolist())), many.shift.tolist()) == (1, [6, 5, 4])
 
 
-def test_the_product_of_one_scale_is_of_32_bits_in_a_dense_layer(tmp_path):
-    product = np.float64(np.float32(0.1) * np.float32(0.01)) / np.float64(np.float32(0.1))
-    assert dense(tmp_path).multiplier[0] == round(product * 2 ** (31 + 6)) != round(
-        np.float64(np.float32(0.01)) * 2 ** (31 + 6))
+def test_scales_are_multiplied_with_64_bits(tmp_path):
+    """Of 2026 on; before, the product of a dense layer's scales had 32."""
+    factor = float(np.float32(0.1)) * float(np.float32(0.01)) / float(np.float32(0.1))
+    assert dense(tmp_path).multiplier[0] == round(factor * 2 ** (31 + 6)) != round(
+        float(np.float32(0.1) * np.float32(0.01)) / float(np.float32(0.1)) * 2 ** (31 + 6))
 
 
 def test_int4_weights(tmp_path):
