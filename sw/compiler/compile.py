@@ -270,7 +270,10 @@ def _preference(design: DesignPoint, variant: Variant) -> tuple[bool, int]:
 
 def _even_reads(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Mapping[int, Placement]:
     """The placements; on a memory that reads at even addresses only, with the input where its first read is even."""
-    first, placements = plan.stages[0], dict(plan.placements)
+    placements = dict(plan.placements)
+    if not plan.stages:
+        return placements
+    first = plan.stages[0]
     simple = len(graph.inputs) == 1 and not graph.states and first.source == 0
     if design.memory != "spram" or not simple or first.layer is None or graph.layers[first.layer].op != "conv":
         return placements

@@ -153,8 +153,11 @@ def _pieces(first: np.ndarray, last: np.ndarray, row_bytes: int) -> tuple[Piece,
 
 
 def live_bytes(found: Iterable[Area], stages: int) -> list[int]:
-    """Activations that live at each of so many stages: no plan takes less than the largest."""
-    total = [0] * stages
+    """Activations that live at each of so many stages: no plan takes less than the largest.
+
+    A network that only moves inputs to where they are already has no stage; what lives then is the first number.
+    """
+    total = [0] * max(1, stages)
     for area in found:
         for piece in area.pieces:
             for stage in range(piece.first, piece.last + 1):
@@ -184,12 +187,13 @@ def plan_memory(plan: Schedule, graph: Graph, *, capacity: int, alignment: int =
     stages = plan.stages
     found = areas(plan, graph, keep_input=keep_input)
     live = live_bytes(found, len(stages))
-    worst = max(range(len(stages)), key=live.__getitem__)
+    worst = max(range(len(live)), key=live.__getitem__)
     addresses = place(found, capacity=capacity, alignment=alignment) if live[worst] <= capacity else None
     if addresses is None:
         what = (f"the tensors that live there take {live[worst]} bytes" if live[worst] > capacity else
                 f"the tensors that live there take {live[worst]} bytes, and with the gaps between them they do not fit")
-        raise CompileError(f"{stage_name(stages[worst], graph)}: {what}; act_bytes={capacity}; "
+        where = stage_name(stages[worst], graph) if stages else graph.name
+        raise CompileError(f"{where}: {what}; act_bytes={capacity}; "
                            f"raise act_bytes or narrow the network")
     placements = _placements(found, addresses, plan, graph)
     prove(stages, placements, graph, capacity=capacity, keep_input=keep_input, outputs=plan.outputs)

@@ -9,7 +9,7 @@ from hw.spec.presets import PRESETS
 from sw.compiler import CompileError, compile_graph
 from sw.compiler.cycles import layer_words
 from sw.golden import interpret, run
-from sw.graph.graph import Graph, TensorType
+from sw.graph.graph import Graph, Layer, TensorType
 from tests.support.layers import OPERATORS, random_graph, random_inputs, random_layer, random_residual
 
 LARGE = DesignPoint(act_bytes=131072, weight_bytes=524288)
@@ -252,3 +252,17 @@ def test_a_layer_that_cannot_run_says_which_limit(graph, design, text):
 def test_a_network_that_does_not_fit_says_which_limit(graph, design, text):
     with pytest.raises(CompileError, match=text):
         compile_graph(graph, design)
+
+
+def test_a_network_whose_output_lies_where_its_input_lies_has_no_stage():
+    """A part of an input is a place in memory, so nobody runs anything."""
+    kind = TensorType(shape=(1, 40, 60), scale=0.1, zero_point=3)
+    empty = np.zeros(0, np.int32)
+    part = Layer(name="part", op="gather", output=replace(kind, shape=(1, 20, 60)), weights=np.zeros(0, np.int8),
+                 bias=empty, multiplier=empty, shift=empty, parameters=(1200, 0, 60, 1))
+    graph = Graph(name="part", inputs=(kind,), layers=(part,)).check()
+    program = compile_graph(graph, PRESETS["ecp5-25"])
+    assert (program.plans, program.cycles, program.utilization) == ((), 0, 0.0)
+    assert program.output.address == program.input.address + 1200
+    with pytest.raises(CompileError, match="part: input and output take 2400 and 1200 bytes, and they lie whole"):
+        compile_graph(graph, replace(PRESETS["ecp5-25"], act_bytes=1024))
