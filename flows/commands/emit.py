@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.run.files import to_json, write_whole
-from flows.train.model import load_model
+from flows.train.model import TFLITE, load_model, tflite_of
 from flows.train.training import MODEL
 from flows.verify.verification import IMAGE
 from hw.emit.cfu import cfu_verilog
@@ -46,6 +46,8 @@ def emit_to(model_name: str, design_name: str, out: Path) -> dict[str, Any]:
         "design.toml": (to_toml(design), "the design point"),
         MODEL: (model.content(), "the integer graph"),
     }
+    if tflite := tflite_of(model.graph):
+        contents[TFLITE] = tflite, "the same network for other runtimes"
     for name, (content, _) in contents.items():
         write_whole(out / name, content)
     return {"model": model_name, "design": design_name, "out": str(out),

@@ -10,9 +10,11 @@ from flows.run.progress import advance, note, work
 from flows.run.queue import Failure, run_queue
 from flows.run.store import Store, open_store
 from flows.train.data import DataSource
+from flows.train.model import TFLITE, tflite_of
 from flows.train.training import MODEL, RECORD, TrainedModel, Training
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.feedback import Feedback
+from sw.graph.graph import Graph
 from sw.models import build
 from sw.quant.config import TrainConfig
 
@@ -22,10 +24,13 @@ __all__ = ["train_to"]
 def train_to(config: TrainConfig, *, data: str, feedback: Path | None, out: Path) -> dict[str, Any]:
     """Train, unless the store has it, and write ``model.npz`` and ``training.json`` to ``out``.
 
+    Beside them goes ``model.tflite`` with the same network, unless TFLite cannot hold it; a note says why.
+
     Returns
     -------
     dict
-        ``training.json`` without the curves, with ``model``, the path of what was written.
+        ``training.json`` without the curves, with ``model``, the path of what was written, and ``tflite``,
+        that of the TFLite file or None.
     """
     record = Feedback.load(feedback) if feedback else None
     if config.choose and record is None:
@@ -55,5 +60,10 @@ def _written(trained: TrainedModel, out: Path, test_images: int) -> dict[str, An
     flat = {**found.pop("config"), **found}
     write_whole(out / MODEL, trained.path.read_bytes())
     write_json(out / RECORD, flat)
+    tflite = tflite_of(Graph.load(trained.path))
+    if tflite is None:
+        (out / TFLITE).unlink(missing_ok=True)     # of a training before
+    else:
+        write_whole(out / TFLITE, tflite)
     return {**{name: value for name, value in flat.items() if name != "curves"}, "test_images": test_images,
-            "model": str(out / MODEL)}
+            "model": str(out / MODEL), "tflite": None if tflite is None else str(out / TFLITE)}

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from flows.estimate.runners import Assignment
 from flows.search.space import Candidate
 from hw.spec.design import DesignPoint
 
@@ -59,7 +58,6 @@ class Measurement:
     metrics: Metrics
     checks: tuple[Check, ...]
     layers: tuple[MeasuredLayer, ...]
-    assignment: Assignment      # who runs what, and why
     seed: int                   # of the placer
 
 

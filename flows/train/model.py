@@ -5,16 +5,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import is_zipfile
 
+from flows.run.progress import note
 from flows.run.store import open_store
 from flows.train.data import DataSource
 from flows.train.training import Training
 from hw.spec.errors import SpecError
-from sw.graph.graph import Graph
+from sw.graph.graph import Graph, GraphError
 from sw.models import NETWORKS
 from sw.quant.config import TrainConfig
 
-__all__ = ["Model", "load_model", "named_config"]
+__all__ = ["TFLITE", "Model", "load_model", "named_config", "tflite_of"]
 
+TFLITE = "model.tflite"
 SEED = 1    # of a network that is asked for by name; the default space's, so that its trainings are found
 
 
@@ -34,6 +36,17 @@ class Model:
             copy = Path(folder) / "model.npz"
             self.graph.save(copy)
             return copy.read_bytes()
+
+
+def tflite_of(graph: Graph) -> bytes | None:
+    """The same network as a TFLite file for other runtimes; None, with a note, where TFLite cannot hold it."""
+    from sw.frontend import export_tflite
+
+    try:
+        return export_tflite(graph)
+    except GraphError as error:
+        note(f"no {TFLITE}: {error}")
+        return None
 
 
 def named_config(name: str, weight_bits: int) -> TrainConfig:

@@ -50,21 +50,32 @@ def _float64(value: Tensor) -> np.ndarray:
     return value.detach().numpy().astype(np.float64)
 
 
-def _weighted(layer: QuantLayer, name: str, taken: TensorType) -> Layer:
-    """Normalization goes into multiplier and bias; where it is negative, the weights change sign instead."""
-    gain = _float64(layer.gain(taken.scale))
+def _single(kind: TensorType) -> TensorType:
+    """With a scale of 32 bits, as files of other tools hold it."""
+    return replace(kind, scale=float(np.float32(kind.scale)))
+
+
+def _weighted(layer: QuantLayer, name: str, taken: TensorType, scale: float) -> Layer:
+    """``scale`` is the input's in the measure of the training.
+
+    Normalization goes into multiplier and bias; where it is negative, the weights change sign instead. The weights of
+    a channel have a scale of 32 bits and the multiplier follows from scales as TFLite has it, so that a file that
+    holds the scales alone says the same.
+    """
+    gain = _float64(layer.gain(scale))
     sign = torch.from_numpy(np.where(gain < 0, -1.0, 1.0)).float().reshape(-1, *[1] * (layer.weight.dim() - 1))
     integers = fake_integers(layer.weight.detach(), layer.scales(), layer.bits).round() * sign
     weights = np.ascontiguousarray(integers.permute(LAYOUT[layer.spec.op]).numpy().astype(np.int8))
     if layer.spec.op == "depthwise":
         weights = weights[0]
-    real = taken.scale * np.abs(gain)   # of one step of the accumulator
-    output = TensorType(shape=layer.output, scale=layer.range.scale, zero_point=layer.range.zero_point)
+    steps = (scale * np.abs(gain) / taken.scale).astype(np.float32)     # of the weights
+    real = taken.scale * steps.astype(np.float64)                        # of the accumulator
+    output = _single(TensorType(shape=layer.output, scale=layer.range.scale, zero_point=layer.range.zero_point))
     quantized = [quantize_multiplier(value, f"layer {name}") for value in (real / output.scale).tolist()]
     padded = layer.spec.op != "dense"
     return Layer(
         name=name, op=layer.spec.op, output=output, weights=weights,
-        bias=_bias(_float64(layer.offset(taken.scale)), np.maximum(real, np.finfo(float).tiny), f"layer {name}"),
+        bias=_bias(_float64(layer.offset(scale)), np.maximum(real, np.finfo(float).tiny), f"layer {name}"),
         multiplier=np.array([mantissa for mantissa, _ in quantized], np.int32),
         shift=np.array([shift for _, shift in quantized], np.int32), weight_bits=layer.bits,
         stride=layer.spec.stride if padded else (1, 1), padding=layer.padding,
@@ -87,10 +98,12 @@ def lower(network: QuantNetwork, name: str) -> Graph:
         If a layer's numbers do not fit the requantizer; the message names the layer.
     """
     layers: list[Layer] = []
+    source, scale = _single(network.input), network.unit.scale
     for index, layer in enumerate(network.layers):
-        taken = layers[-1].output if layers else network.unit
-        layers.append((_weighted if layer.weighted else _pool)(layer, f"{layer.spec.op}{index}", taken))
-    for index in range(next(index for index, layer in enumerate(network.layers) if layer.weighted)):
-        # What is pooled before any weight still has the input's measure, which is its real one in the graph.
-        layers[index] = replace(layers[index], output=replace(layers[index].output, scale=network.input.scale))
-    return Graph(name=name, inputs=(network.input,), layers=tuple(layers)).check()
+        taken, label = layers[-1].output if layers else source, f"{layer.spec.op}{index}"
+        if layer.weighted:
+            layers.append(_weighted(layer, label, taken, scale))
+            scale = layers[-1].output.scale
+        else:      # what is pooled before any weight still has the input's scale, in either measure
+            layers.append(_pool(layer, label, taken))
+    return Graph(name=name, inputs=(source,), layers=tuple(layers)).check()

@@ -8,7 +8,8 @@ from sw.golden.fixed import half_away, quantize_multiplier
 from sw.graph.graph import GraphError
 from sw.graph.layer import TensorType
 
-__all__ = ["DIFFERENCE_LEFT", "NONE", "PRODUCT_LEFT", "SUM_LEFT", "clamp", "multipliers"]
+__all__ = ["DIFFERENCE_LEFT", "NONE", "PRODUCT_LEFT", "RELU", "RELU6", "RELU_N1_TO_1", "SUM_LEFT", "clamp",
+           "multipliers"]
 
 NONE, RELU, RELU_N1_TO_1, RELU6, TANH, SIGN_BIT = range(6)    # tflite.ActivationFunctionType
 _LIMITS = {NONE: (None, None), RELU: (0.0, None), RELU_N1_TO_1: (-1.0, 1.0), RELU6: (0.0, 6.0)}

@@ -4,9 +4,13 @@ from flows.commands.emit import emit_to
 from hw.spec.image import unpack_header
 from hw.spec.presets import PRESETS, load_design, to_toml
 from sw.compiler import compile_graph
+from sw.frontend import load_file
 from sw.graph.graph import Graph
 from tests.support.dense import STREAMING, even_dense, wide_dense
+from tests.sw.frontend.files import operator, tensor, write
 from tests.sw.golden.nets import small_net
+
+POOL = operator("MAX_POOL_2D", [0], 1, "Pool2DOptions", Padding=1, StrideW=2, StrideH=2, FilterWidth=2, FilterHeight=2)
 
 
 def test_emit_writes_what_another_project_needs(tmp_path):
@@ -26,6 +30,16 @@ def test_emit_writes_what_another_project_needs(tmp_path):
     assert listing["predicted_cycles"] == program.cycles
     assert listing["fingerprint"] == unpack_header(program.image)["fingerprint"]
     assert [layer["name"] for layer in listing["layers"]] == [layer.name for layer in program.graph.layers]
+
+
+def test_emit_writes_a_tflite_file_where_there_can_be_one(tmp_path):
+    even_dense().save(tmp_path / "model.npz")
+    emit_to(str(tmp_path), "up5k", tmp_path / "rtl")
+    assert not (tmp_path / "rtl/model.tflite").exists(), "its scales are made up"
+    net = write(tmp_path / "net.tflite", [tensor((1, 4, 4, 2), zero=3), tensor((1, 2, 2, 2), zero=3)], [POOL])
+    document = emit_to(str(net), "up5k", tmp_path / "rtl")
+    assert str(tmp_path / "rtl/model.tflite") in {item["file"] for item in document["files"]}
+    assert load_file(tmp_path / "rtl/model.tflite").types() == load_file(net).types()
 
 
 def test_emit_for_a_cpu_without_custom_instructions_has_none(tmp_path):

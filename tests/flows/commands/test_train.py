@@ -6,6 +6,7 @@ from flows.commands.train import train_to
 from flows.run.queue import Failure, Result
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.feedback import Feedback, LatencyEntry, NoiseProfile
+from sw.frontend import load_file
 from sw.graph.graph import Graph
 from sw.quant.config import TrainConfig
 
@@ -17,19 +18,25 @@ def store(tmp_path, monkeypatch):
     monkeypatch.setenv("HEDDLE_CACHE", str(tmp_path / "store"))
 
 
-def test_a_network_is_trained_into_a_folder(tmp_path):
+def test_a_network_is_trained_into_a_folder(tmp_path, monkeypatch):
     out = tmp_path / "out"
     document = train_to(CONFIG, data="digits", feedback=None, out=out)
-    assert {path.name for path in out.iterdir()} == {"model.npz", "training.json"}
+    assert {path.name for path in out.iterdir()} == {"model.npz", "model.tflite", "training.json"}
+    assert load_file(out / "model.tflite").layers[0].weights.tolist() == Graph.load(
+        out / "model.npz").layers[0].weights.tolist()
     assert Graph.load(out / "model.npz").input.shape == (8, 8, 1)
     stored = json.loads((out / "training.json").read_text())
     assert [epoch["epoch"] for epoch in stored.pop("curves")] == [1]
-    assert {**stored, "test_images": 360, "model": str(out / "model.npz")} == document
+    assert {**stored, "test_images": 360, "model": str(out / "model.npz"),
+            "tflite": str(out / "model.tflite")} == document
     assert (document["network"], document["width"], document["weight_bits"], document["seed"]) == ("mlp", 0.25, 8, 2)
     before = (out / "model.npz").read_bytes()
     assert train_to(CONFIG, data="digits", feedback=None, out=tmp_path / "again")["test_accuracy"] \
         == document["test_accuracy"]
     assert (tmp_path / "again" / "model.npz").read_bytes() == before
+    monkeypatch.setattr("flows.commands.train.tflite_of", lambda graph: None)
+    assert train_to(CONFIG, data="digits", feedback=None, out=out)["tflite"] is None
+    assert not (out / "model.tflite").exists(), "it is of a training before"
 
 
 def test_latencies_may_pick_only_where_there_are_some(tmp_path):

@@ -1,11 +1,13 @@
 """``MODEL`` of the command line."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from flows.cli import main
 from flows.search.space import load_space
-from flows.train.model import load_model, named_config
+from flows.train.model import load_model, named_config, tflite_of
 from flows.train.training import TrainedModel
 from hw.spec.errors import SpecError
 from tests.sw.frontend.files import operator, tensor, write
@@ -27,6 +29,16 @@ def test_a_file_a_folder_and_what_heddle_wrote(tmp_path, tflite):
         assert again.path == tmp_path / "saved/model.npz"
         assert again.graph.types() == model.graph.types()
         assert again.content() == again.path.read_bytes()
+
+
+def test_a_graph_is_a_tflite_file_or_a_note_says_why_not(tflite, monkeypatch):
+    notes = []
+    monkeypatch.setattr("flows.train.model.note", notes.append)
+    graph = load_model(str(tflite)).graph
+    assert tflite_of(graph)[4:8] == b"TFL3" and not notes
+    assert tflite_of(replace(graph, inputs=(replace(graph.inputs[0], scale=0.3),))) is None
+    assert notes[0].startswith("no model.tflite: net: cannot be a TFLite file: tensor 0 has a scale of 0.3, ")
+    assert len(notes) == 1
 
 
 @pytest.mark.parametrize("name", ["gone.tflite", "gone.pt", "runs/gone"])

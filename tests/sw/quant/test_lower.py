@@ -14,7 +14,7 @@ from sw.quant.lower import lower, quantize_multiplier
 from sw.quant.network import QuantNetwork
 
 SHAPE = (8, 8, 1)
-PIXELS = TensorType(shape=SHAPE, scale=1 / 255, zero_point=-128)
+PIXELS = TensorType(shape=SHAPE, scale=float(np.float32(1 / 255)), zero_point=-128)
 
 
 def network_of(layers, bits, seed=0, shape=SHAPE, **kind):
@@ -88,19 +88,36 @@ def test_inputs_of_any_range_are_followed(op, scale, zero_point):
     layer = LayerSpec(op=op, channels=0 if op == "depthwise" else 4, relu=False, **kernel)
     network = network_of([layer], 8, shape=(5, 9, 2), scale=scale, zero_point=zero_point)
     graph = lower(network, op)
-    assert graph.input == TensorType(shape=(5, 9, 2), scale=scale, zero_point=zero_point)
+    assert graph.input == TensorType(shape=(5, 9, 2), scale=float(np.float32(scale)), zero_point=zero_point)
     assert difference(network, graph, images_of(50, torch.Generator().manual_seed(9), graph.input)).max() < 1.01
 
 
 def test_the_scale_of_the_input_is_only_a_name_for_its_steps():
-    """The same steps in millivolts as in volts: the same integers throughout."""
+    """The same steps in millivolts as in volts: the same integers throughout, but for the last bits of multipliers
+    that a scale of 32 bits cannot hold."""
     one, other = (lower(network_of(build("dscnn", SHAPE, 10), 8, scale=scale, zero_point=0), "dscnn")
                   for scale in (1 / 128, 1000 / 128))
     assert (one.input.scale, other.input.scale) == (1 / 128, 1000 / 128)
     for first, second in zip(one.layers, other.layers, strict=True):
         assert first.output == second.output
-        for name in ("weights", "bias", "multiplier", "shift"):
+        for name in ("weights", "bias", "shift"):
             np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+        np.testing.assert_allclose(first.multiplier, second.multiplier, rtol=2**-23)
+
+
+def test_scales_are_numbers_of_32_bits_that_give_the_multipliers():
+    """As TensorFlow Lite Micro computes them: of three scales, in float64."""
+    graph = lower(network_of(build("dscnn", SHAPE, 10), 8, scale=0.3), "dscnn")
+    types = [graph.input, *(layer.output for layer in graph.layers)]
+    assert [kind.scale for kind in types] == [float(np.float32(kind.scale)) for kind in types]
+    for taken, layer in zip(types, graph.layers, strict=False):
+        if layer.op == "avgpool":
+            continue
+        for multiplier, shift in zip(layer.multiplier.tolist(), layer.shift.tolist(), strict=True):
+            step = np.float32(multiplier / 2 ** (31 + shift) * layer.output.scale / taken.scale)
+            near = [np.nextafter(step, np.float32(0)), step, np.nextafter(step, np.float32(1))]
+            assert (multiplier, shift) in [
+                quantize_multiplier(taken.scale * float(scale) / layer.output.scale, "layer") for scale in near]
 
 
 def test_a_pool_before_any_weight_keeps_the_inputs_scale():
