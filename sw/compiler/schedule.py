@@ -8,7 +8,7 @@ from sw.compiler.shared import OUTPUTS, Shared, find_shared
 from sw.graph.graph import Graph, TensorType
 from sw.graph.layer import POOLS, WEIGHTED
 
-__all__ = ["RowRange", "Schedule", "Stage", "held_tensors", "on_cpu", "schedule", "stage_name"]
+__all__ = ["RowRange", "Schedule", "Stage", "held_tensors", "on_cpu", "schedule", "stage_name", "why_cpu"]
 
 #: Operators of the engine.
 ENGINE = (*WEIGHTED, *POOLS, "add")
@@ -66,16 +66,25 @@ class Schedule:
     outputs: tuple[int, ...]       # numbers of the tensors that are the answers: the graph's, or copies of them
 
 
-def on_cpu(graph: Graph, index: int) -> bool:
-    """Who runs a layer: the engine, where it has the operator as the layer wants it, else the CPU."""
+def why_cpu(graph: Graph, index: int) -> str | None:
+    """Why the CPU runs a layer, in a few words; None where the engine has the operator as the layer wants it."""
     layer, taken = graph.layers[index], graph.taken(index)
-    if layer.op not in ENGINE or any(len(kind.shape) != 3 for kind in (*taken, layer.output)):
-        return True
+    if layer.op not in ENGINE:
+        return f"the engine has no {layer.function or layer.op}"
+    if ranks := [len(kind.shape) for kind in (*taken, layer.output) if len(kind.shape) != 3]:
+        return f"a tensor of {ranks[0]} dimensions"
     if layer.op == "avgpool":
-        return any(layer.padding)
-    if layer.op == "add" and (taken[0].shape != taken[1].shape or layer.views):
-        return True
-    return bool(layer.shift.size and layer.shift.min() < 0)
+        return "an average with padding" if any(layer.padding) else None
+    if layer.op == "add" and taken[0].shape != taken[1].shape:
+        return "operands of two shapes"
+    if layer.op == "add" and layer.views:
+        return "operands read in other shapes"
+    return "a scale of 1 or more" if layer.shift.size and layer.shift.min() < 0 else None
+
+
+def on_cpu(graph: Graph, index: int) -> bool:
+    """Who runs a layer: the engine, where it can, else the CPU."""
+    return why_cpu(graph, index) is not None
 
 
 def schedule(graph: Graph, *, keep_input: bool = False, alignment: int = 1) -> Schedule:

@@ -1,11 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sw.compiler.plan import plan_memory
-from sw.compiler.schedule import Stage, held_tensors, schedule, stage_name
+from sw.compiler.schedule import Stage, held_tensors, schedule, stage_name, why_cpu
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_add, random_graph, random_inputs, random_layer, random_residual
+from tests.support.layers import (
+    random_add,
+    random_graph,
+    random_inputs,
+    random_kernel,
+    random_layer,
+    random_residual,
+)
 from tests.support.stages import random_dag, run_stages
 
 KIND = TensorType(shape=(3, 3, 2), scale=0.05, zero_point=1)
@@ -96,3 +105,27 @@ def test_stages_compute_any_graph(seed, keep_input):
     for tensor, _, values in trace:
         assert np.array_equal(values, tensors[tensor][0])
     assert {layer for stage in stages for layer in (stage.layer, stage.add)} >= set(range(len(graph.layers)))
+
+
+def reason(layer, *taken, views=()):
+    """Why the CPU runs a layer that reads inputs of these types."""
+    layer = replace(layer, inputs=tuple(range(len(taken))), views=views)
+    return why_cpu(Graph(name="one", inputs=tuple(taken), layers=(layer,)).check(), 0)
+
+
+def test_who_runs_a_layer_has_its_reason():
+    rng = np.random.default_rng(0)
+    conv = random_layer(rng, "conv", KIND, outputs=2, kernel=(1, 1))
+    add = random_add(rng, (0, 1), (KIND, KIND))
+    assert reason(conv, KIND) is reason(add, KIND, KIND) is None
+    assert reason(random_kernel(rng, "softmax", KIND), KIND) == "the engine has no softmax"
+    table = random_kernel(rng, "table", KIND)
+    assert reason(replace(table, function="tanh"), KIND) == "the engine has no tanh"
+    assert reason(replace(conv, shift=conv.shift - 9), KIND) == "a scale of 1 or more"
+    pool = random_layer(rng, "avgpool", KIND, kernel=(2, 2), padding=(1, 1, 0, 0))
+    assert reason(pool, KIND) == "an average with padding"
+    assert reason(replace(pool, op="maxpool"), KIND) is None
+    assert reason(add, KIND, replace(KIND, shape=(1, 1, 2))) == "operands of two shapes"
+    assert reason(add, KIND, replace(KIND, shape=(9, 1, 2)), views=((3, 3, 2),) * 2) == "operands read in other shapes"
+    high = replace(KIND, shape=(2, 3, 3, 2))
+    assert reason(replace(add, output=replace(add.output, shape=high.shape)), high, high) == "a tensor of 4 dimensions"
