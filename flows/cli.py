@@ -114,6 +114,22 @@ def train(as_json: bool, **options: Any) -> int:
     return DONE
 
 
+@cli.command(epilog=example("heddle models model.tflite --design ecp5-85"))
+@click.argument("model", metavar="FILE")
+@click.option("--design", metavar="D", help="A preset, or a TOML file; without it all presets are tried.")
+@click.option("--picture", type=EXISTING, metavar="SVG", help="Draw the network into this file.")
+@json_flag
+def models(model: str, design: str | None, picture: Path | None, as_json: bool) -> int:
+    """List what a model holds, who would run what, and what is missing."""
+    from flows.commands.models import describe_model
+    from flows.report.tables import show_model
+
+    with progress():
+        document = describe_model(model, design, picture=picture)
+    show(document, as_json, show_model)
+    return DONE
+
+
 @cli.command(epilog=example("heddle estimate dscnn --design ecp5-25"))
 @click.argument("model")
 @design_option

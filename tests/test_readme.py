@@ -25,6 +25,9 @@ RUN_BY = {
     "heddle explore --space my.toml": f"{JOB}::test_a_second_run_makes_nothing_and_writes_the_same",
     "heddle explore --data mnist:PATH --board ulx3s-25 --max-latency 0.001 --min-accuracy 0.95":
         f"{JOB}::test_data_in_mnists_format",                                        # in a small space
+    "heddle models FILE": "tests/flows/commands/test_models.py::test_without_a_design_all_presets_are_tried",
+    "heddle models FILE --design ecp5-85 --picture net.svg":
+        "tests/flows/commands/test_models.py::test_a_picture_is_drawn",
     f"heddle estimate {POINT}": f"{JOB}::test_a_point_is_taken_by_every_other_command",
     f"heddle verify {POINT} --level soc --inputs 32": f"{JOB}::test_a_point_is_taken_by_every_other_command",
     f"heddle build {POINT} --board ulx3s-25 --out build": f"{JOB}::test_a_point_is_taken_by_every_other_command",

@@ -3,8 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
+from flows.estimate.kernels import plan_cycles
 from flows.estimate.program import DEFAULT_CLOCK_MHZ, estimate_program
 from flows.estimate.resources import calibrated_for
+from flows.estimate.runners import assign
 from flows.fpga.buildable import obstacles
 from flows.train.model import load_model
 from hw.soc.target import load_target
@@ -18,7 +20,9 @@ COUNTED = ("lut", "ff", "dsp", "bram")
 def estimate_model(name: str, design_name: str, board_name: str | None = None) -> dict[str, Any]:
     """The document of ``heddle estimate``. Without a resource model of such a SoC there are cycles, at the clock of the
     board's oscillator, and None for the rest. ``fits`` is whether it can be built, as far as is known, and ``reasons``
-    say why not. Cycles, latency and energy are the engine's; ``kernels`` are what the CPU runs beside it.
+    say why not. ``cycles`` and energy are the engine's; ``jobs`` say who runs what and why, ``kernels`` are what the
+    CPU runs beside the engine. ``latency_s`` is of what ``latency_of`` names: of both, where the CPU's cycles can be
+    estimated.
 
     Raises
     ------
@@ -31,9 +35,11 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
     if calibrated := calibrated_for(design, board):
         metrics = asdict(estimate_program(program, board, DEFAULT_CLOCK_MHZ))
     else:
-        metrics = {"clock_mhz": board.clock_in_mhz, "latency_s": program.cycles / (board.clock_in_mhz * 1e6)}
+        metrics = {"clock_mhz": board.clock_in_mhz}
     used: dict[str, Any] = {kind: metrics.get(kind) for kind in COUNTED}
     reasons = obstacles(program, board)
+    assignment, second = assign(program), metrics["clock_mhz"] * 1e6
+    beside = assignment.estimated_cpu_cycles
     if calibrated:
         reasons += [f"board {board.name!r}: {short}; choose a larger one or a smaller design"
                     for short in board.shortfalls(used)]
@@ -42,7 +48,11 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
         "utilization": program.utilization,
         "layers": [{"name": layer.name, "op": layer.op, "macs": layer.macs, "cycles": layer.cycles}
                    for layer in program.layers],
-        "kernels": [{"name": kernel.name, "op": kernel.op} for kernel in program.kernels],
+        "kernels": [{"name": kernel.name, "op": kernel.op, "estimated_cycles": plan_cycles(design, kernel)}
+                    for kernel in program.kernels],
+        "jobs": [asdict(job) for job in assignment.jobs], "estimated_cpu_cycles": beside,
         "resources": {**used, "spram": 0 if calibrated else None}, "fmax_mhz": metrics.get("fmax_mhz"),
-        "clock_mhz": metrics["clock_mhz"], "latency_s": metrics["latency_s"], "energy_j": metrics.get("energy_j"),
+        "clock_mhz": metrics["clock_mhz"], "engine_latency_s": program.cycles / second,
+        "latency_s": (program.cycles + (beside or 0)) / second,
+        "latency_of": "engine and CPU, as estimated" if beside else "engine", "energy_j": metrics.get("energy_j"),
         "fits": not reasons if calibrated or reasons else None, "reasons": reasons}

@@ -21,9 +21,10 @@ def fit_memories(graph: Graph, design: DesignPoint) -> Program:
         If it does not run on the design even with the largest memories.
     """
     roomy = compile_graph(graph, replace(design, act_bytes=LARGEST_ACT, weight_bytes=LARGEST_WEIGHT))
-    weight_bytes = _power_of_two(max(len(roomy.image), FEWEST_WORDS * design.weight_port_bits // 8))
+    weight_bytes = min(LARGEST_WEIGHT,
+                       _power_of_two(max(len(roomy.image), FEWEST_WORDS * design.weight_port_bits // 8)))
     sizes = [kind.size for kind in graph.types()]
-    act_bytes = _power_of_two(max(map(sum, zip(sizes, sizes[1:], strict=False))))
+    act_bytes = min(LARGEST_ACT, _power_of_two(max(map(sum, zip(sizes, sizes[1:], strict=False)))))
     while True:
         try:
             return compile_graph(graph, replace(design, act_bytes=act_bytes, weight_bytes=weight_bytes))

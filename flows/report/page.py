@@ -8,6 +8,8 @@ from pathlib import Path
 
 from boards import find_board
 from flows.report import figures
+from flows.report.picture import network_svg
+from flows.report.text import printable
 from flows.run.files import write_json, write_whole
 from flows.run.typed import from_plain, to_plain
 from flows.search.job import Exploration
@@ -18,7 +20,7 @@ from hw.spec.errors import HeddleError
 __all__ = ["RECORD", "ReportError", "page", "save_record", "write_report"]
 
 RECORD = "run.json"      # what an exploration leaves for its report
-FORMAT = 2
+FORMAT = 3
 STYLE = """
 :root{--ink:#1f2430;--muted:#6b7280;--line:#e5e7eb;--soft:#f6f7f9;--blue:#2a6fdb;--orange:#c4501d;--green:#14805f}
 *{box-sizing:border-box}
@@ -38,6 +40,7 @@ td.wrap{white-space:normal;text-align:left;overflow-wrap:anywhere}
 .ok{color:var(--green);font-weight:600}.bad{color:var(--orange);font-weight:600}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:16px}
 .pair>div{min-width:0}
+details{margin:8px 0}summary{cursor:pointer}.picture{overflow:auto;max-height:720px}
 code{background:var(--soft);padding:1px 4px;border-radius:4px;font-size:12px}nav a{margin-right:14px;color:var(--blue)}
 """
 SCRIPT = """
@@ -95,7 +98,8 @@ def page(found: Exploration) -> str:
     builder = _Page()
     measured = [point for point in found.points if point.measurement]
     body = "".join((
-        _head(found, measured), _front(builder, found), _measured(measured), _layers(builder, measured),
+        _head(found, measured), _front(builder, found), _measured(measured), _networks(measured),
+        _layers(builder, measured),
         _resources(builder, measured), _verification(measured), _training(builder, found),
         _feedback(builder, found.comparison), _failures(found), _provenance(found)))
     return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -157,7 +161,8 @@ def _head(found: Exploration, measured: Sequence[Point]) -> str:
         tiles += [(f"{max(point.metrics.accuracy for point in best):.2%}", "best integer accuracy"),
                   (f"{1e6 * min(point.metrics.latency_s for point in best):,.1f} µs", "shortest engine latency"),
                   (f"{min(point.metrics.lut for point in best):,}", "least LUTs, SoC included")]
-    links = (("front", "Front"), ("layers", "Layers"), ("resources", "Resources"), ("verification", "Verification"),
+    links = (("front", "Front"), ("networks", "Networks"), ("layers", "Layers"),
+             ("resources", "Resources"), ("verification", "Verification"),
              ("training", "Training"), ("feedback", "Feedback"), ("failures", "Failures"), ("provenance", "Versions"))
     return (f"<h1>{escape(_task(found))}</h1><p class='muted'>{data.counts['test']} test inputs of "
             f"{'×'.join(map(str, data.shape))}, {data.classes} classes; accuracies are of the integer "
@@ -206,6 +211,30 @@ def _change(point: Point, name: str, form: str) -> str:
 
 def _measurements(points: Sequence[Point]) -> list[tuple[Point, Measurement]]:
     return [(point, point.measurement) for point in points if point.measurement]
+
+
+def _networks(measured: Sequence[Point]) -> str:
+    header = ("layer", "op", "shape", "runs on", "why", "MAC", "weights, bytes", "engine cycles",
+              "CPU cycles, estimated")
+    parts: list[str] = []
+    for point, measurement in _measurements(measured):
+        found = measurement.assignment
+        rows = [(_code(printable(job.name)), escape(job.function or job.op), "×".join(map(str, job.shape)),
+                 job.runner or "–", escape(printable(job.why)), _count(job.macs or None),
+                 _count(job.weight_bytes or None), _count(job.engine_cycles), _count(job.estimated_cpu_cycles))
+                for job in found.jobs]
+        title = f"{point.candidate.network} on {point.built.label}"
+        parts.append(f"<details{'' if parts else ' open'}><summary>{_code(point.id)}</summary>"
+                     f"{table(header, rows, text=(3, 4))}"
+                     f'<div class="picture">{network_svg(found, title)}</div></details>')
+    return _section(
+        "networks", "Who runs what",
+        "Each layer of the measured networks, who runs it and why. The engine's cycles are exact, the CPU's are "
+        "estimated and in no other figure of this page.", *parts) if parts else ""
+
+
+def _count(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
 
 
 def _layers(builder: _Page, measured: Sequence[Point]) -> str:

@@ -1,15 +1,17 @@
 """The commands' results as tables for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flows.estimate.runners import CPU, NOBODY
 from flows.report.terminal import Display
 from hw.spec.commands import COUNTERS
 
-__all__ = ["show_bench", "show_build", "show_estimate", "show_files", "show_front", "show_tools", "show_training",
-           "show_verification"]
+__all__ = ["show_bench", "show_build", "show_estimate", "show_files", "show_front", "show_model", "show_tools",
+           "show_training", "show_verification"]
 
 Document = Mapping[str, Any]
+STYLES = {CPU: "yellow", NOBODY: "dim"}      # of who runs a layer
 
 
 def number(value: Any, form: str = ",") -> str:
@@ -23,16 +25,59 @@ def show_tools(document: Document, display: Display) -> None:
                   styles={index: "bold red" for index, row in enumerate(rows) if row[1] == "missing"})
 
 
+def show_model(document: Document, display: Display) -> None:
+    display.line(f"{document['model']}: {document['name']}")
+    ends = [(kind, end) for kind in ("input", "output", "state") for end in document[f"{kind}s"]]
+    display.table("", ("", "shape", "type", "scale", "zero point", "bytes"), [
+        (end.get("name", kind), "×".join(map(str, end["shape"])), end["dtype"], *_scale(end), number(end["bytes"]))
+        for kind, end in ends])
+    counts = ", ".join(f"{count} {name}" for name, count in document["operators"].items())
+    more = [f"{number(document[f'{kind}_bytes'])} bytes of {kind}s" for kind in ("constant", "state")
+            if document[f"{kind}_bytes"]]
+    display.line(f"{len(document['layers'])} layers: {counts}")
+    display.line(", ".join([f"{number(document['macs'])} multiply-accumulates",
+                            f"{number(document['weight_bytes'])} bytes of weights",
+                            f"{number(document['activation_bytes'])} bytes of activations at once", *more]))
+    _show_jobs(document["layers"], f"Who runs what on {document['design']}" if document["runs"] else "Layers", display)
+    display.table("", ("design", "engine cycles", "CPU cycles, est.", "activations", "weights", "streamed",
+                       "what is missing"),
+                  [(each["design"], *(number(each[name]) for name in (
+                      "engine_cycles", "estimated_cpu_cycles", "activation_bytes", "resident_bytes", "streamed_bytes")),
+                    "; ".join(each["problems"])) for each in document["designs"]],
+                  styles={index: "red" for index, each in enumerate(document["designs"]) if not each["runs"]},
+                  left=(6,))
+    if not document["runs"]:
+        display.line("; ".join(filter(None, (f"does not run: {document['problem']}", document["remedy"]))))
+    if document["picture"]:
+        display.line(f"picture: {document['picture']}")
+
+
+def _show_jobs(jobs: Sequence[Mapping[str, Any]], title: str, display: Display) -> None:
+    """Who runs what, and why."""
+    display.table(title, ("layer", "op", "shape", "MAC", "weights, B", "runs on", "why", "engine cycles",
+                          "CPU cycles, est."),
+                  [(job["name"], job["function"] or job["op"], "×".join(map(str, job["shape"])),
+                    number(job["macs"] or None), number(job["weight_bytes"] or None), job["runner"] or "–", job["why"],
+                    number(job["engine_cycles"]), number(job["estimated_cpu_cycles"])) for job in jobs],
+                  styles={index: STYLES.get(job["runner"], "") for index, job in enumerate(jobs)}, left=(5, 6))
+
+
+def _scale(end: Mapping[str, Any]) -> tuple[str, str]:
+    return ("–", "–") if end["dtype"] == "float32" else (f"{end['scale']:.6g}", str(end["zero_point"]))
+
+
 def show_estimate(document: Document, display: Display) -> None:
-    layers = [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]))
-              for layer in document["layers"]]
     display.line(f"{document['model']} on {document['design']}")
-    display.table("", ("layer", "op", "MAC", "cycles"), layers)
-    display.line(f"{number(document['cycles'])} cycles, {document['utilization']:.0%} of the multipliers busy; "
-                 f"{1e6 * document['latency_s']:,.1f} µs at {document['clock_mhz']:g} MHz "
+    _show_jobs(document["jobs"], "", display)
+    display.line(f"{number(document['cycles'])} engine cycles, {document['utilization']:.0%} of the multipliers busy; "
+                 f"{1e6 * document['engine_latency_s']:,.1f} µs at {document['clock_mhz']:g} MHz "
                  + (f"(Fmax about {document['fmax_mhz']:.0f} MHz)" if document["fmax_mhz"] else "(Fmax unknown)"))
-    for kernel in document["kernels"]:
-        display.line(f"{kernel['name']} ({kernel['op']}) runs on the CPU; its cycles are in none of these figures")
+    if document["estimated_cpu_cycles"]:
+        display.line(f"about {number(document['estimated_cpu_cycles'])} cycles of the CPU beside them (estimated); "
+                     f"{1e6 * document['latency_s']:,.1f} µs in all")
+    elif document["kernels"]:
+        names = ", ".join(f"{kernel['name']} ({kernel['op']})" for kernel in document["kernels"])
+        display.line(f"the CPU's cycles are unknown and in none of these figures: {names}")
     if document["fits"] is None:
         display.line(f"no resource model for {document['board']}; synthesize, as `heddle bench --section fabric` does")
         return

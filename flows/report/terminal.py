@@ -1,10 +1,13 @@
 """What people see in a terminal: progress bars and tables, on standard error."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
+
+from flows.report.text import printable
 
 __all__ = ["Display"]
 
@@ -25,13 +28,13 @@ class Display:
         self.console.print(text, markup=False, soft_wrap=True)
 
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]],
-              styles: Mapping[int, str] | None = None) -> None:
-        """``styles`` is by row."""
-        shown = Table(title=title or None, title_justify="left", header_style="bold")
+              styles: Mapping[int, str] | None = None, left: Collection[int] = ()) -> None:
+        """``styles`` is by row; the columns of ``left`` hold text, as the first one does. No cell is markup."""
+        shown = Table(title=Text(printable(title)) if title else None, title_justify="left", header_style="bold")
         for index, name in enumerate(header):
-            shown.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+            shown.add_column(name, justify="left" if index in (0, *left) else "right", overflow="fold")
         for index, row in enumerate(rows):
-            shown.add_row(*row, style=(styles or {}).get(index))
+            shown.add_row(*(Text(printable(cell)) for cell in row), style=(styles or {}).get(index))
         self.console.print(shown)
 
     def began(self, title: str, total: int | None) -> None:

@@ -8,6 +8,7 @@ from statistics import mean
 from boards import find_board
 from flows.estimate.energy import energy_j
 from flows.estimate.roofline import roofline
+from flows.estimate.runners import assign
 from flows.fpga.bitstream import BITSTREAM
 from flows.fpga.firmware import FIRMWARE
 from flows.fpga.implement import implement
@@ -179,7 +180,8 @@ class Measurer:
                           fmax_mhz=routed.fmax_mhz, timing_met=True, energy_j=energy_j(program, board, clock_mhz),
                           **{name: routed.resources[name] for name in ("lut", "ff", "dsp", "bram")})
         return Measured(files=files, measurement=Measurement(
-            metrics=metrics, checks=checks, layers=tuple(_layers(program, reports[0])), seed=routed.seed))
+            metrics=metrics, checks=checks, layers=tuple(_layers(program, reports[0])),
+            assignment=assign(program), seed=routed.seed))
 
 
 def _passed(report: VerifyReport) -> VerifyReport:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from flows.estimate.runners import Assignment
 from flows.search.space import Candidate
 from hw.spec.design import DesignPoint
 
@@ -58,6 +59,7 @@ class Measurement:
     metrics: Metrics
     checks: tuple[Check, ...]
     layers: tuple[MeasuredLayer, ...]
+    assignment: Assignment      # who runs what, and why
     seed: int                   # of the placer
 
 

@@ -13,6 +13,7 @@ from flows.search.point import Check, Failed, MeasuredLayer, Measurement
 from flows.search.trainings import Prepared
 from flows.search.worth import Trainings
 from sw.graph.graph import Graph, Layer, TensorType
+from tests.support.points import ASSIGNMENT
 
 __all__ = ["digit_classifier", "small_request"]
 
@@ -50,7 +51,7 @@ def measure(space: Any, store: Any, data: Any, evaluator: Any, points: Any, **op
                    for plan in evaluator.program(first.candidate).layers)
     check = Check(level="soc", inputs=32, mismatches=0, engine_cycles=1, predicted_cycles=1, cycles=2)
     measured = replace(first, measurement=Measurement(metrics=replace(first.estimate, lut=9999), checks=(check,),
-                                                      layers=layers, seed=2))
+                                                      layers=layers, assignment=ASSIGNMENT, seed=2))
     return Best(points=(measured, *others), files={first.id: {"heddle.bit": bits}},
                 failures=(Failed(id="x", doing="routing, seed 1", reason="hung"),))
 

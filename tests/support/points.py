@@ -2,13 +2,24 @@
 
 from dataclasses import replace
 
+from flows.estimate.runners import CPU, ENGINE, Assignment, Job, Source
 from flows.search.point import Check, MeasuredLayer, Measurement, Metrics, Point
 from flows.search.space import Candidate
 
-__all__ = ["CANDIDATE", "metrics", "point"]
+__all__ = ["ASSIGNMENT", "CANDIDATE", "metrics", "point"]
 
 CANDIDATE = Candidate(network="small", width=1.0, weight_bits=8, rows=2, cols=4, lanes=4, multiplier="dsp",
                       requantizers=1, board="ulx3s-25")
+#: A dense layer of the engine and a softmax of the CPU.
+ASSIGNMENT = Assignment(
+    sources=(Source(kind="input", name="input", shape=(1, 1, 9), dtype="int8"),), outputs=(2,), states=(),
+    engine_cycles=1000, estimated_cpu_cycles=345,
+    jobs=(Job(name="fc", op="dense", function="", layer=0, reads=(0,), shape=(1, 1, 4), dtype="int8", macs=9000,
+              weight_bytes=36, runner=ENGINE, why="the engine has dense", engine_cycles=990,
+              estimated_cpu_cycles=None),
+          Job(name="<end>", op="softmax", function="", layer=1, reads=(1,), shape=(1, 1, 4), dtype="int8", macs=0,
+              weight_bytes=0, runner=CPU, why="the engine has no softmax", engine_cycles=None,
+              estimated_cpu_cycles=345)))
 
 
 def metrics(accuracy, latency_s, lut, **more):
@@ -25,4 +36,5 @@ def point(name, accuracy, latency_s, lut, *, measured=False, **more):
     check = Check(level="soc", inputs=32, mismatches=0, engine_cycles=1000, predicted_cycles=1000, cycles=1234)
     layer = MeasuredLayer(name="fc", op="dense", macs=9000, cycles=990, predicted_cycles=990, roof=600,
                           bound="multipliers")
-    return replace(found, measurement=Measurement(metrics=found.estimate, checks=(check,), layers=(layer,), seed=3))
+    return replace(found, measurement=Measurement(metrics=found.estimate, checks=(check,), layers=(layer,),
+                                                   assignment=ASSIGNMENT, seed=3))

@@ -1,8 +1,10 @@
 import re
 from dataclasses import replace
+from math import ceil
 
 from boards import BOARDS
 from flows.commands.estimate import estimate_model
+from flows.estimate import kernels
 from flows.estimate.program import DEFAULT_CLOCK_MHZ, estimate_program
 from flows.fpga.buildable import obstacles
 from flows.report.tables import show_estimate
@@ -10,6 +12,7 @@ from flows.report.terminal import Display
 from hw.spec.presets import PRESETS, to_toml
 from sw.compiler import compile_graph
 from tests.support.dense import STREAMING, even_dense, wide_dense
+from tests.support.mixed import mixed_net
 
 
 def test_an_estimate_without_a_resource_model_has_cycles(tmp_path, capsys):
@@ -28,7 +31,8 @@ def test_the_document_keeps_the_contract_and_is_what_the_model_says(tmp_path):
     even_dense().save(tmp_path / "model.npz")
     document = estimate_model(str(tmp_path), "ecp5-25", "ulx3s-85")
     assert list(document) == ["model", "design", "board", "cycles", "macs", "utilization", "layers", "kernels",
-                              "resources", "fmax_mhz", "clock_mhz", "latency_s", "energy_j", "fits", "reasons"]
+                              "jobs", "estimated_cpu_cycles", "resources", "fmax_mhz", "clock_mhz", "engine_latency_s",
+                              "latency_s", "latency_of", "energy_j", "fits", "reasons"]
     program = compile_graph(even_dense(), PRESETS["ecp5-25"])
     found = estimate_program(program, BOARDS["ulx3s-85"], DEFAULT_CLOCK_MHZ)
     assert (document["board"], document["cycles"], document["macs"]) == ("ulx3s-85", program.cycles, program.macs)
@@ -38,6 +42,24 @@ def test_the_document_keeps_the_contract_and_is_what_the_model_says(tmp_path):
     assert document["layers"] == [{"name": layer.name, "op": "dense", "macs": layer.macs, "cycles": layer.cycles}
                                   for layer in program.layers]
     assert document["fits"] is True
+    assert (document["latency_of"], document["kernels"]) == ("engine", [])
+    assert document["engine_latency_s"] == document["latency_s"]
+
+
+def test_the_latency_has_the_cpu_in_it_where_its_cycles_are_known(tmp_path, monkeypatch):
+    mixed_net().save(tmp_path / "model.npz")
+    program = compile_graph(mixed_net(), PRESETS["ecp5-25"])
+    document = estimate_model(str(tmp_path), "ecp5-25")
+    assert document["latency_s"] == document["engine_latency_s"] == program.cycles / 50e6
+    monkeypatch.setattr(kernels, "_call_cycles", lambda design, call: 100.5)
+    document = estimate_model(str(tmp_path), "ecp5-25")
+    calls = sum(len(plan.calls) for plan in program.kernels)
+    assert document["estimated_cpu_cycles"] == ceil(100.5 * calls)
+    assert document["engine_latency_s"] == program.cycles / 50e6
+    assert document["latency_s"] == (program.cycles + document["estimated_cpu_cycles"]) / 50e6
+    assert document["latency_of"] == "engine and CPU, as estimated"
+    assert [kernel["name"] for kernel in document["kernels"]] == [plan.name for plan in program.kernels]
+    assert [(job["name"], job["runner"]) for job in document["jobs"]][3:5] == [("scaled", "CPU"), ("summed", "engine")]
 
 
 def test_a_design_that_is_too_large_does_not_fit(tmp_path):

@@ -59,6 +59,15 @@ def test_the_page_is_self_contained_and_says_it_all():
     assert "mlp-<b>" not in body
 
 
+def test_who_runs_what_is_a_table_and_a_picture():
+    body = text_of(page(exploration()))
+    section = body[body.index('<section id="networks">'):body.index('<section id="layers">')]
+    for said in ("the engine has no softmax", "<td>990</td><td>–</td>", "<td>–</td><td>345</td>", "&lt;end&gt;",
+                 "estimated and in no other figure of this page", "<svg ", "mlp-&lt;b&gt; on "):
+        assert said in section, said
+    assert section.count("<details open>") == section.count("<svg ") == 1      # of the measured points
+
+
 def test_every_figure_has_its_place():
     body = text_of(page(exploration()))
     places = re.findall(r'<div id="(figure-\d+)"', body)
@@ -88,7 +97,7 @@ def test_write_report(tmp_path):
 @pytest.mark.parametrize("content, says", [
     (None, r"no run.json; give the folder of a `heddle explore --out`"),
     ("{", r"run.json: cannot be read .*run `heddle explore` again"),
-    ('{"format": 2}', r"run.json: not a Exploration of this version \(.*data.*\); run `heddle explore` again"),
+    ('{"format": 3}', r"run.json: not a Exploration of this version \(.*data.*\); run `heddle explore` again"),
     ('{"format": 0}', r"written by another version of Heddle"),
 ])
 def test_a_wrong_folder_says_so(tmp_path, content, says):

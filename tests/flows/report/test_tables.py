@@ -1,5 +1,7 @@
 """What people see of each command's document."""
 
+from dataclasses import asdict
+
 import pytest
 
 from flows.report.tables import (
@@ -9,15 +11,18 @@ from flows.report.tables import (
     show_estimate,
     show_files,
     show_front,
+    show_model,
     show_tools,
     show_training,
     show_verification,
 )
 from flows.report.terminal import Display
 from hw.spec.commands import COUNTERS
+from tests.support.points import ASSIGNMENT
 
 COUNTED = {name: 10 * place for place, name in enumerate(COUNTERS, 1)}
 LAYER = {"name": "fc", "op": "dense", "macs": 12345, "cycles": 150, "predicted_cycles": 150}
+JOBS = [asdict(job) for job in ASSIGNMENT.jobs]
 
 
 @pytest.fixture
@@ -45,22 +50,67 @@ def test_a_missing_tool_has_the_command_that_gets_it(shown):
 
 def estimate(**changes):
     return {"model": "m", "design": "d", "board": "ulx3s-25", "cycles": 5000, "utilization": 0.5, "layers": [LAYER],
-            "kernels": [{"name": "end", "op": "softmax"}],
+            "kernels": [{"name": "end", "op": "softmax", "estimated_cycles": 345}], "jobs": JOBS,
+            "estimated_cpu_cycles": 345, "engine_latency_s": 1e-4, "latency_of": "engine and CPU, as estimated",
             "resources": {"lut": 9000, "ff": 4000, "dsp": 12, "bram": 20, "spram": 0}, "fmax_mhz": 59.6,
-            "clock_mhz": 50.0, "latency_s": 1e-4, "energy_j": 2.5e-6, "fits": True, "reasons": [], **changes}
+            "clock_mhz": 50.0, "latency_s": 1.07e-4, "energy_j": 2.5e-6, "fits": True, "reasons": [], **changes}
 
 
 @pytest.mark.parametrize("change, says", [
-    ({}, ("12,345", "5,000 cycles, 50%", "end (softmax) runs on the CPU; its cycles are in none of these figures",
-          "100.0 µs at 50 MHz (Fmax about 60 MHz)",
+    ({}, ("9,000", "5,000 engine cycles, 50%", "100.0 µs at 50 MHz (Fmax about 60 MHz)",
+          "engine │ the engine has dense", "CPU │ the engine has no softmax",
+          "about 345 cycles of the CPU beside them (estimated); 107.0 µs in all",
           "about 9,000 lut, 4,000 ff, 12 dsp, 20 bram on ulx3s-25: fits", "about 2.50 µJ")),
     ({"fits": False, "reasons": ["board 'x': dsp 9 of 8"]},
      ("on ulx3s-25: does not fit", "cannot be built: board 'x': dsp 9 of 8")),
+    ({"estimated_cpu_cycles": None},
+     ("the CPU's cycles are unknown and in none of these figures: end (softmax)",)),
     ({"fits": None, "fmax_mhz": None}, ("no resource model for ulx3s-25", "(Fmax unknown)")),
 ])
 def test_an_estimate(shown, change, says):
     text = shown(show_estimate, estimate(**change))
     assert [part for part in says if part not in text] == []
+
+
+def test_an_estimate_of_the_engine_alone_says_nothing_of_the_cpu(shown):
+    text = shown(show_estimate, estimate(kernels=[], jobs=JOBS[:1], estimated_cpu_cycles=0))
+    assert "in all" not in text and "unknown" not in text
+
+
+def model(**changes):
+    end = {"shape": [1, 49, 10], "dtype": "int8", "scale": 0.58470, "zero_point": 83, "bytes": 490}
+    fits = {"design": "d", "runs": True, "engine_cycles": 1000, "estimated_cpu_cycles": 345, "activation_bytes": 600,
+            "resident_bytes": 700, "streamed_bytes": 0, "problems": []}
+    return {"model": "m.tflite", "name": "m", "inputs": [end], "outputs": [{**end, "dtype": "float32"}],
+            "states": [{**end, "name": "window"}], "operators": {"dense": 1, "softmax": 1}, "macs": 9000,
+            "weight_bytes": 36, "constant_bytes": 0, "state_bytes": 490, "activation_bytes": 512, "design": "d",
+            "runs": True, "problem": None, "remedy": None, "engine_cycles": 1000, "estimated_cpu_cycles": 345,
+            "layers": JOBS, "designs": [fits], "picture": None, **changes}
+
+
+def test_a_model(shown):
+    text = shown(show_model, model())
+    for said in ("m.tflite: m", "input │ 1×49×10 │ int8 │ 0.5847 │ 83 │ 490",
+                 "output │ 1×49×10 │ float32 │ – │ – │ 490", "window", "1 dense, 1 softmax",
+                 "9,000 multiply-accumulates, 36 bytes of weights, 512 bytes of activations at once, 490 bytes of st",
+                 "Who runs what on d", "fc │ dense │ 1×1×4 │ 9,000 │ 36 │ engine │ the engine has dense │ 990 │ –",
+                 "softmax │ 1×1×4 │ – │ – │ CPU │ the engine has no softmax │ – │ 345",
+                 "d │ 1,000 │ 345 │ 600 │ 700 │ 0 │"):
+        assert said in text, said
+    assert "does not run" not in text and "constants" not in text and "picture" not in text
+
+
+def test_a_model_that_does_not_run(shown):
+    unknown = {"runner": None, "why": "", "engine_cycles": None, "estimated_cpu_cycles": None, "function": "logistic"}
+    text = shown(show_model, model(
+        runs=False, problem="too many weights", remedy="it runs on ecp5-85", picture="net.svg",
+        layers=[{**JOBS[0], **unknown}], activation_bytes=None, designs=[{
+            "design": "d", "runs": False, "engine_cycles": None, "estimated_cpu_cycles": None,
+            "activation_bytes": None, "resident_bytes": None, "streamed_bytes": None,
+            "problems": ["too many weights"]}]))
+    assert "does not run: too many weights; it runs on ecp5-85" in text and "picture: net.svg" in text
+    assert "fc │ logistic" in text and "Who runs what" not in text
+    assert "d │ – │ – │ – │ – │ – │ too many weights" in text
 
 
 def test_an_estimate_without_energy_says_nothing_of_it(shown):

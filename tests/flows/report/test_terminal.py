@@ -21,6 +21,18 @@ def test_lines_go_to_standard_error_and_are_not_markup(capsys):
     assert out == "" and err == "points/[mlp]-8: " + "x" * 200 + "\n"
 
 
+def test_cells_and_titles_are_text_and_not_markup(capsys):
+    """Names of layers are whatever a model's file has."""
+    Display().table("on [d]", ("name", "why"), [("[/end]", "a\x1b[2Jb"), ("[red]x", "y")], left=(1,))
+    err = capsys.readouterr().err
+    assert all(word in err for word in ("on [d]", "[/end]", "[red]x", "a�[2Jb")) and "\x1b[2J" not in err
+
+
+def test_columns_of_text_begin_at_the_left(capsys):
+    Display().table("", ("n", "number", "text"), [("a", "1", "b")], left=(2,))
+    assert "│ a │      1 │ b    │" in capsys.readouterr().err
+
+
 def test_a_table_is_as_wide_as_its_text(capsys):
     Display().table("Title", ("name", "value"), [("one", "1"), ("two", "22")], styles={1: "bold"})
     err = capsys.readouterr().err

@@ -10,7 +10,7 @@ from flows.search.point import Measurement, Point
 from flows.search.space import Measure, Space
 from flows.train.data import DataSource
 from flows.verify.compare import Mismatch, VerifyReport
-from tests.support.points import CANDIDATE, point
+from tests.support.points import ASSIGNMENT, CANDIDATE, point
 
 
 class StandIn:
@@ -36,7 +36,7 @@ def measured_as(lut_factor=1.1, failing=()):
         for task in tasks:
             seen.append(task.candidate.network)
             metrics = replace(task.estimate, lut=round(task.estimate.lut * lut_factor))
-            measurement = Measurement(metrics=metrics, checks=(), layers=(), seed=1)
+            measurement = Measurement(metrics=metrics, checks=(), layers=(), assignment=ASSIGNMENT, seed=1)
             value = (Failure(reason="timing", doing="routing") if seen[-1] in failing
                      else Measured(files={}, measurement=measurement))
             done(Result(task=task, value=value))

@@ -1,0 +1,36 @@
+"""What the functions of the CPU cost: an estimate, by the counts that were calibrated on one CPU."""
+
+from math import ceil
+
+from hw.spec.design import DesignPoint
+from hw.spec.image import Call
+from sw.compiler import KernelPlan, Program
+from sw.golden.kernels import FUNCTIONS
+
+__all__ = ["CALIBRATED_CPU", "cpu_cycles", "plan_cycles"]
+
+CALIBRATED_CPU = "vexriscv"      # with caches, from the activation scratchpad to the activation scratchpad
+
+
+def plan_cycles(design: DesignPoint, plan: KernelPlan) -> int | None:
+    """Estimated clock cycles of a layer on the design's CPU; None where nobody has counted."""
+    return _whole([_call_cycles(design, call) for call in plan.calls])
+
+
+def cpu_cycles(program: Program) -> int | None:
+    """Estimated clock cycles of all that the CPU runs of an inference; None where one of them is unknown."""
+    return _whole([_call_cycles(program.design, call) for plan in program.kernels for call in plan.calls])
+
+
+def _whole(counts: list[float | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return ceil(sum(known)) if len(known) == len(counts) else None
+
+
+def _call_cycles(design: DesignPoint, call: Call) -> float | None:
+    function = list(FUNCTIONS.values())[call.runner - 1]
+    cycles = getattr(function, "cycles", None)
+    if cycles is None or design.cpu != CALIBRATED_CPU:
+        return None
+    signed = [word - (word >> 31 << 32) for word in call.words[:len(function.fields)]]
+    return float(cycles(dict(zip(function.fields, signed, strict=True))))

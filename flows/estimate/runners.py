@@ -1,0 +1,137 @@
+"""Who runs what of a compiled network, why, and what it costs: exact for the engine, estimated for the CPU."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+from flows.estimate.kernels import cpu_cycles, plan_cycles
+from sw.compiler import KernelPlan, LayerPlan, Program
+from sw.compiler.schedule import held_tensors, why_cpu
+from sw.graph.graph import Graph, Layer, TensorType
+
+__all__ = ["CPU", "ENGINE", "NOBODY", "Assignment", "Job", "Source", "assign", "outline", "weight_bytes"]
+
+ENGINE, CPU, NOBODY = "engine", "CPU", "nobody"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A tensor that no layer makes."""
+
+    kind: str                       # input, state or constant
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A layer, or what the compiler adds to them: a copy, or a constant that is loaded."""
+
+    name: str
+    op: str
+    function: str                   # what a table computes, by its name; else empty
+    layer: int | None               # of the graph; None: added by the compiler
+    reads: tuple[int, ...]          # tensors, by their numbers in the graph
+    shape: tuple[int, ...]          # of what it makes
+    dtype: str
+    macs: int
+    weight_bytes: int
+    runner: str | None              # ENGINE, CPU or NOBODY; None where it is not compiled
+    why: str
+    engine_cycles: int | None       # exact; None where the engine has no part in it
+    estimated_cpu_cycles: int | None    # None where the CPU has no part in it, or it is unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """All of a network: its layers in order, then what the compiler adds."""
+
+    sources: tuple[Source, ...]
+    jobs: tuple[Job, ...]
+    outputs: tuple[int, ...]                # numbers of tensors
+    states: tuple[tuple[int, int], ...]     # number of a state, that of its next value
+    engine_cycles: int | None               # exact, of all runs, what lies between their layers included
+    estimated_cpu_cycles: int | None        # None where that of a job is unknown
+
+
+def assign(program: Program) -> Assignment:
+    """Who runs what of ``program``."""
+    graph = program.graph
+    jobs = [_assigned(program, index) for index in range(len(graph.layers))]
+    jobs += [_added(program, plan) for plan in program.plans if plan.stage.layer is plan.stage.add is None]
+    return _whole(graph, jobs, program.cycles, cpu_cycles(program))
+
+
+def outline(graph: Graph) -> Assignment:
+    """The layers of a graph that is not compiled: nobody is known to run them."""
+    return _whole(graph, [_job(graph, index, None, "", None, None) for index in range(len(graph.layers))], None, None)
+
+
+def weight_bytes(layer: Layer) -> int:
+    """Of a layer's weights, packed, and its bias."""
+    return ceil(layer.weights.size * layer.weight_bits / 8) + layer.bias.nbytes
+
+
+def _whole(graph: Graph, jobs: list[Job], engine: int | None, cpu: int | None) -> Assignment:
+    states = tuple((graph.state_number(index), state.next) for index, state in enumerate(graph.states))
+    return Assignment(sources=tuple(_sources(graph)), jobs=tuple(jobs), outputs=graph.answers, states=states,
+                      engine_cycles=engine, estimated_cpu_cycles=cpu)
+
+
+def _sources(graph: Graph) -> Iterator[Source]:
+    named: list[tuple[str, str, TensorType]] = [
+        *(("input", f"input {number}" if len(graph.inputs) > 1 else "input", kind)
+          for number, kind in enumerate(graph.inputs)),
+        *(("state", state.name, state.type) for state in graph.states),
+        *(("constant", "constant", constant.type) for constant in graph.constants)]
+    for kind, name, tensor in named:
+        yield Source(kind=kind, name=name, shape=tensor.shape, dtype=tensor.dtype)
+
+
+def _assigned(program: Program, index: int) -> Job:
+    plans = [plan for plan in program.plans if index in (plan.stage.layer, plan.stage.add)]
+    kernels = [plan for plan in plans if isinstance(plan, KernelPlan)]
+    commands = [plan for plan in plans if isinstance(plan, LayerPlan)]
+    if kernels:
+        known = [plan_cycles(program.design, plan) for plan in kernels]
+        spent = None if None in known else sum(cycles or 0 for cycles in known)
+        return _job(program.graph, index, CPU, why_cpu(program.graph, index) or "", None, spent)
+    if not commands:
+        return _job(program.graph, index, NOBODY, "a place in memory, no byte moves", None, None)
+    # an add on another layer's way out costs nothing of its own
+    own = [plan for plan in commands if plan.stage.layer in (index, None)]
+    return _job(program.graph, index, ENGINE, _engine_why(program.graph, index, commands),
+                sum(plan.cycles for plan in own), None)
+
+
+def _engine_why(graph: Graph, index: int, commands: list[LayerPlan]) -> str:
+    carrier = commands[0].stage.layer
+    if carrier not in (index, None):
+        return f"on the way out of {graph.layers[carrier].name}"
+    bands = len({plan.stage for plan in commands})
+    return f"the engine has {graph.layers[index].op}" + (f", in {bands} bands of rows" if bands > 1 else "")
+
+
+def _job(graph: Graph, index: int, runner: str | None, why: str, engine: int | None, cpu: int | None) -> Job:
+    layer = graph.layers[index]
+    return Job(name=layer.name, op=layer.op, function=layer.function, layer=index, reads=graph.inputs_of(index),
+               shape=layer.output.shape, dtype=layer.output.dtype, macs=graph.macs(index),
+               weight_bytes=weight_bytes(layer), runner=runner, why=why, engine_cycles=engine, estimated_cpu_cycles=cpu)
+
+
+def _added(program: Program, plan: KernelPlan | LayerPlan) -> Job:
+    graph, stage = program.graph, plan.stage
+    source = held_tensors([each.stage for each in program.plans], graph)[stage.source]
+    kind = graph.types()[source]
+    on_cpu = isinstance(plan, KernelPlan)
+    if stage.loads:
+        why = "a layer reads it"
+    elif stage.output < graph.first:
+        why = "the next value of a state"
+    else:
+        why = "an output has a place of its own" if on_cpu else "both operands of an add are read again"
+    return Job(name=plan.name, op=plan.op if on_cpu else "copy", function="", layer=None, reads=(source,),
+               shape=kind.shape, dtype=kind.dtype, macs=0, weight_bytes=0, runner=CPU if on_cpu else ENGINE, why=why,
+               engine_cycles=plan.cycles if isinstance(plan, LayerPlan) else None,
+               estimated_cpu_cycles=plan_cycles(program.design, plan) if isinstance(plan, KernelPlan) else None)

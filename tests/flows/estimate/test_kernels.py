@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import pytest
+
+from flows.estimate import kernels
+from flows.estimate.kernels import CALIBRATED_CPU, cpu_cycles, plan_cycles
+from hw.spec.presets import PRESETS
+from sw.compiler import compile_graph
+from sw.golden.function import Function
+from tests.support.dense import even_dense
+from tests.support.mixed import mixed_net
+
+DESIGN = PRESETS["ecp5-25"]
+
+
+class Counted(Function):
+    """Costs half a cycle a field and what its first one says."""
+
+    def cycles(self, fields):
+        assert tuple(fields) == self.fields
+        return 0.5 * len(fields) + next(iter(fields.values()))
+
+
+def counted(functions):
+    return {name: Counted(**vars(function)) for name, function in functions.items()}
+
+
+@pytest.fixture
+def known(monkeypatch):
+    monkeypatch.setattr(kernels, "FUNCTIONS", counted(kernels.FUNCTIONS))
+
+
+def test_what_the_calls_cost_is_added_up(known):
+    program = compile_graph(mixed_net(), DESIGN)
+    every = [plan_cycles(DESIGN, plan) for plan in program.kernels]
+    constant = program.kernels[0].calls[0]
+    assert program.kernels[0].op == "constant"
+    assert every[0] == constant.words[0] + 1                 # of two fields
+    assert cpu_cycles(program) <= sum(every) <= cpu_cycles(program) + len(every)      # each is rounded up alone
+
+
+def test_a_field_may_be_negative(known, monkeypatch):
+    call = replace(compile_graph(mixed_net(), DESIGN).kernels[0].calls[0], words=(2**32 - 8, 4, 1))
+    plan = replace(compile_graph(mixed_net(), DESIGN).kernels[0], calls=(call,))
+    assert plan_cycles(DESIGN, plan) == -7
+
+
+def test_nobody_has_counted_on_another_cpu(known):
+    other = replace(DESIGN, cpu="picorv32")
+    assert other.cpu != CALIBRATED_CPU == DESIGN.cpu
+    assert cpu_cycles(compile_graph(mixed_net(), other)) is None
+
+
+def test_one_unknown_function_leaves_the_sum_unknown(monkeypatch):
+    functions = counted(kernels.FUNCTIONS)
+    functions["table"] = Function(**vars(functions["table"]))
+    monkeypatch.setattr(kernels, "FUNCTIONS", functions)
+    program = compile_graph(mixed_net(), DESIGN)
+    assert [plan.op for plan in program.kernels if plan_cycles(DESIGN, plan) is None] == ["table"]
+    assert cpu_cycles(program) is None
+
+
+def test_where_the_cpu_runs_nothing_it_takes_nothing():
+    assert cpu_cycles(compile_graph(even_dense(), DESIGN)) == 0

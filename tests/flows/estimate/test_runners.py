@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from flows.estimate.runners import CPU, ENGINE, NOBODY, assign, outline, weight_bytes
+from hw.spec.design import DesignPoint
+from hw.spec.presets import PRESETS
+from sw.compiler import compile_graph
+from sw.graph.graph import Graph, TensorType
+from tests.support.dense import even_dense
+from tests.support.layers import random_add, random_layer
+from tests.support.mixed import mixed_net
+
+DESIGN = PRESETS["ecp5-25"]
+
+
+def test_who_runs_what_and_why():
+    assert [(job.name, job.layer, job.runner, job.why) for job in assign(compile_graph(mixed_net(), DESIGN)).jobs] == [
+        ("conv0", 0, ENGINE, "the engine has conv"), ("conv1", 1, ENGINE, "the engine has conv"),
+        ("fused", 2, ENGINE, "on the way out of conv1"), ("scaled", 3, CPU, "the engine has no mul"),
+        ("summed", 4, ENGINE, "the engine has add"), ("half", 5, NOBODY, "a place in memory, no byte moves"),
+        ("[/end]", 6, CPU, "the engine has no logistic"), ("constant2", None, CPU, "a layer reads it"),
+        ("copy1", None, CPU, "the next value of a state")]
+
+
+def test_cycles_of_the_engine_are_the_programs_and_those_of_the_cpu_are_apart():
+    program = compile_graph(mixed_net(), DESIGN)
+    found = assign(program)
+    assert found.engine_cycles == program.cycles
+    assert sum(job.engine_cycles or 0 for job in found.jobs) == sum(plan.cycles for plan in program.layers)
+    assert [job.engine_cycles is None for job in found.jobs] == [job.runner != ENGINE for job in found.jobs]
+    assert all(job.estimated_cpu_cycles is None for job in found.jobs if job.runner != CPU)
+
+
+def test_what_no_layer_makes_and_where_it_ends():
+    found = assign(compile_graph(mixed_net(), DESIGN))
+    assert [(source.kind, source.name, source.shape) for source in found.sources] == [
+        ("input", "input", (4, 4, 4)), ("state", "memory", (4, 4, 4)), ("constant", "constant", (1, 1, 4))]
+    assert (found.outputs, found.states) == ((9,), ((1, 7),))
+
+
+def test_bands_of_a_layer_are_one_job():
+    rng, start = np.random.default_rng(0), TensorType(shape=(32, 16, 2), scale=0.1, zero_point=0)
+    layer = random_layer(rng, "conv", start, outputs=3, kernel=(3, 3), padding=(1, 1, 1, 1), name="conv")
+    program = compile_graph(Graph(name="banded", inputs=(start,), layers=(layer,)), DesignPoint(act_bytes=2048))
+    job, = assign(program).jobs
+    assert len(program.layers) > 1
+    assert job.why == f"the engine has conv, in {len(program.layers)} bands of rows"
+    assert (job.engine_cycles, job.macs) == (sum(plan.cycles for plan in program.layers), program.macs)
+
+
+def test_a_copy_for_an_add_is_named():
+    start = TensorType(shape=(2, 2, 4), scale=0.1, zero_point=0)
+    graph = Graph(name="twice", inputs=(start,), layers=(
+        random_add(np.random.default_rng(0), (0, 0), (start, start)),))
+    program = compile_graph(graph, DESIGN)
+    add, copy = assign(program).jobs
+    assert (copy.op, copy.runner, copy.reads) == ("copy", ENGINE, (0,))
+    assert copy.why == "both operands of an add are read again"
+    assert add.engine_cycles + copy.engine_cycles == sum(plan.cycles for plan in program.layers)
+
+
+def test_an_output_that_is_a_state_is_copied():
+    graph = mixed_net()
+    graph = replace(graph, outputs=(9, 1)).check()
+    assert [job.why for job in assign(compile_graph(graph, DESIGN)).jobs if job.op == "copy"] == [
+        "an output has a place of its own", "the next value of a state"]
+
+
+def test_of_what_is_not_compiled_nobody_knows_who_runs_it():
+    found = outline(mixed_net())
+    assert {job.runner for job in found.jobs} == {None} and len(found.jobs) == 7
+    assert found.engine_cycles is found.estimated_cpu_cycles is None
+
+
+@pytest.mark.parametrize("bits, size", [(8, 128 + 32), (4, 64 + 32), (1, 16 + 32)])
+def test_weights_count_as_they_are_packed(bits, size):
+    """16 inputs, 8 outputs, a bias of four bytes for each of these."""
+    layer, = even_dense().layers
+    assert weight_bytes(replace(layer, weight_bits=bits)) == size
