@@ -30,7 +30,8 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
         If the model, design or board is unknown, or the model does not fit the design's memories.
     """
     design, board = load_target(design_name, board_name)
-    program = compile_graph(load_model(name, weight_bits=design.weight_bits).graph, design)
+    graph = load_model(name, weight_bits=design.weight_bits).graph
+    program = compile_graph(graph, design)
     metrics: dict[str, Any]
     if calibrated := calibrated_for(design, board):
         metrics = asdict(estimate_program(program, board, DEFAULT_CLOCK_MHZ))
@@ -38,7 +39,7 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
         metrics = {"clock_mhz": board.clock_in_mhz}
     used: dict[str, Any] = {kind: metrics.get(kind) for kind in COUNTED}
     reasons = obstacles(program, board)
-    assignment, second = assign(program), metrics["clock_mhz"] * 1e6
+    assignment, second = assign(program, graph), metrics["clock_mhz"] * 1e6
     beside = assignment.estimated_cpu_cycles
     if calibrated:
         reasons += [f"board {board.name!r}: {short}; choose a larger one or a smaller design"

@@ -44,7 +44,7 @@ def describe_model(name: str, design: str | None = None, *, picture: Path | None
     wanted = fits[-1]
     if design and not shown:
         fits += _fits(graph, {each: load_target(each) for each in PRESETS if each != design})
-    assignment = assign(shown.program) if shown and shown.program else outline(graph)
+    assignment = assign(shown.program, graph) if shown and shown.program else outline(graph)
     if picture:
         write_whole(picture, network_svg(assignment, f"{graph.name} on {shown.design}" if shown else graph.name))
     return {

@@ -1,7 +1,7 @@
 """Which designs run a network: the presets, and where none does, memories that would do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from boards import Board
 from flows.estimate.memories import fit_memories
@@ -48,12 +48,27 @@ def remedy(graph: Graph, name: str, design: DesignPoint, fits: Sequence[Fit]) ->
     if able := [each.design for each in running if not each.obstacles] or [each.design for each in running]:
         return f"it runs on {', '.join(able)}"
     try:
-        larger = fit_memories(graph, design).design
+        larger = _least(graph, design, fit_memories(graph, design).design)
     except CompileError:
         return ""
     changed = [f"{field}={getattr(larger, field)}" for field in ("act_bytes", "weight_bytes")
-               if getattr(larger, field) > getattr(design, field)]
+               if getattr(larger, field) != getattr(design, field)]
     return f"it runs on {name} with {' and '.join(changed)}"
+
+
+def _least(graph: Graph, design: DesignPoint, enough: DesignPoint) -> DesignPoint:
+    """``design`` with one memory of ``enough`` where that suffices, else ``enough``; none gets smaller."""
+    larger = replace(enough, act_bytes=max(design.act_bytes, enough.act_bytes),
+                     weight_bytes=max(design.weight_bytes, enough.weight_bytes))
+    for kept in ("weight_bytes", "act_bytes"):
+        tried = replace(larger, **{kept: getattr(design, kept)})
+        try:
+            program = compile_graph(graph, tried)
+        except CompileError:
+            continue
+        if not program.streamed_bytes or design.memory == "spram":
+            return tried
+    return larger
 
 
 def activation_bytes(graph: Graph) -> int | None:

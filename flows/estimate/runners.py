@@ -1,13 +1,14 @@
 """Who runs what of a compiled network, why, and what it costs: exact for the engine, estimated for the CPU."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from flows.estimate.kernels import cpu_cycles, plan_cycles
 from sw.compiler import KernelPlan, LayerPlan, Program
 from sw.compiler.schedule import held_tensors, why_cpu
 from sw.graph.graph import Graph, Layer, TensorType
+from sw.graph.layer import WEIGHTED
 
 __all__ = ["CPU", "ENGINE", "NOBODY", "Assignment", "Job", "Source", "assign", "outline", "weight_bytes"]
 
@@ -26,13 +27,13 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A layer, or what the compiler adds to them: a copy, or a constant that is loaded."""
+    """A layer, what the compiler adds to them (a copy, a constant that is loaded), or a layer that it left out."""
 
     name: str
     op: str
     function: str                   # what a table computes, by its name; else empty
-    layer: int | None               # of the graph; None: added by the compiler
-    reads: tuple[int, ...]          # tensors, by their numbers in the graph
+    layer: int | None               # of the graph as it runs; None: added or left out by the compiler
+    reads: tuple[int, ...]          # tensors, by their numbers in that graph
     shape: tuple[int, ...]          # of what it makes
     dtype: str
     macs: int
@@ -45,7 +46,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """All of a network: its layers in order, then what the compiler adds."""
+    """All of a network: its layers in order, as they run, then what the compiler adds and what it leaves out."""
 
     sources: tuple[Source, ...]
     jobs: tuple[Job, ...]
@@ -55,11 +56,15 @@ class Assignment:
     estimated_cpu_cycles: int | None        # None where that of a job is unknown
 
 
-def assign(program: Program) -> Assignment:
-    """Who runs what of ``program``."""
+def assign(program: Program, model: Graph | None = None) -> Assignment:
+    """Who runs what of ``program``; of ``model`` those layers as well that the compiler made a part of others."""
     graph = program.graph
     jobs = [_assigned(program, index) for index in range(len(graph.layers))]
     jobs += [_added(program, plan) for plan in program.plans if plan.stage.layer is plan.stage.add is None]
+    if model:
+        kept = {layer.name for layer in graph.layers}
+        jobs += [replace(_job(model, index, NOBODY, "a part of a layer beside it", None, None), layer=None, reads=())
+                 for index, layer in enumerate(model.layers) if layer.name not in kept]
     return _whole(graph, jobs, program.cycles, cpu_cycles(program))
 
 
@@ -90,7 +95,8 @@ def _sources(graph: Graph) -> Iterator[Source]:
 
 
 def _assigned(program: Program, index: int) -> Job:
-    plans = [plan for plan in program.plans if index in (plan.stage.layer, plan.stage.add)]
+    number = program.graph.first + index
+    plans = [plan for plan in program.plans if index in (plan.stage.layer, plan.stage.add) or plan.tensor == number]
     kernels = [plan for plan in plans if isinstance(plan, KernelPlan)]
     commands = [plan for plan in plans if isinstance(plan, LayerPlan)]
     if kernels:
@@ -99,18 +105,20 @@ def _assigned(program: Program, index: int) -> Job:
         return _job(program.graph, index, CPU, why_cpu(program.graph, index) or "", None, spent)
     if not commands:
         return _job(program.graph, index, NOBODY, "a place in memory, no byte moves", None, None)
-    # an add on another layer's way out costs nothing of its own
+    # what is done on another layer's way out costs nothing of its own
     own = [plan for plan in commands if plan.stage.layer in (index, None)]
     return _job(program.graph, index, ENGINE, _engine_why(program.graph, index, commands),
                 sum(plan.cycles for plan in own), None)
 
 
 def _engine_why(graph: Graph, index: int, commands: list[LayerPlan]) -> str:
-    carrier = commands[0].stage.layer
+    layer, carrier = graph.layers[index], commands[0].stage.layer
     if carrier not in (index, None):
         return f"on the way out of {graph.layers[carrier].name}"
     bands = len({plan.stage for plan in commands})
-    return f"the engine has {graph.layers[index].op}" + (f", in {bands} bands of rows" if bands > 1 else "")
+    # the compiler found another operator that gives the same for every input
+    said = f"equal to {layer.op}" if layer.function and layer.op in WEIGHTED else f"the engine has {layer.op}"
+    return said + (f", in {bands} bands of rows" if bands > 1 else "")
 
 
 def _job(graph: Graph, index: int, runner: str | None, why: str, engine: int | None, cpu: int | None) -> Job:

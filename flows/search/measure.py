@@ -181,7 +181,7 @@ class Measurer:
                           **{name: routed.resources[name] for name in ("lut", "ff", "dsp", "bram")})
         return Measured(files=files, measurement=Measurement(
             metrics=metrics, checks=checks, layers=tuple(_layers(program, reports[0])),
-            assignment=assign(program), seed=routed.seed))
+            assignment=assign(program, graph), seed=routed.seed))
 
 
 def _passed(report: VerifyReport) -> VerifyReport:

@@ -59,7 +59,7 @@ def test_the_latency_has_the_cpu_in_it_where_its_cycles_are_known(tmp_path, monk
     assert document["latency_s"] == (program.cycles + document["estimated_cpu_cycles"]) / 50e6
     assert document["latency_of"] == "engine and CPU, as estimated"
     assert [kernel["name"] for kernel in document["kernels"]] == [plan.name for plan in program.kernels]
-    assert [(job["name"], job["runner"]) for job in document["jobs"]][3:5] == [("scaled", "CPU"), ("summed", "engine")]
+    assert [(job["name"], job["runner"]) for job in document["jobs"]][3:5] == [("less", "CPU"), ("summed", "engine")]
 
 
 def test_a_design_that_is_too_large_does_not_fit(tmp_path):

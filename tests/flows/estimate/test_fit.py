@@ -42,6 +42,18 @@ def test_a_field_is_named_where_no_preset_does():
     assert fit(wide_dense(), "small", fitted, BOARD).runs
 
 
+def test_no_field_is_named_that_may_stay():
+    """Twice the activations fit; the weights do already, if not in a power of two."""
+    kind = TensorType(shape=(1, 1, 1024), scale=0.1, zero_point=0)
+    layer = random_layer(np.random.default_rng(0), "dense", kind, outputs=70)
+    graph = Graph(name="long", inputs=(kind,), layers=(layer,))
+    design = DesignPoint(weight_bytes=76 * 1024, act_bytes=1024)
+    assert not fit(graph, "short", design, BOARD).runs
+    assert remedy(graph, "short", design, []) == "it runs on short with act_bytes=2048"
+    assert remedy(graph, "short", replace(design, weight_bytes=1024), []) == (
+        "it runs on short with act_bytes=2048 and weight_bytes=131072")
+
+
 def test_nothing_is_promised_where_no_memory_does():
     kind = TensorType(shape=(512, 512, 1), scale=0.1, zero_point=0)
     layer = random_layer(np.random.default_rng(0), "conv", kind, kernel=(1, 1), outputs=1)

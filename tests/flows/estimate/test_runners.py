@@ -18,7 +18,7 @@ DESIGN = PRESETS["ecp5-25"]
 def test_who_runs_what_and_why():
     assert [(job.name, job.layer, job.runner, job.why) for job in assign(compile_graph(mixed_net(), DESIGN)).jobs] == [
         ("conv0", 0, ENGINE, "the engine has conv"), ("conv1", 1, ENGINE, "the engine has conv"),
-        ("fused", 2, ENGINE, "on the way out of conv1"), ("scaled", 3, CPU, "the engine has no mul"),
+        ("fused", 2, ENGINE, "on the way out of conv1"), ("less", 3, CPU, "the engine has no sub"),
         ("summed", 4, ENGINE, "the engine has add"), ("half", 5, NOBODY, "a place in memory, no byte moves"),
         ("[/end]", 6, CPU, "the engine has no logistic"), ("constant2", None, CPU, "a layer reads it"),
         ("copy1", None, CPU, "the next value of a state")]
@@ -66,6 +66,31 @@ def test_an_output_that_is_a_state_is_copied():
     graph = replace(graph, outputs=(9, 1)).check()
     assert [job.why for job in assign(compile_graph(graph, DESIGN)).jobs if job.op == "copy"] == [
         "an output has a place of its own", "the next value of a state"]
+
+
+def test_what_the_compiler_makes_of_another_operator_is_said():
+    """A layer with weights that has a function stands for what the file calls so."""
+    graph = even_dense()
+    named = replace(graph, layers=(replace(graph.layers[0], function="mean"),))
+    job, = assign(compile_graph(named, DESIGN)).jobs
+    assert (job.runner, job.function, job.why) == (ENGINE, "mean", "equal to dense")
+
+
+def test_layers_that_the_compiler_leaves_out_are_named():
+    graph = even_dense()
+    whole = replace(graph, layers=(*graph.layers, replace(graph.layers[0], name="pad")))
+    found = assign(compile_graph(graph, DESIGN), whole)
+    assert [(job.name, job.layer, job.runner, job.why) for job in found.jobs[1:]] == [
+        ("pad", None, NOBODY, "a part of a layer beside it")]
+
+
+def test_what_is_done_on_the_way_out_is_told_by_the_tensor_that_is_complete():
+    """Where the layer has no stage of its own and is no add."""
+    program = compile_graph(mixed_net(), DESIGN)
+    half = program.graph.first + 5
+    plans = tuple(replace(plan, tensor=half) if plan.name == "conv1+fused" else plan for plan in program.plans)
+    job = assign(replace(program, plans=plans)).jobs[5]
+    assert (job.name, job.runner, job.engine_cycles, job.why) == ("half", ENGINE, 0, "on the way out of conv1")
 
 
 def test_of_what_is_not_compiled_nobody_knows_who_runs_it():
