@@ -20,7 +20,7 @@ COUNTED = ("lut", "ff", "dsp", "bram")
 def estimate_model(name: str, design_name: str, board_name: str | None = None) -> dict[str, Any]:
     """The document of ``heddle estimate``. Without a resource model of such a SoC there are cycles, at the clock of the
     board's oscillator, and None for the rest. ``fits`` is whether it can be built, as far as is known, and ``reasons``
-    say why not. ``cycles`` and energy are the engine's; ``jobs`` say who runs what and why, ``kernels`` are what the
+    say why not. ``cycles`` and energy are the engine's; ``duties`` say who runs what and why, ``kernels`` are what the
     CPU runs beside the engine. ``latency_s`` is of what ``latency_of`` names: of both, where the CPU's cycles can be
     estimated.
 
@@ -51,7 +51,7 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
                    for layer in program.layers],
         "kernels": [{"name": kernel.name, "op": kernel.op, "estimated_cycles": plan_cycles(design, kernel)}
                     for kernel in program.kernels],
-        "jobs": [asdict(job) for job in assignment.jobs], "estimated_cpu_cycles": beside,
+        "duties": [asdict(duty) for duty in assignment.duties], "estimated_cpu_cycles": beside,
         "resources": {**used, "spram": 0 if calibrated else None}, "fmax_mhz": metrics.get("fmax_mhz"),
         "clock_mhz": metrics["clock_mhz"], "engine_latency_s": program.cycles / second,
         "latency_s": (program.cycles + (beside or 0)) / second,

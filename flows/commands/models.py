@@ -53,7 +53,7 @@ def describe_model(name: str, design: str | None = None, *, picture: Path | None
         "problem": None if shown else wanted.problem,
         "remedy": None if shown else remedy(graph, wanted.design, designs[wanted.design][0], fits),
         "engine_cycles": assignment.engine_cycles, "estimated_cpu_cycles": assignment.estimated_cpu_cycles,
-        "layers": [asdict(job) for job in assignment.jobs], "designs": [_fitted(each) for each in fits],
+        "layers": [asdict(duty) for duty in assignment.duties], "designs": [_fitted(each) for each in fits],
         "picture": str(picture) if picture else None}
 
 
@@ -77,7 +77,7 @@ def _content(model: Model) -> dict[str, Any]:
         "outputs": _ends([types[number] for number in graph.answers], graph.output_shapes),
         "states": [{"name": state.name, **_end(state.type, state.type.shape)} for state in graph.states],
         "operators": dict(Counter(layer.function or layer.op for layer in graph.layers).most_common()),
-        "macs": sum(map(graph.macs, count)), "weight_bytes": sum(job.weight_bytes for job in outline(graph).jobs),
+        "macs": sum(map(graph.macs, count)), "weight_bytes": sum(duty.weight_bytes for duty in outline(graph).duties),
         "constant_bytes": sum(constant.type.bytes for constant in graph.constants),
         "state_bytes": sum(state.type.bytes for state in graph.states),
         "activation_bytes": activation_bytes(graph)}

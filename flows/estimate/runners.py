@@ -10,7 +10,7 @@ from sw.compiler.schedule import held_tensors, why_cpu
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import WEIGHTED
 
-__all__ = ["CPU", "ENGINE", "NOBODY", "Assignment", "Job", "Source", "assign", "outline", "weight_bytes"]
+__all__ = ["CPU", "ENGINE", "NOBODY", "Assignment", "Duty", "Source", "assign", "outline", "weight_bytes"]
 
 ENGINE, CPU, NOBODY = "engine", "CPU", "nobody"
 
@@ -26,7 +26,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class Duty:
     """A layer, what the compiler adds to them (a copy, a constant that is loaded), or a layer that it left out."""
 
     name: str
@@ -49,28 +49,28 @@ class Assignment:
     """All of a network: its layers in order, as they run, then what the compiler adds and what it leaves out."""
 
     sources: tuple[Source, ...]
-    jobs: tuple[Job, ...]
+    duties: tuple[Duty, ...]
     outputs: tuple[int, ...]                # numbers of tensors
     states: tuple[tuple[int, int], ...]     # number of a state, that of its next value
     engine_cycles: int | None               # exact, of all runs, what lies between their layers included
-    estimated_cpu_cycles: int | None        # None where that of a job is unknown
+    estimated_cpu_cycles: int | None        # None where that of a duty is unknown
 
 
 def assign(program: Program, model: Graph | None = None) -> Assignment:
     """Who runs what of ``program``; of ``model`` those layers as well that the compiler made a part of others."""
     graph = program.graph
-    jobs = [_assigned(program, index) for index in range(len(graph.layers))]
-    jobs += [_added(program, plan) for plan in program.plans if plan.stage.layer is plan.stage.add is None]
+    duties = [_assigned(program, index) for index in range(len(graph.layers))]
+    duties += [_added(program, plan) for plan in program.plans if plan.stage.layer is plan.stage.add is None]
     if model:
         kept = {layer.name for layer in graph.layers}
-        jobs += [replace(_job(model, index, NOBODY, "a part of a layer beside it", None, None), layer=None, reads=())
+        duties += [replace(_duty(model, index, NOBODY, "a part of a layer beside it", None, None), layer=None, reads=())
                  for index, layer in enumerate(model.layers) if layer.name not in kept]
-    return _whole(graph, jobs, program.cycles, cpu_cycles(program))
+    return _whole(graph, duties, program.cycles, cpu_cycles(program))
 
 
 def outline(graph: Graph) -> Assignment:
     """The layers of a graph that is not compiled: nobody is known to run them."""
-    return _whole(graph, [_job(graph, index, None, "", None, None) for index in range(len(graph.layers))], None, None)
+    return _whole(graph, [_duty(graph, index, None, "", None, None) for index in range(len(graph.layers))], None, None)
 
 
 def weight_bytes(layer: Layer) -> int:
@@ -78,9 +78,9 @@ def weight_bytes(layer: Layer) -> int:
     return ceil(layer.weights.size * layer.weight_bits / 8) + layer.bias.nbytes
 
 
-def _whole(graph: Graph, jobs: list[Job], engine: int | None, cpu: int | None) -> Assignment:
+def _whole(graph: Graph, duties: list[Duty], engine: int | None, cpu: int | None) -> Assignment:
     states = tuple((graph.state_number(index), state.next) for index, state in enumerate(graph.states))
-    return Assignment(sources=tuple(_sources(graph)), jobs=tuple(jobs), outputs=graph.answers, states=states,
+    return Assignment(sources=tuple(_sources(graph)), duties=tuple(duties), outputs=graph.answers, states=states,
                       engine_cycles=engine, estimated_cpu_cycles=cpu)
 
 
@@ -94,7 +94,7 @@ def _sources(graph: Graph) -> Iterator[Source]:
         yield Source(kind=kind, name=name, shape=tensor.shape, dtype=tensor.dtype)
 
 
-def _assigned(program: Program, index: int) -> Job:
+def _assigned(program: Program, index: int) -> Duty:
     number = program.graph.first + index
     plans = [plan for plan in program.plans if index in (plan.stage.layer, plan.stage.add) or plan.tensor == number]
     kernels = [plan for plan in plans if isinstance(plan, KernelPlan)]
@@ -102,12 +102,12 @@ def _assigned(program: Program, index: int) -> Job:
     if kernels:
         known = [plan_cycles(program.design, plan) for plan in kernels]
         spent = None if None in known else sum(cycles or 0 for cycles in known)
-        return _job(program.graph, index, CPU, why_cpu(program.graph, index) or "", None, spent)
+        return _duty(program.graph, index, CPU, why_cpu(program.graph, index) or "", None, spent)
     if not commands:
-        return _job(program.graph, index, NOBODY, "a place in memory, no byte moves", None, None)
+        return _duty(program.graph, index, NOBODY, "a place in memory, no byte moves", None, None)
     # what is done on another layer's way out costs nothing of its own
     own = [plan for plan in commands if plan.stage.layer in (index, None)]
-    return _job(program.graph, index, ENGINE, _engine_why(program.graph, index, commands),
+    return _duty(program.graph, index, ENGINE, _engine_why(program.graph, index, commands),
                 sum(plan.cycles for plan in own), None)
 
 
@@ -121,14 +121,14 @@ def _engine_why(graph: Graph, index: int, commands: list[LayerPlan]) -> str:
     return said + (f", in {bands} bands of rows" if bands > 1 else "")
 
 
-def _job(graph: Graph, index: int, runner: str | None, why: str, engine: int | None, cpu: int | None) -> Job:
+def _duty(graph: Graph, index: int, runner: str | None, why: str, engine: int | None, cpu: int | None) -> Duty:
     layer = graph.layers[index]
-    return Job(name=layer.name, op=layer.op, function=layer.function, layer=index, reads=graph.inputs_of(index),
+    return Duty(name=layer.name, op=layer.op, function=layer.function, layer=index, reads=graph.inputs_of(index),
                shape=layer.output.shape, dtype=layer.output.dtype, macs=graph.macs(index),
                weight_bytes=weight_bytes(layer), runner=runner, why=why, engine_cycles=engine, estimated_cpu_cycles=cpu)
 
 
-def _added(program: Program, plan: KernelPlan | LayerPlan) -> Job:
+def _added(program: Program, plan: KernelPlan | LayerPlan) -> Duty:
     graph, stage = program.graph, plan.stage
     source = held_tensors([each.stage for each in program.plans], graph)[stage.source]
     kind = graph.types()[source]
@@ -139,7 +139,7 @@ def _added(program: Program, plan: KernelPlan | LayerPlan) -> Job:
         why = "the next value of a state"
     else:
         why = "an output has a place of its own" if on_cpu else "both operands of an add are read again"
-    return Job(name=plan.name, op=plan.op if on_cpu else "copy", function="", layer=None, reads=(source,),
+    return Duty(name=plan.name, op=plan.op if on_cpu else "copy", function="", layer=None, reads=(source,),
                shape=kind.shape, dtype=kind.dtype, macs=0, weight_bytes=0, runner=CPU if on_cpu else ENGINE, why=why,
                engine_cycles=plan.cycles if isinstance(plan, LayerPlan) else None,
                estimated_cpu_cycles=plan_cycles(program.design, plan) if isinstance(plan, KernelPlan) else None)

@@ -219,10 +219,10 @@ def _networks(measured: Sequence[Point]) -> str:
     parts: list[str] = []
     for point, measurement in _measurements(measured):
         found = measurement.assignment
-        rows = [(_code(printable(job.name)), escape(job.function or job.op), "×".join(map(str, job.shape)),
-                 job.runner or "–", escape(printable(job.why)), _count(job.macs or None),
-                 _count(job.weight_bytes or None), _count(job.engine_cycles), _count(job.estimated_cpu_cycles))
-                for job in found.jobs]
+        rows = [(_code(printable(duty.name)), escape(duty.function or duty.op), "×".join(map(str, duty.shape)),
+                 duty.runner or "–", escape(printable(duty.why)), _count(duty.macs or None),
+                 _count(duty.weight_bytes or None), _count(duty.engine_cycles), _count(duty.estimated_cpu_cycles))
+                for duty in found.duties]
         title = f"{point.candidate.network} on {point.built.label}"
         parts.append(f"<details{'' if parts else ' open'}><summary>{_code(point.id)}</summary>"
                      f"{table(header, rows, text=(3, 4))}"

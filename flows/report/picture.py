@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from statistics import mean
 
-from flows.estimate.runners import CPU, ENGINE, NOBODY, Assignment, Job
+from flows.estimate.runners import CPU, ENGINE, NOBODY, Assignment, Duty
 from flows.report.text import printable
 
 __all__ = ["network_svg"]
@@ -75,10 +75,10 @@ def _network(found: Assignment) -> tuple[list[_Node], list[Edge]]:
             made[number] = _end(f"{source.kind} {source.name}" if source.kind == "state" else source.name,
                                 _shape(source.shape, source.dtype))
             nodes.append(made[number])
-    layers = [job for job in found.jobs if job.layer is not None]
-    for number, job in enumerate(layers, len(found.sources)):
-        made[number] = box = _layer(job)
-        for tensor in dict.fromkeys(job.reads):
+    layers = [duty for duty in found.duties if duty.layer is not None]
+    for number, duty in enumerate(layers, len(found.sources)):
+        made[number] = box = _layer(duty)
+        for tensor in dict.fromkeys(duty.reads):
             if tensor not in made:
                 nodes.append(_end("constant", _shape(found.sources[tensor].shape, found.sources[tensor].dtype)))
                 edges.append((nodes[-1], box))
@@ -94,13 +94,13 @@ def _network(found: Assignment) -> tuple[list[_Node], list[Edge]]:
     return nodes, edges
 
 
-def _layer(job: Job) -> _Node:
-    cycles = job.engine_cycles if job.engine_cycles is not None else job.estimated_cpu_cycles
-    counted = [] if cycles is None else [f"{'about ' if job.runner == CPU else ''}{cycles:,} cycles"]
-    text = " · ".join([job.function or job.op, _shape(job.shape, job.dtype), *(counted if cycles else [])])
-    hint = (f"{job.name} ({job.op})", f"{job.runner}: {job.why}" if job.runner else "not compiled",
-            *([f"{job.macs:,} multiply-accumulates"] if job.macs else []), *counted)
-    return _Node(width=BOX, title=job.name, text=text, hint=hint, runner=job.runner)
+def _layer(duty: Duty) -> _Node:
+    cycles = duty.engine_cycles if duty.engine_cycles is not None else duty.estimated_cpu_cycles
+    counted = [] if cycles is None else [f"{'about ' if duty.runner == CPU else ''}{cycles:,} cycles"]
+    text = " · ".join([duty.function or duty.op, _shape(duty.shape, duty.dtype), *(counted if cycles else [])])
+    hint = (f"{duty.name} ({duty.op})", f"{duty.runner}: {duty.why}" if duty.runner else "not compiled",
+            *([f"{duty.macs:,} multiply-accumulates"] if duty.macs else []), *counted)
+    return _Node(width=BOX, title=duty.name, text=text, hint=hint, runner=duty.runner)
 
 
 def _end(title: str, text: str) -> _Node:
@@ -212,7 +212,7 @@ def _head(found: Assignment, title: str) -> Iterator[str]:
     said = {ENGINE: "" if engine is None else f", {engine:,} cycles",
             CPU: ", cycles unknown" if cpu is None else f", about {cpu:,} cycles"}
     x = MARGIN
-    for runner in dict.fromkeys(job.runner for job in found.jobs):
+    for runner in dict.fromkeys(duty.runner for duty in found.duties):
         fill, line, name = COLOURS[runner]
         text = name + said.get(runner or "", "")
         yield (f'<rect x="{x}" y="42" width="12" height="12" rx="2" fill="{fill}" stroke="{line}"/>'

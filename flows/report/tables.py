@@ -38,7 +38,8 @@ def show_model(document: Document, display: Display) -> None:
     display.line(", ".join([f"{number(document['macs'])} multiply-accumulates",
                             f"{number(document['weight_bytes'])} bytes of weights",
                             f"{number(document['activation_bytes'])} bytes of activations at once", *more]))
-    _show_jobs(document["layers"], f"Who runs what on {document['design']}" if document["runs"] else "Layers", display)
+    title = f"Who runs what on {document['design']}" if document["runs"] else "Layers"
+    _show_duties(document["layers"], title, display)
     display.table("", ("design", "engine cycles", "CPU cycles, est.", "activations", "weights", "streamed",
                        "what is missing"),
                   [(each["design"], *(number(each[name]) for name in (
@@ -52,14 +53,15 @@ def show_model(document: Document, display: Display) -> None:
         display.line(f"picture: {document['picture']}")
 
 
-def _show_jobs(jobs: Sequence[Mapping[str, Any]], title: str, display: Display) -> None:
+def _show_duties(duties: Sequence[Mapping[str, Any]], title: str, display: Display) -> None:
     """Who runs what, and why."""
     display.table(title, ("layer", "op", "shape", "MAC", "weights, B", "runs on", "why", "engine cycles",
                           "CPU cycles, est."),
-                  [(job["name"], job["function"] or job["op"], "×".join(map(str, job["shape"])),
-                    number(job["macs"] or None), number(job["weight_bytes"] or None), job["runner"] or "–", job["why"],
-                    number(job["engine_cycles"]), number(job["estimated_cpu_cycles"])) for job in jobs],
-                  styles={index: STYLES.get(job["runner"], "") for index, job in enumerate(jobs)}, left=(5, 6))
+                  [(duty["name"], duty["function"] or duty["op"], "×".join(map(str, duty["shape"])),
+                    number(duty["macs"] or None), number(duty["weight_bytes"] or None), duty["runner"] or "–",
+                    duty["why"], number(duty["engine_cycles"]), number(duty["estimated_cpu_cycles"]))
+                   for duty in duties],
+                  styles={index: STYLES.get(duty["runner"], "") for index, duty in enumerate(duties)}, left=(5, 6))
 
 
 def _scale(end: Mapping[str, Any]) -> tuple[str, str]:
@@ -68,7 +70,7 @@ def _scale(end: Mapping[str, Any]) -> tuple[str, str]:
 
 def show_estimate(document: Document, display: Display) -> None:
     display.line(f"{document['model']} on {document['design']}")
-    _show_jobs(document["jobs"], "", display)
+    _show_duties(document["duties"], "", display)
     display.line(f"{number(document['cycles'])} engine cycles, {document['utilization']:.0%} of the multipliers busy; "
                  f"{1e6 * document['engine_latency_s']:,.1f} µs at {document['clock_mhz']:g} MHz "
                  + (f"(Fmax about {document['fmax_mhz']:.0f} MHz)" if document["fmax_mhz"] else "(Fmax unknown)"))

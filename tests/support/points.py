@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from flows.estimate.runners import CPU, ENGINE, Assignment, Job, Source
+from flows.estimate.runners import CPU, ENGINE, Assignment, Duty, Source
 from flows.search.point import Check, MeasuredLayer, Measurement, Metrics, Point
 from flows.search.space import Candidate
 
@@ -14,10 +14,10 @@ CANDIDATE = Candidate(network="small", width=1.0, weight_bits=8, rows=2, cols=4,
 ASSIGNMENT = Assignment(
     sources=(Source(kind="input", name="input", shape=(1, 1, 9), dtype="int8"),), outputs=(2,), states=(),
     engine_cycles=1000, estimated_cpu_cycles=345,
-    jobs=(Job(name="fc", op="dense", function="", layer=0, reads=(0,), shape=(1, 1, 4), dtype="int8", macs=9000,
+    duties=(Duty(name="fc", op="dense", function="", layer=0, reads=(0,), shape=(1, 1, 4), dtype="int8", macs=9000,
               weight_bytes=36, runner=ENGINE, why="the engine has dense", engine_cycles=990,
               estimated_cpu_cycles=None),
-          Job(name="<end>", op="softmax", function="", layer=1, reads=(1,), shape=(1, 1, 4), dtype="int8", macs=0,
+          Duty(name="<end>", op="softmax", function="", layer=1, reads=(1,), shape=(1, 1, 4), dtype="int8", macs=0,
               weight_bytes=0, runner=CPU, why="the engine has no softmax", engine_cycles=None,
               estimated_cpu_cycles=345)))
 

@@ -31,8 +31,8 @@ def test_the_document_keeps_the_contract_and_is_what_the_model_says(tmp_path):
     even_dense().save(tmp_path / "model.npz")
     document = estimate_model(str(tmp_path), "ecp5-25", "ulx3s-85")
     assert list(document) == ["model", "design", "board", "cycles", "macs", "utilization", "layers", "kernels",
-                              "jobs", "estimated_cpu_cycles", "resources", "fmax_mhz", "clock_mhz", "engine_latency_s",
-                              "latency_s", "latency_of", "energy_j", "fits", "reasons"]
+                              "duties", "estimated_cpu_cycles", "resources", "fmax_mhz", "clock_mhz",
+                              "engine_latency_s", "latency_s", "latency_of", "energy_j", "fits", "reasons"]
     program = compile_graph(even_dense(), PRESETS["ecp5-25"])
     found = estimate_program(program, BOARDS["ulx3s-85"], DEFAULT_CLOCK_MHZ)
     assert (document["board"], document["cycles"], document["macs"]) == ("ulx3s-85", program.cycles, program.macs)
@@ -59,7 +59,8 @@ def test_the_latency_has_the_cpu_in_it_where_its_cycles_are_known(tmp_path, monk
     assert document["latency_s"] == (program.cycles + document["estimated_cpu_cycles"]) / 50e6
     assert document["latency_of"] == "engine and CPU, as estimated"
     assert [kernel["name"] for kernel in document["kernels"]] == [plan.name for plan in program.kernels]
-    assert [(job["name"], job["runner"]) for job in document["jobs"]][3:5] == [("less", "CPU"), ("summed", "engine")]
+    assert [(duty["name"], duty["runner"]) for duty in document["duties"][3:5]] == [
+        ("less", "CPU"), ("summed", "engine")]
 
 
 def test_a_design_that_is_too_large_does_not_fit(tmp_path):

@@ -16,7 +16,8 @@ DESIGN = PRESETS["ecp5-25"]
 
 
 def test_who_runs_what_and_why():
-    assert [(job.name, job.layer, job.runner, job.why) for job in assign(compile_graph(mixed_net(), DESIGN)).jobs] == [
+    found = assign(compile_graph(mixed_net(), DESIGN))
+    assert [(duty.name, duty.layer, duty.runner, duty.why) for duty in found.duties] == [
         ("conv0", 0, ENGINE, "the engine has conv"), ("conv1", 1, ENGINE, "the engine has conv"),
         ("fused", 2, ENGINE, "on the way out of conv1"), ("less", 3, CPU, "the engine has no sub"),
         ("summed", 4, ENGINE, "the engine has add"), ("half", 5, NOBODY, "a place in memory, no byte moves"),
@@ -28,9 +29,9 @@ def test_cycles_of_the_engine_are_the_programs_and_those_of_the_cpu_are_apart():
     program = compile_graph(mixed_net(), DESIGN)
     found = assign(program)
     assert found.engine_cycles == program.cycles
-    assert sum(job.engine_cycles or 0 for job in found.jobs) == sum(plan.cycles for plan in program.layers)
-    assert [job.engine_cycles is None for job in found.jobs] == [job.runner != ENGINE for job in found.jobs]
-    assert all(job.estimated_cpu_cycles is None for job in found.jobs if job.runner != CPU)
+    assert sum(duty.engine_cycles or 0 for duty in found.duties) == sum(plan.cycles for plan in program.layers)
+    assert [duty.engine_cycles is None for duty in found.duties] == [duty.runner != ENGINE for duty in found.duties]
+    assert all(duty.estimated_cpu_cycles is None for duty in found.duties if duty.runner != CPU)
 
 
 def test_what_no_layer_makes_and_where_it_ends():
@@ -44,10 +45,10 @@ def test_bands_of_a_layer_are_one_job():
     rng, start = np.random.default_rng(0), TensorType(shape=(32, 16, 2), scale=0.1, zero_point=0)
     layer = random_layer(rng, "conv", start, outputs=3, kernel=(3, 3), padding=(1, 1, 1, 1), name="conv")
     program = compile_graph(Graph(name="banded", inputs=(start,), layers=(layer,)), DesignPoint(act_bytes=2048))
-    job, = assign(program).jobs
+    duty, = assign(program).duties
     assert len(program.layers) > 1
-    assert job.why == f"the engine has conv, in {len(program.layers)} bands of rows"
-    assert (job.engine_cycles, job.macs) == (sum(plan.cycles for plan in program.layers), program.macs)
+    assert duty.why == f"the engine has conv, in {len(program.layers)} bands of rows"
+    assert (duty.engine_cycles, duty.macs) == (sum(plan.cycles for plan in program.layers), program.macs)
 
 
 def test_a_copy_for_an_add_is_named():
@@ -55,7 +56,7 @@ def test_a_copy_for_an_add_is_named():
     graph = Graph(name="twice", inputs=(start,), layers=(
         random_add(np.random.default_rng(0), (0, 0), (start, start)),))
     program = compile_graph(graph, DESIGN)
-    add, copy = assign(program).jobs
+    add, copy = assign(program).duties
     assert (copy.op, copy.runner, copy.reads) == ("copy", ENGINE, (0,))
     assert copy.why == "both operands of an add are read again"
     assert add.engine_cycles + copy.engine_cycles == sum(plan.cycles for plan in program.layers)
@@ -64,7 +65,7 @@ def test_a_copy_for_an_add_is_named():
 def test_an_output_that_is_a_state_is_copied():
     graph = mixed_net()
     graph = replace(graph, outputs=(9, 1)).check()
-    assert [job.why for job in assign(compile_graph(graph, DESIGN)).jobs if job.op == "copy"] == [
+    assert [duty.why for duty in assign(compile_graph(graph, DESIGN)).duties if duty.op == "copy"] == [
         "an output has a place of its own", "the next value of a state"]
 
 
@@ -72,15 +73,15 @@ def test_what_the_compiler_makes_of_another_operator_is_said():
     """A layer with weights that has a function stands for what the file calls so."""
     graph = even_dense()
     named = replace(graph, layers=(replace(graph.layers[0], function="mean"),))
-    job, = assign(compile_graph(named, DESIGN)).jobs
-    assert (job.runner, job.function, job.why) == (ENGINE, "mean", "equal to dense")
+    duty, = assign(compile_graph(named, DESIGN)).duties
+    assert (duty.runner, duty.function, duty.why) == (ENGINE, "mean", "equal to dense")
 
 
 def test_layers_that_the_compiler_leaves_out_are_named():
     graph = even_dense()
     whole = replace(graph, layers=(*graph.layers, replace(graph.layers[0], name="pad")))
     found = assign(compile_graph(graph, DESIGN), whole)
-    assert [(job.name, job.layer, job.runner, job.why) for job in found.jobs[1:]] == [
+    assert [(duty.name, duty.layer, duty.runner, duty.why) for duty in found.duties[1:]] == [
         ("pad", None, NOBODY, "a part of a layer beside it")]
 
 
@@ -89,13 +90,13 @@ def test_what_is_done_on_the_way_out_is_told_by_the_tensor_that_is_complete():
     program = compile_graph(mixed_net(), DESIGN)
     half = program.graph.first + 5
     plans = tuple(replace(plan, tensor=half) if plan.name == "conv1+fused" else plan for plan in program.plans)
-    job = assign(replace(program, plans=plans)).jobs[5]
-    assert (job.name, job.runner, job.engine_cycles, job.why) == ("half", ENGINE, 0, "on the way out of conv1")
+    duty = assign(replace(program, plans=plans)).duties[5]
+    assert (duty.name, duty.runner, duty.engine_cycles, duty.why) == ("half", ENGINE, 0, "on the way out of conv1")
 
 
 def test_of_what_is_not_compiled_nobody_knows_who_runs_it():
     found = outline(mixed_net())
-    assert {job.runner for job in found.jobs} == {None} and len(found.jobs) == 7
+    assert {duty.runner for duty in found.duties} == {None} and len(found.duties) == 7
     assert found.engine_cycles is found.estimated_cpu_cycles is None
 
 

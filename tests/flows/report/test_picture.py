@@ -41,9 +41,9 @@ def ends(text):
 
 def test_every_layer_is_a_box_in_the_colour_of_who_runs_it():
     colours = {title.splitlines()[0]: fill for title, _, fill in boxes(network_svg(MIXED, "mixed"))}
-    for job in MIXED.jobs:
-        if job.layer is not None:
-            assert colours[f"{job.name} ({job.op})"] == COLOURS[job.runner][0]
+    for duty in MIXED.duties:
+        if duty.layer is not None:
+            assert colours[f"{duty.name} ({duty.op})"] == COLOURS[duty.runner][0]
     assert {"input 4×4×4", "state memory 4×4×4", "constant 1×1×4", "output", "next memory"} < set(colours)
     assert not any("copy" in title for title in colours)
 
@@ -53,8 +53,8 @@ def test_a_box_says_shape_cycles_and_why():
     assert "dense · 1×1×4 · 990 cycles" in text and "softmax · 1×1×4 · about 345 cycles" in text
     assert "CPU: the engine has no softmax" in text and "9,000 multiply-accumulates" in text
     assert "engine, 1,000 cycles" in text and "CPU, about 345 cycles" in text and "a &amp; b" in text
-    floats = tuple(replace(job, dtype="float32") for job in ASSIGNMENT.jobs)
-    unknown = replace(ASSIGNMENT, jobs=floats, estimated_cpu_cycles=None)
+    floats = tuple(replace(duty, dtype="float32") for duty in ASSIGNMENT.duties)
+    unknown = replace(ASSIGNMENT, duties=floats, estimated_cpu_cycles=None)
     assert "1×1×4 float32" in network_svg(unknown, "") and "CPU, cycles unknown" in network_svg(unknown, "")
 
 
@@ -107,8 +107,8 @@ def test_the_same_network_gives_the_same_picture():
 
 
 def test_names_of_others_do_no_harm():
-    first, second = ASSIGNMENT.jobs
-    named = replace(ASSIGNMENT, jobs=(replace(first, name="\x1b[2J]]>\0"), second))
+    first, second = ASSIGNMENT.duties
+    named = replace(ASSIGNMENT, duties=(replace(first, name="\x1b[2J]]>\0"), second))
     titles = [title for title, _, _ in boxes(network_svg(named, "\x07"))]
     assert "�[2J]]>� (dense)" in titles[1]
     assert titles[2].startswith("<end> (softmax)")

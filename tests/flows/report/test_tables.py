@@ -22,7 +22,7 @@ from tests.support.points import ASSIGNMENT
 
 COUNTED = {name: 10 * place for place, name in enumerate(COUNTERS, 1)}
 LAYER = {"name": "fc", "op": "dense", "macs": 12345, "cycles": 150, "predicted_cycles": 150}
-JOBS = [asdict(job) for job in ASSIGNMENT.jobs]
+DUTIES = [asdict(duty) for duty in ASSIGNMENT.duties]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_missing_tool_has_the_command_that_gets_it(shown):
 
 def estimate(**changes):
     return {"model": "m", "design": "d", "board": "ulx3s-25", "cycles": 5000, "utilization": 0.5, "layers": [LAYER],
-            "kernels": [{"name": "end", "op": "softmax", "estimated_cycles": 345}], "jobs": JOBS,
+            "kernels": [{"name": "end", "op": "softmax", "estimated_cycles": 345}], "duties": DUTIES,
             "estimated_cpu_cycles": 345, "engine_latency_s": 1e-4, "latency_of": "engine and CPU, as estimated",
             "resources": {"lut": 9000, "ff": 4000, "dsp": 12, "bram": 20, "spram": 0}, "fmax_mhz": 59.6,
             "clock_mhz": 50.0, "latency_s": 1.07e-4, "energy_j": 2.5e-6, "fits": True, "reasons": [], **changes}
@@ -73,7 +73,7 @@ def test_an_estimate(shown, change, says):
 
 
 def test_an_estimate_of_the_engine_alone_says_nothing_of_the_cpu(shown):
-    text = shown(show_estimate, estimate(kernels=[], jobs=JOBS[:1], estimated_cpu_cycles=0))
+    text = shown(show_estimate, estimate(kernels=[], duties=DUTIES[:1], estimated_cpu_cycles=0))
     assert "in all" not in text and "unknown" not in text
 
 
@@ -85,7 +85,7 @@ def model(**changes):
             "states": [{**end, "name": "window"}], "operators": {"dense": 1, "softmax": 1}, "macs": 9000,
             "weight_bytes": 36, "constant_bytes": 0, "state_bytes": 490, "activation_bytes": 512, "design": "d",
             "runs": True, "problem": None, "remedy": None, "engine_cycles": 1000, "estimated_cpu_cycles": 345,
-            "layers": JOBS, "designs": [fits], "picture": None, **changes}
+            "layers": DUTIES, "designs": [fits], "picture": None, **changes}
 
 
 def test_a_model(shown):
@@ -104,7 +104,7 @@ def test_a_model_that_does_not_run(shown):
     unknown = {"runner": None, "why": "", "engine_cycles": None, "estimated_cpu_cycles": None, "function": "logistic"}
     text = shown(show_model, model(
         runs=False, problem="too many weights", remedy="it runs on ecp5-85", picture="net.svg",
-        layers=[{**JOBS[0], **unknown}], activation_bytes=None, designs=[{
+        layers=[{**DUTIES[0], **unknown}], activation_bytes=None, designs=[{
             "design": "d", "runs": False, "engine_cycles": None, "estimated_cpu_cycles": None,
             "activation_bytes": None, "resident_bytes": None, "streamed_bytes": None,
             "problems": ["too many weights"]}]))
