@@ -54,14 +54,17 @@ def show_model(document: Document, display: Display) -> None:
 
 
 def _show_duties(duties: Sequence[Mapping[str, Any]], title: str, display: Display) -> None:
-    """Who runs what, and why."""
-    display.table(title, ("layer", "op", "shape", "MAC", "weights, B", "runs on", "why", "engine cycles",
-                          "CPU cycles, est."),
+    """Who runs what, and why where that is not plain."""
+    display.table(title, ("layer", "op", "shape", "MAC", "runs on", "engine cycles", "CPU cycles, est."),
                   [(duty["name"], duty["function"] or duty["op"], "×".join(map(str, duty["shape"])),
-                    number(duty["macs"] or None), number(duty["weight_bytes"] or None), duty["runner"] or "–",
-                    duty["why"], number(duty["engine_cycles"]), number(duty["estimated_cpu_cycles"]))
-                   for duty in duties],
-                  styles={index: STYLES.get(duty["runner"], "") for index, duty in enumerate(duties)}, left=(5, 6))
+                    number(duty["macs"] or None), _runs_on(duty), number(duty["engine_cycles"]),
+                    number(duty["estimated_cpu_cycles"])) for duty in duties],
+                  styles={index: STYLES.get(duty["runner"], "") for index, duty in enumerate(duties)}, left=(4,))
+
+
+def _runs_on(duty: Mapping[str, Any]) -> str:
+    plain = duty["why"] == f"the engine has {duty['op']}"
+    return ": ".join(filter(None, (duty["runner"] or "–", "" if plain else duty["why"])))
 
 
 def _scale(end: Mapping[str, Any]) -> tuple[str, str]:

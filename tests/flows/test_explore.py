@@ -49,7 +49,7 @@ min_accuracy = 0.0
 """
 METRICS = ["accuracy", "cycles", "latency_s", "clock_mhz", "fmax_mhz", "timing_met", "lut", "ff", "dsp", "bram",
            "energy_j"]
-SECTIONS = ("front", "estimates", "layers", "resources", "verification", "training", "feedback", "failures",
+SECTIONS = ("front", "estimates", "networks", "layers", "resources", "verification", "training", "feedback", "failures",
             "provenance")
 
 

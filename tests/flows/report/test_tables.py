@@ -58,7 +58,7 @@ def estimate(**changes):
 
 @pytest.mark.parametrize("change, says", [
     ({}, ("9,000", "5,000 engine cycles, 50%", "100.0 µs at 50 MHz (Fmax about 60 MHz)",
-          "engine │ the engine has dense", "CPU │ the engine has no softmax",
+          "9,000 │ engine │ 990", "CPU: the engine has no softmax",
           "about 345 cycles of the CPU beside them (estimated); 107.0 µs in all",
           "about 9,000 lut, 4,000 ff, 12 dsp, 20 bram on ulx3s-25: fits", "about 2.50 µJ")),
     ({"fits": False, "reasons": ["board 'x': dsp 9 of 8"]},
@@ -93,8 +93,8 @@ def test_a_model(shown):
     for said in ("m.tflite: m", "input │ 1×49×10 │ int8 │ 0.5847 │ 83 │ 490",
                  "output │ 1×49×10 │ float32 │ – │ – │ 490", "window", "1 dense, 1 softmax",
                  "9,000 multiply-accumulates, 36 bytes of weights, 512 bytes of activations at once, 490 bytes of st",
-                 "Who runs what on d", "fc │ dense │ 1×1×4 │ 9,000 │ 36 │ engine │ the engine has dense │ 990 │ –",
-                 "softmax │ 1×1×4 │ – │ – │ CPU │ the engine has no softmax │ – │ 345",
+                 "Who runs what on d", "fc │ dense │ 1×1×4 │ 9,000 │ engine │ 990 │ –",
+                 "softmax │ 1×1×4 │ – │ CPU: the engine has no softmax │ – │ 345",
                  "d │ 1,000 │ 345 │ 600 │ 700 │ 0 │"):
         assert said in text, said
     assert "does not run" not in text and "constants" not in text and "picture" not in text
