@@ -18,7 +18,7 @@ from sw.graph.graph import GraphError
 
 __all__ = ["MOST_TABLES", "Record", "Scalar", "Table", "Tables", "Text", "Union", "Vector", "read"]
 
-MOST_TABLES = 100_000     # tables and entries of their vectors in one file
+MOST_TABLES = 30_000      # tables and entries of their vectors in one file
 _OFFSET, _BACK, _SIZE = Struct("<I"), Struct("<i"), Struct("<H")
 
 #: What is read of a table: its fields by their names in the schema.

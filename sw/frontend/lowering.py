@@ -48,6 +48,7 @@ class Lowering:
         self.values: dict[int, Value] = {}
         self.known: dict[int, np.ndarray] = {}
         self.floats: dict[int, Floats] = {}
+        self.folded = 0                                              # constant values that were computed
         self.handles: dict[int, Variable] = {}                       # by the tensor of the handle
         self.variables: dict[tuple[str, str], Variable] = {}         # by container and name
 

@@ -15,7 +15,7 @@ from sw.graph.layer import TensorType
 
 __all__ = ["MOST_LAYERS", "MOST_WEIGHTS", "Network", "Read", "Value"]
 
-MOST_LAYERS = 2048
+MOST_LAYERS = 1024
 MOST_WEIGHTS = 1 << 27     # bytes of weights, bias and constants of all layers; a layer that shares some counts anew
 EMPTY = np.zeros(0, np.int32)
 

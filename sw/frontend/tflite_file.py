@@ -23,7 +23,7 @@ NO_TENSOR = -1                   # an optional operand that is not there
 MOST_BYTES = 1 << 26             # of a file, of one tensor
 MOST_ELEMENTS = MOST_BYTES
 MOST_AXES = 6
-MOST_OPERATORS = 2048
+MOST_OPERATORS = 1024
 NAME_LETTERS = 60                # of a tensor's name in an error
 INT8_ENDS = "inference_input_type = inference_output_type = tf.int8"
 #: what to ask TensorFlow's converter for

@@ -70,7 +70,7 @@ def _sigmoid(taken: TensorType, given: TensorType, function: Callable[[int], int
     def output(value: int) -> int:
         value -= taken.zero_point
         if abs(value) >= radius:
-            return 127 if value >= radius else -128
+            return -128 if value <= -radius else 127      # both where the radius is 0
         return rounding_shift(function(scale(value, multiplier, shift)), 31 - bits) + zero
     return _filled(taken, given, output)
 

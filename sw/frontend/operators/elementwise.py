@@ -16,7 +16,9 @@ __all__ = ["LOWERS"]
 
 LOWERS = Registry()
 #: functions of one value without a parameter, by the names of their operators
-_TABLES = {"ABS": tables.abs_table, "RELU": tables.relu_table, "RELU6": tables.relu6_table,
+_TABLES = {"ABS": tables.abs_table, "RELU": tables.relu_table,
+           # the kernel keeps its input's scale, whatever the output's is
+           "RELU6": lambda taken, given: tables.relu6_table(taken, taken),
            "RELU_N1_TO_1": tables.relu_n1_to_1_table, "LOGISTIC": tables.logistic_table, "TANH": tables.tanh_table,
            "HARD_SWISH": tables.hard_swish_table, "ELU": tables.elu_table}
 

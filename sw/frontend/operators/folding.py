@@ -15,7 +15,8 @@ from sw.graph.graph import GraphError
 __all__ = ["FOLDS", "fold"]
 
 FOLDS = Registry()
-MOST_VALUES = 1 << 20
+MOST_VALUES = 1 << 20       # of a constant that is computed
+MOST_FOLDED = 1 << 23       # of all of them
 _KINDS = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "INT64": np.int64}
 
 
@@ -35,6 +36,10 @@ def fold(op: Operation) -> bool:
             raise GraphError(f"gives constants of shape {result.shape}, but {given} has {given.shape}; Heddle takes up "
                              f"to {MOST_VALUES}: fix the shapes and convert the network again")
         op.lowering.known[given.index] = result.astype(_KINDS[given.kind])
+        op.lowering.folded += result.size
+    if op.lowering.folded > MOST_FOLDED:
+        raise GraphError(f"its constants and those before come to more than {MOST_FOLDED} values; fix the shapes and "
+                         f"convert the network again")
     return True
 
 

@@ -12,6 +12,7 @@ from sw.graph.layer import TensorType
 __all__ = ["MOST_TOTAL", "parameters", "weights_of"]
 
 MOST_TOTAL = (1 << 31) - 1     # of a sum, with what the requantizer shifts it left by
+MOST_CHANNELS = 1 << 16        # of an output
 
 
 def weights_of(op: Operation, place: int, rank: int) -> np.ndarray:
@@ -56,6 +57,9 @@ def _scales(op: Operation, place: int, channels: int) -> np.ndarray:
 def parameters(op: Operation, *, source: TensorType, output: TensorType, weights: int, bias: int, axis: int,
                channels: int, activation: int) -> dict[str, Any]:
     """Bias, multipliers, shifts and clamp, of weights in operand ``weights`` with their channels along ``axis``."""
+    if channels > MOST_CHANNELS:
+        raise GraphError(f"{op.tensor(weights)} gives {channels} channels; Heddle takes {MOST_CHANNELS} at most: use a "
+                         f"smaller network")
     scale, values = _scales(op, weights, channels), op.known(weights)
     factors = (source.scale * scale.astype(np.float64) / output.scale).tolist()
     scaling = multipliers(*factors * (channels // len(factors)), most_left=DIFFERENCE_LEFT)

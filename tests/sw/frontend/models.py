@@ -243,6 +243,8 @@ def _choice(model, source):
 def _unary(name, **fixed):
     @step(name)
     def unary(model, source):
+        if name in ("LOGISTIC", "TANH") and model.real(source) > 15:      # which the kernels do not take
+            return None
         scale = model.real(source) * model.rng.uniform(0.3, 2)
         return model.add(name, [source], model.tensor(model.shape(source), **{"scale": float(np.float32(scale))}
                                                       | fixed))
@@ -259,7 +261,8 @@ _unary("TANH", scale=1 / 128, zero=0)
 
 @step("RELU6")
 def _relu6(model, source):
-    return model.add("RELU6", [source], model.like(source, model.shape(source)))
+    given = model.pick(model.like(source, model.shape(source)), model.tensor(model.shape(source)))
+    return model.add("RELU6", [source], given)
 
 
 @step("HARD_SWISH")
@@ -299,12 +302,16 @@ def _island(model, source):
 
 @step("SOFTMAX")
 def _softmax(model, source):
+    if model.real(source) < 1e-6:      # which the kernel does not take
+        return None
     return model.add("SOFTMAX", [source], model.tensor(model.shape(source), scale=1 / 256, zero=-128),
                      "SoftmaxOptions", Beta=model.pick(1.0, 0.7))
 
 
 @step("LOG_SOFTMAX")
 def _log_softmax(model, source):
+    if model.real(source) < 1e-6:
+        return None
     return model.add("LOG_SOFTMAX", [source], model.tensor(model.shape(source), scale=16 / 256, zero=127))
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sw.frontend.operators import folding
 from sw.graph.graph import GraphError
 from tests.sw.frontend.operators.nets import integers, load, operator, tensor
 
@@ -91,6 +92,13 @@ def test_a_constant_of_int8_is_only_moved(tmp_path):
 def test_constants_that_do_not_fit_are_named(tmp_path, name, operands, given, text):
     with pytest.raises(GraphError, match=text):
         value(tmp_path, name, *operands, given=given)
+
+
+def test_what_is_computed_of_constants_has_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(folding, "MOST_FOLDED", 3)
+    tensors = [tensor((9,)), integers(1, 2), made(2), made(2), tensor((9,))]
+    with pytest.raises(GraphError, match="operator 1 ADD: its constants and those before come to more than 3 values"):
+        load(tmp_path, tensors, [operator("ADD", [1, 1], 2), operator("ADD", [2, 1], 3), operator("ABS", [0], 4)])
 
 
 def test_sizes_that_are_computed_at_run_time_are_named(tmp_path):

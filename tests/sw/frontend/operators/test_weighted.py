@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sw.frontend.operators import weighted
 from sw.graph.graph import GraphError
 from tests.sw.frontend.operators.nets import lowered, tensor
 
@@ -53,6 +54,12 @@ def test_a_bias(tmp_path):
 def test_a_bias_that_does_not_fit_is_named(tmp_path, fields, text):
     with pytest.raises(GraphError, match=text):
         biased(tmp_path, **fields)
+
+
+def test_channels_have_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(weighted, "MOST_CHANNELS", 2)
+    with pytest.raises(GraphError, match="tensor 1 gives 3 channels; Heddle takes 2 at most: use a smaller network"):
+        dense(tmp_path)
 
 
 @pytest.mark.parametrize("fields, text", [
