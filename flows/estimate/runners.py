@@ -7,6 +7,7 @@ from math import ceil
 from flows.estimate.kernels import cpu_cycles, plan_cycles
 from sw.compiler import KernelPlan, LayerPlan, Program
 from sw.compiler.schedule import held_tensors, why_cpu
+from sw.golden.kernels import TABLES
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import WEIGHTED
 
@@ -60,7 +61,7 @@ def assign(program: Program, model: Graph | None = None) -> Assignment:
     """Who runs what of ``program``; of ``model`` those layers as well that the compiler made a part of others."""
     graph = program.graph
     duties = [_assigned(program, index) for index in range(len(graph.layers))]
-    duties += [_added(program, plan) for plan in program.plans if plan.stage.layer is plan.stage.add is None]
+    duties += [_added(program, plan) for plan in program.plans if not plan.stage.layers]
     if model:
         kept = {layer.name for layer in graph.layers}
         duties += [replace(_duty(model, index, NOBODY, "a part of a layer beside it", None, None), layer=None, reads=())
@@ -96,28 +97,36 @@ def _sources(graph: Graph) -> Iterator[Source]:
 
 def _assigned(program: Program, index: int) -> Duty:
     number = program.graph.first + index
-    plans = [plan for plan in program.plans if index in (plan.stage.layer, plan.stage.add) or plan.tensor == number]
+    plans = [plan for plan in program.plans if index in plan.stage.layers or plan.tensor == number]
     kernels = [plan for plan in plans if isinstance(plan, KernelPlan)]
     commands = [plan for plan in plans if isinstance(plan, LayerPlan)]
     if kernels:
         known = [plan_cycles(program.design, plan) for plan in kernels]
         spent = None if None in known else sum(cycles or 0 for cycles in known)
-        return _duty(program.graph, index, CPU, why_cpu(program.graph, index) or "", None, spent)
+        return _duty(program.graph, index, CPU, _cpu_why(program, index), None, spent)
     if not commands:
         return _duty(program.graph, index, NOBODY, "a place in memory, no byte moves", None, None)
     # what is done on another layer's way out costs nothing of its own
-    own = [plan for plan in commands if plan.stage.layer in (index, None)]
+    own = [plan for plan in commands if plan.stage.layers[0] == index]
     return _duty(program.graph, index, ENGINE, _engine_why(program.graph, index, commands),
                 sum(plan.cycles for plan in own), None)
 
 
+def _cpu_why(program: Program, index: int) -> str:
+    if program.design.table_unit and program.graph.layers[index].op in TABLES:
+        return "no command of the engine makes its input, and one of its own takes longer or cannot"
+    return why_cpu(program.graph, index) or ""
+
+
 def _engine_why(graph: Graph, index: int, commands: list[LayerPlan]) -> str:
-    layer, carrier = graph.layers[index], commands[0].stage.layer
-    if carrier not in (index, None):
+    layer, carrier = graph.layers[index], commands[0].stage.layers[0]
+    if carrier != index:
         return f"on the way out of {graph.layers[carrier].name}"
     bands = len({plan.stage for plan in commands})
     # the compiler found another operator that gives the same for every input
     said = f"equal to {layer.op}" if layer.function and layer.op in WEIGHTED else f"the engine has {layer.op}"
+    if layer.op in TABLES:
+        said = "a copy through the engine's table"
     return said + (f", in {bands} bands of rows" if bands > 1 else "")
 
 

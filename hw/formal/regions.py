@@ -195,7 +195,7 @@ class RunContract(wiring.Component):
     - A fetch's bytes that are not replaced are the input's.
     - What outputs are added to lies where they go; array rows beyond the last pixel fetch what lies behind, and
       nothing becomes of it.
-    - Words of parameters and weights are the layer's.
+    - Words of table, parameters and weights are the layer's.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ class RunContract(wiring.Component):
                 m.d.sync += Assert(_within((fetch.address + lane)[:24], self._source), "a fetch outside the input")
         with m.If(unit.fetch_valid & fetch.raw):
             m.d.sync += Assert(_within(fetch.address, self._output), "an operand outside the output")
-        reads = unit.param.valid | token.load | (token.valid & (not command["local"]))
+        reads = unit.table.valid | unit.param.valid | token.load | (token.valid & (not command["local"]))
         first = command["weight_base"]
         with m.If(reads):
             m.d.sync += Assert(_within(unit.weight_address, range(first, first + self._words)),

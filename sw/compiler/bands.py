@@ -18,7 +18,7 @@ from hw.spec.image import MOST_LAYERS
 from sw.compiler.errors import CompileError
 from sw.compiler.plan import Placement, areas, live_bytes, place, plan_memory
 from sw.compiler.proof import window_rows
-from sw.compiler.schedule import RowRange, Schedule, Stage, schedule
+from sw.compiler.schedule import RowRange, Schedule, Stage, Tables, schedule
 from sw.graph.graph import Graph
 
 __all__ = ["Chain", "MemoryPlan", "band_stages", "executed_macs", "fit_memory"]
@@ -52,7 +52,7 @@ class Chain:
 
 
 def fit_memory(graph: Graph, *, capacity: int, alignment: int = 4, keep_input: bool = False,
-               commands: int = MOST_LAYERS, share_alignment: int = 1) -> MemoryPlan:
+               commands: int = MOST_LAYERS, share_alignment: int = 1, tables: Tables = None) -> MemoryPlan:
     """Schedule ``graph`` and place its tensors; in bands where, and only where, they do not fit otherwise.
 
     Of the ways to cut the network into chains, that with the fewest multiply-accumulates done twice is taken, then
@@ -63,7 +63,7 @@ def fit_memory(graph: Graph, *, capacity: int, alignment: int = 4, keep_input: b
     CompileError
         If it does not fit in bands either, or takes more than ``commands`` commands.
     """
-    plan = schedule(graph, keep_input=keep_input, alignment=share_alignment)
+    plan = schedule(graph, keep_input=keep_input, alignment=share_alignment, tables=tables)
     stages = plan.stages
     if len(stages) > commands:
         raise CompileError(f"{graph.name}: {len(stages)} layers; a program holds {commands}; "

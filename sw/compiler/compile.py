@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from sw.compiler.image import Commands, Outline, cut_image, pack_image, place_we
 from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
 from sw.compiler.schedule import Stage
-from sw.compiler.stages import KernelPlan, Work, stage_work, state_resets
+from sw.compiler.stages import KernelPlan, Work, looks_up, stage_work, state_resets
 from sw.compiler.variants import Variant
 from sw.graph.graph import Graph
 
@@ -135,7 +136,8 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     """
     graph.check()
     plan = fit_memory(graph, capacity=design.act_bytes,
-                      share_alignment=SPRAM_ROW_BYTES if design.memory == "spram" else 1)
+                      share_alignment=SPRAM_ROW_BYTES if design.memory == "spram" else 1,
+                      tables=partial(looks_up, design) if design.table_unit else None)
     placements = _even_reads(plan, graph, design)
     works = stage_work(plan.stages, placements, graph, design)
     _check_length(graph.name, works)

@@ -91,7 +91,7 @@ class _Walk:
         # tensor of the plan -> tensor of the graph, of those that are written
         self.held = {number: number for number in range(len(graph.inputs) + len(graph.states))}
         self.names: list[str] = []
-        self.ran = {layer for stage in stages for layer in (stage.layer, stage.add) if layer is not None}
+        self.ran = {layer for stage in stages for layer in stage.layers}
         self.values: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def value(self, tensor: int) -> tuple[np.ndarray, np.ndarray]:
@@ -137,6 +137,11 @@ class _Walk:
         if stage.add is not None:
             self.check_add(at, stage, result, rows)
             result = self.graph.first + stage.add
+        for index in stage.tables:
+            if self.graph.inputs_of(index) != (result,):
+                raise PlanError(f"{self.names[at]}: looks up tensor {result}, but the graph says "
+                                f"{self.graph.inputs_of(index)}")
+            result = self.graph.first + index
         if self.is_state(stage.output):
             written = self.write(stage.output, 0, 0, None, at=at, value=result)
         else:

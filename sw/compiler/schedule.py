@@ -1,15 +1,17 @@
-"""Who runs what, in which order: a command of the engine or calls of the CPU per stage, residual adds fused."""
+"""Who runs what, in which order: a command of the engine or calls of the CPU per stage, adds and tables fused."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from sw.compiler.errors import CompileError
 from sw.compiler.shared import OUTPUTS, Shared, find_shared
+from sw.golden.kernels import TABLES
 from sw.graph.graph import Graph, TensorType
 from sw.graph.layer import POOLS, WEIGHTED
 
-__all__ = ["RowRange", "Schedule", "Stage", "held_tensors", "on_cpu", "schedule", "stage_name", "why_cpu"]
+__all__ = ["RowRange", "Schedule", "Stage", "Tables", "held_tensors", "on_cpu", "schedule", "stage_name", "why_cpu"]
 
+Tables = Callable[[TensorType], bool] | None
 #: Operators of the engine.
 ENGINE = (*WEIGHTED, *POOLS, "add")
 
@@ -48,8 +50,14 @@ class Stage:
     add: int | None = None         # the add layer fused into the drain
     residual: int | None = None    # tensor that is added; the output takes its place
     swapped: bool = False          # the residual is input 0 of the add, the operator's result input 1
+    tables: tuple[int, ...] = ()   # the layers whose tables the outputs go through then, one after the other
     rows: RowRange | None = None   # what is computed of the output; None: all of it
     cpu: bool = False              # the CPU runs it
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """All that it runs, in order."""
+        return tuple(index for index in (self.layer, self.add, *self.tables) if index is not None)
 
     @property
     def loads(self) -> bool:
@@ -87,13 +95,16 @@ def on_cpu(graph: Graph, index: int) -> bool:
     return why_cpu(graph, index) is not None
 
 
-def schedule(graph: Graph, *, keep_input: bool = False, alignment: int = 1) -> Schedule:
+def schedule(graph: Graph, *, keep_input: bool = False, alignment: int = 1, tables: Tables = None) -> Schedule:
     """The stages that compute a checked graph, in order.
 
     An add runs in the drain of the layer that computes the later one of its two operands, if nothing else reads this
     operand, and if the other one, whose place the sum takes, is dead after that layer and not what it reads. Any other
     add gets a stage of its own, without an operator, at its place in the graph: it reads the operand that lives on and
     overwrites the other one. Where both live on, or both are the same tensor, a stage before it copies one.
+
+    An operator on bytes alone is a table. Where the engine has a unit for them it runs in the drain of the command that
+    makes its input, if nothing else reads that, or else perhaps in the drain of a copy of its own.
 
     A constant is loaded before the first layer that reads it. States take their next values at the end.
 
@@ -103,27 +114,28 @@ def schedule(graph: Graph, *, keep_input: bool = False, alignment: int = 1) -> S
         The graph's inputs are still there at the end.
     alignment : int
         Bytes that the place of every tensor is a multiple of.
+    tables
+        Whether the engine takes a tensor of a type through a table alone; None where it has no unit for tables.
 
     Raises
     ------
     CompileError
         If states take each other's values in a circle.
     """
-    return _Scheduler(graph, keep_input, alignment).schedule()
+    return _Scheduler(graph, keep_input, alignment, tables).schedule()
 
 
 def held_tensors(stages: Sequence[Stage], graph: Graph) -> dict[int, int]:
     """For every tensor number of ``stages``, the graph's tensor whose values it holds (all, or the rows of a band)."""
     held = {number: number for number in range(graph.first + len(graph.layers))}
     for stage in stages:
-        layer = stage.layer if stage.add is None else stage.add
-        held.setdefault(stage.output, held[stage.source] if layer is None else graph.first + layer)
+        held.setdefault(stage.output, graph.first + stage.layers[-1] if stage.layers else held[stage.source])
     return held
 
 
 def stage_name(stage: Stage, graph: Graph) -> str:
     """As errors name it: ``layer 3 conv2 (conv)``, rows added where it computes a band."""
-    index = stage.layer if stage.layer is not None else stage.add
+    index = next(iter(stage.layers), None)
     if index is None:
         return f"constant {stage.output}" if stage.loads else f"copy of tensor {stage.source}"
     layer = graph.layers[index]
@@ -133,10 +145,13 @@ def stage_name(stage: Stage, graph: Graph) -> str:
 
 
 class _Scheduler:
-    def __init__(self, graph: Graph, keep_input: bool, alignment: int):
-        self.graph, self.first = graph, graph.first
+    def __init__(self, graph: Graph, keep_input: bool, alignment: int, tables: Tables):
+        self.graph, self.first, self.has_tables = graph, graph.first, tables is not None
         self.types: list[TensorType] = graph.types()
-        self.cpu = [on_cpu(graph, index) for index in range(len(graph.layers))]
+        #: Layers that are a table, and may be a stage of their own on the engine.
+        self.lookups = frozenset(index for index, layer in enumerate(graph.layers)
+                                 if tables and layer.op in TABLES and not layer.views and tables(graph.taken(index)[0]))
+        self.cpu = [on_cpu(graph, index) and index not in self.lookups for index in range(len(graph.layers))]
         adds = frozenset(index for index, layer in enumerate(graph.layers) if layer.op == "add" and not self.cpu[index])
         self.adds = adds
         self.shared = find_shared(graph, adds, alignment=alignment)
@@ -151,23 +166,27 @@ class _Scheduler:
         self.next_copy = len(self.types)
 
     def schedule(self) -> Schedule:
-        carried: dict[int, int] = {}      # layer -> the add in its drain
+        carried: dict[int, int] = {}              # layer -> the add in its drain
+        tables: dict[int, tuple[int, ...]] = {}   # layer -> those whose tables are there
         for index in range(len(self.graph.layers)):
             carrier = self.carrier(index)
-            self.places.append(index if carrier is None else carrier)
             if carrier is not None:
                 carried[carrier] = index
+            elif (carrier := self.table_carrier(index, adds=self.adds | carried.keys())) is not None:
+                tables[carrier] = (*tables.get(carrier, ()), index)
+            self.places.append(index if carrier is None else carrier)
         found, loaded = list[Stage](), set[int]()
+        drained = {*carried.values(), *(index for several in tables.values() for index in several)}
         for index in range(len(self.graph.layers)):
             if index in self.shared.free:
                 # what lies in a constant needs it there
                 found += self.constants(index, loaded)
-            elif index not in self.adds:
+            elif index not in drained:
                 found += self.constants(index, loaded)
-                found.append(self.operator(index, carried.get(index)))
-            elif index not in carried.values():
-                found += self.constants(index, loaded)
-                found += self.alone(index)
+                found += self.alone(index) if index in self.adds else [self.operator(index, carried.get(index))]
+                if index in tables:
+                    found[-1] = replace(found[-1], tables=(*found[-1].tables, *tables[index]),
+                                        output=self.first + tables[index][-1])
         ends, outputs = self.ends()
         return Schedule(stages=(*found, *ends), shared=self.shared, outputs=outputs)
 
@@ -189,7 +208,19 @@ class _Scheduler:
 
     def can_add(self, place: int) -> bool:
         """Whether an add fits behind the operator of layer ``place``."""
-        return place not in self.adds and not self.cpu[place]
+        return place not in self.adds and place not in self.lookups and not self.cpu[place]
+
+    def table_carrier(self, index: int, *, adds: Container[int]) -> int | None:
+        """The layer through whose stage's table the outputs of layer ``index`` come; ``adds`` are those that add."""
+        layer = self.graph.layers[index]
+        if not self.has_tables or layer.op not in TABLES or layer.views:
+            return None
+        tensor, = self.graph.inputs_of(index)
+        place = self.places[tensor]
+        fits = (place >= 0 and not self.cpu[place] and self.readers[tensor] == [index] and tensor not in self.kept
+                # a sum takes the place of what is added
+                and not (place in adds and self.first + index in self.shared.pinned))
+        return place if fits else None
 
     def constants(self, index: int, loaded: set[int]) -> Iterator[Stage]:
         """Load what layer ``index`` reads first."""
@@ -200,6 +231,8 @@ class _Scheduler:
 
     def operator(self, index: int, add: int | None) -> Stage:
         source, *others = self.graph.inputs_of(index)
+        if index in self.lookups:
+            return Stage(layer=None, source=source, output=self.first + index, tables=(index,))
         if add is None:
             return Stage(layer=index, source=source, others=tuple(others), output=self.first + index,
                          cpu=self.cpu[index])

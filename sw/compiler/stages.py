@@ -13,17 +13,18 @@ from hw.spec.image import Call
 from hw.spec.tiles import port_cycles
 from hw.spec.timing import drain_cycles
 from sw.compiler.channels import add_words, join
+from sw.compiler.cycles import layer_cycles
 from sw.compiler.errors import CompileError
 from sw.compiler.operator import Geometry, Operator
 from sw.compiler.proof import Placement
 from sw.compiler.schedule import Stage, held_tensors, stage_name
 from sw.compiler.variants import Variant, operator_of, variants
 from sw.golden.function import Task
-from sw.golden.kernels import OPERATORS, make_call
+from sw.golden.kernels import OPERATORS, TABLES, make_call
 from sw.golden.movement import constant, copies
 from sw.graph.graph import Graph, TensorType
 
-__all__ = ["KernelPlan", "Work", "stage_work", "state_resets"]
+__all__ = ["KernelPlan", "Work", "looks_up", "stage_work", "state_resets"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,8 +70,8 @@ def stage_work(stages: tuple[Stage, ...], placements: Mapping[int, Placement], g
             continue
         whole = ends[stage.output] == index and stage.output < len(types)      # no copy, and the last band
         output = Placement(address=placements[stage.output].address, size=types[held[stage.output]].bytes)
-        names = [graph.layers[number].name for number in (stage.layer, stage.add) if number is not None]
-        op = "add" if stage.layer is None else graph.layers[stage.layer].op
+        names = [graph.layers[number].name for number in stage.layers]
+        op = graph.layers[stage.layers[0]].op if stage.layers else "add"
         macs = 0 if stage.layer is None else graph.macs(stage.layer)
         if stage.rows:
             macs = macs * stage.rows.out_rows // types[held[stage.output]].shape[0]
@@ -139,7 +140,7 @@ def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Pl
     taken, given = types[held[stage.source]], types[held[stage.output]]
     if stage.layer is not None:
         taken = graph.taken(stage.layer)[0]
-    _check_bits([taken, given], design)
+    _check_bits([taken, given, *(types[graph.first + number] for number in stage.layers)], design)
     dense = layer is not None and layer.op == "dense"
     shape = _rows_of(taken.size, design) if dense else taken.image
     out_height, out_width, outputs = given.image
@@ -158,11 +159,30 @@ def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Pl
         layer_add = graph.layers[stage.add]
         first, second = (types[tensor].zero_point for tensor in graph.inputs_of(stage.add))
         add = (add_words(layer_add, (first, second), stage.swapped, design),
-               {"add": 1, "add_zero": given.zero_point, "add_min": layer_add.act_min, "add_max": layer_add.act_max})
+               {"add": 1, "add_zero": layer_add.output.zero_point, "add_min": layer_add.act_min,
+                "add_max": layer_add.act_max})
     # what is added comes in one fetch
     most_cols = design.cols if add is None else design.fetch_bytes
-    return [[_completed(variant, add, design) for variant in variants(operator, piece, design, most_cols=most_cols)]
+    table = _table(stage, graph)
+    return [[_completed(variant, add, table, design)
+             for variant in variants(operator, piece, design, most_cols=most_cols)]
             for operator, piece in _pieces(operator, geometry, design)]
+
+
+def looks_up(design: DesignPoint, kind: TensorType) -> bool:
+    """Whether the engine takes a tensor through a table alone, in fewer cycles than the CPU."""
+    if len(kind.shape) != 3 or kind.bits > design.act_bits:
+        return False
+    geometry = Geometry(address=0, shape=kind.image, out_address=0, out_shape=kind.image, stride=(1, 1), top=0, left=0)
+    try:
+        operator = operator_of(None, kind.image, kind.zero_point, design)
+        pieces = [variants(*piece, design, most_cols=design.cols) for piece in _pieces(operator, geometry, design)]
+    except SpecError:
+        return False
+    table = np.zeros(256, np.int8)
+    cycles = sum(min(layer_cycles(design, _completed(variant, None, table, design).command).total
+                     for variant in options) for options in pieces)
+    return cycles < min(38 * kind.size, 1000 + 11 * kind.size)      # sw/firmware/src/kernels/table.c
 
 
 def _rows_of(size: int, design: DesignPoint) -> tuple[int, int, int]:
@@ -173,17 +193,27 @@ def _rows_of(size: int, design: DesignPoint) -> tuple[int, int, int]:
     return rows, 1, size // rows
 
 
-def _completed(variant: Variant, add: tuple[np.ndarray, Mapping[str, int]] | None, design: DesignPoint) -> Variant:
-    """With the residual add, and all fields named."""
+def _table(stage: Stage, graph: Graph) -> np.ndarray | None:
+    """int8 (256,): what the outputs -128, -127, ... 127 become."""
+    outputs = np.arange(-128, 128)
+    for index in stage.tables:
+        layer = graph.layers[index]
+        outputs = TABLES[layer.op](layer, graph.taken(index)[0])[outputs + 128].astype(np.int64)
+    return outputs.astype(np.int8) if stage.tables else None
+
+
+def _completed(variant: Variant, add: tuple[np.ndarray, Mapping[str, int]] | None, table: np.ndarray | None,
+               design: DesignPoint) -> Variant:
+    """With the residual add and the table, and all fields named."""
     pack = variant.pack
-    command = {**dict.fromkeys(COMMAND_FIELDS, 0), **variant.command}
+    command = {**dict.fromkeys(COMMAND_FIELDS, 0), **variant.command, "table": int(table is not None)}
     if add is not None:
         command |= add[1]
         pack = partial(_joined, add[0], variant)
     command["spacing"] = drain_cycles(design, depthwise=bool(command["depthwise"]), add=bool(command["add"]),
                                       rows=command["tile_rows"], cols=command["tile_cols"])
     command["port_cycles"] = port_cycles(design, command)
-    return replace(variant, command=command, pack=pack)
+    return replace(variant, command=command, pack=pack, table=table)
 
 
 def _joined(parameters: np.ndarray, variant: Variant) -> np.ndarray:

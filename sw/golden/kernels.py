@@ -19,8 +19,8 @@ from sw.golden.softmax import exponentials, normalize, softmax, softmax_row
 from sw.golden.words import ProgramError
 from sw.graph.layer import POOLS, Layer, TensorType
 
-__all__ = ["FUNCTIONS", "OPERATORS", "CpuOperator", "Function", "call_of", "constant_call", "copy_call", "make_call",
-           "places_of", "run_call", "sources_of"]
+__all__ = ["FUNCTIONS", "OPERATORS", "TABLES", "CpuOperator", "Function", "call_of", "constant_call", "copy_call",
+           "make_call", "places_of", "run_call", "sources_of"]
 
 Layers = Callable[[Layer, Sequence[TensorType], Sequence[np.ndarray]], np.ndarray]
 
@@ -100,12 +100,18 @@ def _by_table(table: Callable[[Layer, TensorType], np.ndarray],
             fields={"source": sources[0], "output": output, "bytes": taken[0].size})])
 
 
+#: Operators on bytes alone: of layer and taken type, int8 (256,): what -128, -127, ... 127 become.
+TABLES: Mapping[str, Callable[[Layer, TensorType], np.ndarray]] = {
+    "requantize": requantize_table,
+    "table": lambda layer, taken: layer.weights,
+}
+
 #: The operators that the CPU runs, by their names in a graph; some of them an engine may run as well.
 OPERATORS: Mapping[str, CpuOperator] = {
     "softmax": CpuOperator(batch=lambda layer, taken, data: softmax(layer, data[0]), plain=_softmax_plain,
                            tasks=_softmax_tasks),
-    "requantize": _by_table(requantize_table, requantize_value),
-    "table": _by_table(lambda layer, taken: layer.weights, lambda layer, taken, value: int(layer.weights[value + 128])),
+    "requantize": _by_table(TABLES["requantize"], requantize_value),
+    "table": _by_table(TABLES["table"], lambda layer, taken, value: int(layer.weights[value + 128])),
     **{op: CpuOperator(batch=elementwise.binary, plain=elementwise.binary_plain, tasks=elementwise.binary_tasks)
        for op in elementwise.KINDS},
     **{op: CpuOperator(batch=pooling.pool, plain=pooling.pool_plain, tasks=pooling.pool_tasks) for op in POOLS},

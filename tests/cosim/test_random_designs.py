@@ -28,7 +28,7 @@ def random_design(rng):
             "multiplier": one_of(*MULTIPLIERS), "requantizers": one_of(1, 2, 4, 8),
             "requantizer_cycles": cycles, "requantizer_dsps": one_of(4, 2, 0), "depthwise_taps": one_of(1, 2, 4),
             "dataflow": one_of(*DATAFLOWS), "stream_bytes": one_of(*STREAM_BYTES),
-            "weight_bytes": one_of(8192, 12288, 32768), **memory}
+            "weight_bytes": one_of(8192, 12288, 32768), "table_unit": one_of(False, True), **memory}
         try:
             design = DesignPoint(**fields)
         except SpecError:

@@ -9,7 +9,7 @@ from tests.support.engines import check_exact, check_outputs, random_programs, w
 
 SMALL = {"act_bytes": 8192, "weight_bytes": 32768}
 STREAMING = DesignPoint(rows=4, cols=4, lanes=4, requantizers=4, depthwise_taps=4, act_bytes=8192, weight_bytes=4096,
-                        stream_bytes=2)
+                        stream_bytes=2, table_unit=True)
 SPRAM = {"rows": 1, "cols": 4, "lanes": 4, "memory": "spram", "act_bytes": 131072, "weight_bytes": 4096}
 SERIAL = {"requantizer_cycles": 2, "requantizer_dsps": 0}
 DESIGNS = {
@@ -19,21 +19,22 @@ DESIGNS = {
     "binary": DesignPoint(rows=2, cols=4, lanes=4, weight_bits=1, multiplier="lut", requantizers=4, **SMALL),
     "packed binary": DesignPoint(rows=2, cols=4, lanes=4, weight_bits=1, multiplier="packed", requantizers=2, **SMALL),
     "int4": DesignPoint(rows=2, cols=4, lanes=4, act_bits=4, weight_bits=4, multiplier="lut", requantizers=2,
-                        depthwise_taps=2, **SMALL),
+                        depthwise_taps=2, table_unit=True, **SMALL),
     "serial": DesignPoint(rows=2, cols=4, lanes=2, weight_bits=2, multiplier="lut", requantizers=2,
                           requantizer_cycles=2, requantizer_dsps=0, **SMALL),
-    "compact": DesignPoint(engine="compact", multiplier="mac16", **SPRAM, **SERIAL),
+    "compact": DesignPoint(engine="compact", multiplier="mac16", table_unit=True, **SPRAM, **SERIAL),
     "compact, eight lanes": DesignPoint(engine="compact", multiplier="mac16", **{**SPRAM, "lanes": 8}, **SERIAL),
 }
 MORE = {
     "quick spram": DesignPoint(**SPRAM),
-    "serial spram": DesignPoint(multiplier="mac16", **SPRAM, **SERIAL),
+    "serial spram": DesignPoint(multiplier="mac16", table_unit=True, **SPRAM, **SERIAL),
     "one requantizer": DesignPoint(rows=2, cols=4, lanes=4, requantizers=1, **SMALL),
     "eight columns": DesignPoint(rows=4, cols=8, lanes=4, requantizers=8, requantizer_dsps=2, depthwise_taps=4,
-                                 **SMALL),
+                                 table_unit=True, **SMALL),
     "eight rows": DesignPoint(rows=8, cols=4, lanes=4, multiplier="trunc", requantizers=2, depthwise_taps=2, **SMALL),
     "sixteen rows": DesignPoint(rows=16, cols=4, lanes=4, requantizers=4, depthwise_taps=4, **SMALL),
-    "one row": DesignPoint(rows=1, cols=8, lanes=8, requantizers=1, requantizer_cycles=4, requantizer_dsps=0, **SMALL),
+    "one row": DesignPoint(rows=1, cols=8, lanes=8, requantizers=1, requantizer_cycles=4, requantizer_dsps=0,
+                           table_unit=True, **SMALL),
     "short adds": DesignPoint(rows=1, cols=4, lanes=4, requantizers=4, requantizer_dsps=2, dataflow="weight", **SMALL),
     "wide stream": DesignPoint(rows=2, cols=8, lanes=4, requantizers=2, stream_bytes=4, act_bytes=8192,
                                weight_bytes=8192),
@@ -55,7 +56,7 @@ def check(design, simulator, networks, seed, monkeypatch):
             if program.streamed_bytes and design.stream_bytes:
                 check_outputs(simulator, program, inputs, stalls=number)
                 check_outputs(simulator, program, inputs, stalls=number, traffic=number + 1)
-            seen |= ways_of(program)
+            seen |= ways_of(program) | {f"{layer.op} and table" for layer in program.layers if layer.command["table"]}
     return seen
 
 
@@ -63,11 +64,13 @@ def check(design, simulator, networks, seed, monkeypatch):
 @pytest.mark.parametrize("name", DESIGNS)
 def test_bits_and_cycles(name, tmp_path, monkeypatch):
     design = DESIGNS[name]
-    seen = check(design, build_engine(design, tmp_path), 20, 1, monkeypatch)
+    seen = check(design, build_engine(design, tmp_path), 20, 3, monkeypatch)
     assert seen >= {"add", "maximum", "uniform", "depthwise"}
     if design.depthwise_taps > 1:
         assert seen >= {"window", "local", "broadcast"}
     assert ("stream" in seen) == bool(design.stream_port_bytes)
+    assert seen >= {f"{op} and table" for op in ("conv", "depthwise", "dense", "add")} if design.table_unit else (
+        "table" not in seen)
 
 
 @pytest.mark.sim

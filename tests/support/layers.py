@@ -1,6 +1,7 @@
 """Random layers and graphs, for tests of everything that runs them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import POOLS
 
 __all__ = ["KEEPING", "OPERATORS", "made_kernel", "random_add", "random_cut", "random_graph", "random_inputs",
-           "random_kernel", "random_layer", "random_residual", "same_padding"]
+           "random_kernel", "random_layer", "random_residual", "same_padding", "with_tables"]
 
 OPS = ("conv", "depthwise", "conv", "dense", "avgpool")   # of a random graph, as often as they stand here
 OPERATORS = ("conv", "depthwise", "dense", "avgpool", "maxpool", "add")   # all that the engine runs
@@ -101,6 +102,34 @@ def made_kernel(op: str, output: TensorType, pairs: Sequence[tuple[int, int]] = 
               "act_max": output.high, **fields}
     return Layer(op=op, output=output, multiplier=np.array([one for one, _ in pairs], np.int32),
                  shift=np.array([one for _, one in pairs], np.int32), **values)
+
+
+def with_tables(rng: np.random.Generator, graph: Graph, *, apart: bool = False) -> Graph:
+    """Behind some layers of a graph of one input a table, or two; types stay.
+
+    With ``apart`` sometimes a sum of the layer and its table, so that two read the layer.
+    """
+    layers = list[Layer]()
+    now = list(range(graph.first))      # numbers that the tensors of ``graph`` have
+
+    def append(layer: Layer) -> int:
+        layers.append(layer)
+        return graph.first + len(layers) - 1
+
+    def table(number: int, kind: TensorType) -> int:
+        return append(made_kernel("table", kind, inputs=(number,), name=f"table{len(layers)}",
+                                  weights=rng.integers(kind.low, kind.high + 1, 256).astype(np.int8)))
+
+    for index, layer in enumerate(graph.layers):
+        kind, number = layer.output, append(
+            replace(layer, inputs=tuple(now[number] for number in graph.inputs_of(index))))
+        for _ in range(int(rng.choice([0, 1, 1, 2]))):
+            if apart and rng.integers(2):
+                other = table(number, kind)
+                number = append(random_add(rng, (number, other), [kind, kind], name=f"sum{len(layers)}"))
+            number = table(number, kind)
+        now.append(number)
+    return replace(graph, name=f"{graph.name} with tables", layers=tuple(layers)).check()
 
 
 def random_cut(rng: np.random.Generator, *, weight_bits: int = 8, runs: int = 2) -> Graph:

@@ -85,6 +85,9 @@ def run_stages(stages, placements, graph, *data):
             kinds = [replace(types[number], shape=target.shape) for number in numbers]
             pair = (other, result) if stage.swapped else (result, other)
             result = run_layer(graph.layers[stage.add], kinds, [each[None] for each in pair])[0]
+        for index in stage.tables:
+            result = run_layer(graph.layers[index], [replace(graph.taken(index)[0], shape=target.shape)],
+                               [result[None]])[0]
         target[:] = result.reshape(target.shape)
         trace.append((held[stage.output], rows.out_first if rows else 0, result.copy()))
     return view(graph.answers[-1], 0, None).copy(), trace

@@ -9,7 +9,7 @@ from hw.spec.presets import PRESETS
 from sw.compiler import compile_graph
 from sw.graph.graph import Graph, TensorType
 from tests.support.dense import even_dense
-from tests.support.layers import random_add, random_layer
+from tests.support.layers import random_add, random_kernel, random_layer
 from tests.support.mixed import mixed_net
 
 DESIGN = PRESETS["ecp5-25"]
@@ -23,6 +23,30 @@ def test_who_runs_what_and_why():
         ("summed", 4, ENGINE, "the engine has add"), ("half", 5, NOBODY, "a place in memory, no byte moves"),
         ("[/end]", 6, CPU, "the engine has no logistic"), ("constant2", None, CPU, "a layer reads it"),
         ("copy1", None, CPU, "the next value of a state")]
+
+
+def tables(shape):
+    """The sum of two tables, of a layer and of the input."""
+    rng, start = np.random.default_rng(0), TensorType(shape=shape, scale=0.1, zero_point=0)
+    conv = random_layer(rng, "conv", start, outputs=shape[2], kernel=(1, 1), name="conv")
+    behind, beside = (random_kernel(rng, "table", kind, inputs=(number,), name=name)
+                      for kind, number, name in ((conv.output, 1, "behind"), (start, 0, "beside")))
+    add = random_add(rng, (2, 3), (behind.output, beside.output), name="sum")
+    return Graph(name="tables", inputs=(start,), layers=(conv, behind, beside, add)).check()
+
+
+def test_tables_of_the_engine_are_named():
+    design = replace(DESIGN, table_unit=True)
+    program = compile_graph(tables((4, 4, 4)), design)
+    duties = assign(program).duties
+    assert [(duty.name, duty.runner, duty.why) for duty in duties] == [
+        ("conv", ENGINE, "the engine has conv"), ("behind", ENGINE, "on the way out of conv"),
+        ("beside", ENGINE, "a copy through the engine's table"), ("sum", ENGINE, "the engine has add")]
+    assert [duty.engine_cycles for duty in duties] == [program.layers[0].cycles, 0, *(
+        plan.cycles for plan in program.layers[1:])]
+    duties = assign(compile_graph(tables((1, 1, 1)), design)).duties
+    assert [(duty.runner, duty.why) for duty in duties[2:3]] == [
+        (CPU, "no command of the engine makes its input, and one of its own takes longer or cannot")]
 
 
 def test_cycles_of_the_engine_are_the_programs_and_those_of_the_cpu_are_apart():

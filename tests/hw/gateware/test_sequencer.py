@@ -8,17 +8,19 @@ import pytest
 from hw.formal.regions import RunContract
 from hw.gateware.sequencer import Sequencer
 from hw.spec.design import DesignPoint
+from hw.spec.timing import table_words
 from sw.compiler import CompileError, compile_graph
-from tests.support.layers import random_graph, random_residual
+from tests.support.layers import random_graph, random_residual, with_tables
 from tests.support.simulate import simulate
 
 #: a command fills one weight word
 KINDS = {"columns": DesignPoint(rows=2, cols=8, lanes=8, requantizers=8, depthwise_taps=4, act_bytes=8192),
          "kept": DesignPoint(rows=2, cols=8, lanes=8, requantizers=8, dataflow="weight", act_bytes=8192),
+         "tabled": DesignPoint(rows=2, cols=8, lanes=8, requantizers=8, table_unit=True, act_bytes=8192),
          "rows": DesignPoint(rows=4, cols=16, lanes=4, requantizers=4, act_bytes=8192)}
 WAYS = {"window": ("columns", "depthwise"), "broadcast": ("rows", "conv"), "local": ("kept", "conv"),
         "uniform": ("rows", "avgpool"), "depthwise": ("rows", "depthwise"),
-        "opcode": ("rows", "conv")}
+        "table": ("tabled", "conv"), "opcode": ("rows", "conv")}
 
 
 def small_layer(way, monkeypatch, seed):
@@ -28,7 +30,8 @@ def small_layer(way, monkeypatch, seed):
     rng = np.random.default_rng(seed)
     for _ in range(1000):
         try:
-            program = compile_graph(random_graph(rng, ops=(op,), layers=1), KINDS[name])
+            graph = random_graph(rng, ops=(op,), layers=1)
+            program = compile_graph(with_tables(rng, graph) if way == "table" else graph, KINDS[name])
         except CompileError:
             continue
         if program.layers[0].command[way] and 100 < program.cycles < 1500:
@@ -84,6 +87,13 @@ def test_what_outputs_are_added_to_lies_where_they_go():
     assert run(program, 0, layer=layer) > 6
     with pytest.raises(AssertionError, match="an operand outside the output"):
         run(program, 0, layer=layer, shorter=program.layers[layer].output.size)
+
+
+def test_a_table_longer_than_its_words_is_noticed(monkeypatch):
+    program = small_layer("table", monkeypatch, 0)
+    plan, shorter = program.layers[0], table_words(program.design) - 1
+    with pytest.raises(AssertionError, match="a word outside the layer's weights"):
+        run(program, 0, fewer=plan.weight_words - shorter)
 
 
 @pytest.mark.parametrize("changes, message", [

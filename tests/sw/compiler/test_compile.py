@@ -6,11 +6,22 @@ import pytest
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.presets import PRESETS
+from hw.spec.timing import TABLE_LATENCY, table_cycles, table_words
 from sw.compiler import CompileError, compile_graph
 from sw.compiler.cycles import layer_words
+from sw.compiler.stages import looks_up
 from sw.golden import interpret, run
 from sw.graph.graph import Graph, Layer, TensorType
-from tests.support.layers import OPERATORS, random_graph, random_inputs, random_layer, random_residual
+from tests.support.layers import (
+    OPERATORS,
+    made_kernel,
+    random_graph,
+    random_inputs,
+    random_kernel,
+    random_layer,
+    random_residual,
+    with_tables,
+)
 
 LARGE = DesignPoint(act_bytes=131072, weight_bytes=524288)
 
@@ -25,7 +36,8 @@ def random_design(rng):
              and kind.magnitude is None and kind.family is None and acts in kind.act_bits]
     return DesignPoint(rows=rows, cols=cols, lanes=lanes, weight_bits=bits, act_bits=acts, act_bytes=8192,
                        weight_bytes=int(rng.choice([8192, 131072])), stream_bytes=2, depthwise_taps=taps,
-                       dataflow=str(rng.choice(["output", "weight"])), multiplier=str(rng.choice(kinds)))
+                       dataflow=str(rng.choice(["output", "weight"])), multiplier=str(rng.choice(kinds)),
+                       table_unit=bool(rng.integers(2)))
 
 
 def interpreted(program, inputs, rng):
@@ -40,10 +52,11 @@ def interpreted(program, inputs, rng):
 
 
 def networks(rng, design):
-    """A chain of layers of all operators, and a residual block."""
+    """A chain of layers of all operators, and a residual block; with tables where the design has a unit for them."""
     bits = {"weight_bits": design.weight_bits, "act_bits": design.act_bits}
-    yield random_graph(rng, ops=OPERATORS, depth_multiplier=1 if design.weight_bits == 1 else 2, **bits)
-    yield random_residual(rng, **bits)
+    for graph in (random_graph(rng, ops=OPERATORS, depth_multiplier=1 if design.weight_bits == 1 else 2, **bits),
+                  random_residual(rng, **bits)):
+        yield with_tables(rng, graph, apart=bool(rng.integers(2))) if design.table_unit else graph
 
 
 def check_program(graph, design, rng):
@@ -196,6 +209,81 @@ def test_a_weight_stationary_design_keeps_weights_where_they_fit():
     design = DesignPoint(rows=4, cols=4, lanes=4, dataflow="weight")
     assert field(one_layer(shape=(4, 4, 16), kernel=(1, 1)), design, "local") == 1
     assert field(one_layer(shape=(4, 4, 16), kernel=(3, 3)), design, "local") == 0     # 36 steps
+
+
+TABLES = {name: replace(PRESETS[name], table_unit=True) for name in ("up5k", "ecp5-25", "ecp5-45", "ecp5-85")}
+
+
+def before_a_table(op):
+    """One command, that adds or not, and a table of its output."""
+    if op == "add":
+        graph = random_residual(np.random.default_rng(4))
+        graph = replace(graph, layers=graph.layers[:1 + next(n for n, layer in enumerate(graph.layers)
+                                                             if layer.op == "add")])
+    else:
+        graph = one_layer(op, (6, 4, 8), kernel=(1, 1) if op == "dense" else (2, 2))
+    kind = graph.output
+    table = made_kernel("table", kind, weights=np.random.default_rng(0).integers(-128, 128, 256).astype(np.int8))
+    return graph, replace(graph, layers=(*graph.layers, table)).check()
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_takes_no_call_of_the_cpu(name, op):
+    design, rng = TABLES[name], np.random.default_rng(1)
+    bare, graph = before_a_table(op)
+    program, plain = check_program(graph, design, rng), compile_graph(bare, design)
+    assert not program.kernels and len(program.layers) == len(plain.layers)
+    last = program.layers[-1]
+    assert last.name.endswith("+table") and last.command["table"] == 1 and last.tensor == len(graph.layers)
+    assert last.cycles - plain.layers[-1].cycles == table_cycles(design)
+    assert last.weight_words - plain.layers[-1].weight_words == table_words(design)
+    without = replace(design, table_unit=False)
+    on_cpu = check_program(graph, without, rng)
+    assert [kernel.op for kernel in on_cpu.kernels] == ["table"]
+    waits = last.command["blocks"] if design.memory == "spram" else 1      # for the outputs of a block
+    assert on_cpu.layers[-1].cycles == plain.layers[-1].cycles - TABLE_LATENCY * waits
+    word = design.weight_word_bits // 8
+    start = last.command["weight_base"] * word
+    assert program.image[start:start + 256] == graph.layers[-1].weights.tobytes()
+
+
+def test_tables_behind_each_other_are_one():
+    graph, rng = one_layer(), np.random.default_rng(2)
+    layers = [*graph.layers]
+    for op in ("requantize", "table", "requantize"):
+        layers.append(random_kernel(rng, op, layers[-1].output, name=f"{op}{len(layers)}"))
+    graph = replace(graph, layers=tuple(layers)).check()
+    program = check_program(graph, TABLES["ecp5-25"], rng)
+    assert [plan.name for plan in program.plans] == ["stem+requantize1+table2+requantize3"]
+
+
+def test_a_table_alone_runs_where_it_takes_fewer_cycles():
+    rng, design = np.random.default_rng(3), TABLES["ecp5-25"]
+    for shape, runner in (((1, 1, 1), "kernels"), ((1, 1, 2), "kernels"), ((1, 1, 8), "layers"), ((8, 8, 3), "layers")):
+        kind = TensorType(shape=shape, scale=0.1, zero_point=2)
+        graph = Graph(name="alone", inputs=(kind,), layers=(random_kernel(rng, "table", kind, name="alone"),)).check()
+        plan, = getattr(check_program(graph, design, rng), runner)
+        assert (plan.name, plan.op) == ("alone", "table")
+
+
+@pytest.mark.parametrize("name, shape, bits, taken", [
+    ("ecp5-25", (8, 8, 3), 8, True), ("up5k", (8, 8, 4), 8, True), ("up5k", (8, 8, 3), 8, False),
+    ("ecp5-25", (2, 4, 8, 3), 8, False), ("ecp5-25", (2, 300, 300), 8, False), ("ecp5-25", (1, 1, 2), 8, False),
+])
+def test_what_the_engine_takes_through_a_table_alone(name, shape, bits, taken):
+    assert looks_up(TABLES[name], TensorType(shape=shape, scale=0.1, zero_point=0, bits=bits)) == taken
+
+
+def test_narrow_activations_have_a_table_of_their_values():
+    narrow = replace(TABLES["ecp5-25"], act_bits=4, weight_bits=4)
+    assert looks_up(narrow, TensorType(shape=(8, 8, 3), scale=0.1, zero_point=0, bits=4))
+    assert not looks_up(narrow, TensorType(shape=(8, 8, 3), scale=0.1, zero_point=0))
+    graph = random_graph(np.random.default_rng(3), ops=("conv",), layers=1, weight_bits=4, act_bits=4)
+    wide = replace(graph.output, bits=8)
+    graph = replace(graph, layers=(*graph.layers, made_kernel("table", wide, weights=np.zeros(256, np.int8)))).check()
+    with pytest.raises(CompileError, match=r"8-bit activations, act_bits=4; raise act_bits"):
+        compile_graph(graph, narrow)
 
 
 def residual():

@@ -10,7 +10,7 @@ from sw.compiler.proof import window_rows
 from sw.compiler.schedule import Stage, schedule
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_add, random_inputs, random_layer, same_padding
+from tests.support.layers import made_kernel, random_add, random_inputs, random_layer, same_padding
 from tests.support.stages import random_dag, run_stages
 
 
@@ -31,6 +31,21 @@ STAGES = PLAN.stages
 GOOD = {0: Placement(address=0, size=64), 1: Placement(address=64, size=64), 3: Placement(address=0, size=64),
         4: Placement(address=64, size=64)}
 BANDS = band_stages(STAGES, GRAPH, [Chain(first=2, last=2, bands=((0, 2), (2, 4)))])
+
+
+def test_a_table_of_something_else_is_found():
+    kind = TensorType(shape=(2, 2, 2), scale=0.05, zero_point=0)
+    layers = [random_layer(np.random.default_rng(0), "conv", kind, outputs=2, kernel=(1, 1)), *(
+        made_kernel("table", kind, weights=np.arange(-128, 128).astype(np.int8), name=f"table{n}") for n in range(2))]
+    graph = Graph(name="tables", inputs=(kind,), layers=tuple(layers)).check()
+    stage, = schedule(graph, tables=lambda kind: True).stages
+    places = {0: Placement(address=0, size=8), 3: Placement(address=8, size=8)}
+    prove([stage], places, graph)
+    with pytest.raises(PlanError, match=r"^stage 0, layer 0 layer \(conv\): looks up tensor 1, but the graph says "
+                                        r"\(2,\)$"):
+        prove([replace(stage, tables=(2, 1))], places, graph)
+    with pytest.raises(PlanError, match="^end: no stage writes tensor 3$"):
+        prove([replace(stage, tables=(1,))], places, graph)
 
 
 def moved(tensor, address):

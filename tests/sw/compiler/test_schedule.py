@@ -8,12 +8,14 @@ from sw.compiler.schedule import Stage, held_tensors, schedule, stage_name, why_
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
 from tests.support.layers import (
+    made_kernel,
     random_add,
     random_graph,
     random_inputs,
     random_kernel,
     random_layer,
     random_residual,
+    with_tables,
 )
 from tests.support.stages import random_dag, run_stages
 
@@ -29,6 +31,23 @@ def net(*layers):
                      random_layer(rng, "conv", types[inputs[0]], outputs=2, kernel=(1, 1), inputs=inputs))
         types.append(found[-1].output)
     return Graph(name="net", inputs=(KIND,), layers=tuple(found)).check()
+
+
+def tabled(*layers, outputs=()):
+    """As ``net``, but ``(source, "table")`` is a table."""
+    rng = np.random.default_rng(0)
+    types, found = [KIND], []
+    for source, *rest in layers:
+        inputs = (source, *(one for one in rest if one != "table"))
+        if "table" in rest:
+            values = rng.integers(-128, 128, 256).astype(np.int8)
+            found.append(made_kernel("table", KIND, inputs=inputs, weights=values))
+        elif rest:
+            found.append(random_add(rng, inputs, [types[number] for number in inputs]))
+        else:
+            found.append(random_layer(rng, "conv", types[source], outputs=2, kernel=(1, 1), inputs=inputs))
+        types.append(found[-1].output)
+    return Graph(name="tabled", inputs=(KIND,), layers=tuple(found), outputs=outputs).check()
 
 
 def conv(layer, source, output=None, **fields):
@@ -89,14 +108,65 @@ def test_copies_hold_what_they_copy():
         "layer 0 layer (conv)", "copy of tensor 1", "layer 1 add (add)"]
 
 
+T = "table"
+
+
+@pytest.mark.parametrize("layers, stages", [
+    # behind a convolution, two of them too
+    (((0,), (1, T)), (conv(0, 0, 2, tables=(1,)),)),
+    (((0,), (1, T), (2, T), (3,)), (conv(0, 0, 3, tables=(1, 2)), conv(3, 3))),
+    # behind an add in a drain, and behind one on its own
+    (((0,), (1, 0), (2, T)), (conv(0, 0), Stage(layer=None, source=1, output=3, add=1, residual=0, tables=(2,)))),
+    (((0,), (1,), (2, 0), (3, T)), (conv(0, 0), conv(1, 1, 4, add=2, residual=0, tables=(3,)))),
+    # something else reads what it reads
+    (((0,), (1, T), (1, 2)), (conv(0, 0), Stage(layer=None, source=1, output=2, tables=(1,)),
+                              Stage(layer=None, source=1, output=3, add=2, residual=2))),
+    # the input goes through a table, and through another one; nothing is added behind it in a drain
+    (((0, T), (1, T), (2,)), (Stage(layer=None, source=0, output=2, tables=(0, 1)), conv(2, 2))),
+    (((0,), (1,), (0, T), (2, 3)),
+     (conv(0, 0), conv(1, 1), Stage(layer=None, source=0, output=3, tables=(2,)),
+      Stage(layer=None, source=2, output=4, add=3, residual=3))),
+    # a sum of a layer and its table
+    (((0,), (1, T), (2, 0)), (conv(0, 0, 2, tables=(1,)), Stage(layer=None, source=2, output=3, add=2, residual=0))),
+])
+def test_a_table_goes_into_the_drain_of_the_layer_before_or_of_a_copy(layers, stages):
+    assert schedule(tabled(*layers), tables=lambda kind: True).stages == stages
+
+
+def test_an_output_is_not_looked_up_on_its_way():
+    stages = schedule(tabled((0,), (1, T), outputs=(1, 2)), tables=lambda kind: True).stages
+    assert stages == (conv(0, 0), Stage(layer=None, source=1, output=2, tables=(1,)))
+
+
+def test_what_the_engine_does_not_look_up_alone_is_the_cpus():
+    graph = tabled((0, T), (1,), (2, T), (2, 3))
+    cpu = [Stage(layer=0, source=0, output=1, cpu=True), conv(1, 1), Stage(layer=2, source=2, output=3, cpu=True)]
+    for tables in (None, lambda kind: False):
+        assert list(schedule(graph, tables=tables).stages)[:3] == cpu
+    chain = tabled((0, T), (1,), (2, T))
+    assert schedule(chain).stages == (cpu[0], conv(1, 1), Stage(layer=2, source=2, output=3, cpu=True))
+    assert schedule(chain, tables=lambda kind: False).stages == (cpu[0], conv(1, 1, 3, tables=(2,)))
+
+
+def test_a_sum_with_a_place_of_its_own_is_not_looked_up_on_its_way():
+    """Two outputs lie in a row; a sum takes the place of what is added."""
+    graph = tabled((0,), (1,), (2, 0), (3, T), (1,), outputs=(4, 5))
+    stages = schedule(graph, tables=lambda kind: True).stages
+    assert not any(stage.add is not None and stage.tables for stage in stages)
+    assert any(stage.tables == (3,) and stage.layer is None for stage in stages)
+
+
 @pytest.mark.parametrize("keep_input", [False, True])
 @pytest.mark.parametrize("seed", range(40))
 def test_stages_compute_any_graph(seed, keep_input):
     rng = np.random.default_rng(seed)
     graph = (random_dag(rng, 8, cpu=seed % 4 == 1) if seed % 2 else random_residual(rng) if seed % 4
              else random_graph(rng))
+    tables = None
+    if seed % 3 == 0:
+        graph, tables = with_tables(rng, graph, apart=seed % 2 == 0), lambda kind: seed % 5 > 0
     data = random_inputs(rng, graph, 3)[2:]
-    plan = schedule(graph, keep_input=keep_input)
+    plan = schedule(graph, keep_input=keep_input, tables=tables)
     stages = plan.stages
     placements = plan_memory(plan, graph, capacity=65536, keep_input=keep_input)
     tensors = run(graph, data)
@@ -104,7 +174,7 @@ def test_stages_compute_any_graph(seed, keep_input):
     assert np.array_equal(output, tensors[-1][0])
     for tensor, _, values in trace:
         assert np.array_equal(values, tensors[tensor][0])
-    assert {layer for stage in stages for layer in (stage.layer, stage.add)} >= set(range(len(graph.layers)))
+    assert sorted(layer for stage in stages for layer in stage.layers) == list(range(len(graph.layers)))
 
 
 def reason(layer, *taken, views=()):
