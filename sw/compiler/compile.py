@@ -17,6 +17,7 @@ from sw.compiler.errors import CompileError
 from sw.compiler.image import Commands, Outline, cut_image, pack_image, place_weights
 from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
+from sw.compiler.rewrite import rewrite
 from sw.compiler.schedule import Stage
 from sw.compiler.stages import KernelPlan, Work, looks_up, stage_work, state_resets
 from sw.compiler.variants import Variant
@@ -50,7 +51,7 @@ class LayerPlan:
 class Program:
     """A compiled network: the model image for one design, and what it will do, exactly."""
 
-    graph: Graph
+    graph: Graph                        # as it runs, perhaps in other layers than it was given in
     design: DesignPoint
     image: bytes                        # header and what lies in the weight scratchpad, then the stream
     inputs: tuple[Placement, ...]       # in a row, as the outputs are
@@ -134,7 +135,7 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     CompileError
         If a layer exceeds a limit of the design, or the network its memories.
     """
-    graph.check()
+    graph = rewrite(graph.check(), design)
     plan = fit_memory(graph, capacity=design.act_bytes,
                       share_alignment=SPRAM_ROW_BYTES if design.memory == "spram" else 1,
                       tables=partial(looks_up, design) if design.table_unit else None)

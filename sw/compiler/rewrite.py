@@ -1,0 +1,303 @@
+"""The same network with fewer or cheaper layers: what the engine can do in place of the CPU, what needs no layer.
+
+Every step gives the same values for every input, and proves it where that does not follow from the definitions: an
+operator on bytes alone is tried with all 256. A step that a design cannot run is not taken.
+
+- An operator of two operands one of which is a constant of one value is a table of 256.
+- A table behind a table is one table.
+- A multiplication by a constant for each channel, a mean over the image, and a table that scales and clamps are
+  depthwise convolutions, which the engine runs: the arithmetic is the same.
+- A pad around a convolution's input with its zero point is the convolution's padding.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from math import isqrt
+
+import numpy as np
+
+from hw.spec.commands import COMMAND_FIELDS
+from hw.spec.design import DesignPoint
+from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.requant import MAX_SHIFT
+from sw.compiler.schedule import on_cpu
+from sw.golden.fixed import quantize_multiplier
+from sw.golden.ops import run_layer
+from sw.golden.requantize import requantize_table
+from sw.graph.graph import Graph, Layer, TensorType
+
+__all__ = ["rewrite"]
+
+BINARY = ("add", "sub", "mul", "maximum", "minimum", "prelu")
+EVERY = np.arange(-128, 128).astype(np.int8)
+EMPTY = np.zeros(0, np.int32)
+ROUNDED = 0.75       # at most so far are two roundings, to halves and to wholes, from the real value
+SLOPES = 65          # factors of those that fit a table which are tried; at some a value lies at a rounding's edge
+
+
+def rewrite(graph: Graph, design: DesignPoint) -> Graph:
+    """A checked graph with the same inputs, states and outputs, and for every input the same answers."""
+    for step in (_multiplications, _tables, _joined_tables, _padded, _on_engine):
+        graph = step(graph, design)
+    return graph.check()
+
+
+def _each(graph: Graph, change: Callable[[Graph, int], Layer | None]) -> Graph:
+    """With every layer for which ``change`` gives another one."""
+    types, layers = graph.types(), []
+    for index, layer in enumerate(graph.layers):
+        changed = change(graph, index) or layer
+        if changed is not layer and changed.views == (types[changed.inputs[0]].shape,):
+            changed = replace(changed, views=())
+        layers.append(changed)
+    return _without_unread(replace(graph, layers=tuple(layers)))
+
+
+def _multiplications(graph: Graph, design: DesignPoint) -> Graph:
+    """Depthwise convolutions for those by constants, but where they can be a part of a table beside them."""
+    if not _takes_depthwise(design):
+        return graph
+    return _each(graph, lambda graph, index: None if graph.layers[index].op != "mul" or _beside_table(graph, index)
+                 else _scaled_channels(graph, index))
+
+
+def _beside_table(graph: Graph, index: int) -> bool:
+    made = [graph.layer_of(number) for number in graph.inputs_of(index)]
+    readers = [other for other in range(len(graph.layers)) if graph.first + index in graph.inputs_of(other)]
+    return any(graph.layers[other].op in (*BINARY, "table", "requantize")
+               for other in (*made, *readers) if other is not None)
+
+
+def _tables(graph: Graph, design: DesignPoint) -> Graph:
+    return _each(graph, _as_table)
+
+
+def _as_table(graph: Graph, index: int) -> Layer | None:
+    """A table, where all but one operand is one value."""
+    layer, read, taken = graph.layers[index], graph.inputs_of(index), graph.taken(index)
+    if layer.op not in BINARY:
+        return None
+    for place, other in ((0, 1), (1, 0)):
+        constant = graph.constant_of(read[other])
+        single = constant is not None and len(np.unique(constant.values)) == 1
+        if constant is None or not single or taken[place].shape != layer.output.shape or taken[place].bits != 8:
+            continue
+        values = [EVERY.reshape(256, 1, 1, 1)] * 2
+        values[other] = np.broadcast_to(constant.values.reshape(-1)[0], (256, 1, 1, 1))
+        kinds = [replace(kind, shape=(1, 1, 1)) for kind in taken]
+        single_layer = replace(layer, output=replace(layer.output, shape=(1, 1, 1)), views=())
+        return _table(layer, run_layer(single_layer, kinds, values).reshape(256), read[place],
+                      layer.views[place] if layer.views else None)
+    return None
+
+
+def _table(layer: Layer, table: np.ndarray, source: int, view: tuple[int, ...] | None) -> Layer:
+    return Layer(name=layer.name, op="table", output=layer.output, weights=table.astype(np.int8), bias=EMPTY,
+                 multiplier=EMPTY, shift=EMPTY, inputs=(source,), views=() if view is None else (view,),
+                 function=layer.function or layer.op)
+
+
+def _joined_tables(graph: Graph, design: DesignPoint) -> Graph:
+    """Tables that read nothing but a table of which nobody else reads."""
+    for index in range(len(graph.layers)):
+        layer, source = graph.layers[index], graph.inputs_of(index)[0]
+        made = graph.layer_of(source)
+        if made is None or not _bytewise(layer) or not _bytewise(graph.layers[made]) or not _only(graph, source, index):
+            continue
+        first, second = (_bytes_of(graph, number) for number in (made, index))
+        table = second.view(np.int8)[first.view(np.int8).astype(np.int64) + 128]
+        views = graph.layers[made].views
+        joined = _table(layer, table, graph.inputs_of(made)[0], layer.output.shape if layer.views or views else None)
+        named = replace(joined, function=f"{graph.layers[made].function}, {joined.function}".strip(", "))
+        graph = replace(graph, layers=(*graph.layers[:index], named, *graph.layers[index + 1:]))
+    return _without_unread(graph)
+
+
+def _bytewise(layer: Layer) -> bool:
+    return layer.op in ("table", "requantize")
+
+
+def _bytes_of(graph: Graph, index: int) -> np.ndarray:
+    """int8 (256,): what a table or requantization makes of -128 to 127."""
+    layer = graph.layers[index]
+    return layer.weights if layer.op == "table" else requantize_table(layer, graph.taken(index)[0])
+
+
+def _only(graph: Graph, tensor: int, reader: int) -> bool:
+    """Whether nothing but one layer reads a tensor."""
+    readers = [index for index in range(len(graph.layers)) if tensor in graph.inputs_of(index)]
+    return readers == [reader] and tensor not in graph.answers and all(state.next != tensor for state in graph.states)
+
+
+def _padded(graph: Graph, design: DesignPoint) -> Graph:
+    return _each(graph, _with_padding)
+
+
+def _with_padding(graph: Graph, index: int) -> Layer | None:
+    """A convolution that pads by itself what a pad before it pads."""
+    layer, source = graph.layers[index], graph.inputs_of(index)[0]
+    made = graph.layer_of(source)
+    if layer.op not in ("conv", "depthwise") or layer.views or made is None or graph.layers[made].op != "pad":
+        return None
+    pad, taken = graph.layers[made], graph.taken(made)[0]
+    if len(taken.shape) != 3 or pad.views or not _only(graph, source, index):
+        return None
+    (top, bottom, rows), (left, right, columns), channels = np.array(pad.parameters[:-1]).reshape(3, 3).tolist()
+    most = [extent - 1 for extent in layer.extent]
+    around = (top, left, bottom, right)
+    padding = tuple(before + more for before, more in zip(layer.padding, around, strict=True))
+    if rows or columns or any(channels) or pad.parameters[-1] != taken.zero_point or any(
+            side > most[place % 2] for place, side in enumerate(padding)):
+        return None
+    return replace(layer, inputs=graph.inputs_of(made), padding=padding)
+
+
+def _on_engine(graph: Graph, design: DesignPoint) -> Graph:
+    """Depthwise convolutions for what they compute as well."""
+    if not _takes_depthwise(design):
+        return graph
+    return _each(graph, lambda graph, index: _as_depthwise(graph, index, fused=design.table_unit))
+
+
+def _takes_depthwise(design: DesignPoint) -> bool:
+    """Whether the engine runs every depthwise layer, and exactly."""
+    exact = MULTIPLIERS[design.multiplier].exact(design.weight_bits)
+    return design.memory != "spram" and exact and design.weight_bits == design.act_bits == 8
+
+
+def _as_depthwise(graph: Graph, index: int, *, fused: bool) -> Layer | None:
+    layer = graph.layers[index]
+    if layer.op == "mul":
+        return _scaled_channels(graph, index)
+    if layer.op == "mean":
+        return _mean(graph, index)
+    if _bytewise(layer) and not (fused and _behind_engine(graph, index)):
+        return _scaled_bytes(graph, index)
+    return None
+
+
+def _behind_engine(graph: Graph, index: int) -> bool:
+    """Whether a layer reads what the engine makes for it alone."""
+    source = graph.inputs_of(index)[0]
+    made = graph.layer_of(source)
+    return made is not None and not on_cpu(graph, made) and _only(graph, source, index)
+
+
+def _scaled_channels(graph: Graph, index: int) -> Layer | None:
+    """A multiplication by a constant for each channel: the product of both less their zero points is scaled."""
+    layer, read, taken = graph.layers[index], graph.inputs_of(index), graph.taken(index)
+    for place, other in ((0, 1), (1, 0)):
+        constant, kind = graph.constant_of(read[other]), taken[place]
+        if constant is None or kind.shape != layer.output.shape or len(kind.shape) != 3:
+            continue
+        channels = kind.shape[2]
+        if taken[other].size not in (1, channels) or taken[other].shape[-1] not in (1, channels):
+            continue
+        factors = constant.values.reshape(-1).astype(np.int64) - taken[other].zero_point
+        return _depthwise(layer, np.broadcast_to(factors, (channels,)), int(layer.multiplier[0]), int(layer.shift[0]),
+                          source=read[place], view=kind.shape)
+    return None
+
+
+def _scaled_bytes(graph: Graph, index: int) -> Layer | None:
+    """A table that scales and clamps: tried with all 256 values."""
+    layer, taken = graph.layers[index], graph.taken(index)[0]
+    if len(taken.shape) != 3 or taken.dtype != "int8" or layer.output.dtype != "int8":
+        return None
+    wanted = _bytes_of(graph, index)
+    clamped = replace(layer, act_min=int(wanted.min()), act_max=int(wanted.max()))
+    for slope in _slopes(wanted, taken, layer.output):
+        multiplier, shift = quantize_multiplier(abs(slope))
+        found = _depthwise(clamped, np.full(taken.shape[2], -1 if slope < 0 else 1), multiplier, shift,
+                           source=graph.inputs_of(index)[0], view=taken.shape)
+        if found is not None and np.array_equal(_of_every(found, taken), wanted):
+            return found
+    return None
+
+
+def _of_every(layer: Layer, taken: TensorType) -> np.ndarray:
+    """int8 (256,): what a depthwise convolution of one tap makes of -128 to 127 in its first channel."""
+    one = replace(layer, output=replace(layer.output, shape=(16, 16, 1)), weights=layer.weights[..., :1],
+                  bias=layer.bias[:1], multiplier=layer.multiplier[:1], shift=layer.shift[:1], views=())
+    return run_layer(one, [replace(taken, shape=(16, 16, 1))], [EVERY.reshape(1, 16, 16, 1)]).reshape(-1)
+
+
+def _slopes(wanted: np.ndarray, taken: TensorType, given: TensorType) -> Iterator[float]:
+    """Factors that may take -128 to 127 to ``wanted``, both less their zero points, where that is not clamped."""
+    steps, values = EVERY.astype(np.int64) - taken.zero_point, wanted.astype(np.int64) - given.zero_point
+    inside = (wanted > wanted.min()) & (wanted < wanted.max()) & (steps != 0)
+    if not inside.any():
+        return
+    ends = np.stack([values[inside] - ROUNDED, values[inside] + ROUNDED]) / steps[inside]
+    low, high = float(ends.min(axis=0).max()), float(ends.max(axis=0).min())
+    if low > high or not 2.0**-30 < min(abs(low), abs(high)) <= max(abs(low), abs(high)) < 2.0**7:
+        return
+    if low <= taken.scale / given.scale <= high:
+        yield taken.scale / given.scale
+    yield from np.linspace(low, high, SLOPES).tolist()
+
+
+def _mean(graph: Graph, index: int) -> Layer | None:
+    """A mean over an image: its sum less as many zero points is scaled."""
+    layer, taken = graph.layers[index], graph.taken(index)[0]
+    outer, count, channels = taken.shape
+    size = _kernel_of(count)
+    if outer != 1 or size is None:
+        return None
+    return _depthwise(layer, np.ones((*size, channels), np.int64), int(layer.multiplier[0]), int(layer.shift[0]),
+                      source=graph.inputs_of(index)[0], view=(*size, channels), shape=(1, 1, channels))
+
+
+def _kernel_of(count: int) -> tuple[int, int] | None:
+    """A window of so many taps, as square as can be, that a command takes."""
+    most = (1 << COMMAND_FIELDS["kernel_rows"][0]) - 1
+    rows = next(rows for rows in range(isqrt(count), 0, -1) if count % rows == 0)
+    return (rows, count // rows) if count // rows <= most else None
+
+
+def _depthwise(layer: Layer, factors: np.ndarray, multiplier: int, shift: int, *, source: int,
+               view: tuple[int, ...], shape: tuple[int, ...] | None = None) -> Layer | None:
+    """Sums of products with whole ``factors``, (channels,) or (KH, KW, channels), scaled; a left shift is in them."""
+    weights = (factors if factors.ndim == 3 else factors[None, None]) << max(0, -shift)
+    if np.abs(weights).max() > 127 or shift > MAX_SHIFT:
+        return None
+    channels = weights.shape[-1]
+    output = layer.output if shape is None or layer.output.shape == shape else None
+    if output is None or len(output.shape) != 3:
+        return None
+    return Layer(name=layer.name, op="depthwise", output=output, weights=weights.astype(np.int8),
+                 bias=np.zeros(channels, np.int32), multiplier=np.full(channels, multiplier, np.int32),
+                 shift=np.full(channels, max(0, shift), np.int32), inputs=(source,),
+                 views=(view,), act_min=layer.act_min, act_max=layer.act_max, function=layer.function or layer.op)
+
+
+def _without_unread(graph: Graph) -> Graph:
+    """Without layers and constants that nothing reads any more."""
+    kept = set(_needed(graph))
+    layers = [index for index in range(len(graph.layers)) if graph.first + index in kept]
+    ends = len(graph.inputs) + len(graph.states)
+    constants = [place for place in range(len(graph.constants)) if ends + place in kept]
+    if len(layers) == len(graph.layers) and len(constants) == len(graph.constants):
+        return graph
+    numbers = {number: number for number in range(ends)}
+    numbers |= {ends + place: ends + at for at, place in enumerate(constants)}
+    first = ends + len(constants)
+    numbers |= {graph.first + index: first + at for at, index in enumerate(layers)}
+    moved = tuple(replace(graph.layers[index], inputs=tuple(numbers[number] for number in graph.inputs_of(index)))
+                  for index in layers)
+    return replace(graph, layers=moved, outputs=tuple(numbers[number] for number in graph.answers),
+                   constants=tuple(graph.constants[place] for place in constants),
+                   states=tuple(replace(state, next=numbers[state.next]) for state in graph.states))
+
+
+def _needed(graph: Graph) -> Iterator[int]:
+    """Numbers of the tensors that answers and states come from."""
+    seen, left = set[int](), [*graph.answers, *(state.next for state in graph.states)]
+    while left:
+        number = left.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        yield number
+        index = graph.layer_of(number)
+        left += graph.inputs_of(index) if index is not None else ()
