@@ -108,7 +108,9 @@ def _joined_tables(graph: Graph, design: DesignPoint) -> Graph:
         table = second.view(np.int8)[first.view(np.int8).astype(np.int64) + 128]
         views = graph.layers[made].views
         joined = _table(layer, table, graph.inputs_of(made)[0], layer.output.shape if layer.views or views else None)
-        named = replace(joined, name=f"{graph.layers[made].name}+{layer.name}", function=f"{graph.layers[made].function}, {joined.function}".strip(", "))
+        before = graph.layers[made]
+        named = replace(joined, name=f"{before.name}+{layer.name}",
+                        function=f"{before.function}, {joined.function}".strip(", "))
         graph = replace(graph, layers=(*graph.layers[:index], named, *graph.layers[index + 1:]))
     return _without_unread(graph)
 
