@@ -99,7 +99,8 @@ def _weights(model, shape, axis, terms, source):
         bias = model.rng.integers(-2000, 2000, channels).astype(np.int32)
         operands.append(model.tensor((channels,), kind="INT32", data=bias, zero=[0] * len(scales),
                                      scale=[model.real(source) * scale for scale in scales]))
-    return operands, float(np.float32(output))
+    # a clamp at 6 must be a number of steps that fits 32 bits, or the runtime refuses the file
+    return operands, float(np.float32(max(output, 1e-7)))
 
 
 def _output_size(length, taps, stride, padding, dilation=1):
@@ -570,7 +571,7 @@ def network(seed, length=6):
             if output is not None:
                 source = output
                 break
-        if int(np.prod(model.shape(source))) > 4000 or len(model.tensors) > 80:
+        if int(np.prod(model.shape(source))) > 4000 or len(model.tensors) > 80 or not 1e-6 < model.real(source) < 1e4:
             break
     if model.rng.random() < 0.3:
         source = model.add("DEQUANTIZE", [source], model.tensor(model.shape(source), kind="FLOAT32", scale=[], zero=[]))
