@@ -62,8 +62,9 @@ def _named(word: str, kinds: Sequence[TensorType]) -> Mapping[str, TensorType]:
 def read_vectors(path: Path, graph: Graph) -> tuple[Arrays, Arrays | None]:
     """``inputs`` and, if there, ``outputs`` of an .npz file, shaped for ``graph``, in the network's own types.
 
-    A network of several has ``input_0``, ``input_1`` and so on, likewise ``output_0``. Each is ``(N, *shape)``; ones
-    may be missing at either end of the shape, and values may lie flat, ``(N, size)``.
+    A network of several has ``input_0``, ``input_1`` and so on, likewise ``output_0``. Each is ``(N, *shape)``, in the
+    shape of the graph or of the network's own file; ones may be missing at either end, and values may lie flat,
+    ``(N, size)``.
 
     Raises
     ------
@@ -82,11 +83,12 @@ def read_vectors(path: Path, graph: Graph) -> tuple[Arrays, Arrays | None]:
         raise SpecError(f"{path}: no vectors ({why}); {example}") from error
     if missing := [name for name in wanted if name not in arrays]:
         raise SpecError(f"{path}: has no array {missing[0]!r}; {example}")
+    shapes = dict(zip((*wanted, *answers), (*graph.input_shapes, *graph.output_shapes), strict=False))
     count = len(arrays[next(iter(wanted))]) if arrays[next(iter(wanted))].ndim else 0
     for name, kind in {**wanted, **answers}.items():
         array = arrays.get(name)
         if array is not None and (array.dtype != kind.dtype or not array.ndim or not len(array) or len(array) != count
-                                  or not _same_order(array.shape[1:], kind)):
+                                  or not _same_order(array.shape[1:], kind, shapes.get(name, kind.shape))):
             raise SpecError(f"{path}: {name!r} is {array.dtype}{array.shape}; {graph.name} has {kind.dtype} (N, "
                             f"{', '.join(map(str, kind.shape))}) there, or flat (N, {kind.size})")
     shaped = {name: arrays[name].reshape(-1, *kind.shape) for name, kind in {**wanted, **answers}.items()
@@ -100,9 +102,9 @@ def _listed(kinds: Mapping[str, TensorType]) -> str:
                         for name, kind in kinds.items())
 
 
-def _same_order(shape: tuple[int, ...], kind: TensorType) -> bool:
-    """Whether values of that shape follow each other as in a tensor of ``kind``."""
-    return shape == (kind.size,) or _without_ones(shape) == _without_ones(kind.shape)
+def _same_order(shape: tuple[int, ...], kind: TensorType, own: tuple[int, ...]) -> bool:
+    """Whether values of that shape follow each other as in a tensor of ``kind``, whose file says ``own`` of it."""
+    return shape == (kind.size,) or _without_ones(shape) in (_without_ones(kind.shape), _without_ones(own))
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -28,8 +28,12 @@ def _dense(op: Operation) -> None:
                         activation=op.option("fused_activation_function", NONE))
     value, shape = op.read(0)
     if rows > 1:
-        op.define(op.layer("conv", [(value, (rows, 1, inputs))], replace(output.type, shape=(rows, 1, outputs)),
-                           weights=weights[:, None, None, :], **fields))
+        # in the file's own shapes where these are images
+        images = len(shape) == 3 and shape[-1] == inputs and output.type.shape == (*shape[:2], outputs)
+        height, width = shape[:2] if images else (rows, 1)
+        op.define(op.layer("conv", [(value, (height, width, inputs))],
+                           replace(output.type, shape=(height, width, outputs)), weights=weights[:, None, None, :],
+                           **fields))
         return
     shape = value.type.shape if len(value.type.shape) == 3 else (1, 1, inputs)      # it flattens whatever it reads
     op.define(op.layer("dense", [(value, shape)], replace(output.type, shape=(1, 1, outputs)), weights=weights,

@@ -65,6 +65,16 @@ def test_ones_may_be_missing_and_values_flat(shape, tmp_path):
     assert outputs.shape == (2, 1, 1, 3)
 
 
+def test_the_shapes_of_the_networks_own_file_are_right_too(graph, tmp_path):
+    own = replace(graph, input_shapes=((1, 3, 30),), output_shapes=((1, 3),))
+    values = np.arange(2 * 90).astype(np.int8)
+    np.savez(tmp_path / "x.npz", inputs=values.reshape(2, 1, 3, 30), outputs=np.zeros((2, 1, 3), np.int8))
+    (inputs,), _ = read_vectors(tmp_path / "x.npz", own)
+    assert np.array_equal(inputs.ravel(), values) and inputs.shape == (2, 5, 6, 3)
+    with pytest.raises(SpecError, match="'inputs' is int8"):
+        read_vectors(tmp_path / "x.npz", graph)
+
+
 @pytest.mark.parametrize("content, why", [
     (b"no", "damaged, or no .npz archive of plain arrays"), (b"", "damaged, or no .npz archive of plain arrays"),
     (pickle.dumps([1]), "damaged, or no .npz archive of plain arrays"), (None, "No such file or directory")])

@@ -20,10 +20,13 @@ def test_one_row_is_a_dense_layer(tmp_path, taken, given):
     assert (layer.op, layer.views, layer.output.shape, layer.weights.shape) == ("dense", (), (1, 1, 3), (3, 4))
 
 
-@pytest.mark.parametrize("taken, given, rows", [((1, 5, 4), (1, 5, 3), 5), ((1, 2, 3, 4), (6, 3), 6)])
-def test_several_rows_are_a_convolution_of_one_tap(tmp_path, taken, given, rows):
+@pytest.mark.parametrize("taken, given, view, shape", [
+    ((1, 5, 4), (1, 5, 3), (), (1, 5, 3)), ((1, 2, 3, 4), (1, 2, 3, 3), (), (2, 3, 3)),
+    ((1, 2, 3, 4), (6, 3), ((6, 1, 4),), (6, 1, 3)), ((1, 2, 3, 2, 2), (1, 2, 3, 3), ((6, 1, 4),), (6, 1, 3)),
+])
+def test_several_rows_are_a_convolution_of_one_tap(tmp_path, taken, given, view, shape):
     layer, = dense(tmp_path, taken, given).layers
-    assert (layer.op, layer.views, layer.output.shape) == ("conv", ((rows, 1, 4),), (rows, 1, 3))
+    assert (layer.op, layer.views, layer.output.shape) == ("conv", view, shape)
     assert layer.weights.shape == (3, 1, 1, 4)
 
 
