@@ -18,7 +18,7 @@ from sw.compiler.image import Commands, Outline, cut_image, pack_image, place_we
 from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
 from sw.compiler.rewrite import rewrite
-from sw.compiler.schedule import Stage
+from sw.compiler.schedule import Stage, Tables
 from sw.compiler.stages import KernelPlan, Work, looks_up, stage_work, state_resets
 from sw.compiler.variants import Variant
 from sw.graph.graph import Graph
@@ -128,6 +128,8 @@ class Program:
 def compile_graph(graph: Graph, design: DesignPoint) -> Program:
     """Compile ``graph`` for ``design``.
 
+    The engine's tables lie in the weight scratchpad; where they leave too little room there, the CPU has all of them.
+
     Raises
     ------
     GraphError
@@ -136,9 +138,17 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
         If a layer exceeds a limit of the design, or the network its memories.
     """
     graph = rewrite(graph.check(), design)
+    if design.table_unit:
+        try:
+            return _compiled(graph, design, tables=partial(looks_up, design))
+        except CompileError:
+            pass        # it says the same without tables, or they were in the way
+    return _compiled(graph, design, tables=None)
+
+
+def _compiled(graph: Graph, design: DesignPoint, *, tables: Tables) -> Program:
     plan = fit_memory(graph, capacity=design.act_bytes,
-                      share_alignment=SPRAM_ROW_BYTES if design.memory == "spram" else 1,
-                      tables=partial(looks_up, design) if design.table_unit else None)
+                      share_alignment=SPRAM_ROW_BYTES if design.memory == "spram" else 1, tables=tables)
     placements = _even_reads(plan, graph, design)
     works = stage_work(plan.stages, placements, graph, design)
     _check_length(graph.name, works)

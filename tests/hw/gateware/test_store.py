@@ -2,9 +2,9 @@ import random
 
 import pytest
 
-from hw.gateware.store import Store
+from hw.gateware.store import TILES, Store
 from hw.spec.design import DesignPoint
-from hw.spec.timing import WRITE_LATENCY, drain_turns
+from hw.spec.timing import DRAIN_MODES, WRITE_LATENCY, drain_cycles, drain_turns, last_output_cycles
 from tests.support.simulate import simulate
 
 DESIGNS = {
@@ -82,6 +82,16 @@ def test_every_output_goes_to_its_place(name, add, depthwise):
             assert not ctx.get(unit.done)
 
     simulate(unit, bench)
+
+
+@pytest.mark.parametrize("cycles", [2, 4])
+@pytest.mark.parametrize("cols, lanes", [(2, 8), (4, 4), (4, 8)])
+def test_no_more_tiles_are_on_their_way_than_the_store_keeps(cols, lanes, cycles):
+    design = DesignPoint(engine="compact", rows=1, cols=cols, lanes=lanes, memory="spram", act_bytes=131072,
+                         requantizer_cycles=cycles, requantizer_dsps=0, table_unit=True)
+    for depthwise, add in DRAIN_MODES:
+        apart = drain_cycles(design, depthwise=depthwise, add=add)
+        assert last_output_cycles(design, depthwise=depthwise, add=add) + apart <= TILES * apart
 
 
 @pytest.mark.sim

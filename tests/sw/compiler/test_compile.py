@@ -248,6 +248,20 @@ def test_a_table_takes_no_call_of_the_cpu(name, op):
     assert program.image[start:start + 256] == graph.layers[-1].weights.tobytes()
 
 
+def test_tables_that_leave_no_room_for_weights_are_the_cpus():
+    rng, design, layers = np.random.default_rng(1), TABLES["up5k"], list[Layer]()
+    kind = start = TensorType(shape=(4, 4, 8), scale=0.1, zero_point=2)
+    for number in range(12):
+        layers.append(random_layer(rng, "conv", kind, outputs=8, kernel=(1, 1), name=f"conv{number}"))
+        layers.append(random_kernel(rng, "table", layers[-1].output, name=f"table{number}"))
+        kind = layers[-1].output
+    graph = Graph(name="many", inputs=(start,), layers=tuple(layers)).check()
+    assert len(check_program(graph, design, rng).kernels) == 12
+    assert not check_program(graph, replace(design, weight_bytes=8192), rng).kernels
+    with pytest.raises(CompileError, match="weight_bytes=1024"):
+        compile_graph(graph, replace(design, weight_bytes=1024))
+
+
 def test_tables_behind_each_other_are_one():
     graph, rng = one_layer(), np.random.default_rng(2)
     layers = [*graph.layers]
