@@ -23,6 +23,8 @@ KINDS = ("add", "sub", "mul", "maximum", "minimum", "prelu")
 COUNTS, FIRST, SECOND = (tuple(f"{letter}{axis}" for axis in range(4)) for letter in "nab")
 #: Three multipliers and shifts: of the first operand or what is not negative, of the second, of what they make.
 SCALES = ("multiplier0", "shift0", "multiplier1", "shift1", "multiplier2", "shift2")
+#: Bits to the left, of a difference of two bytes and of the product of two, that stay within 29.
+MOST_LEFT = {"mul": (13, 0, 0), "prelu": (21, 13, 0)}
 Types = Sequence[TensorType]
 Arrays = Sequence[np.ndarray]
 Pairs = tuple[tuple[int, int], ...]
@@ -125,7 +127,9 @@ def binary_tasks(layer: Layer, taken: Types, sources: Sequence[int], output: int
     shape = layer.output.shape
     counts, strides = merged(shape, *(_strides(kind, shape) for kind in taken), row_major(shape))
     low, high = _clamp(layer)
-    pairs = [*_scales(layer), (0, 0), (0, 0), (0, 0)][:3]
+    # so far to the left that every result but that of 0 is clamped, the function has 29 bits
+    pairs = [(multiplier, max(shift, -most)) for (multiplier, shift), most in zip(
+        [*_scales(layer), (0, 0), (0, 0), (0, 0)][:3], MOST_LEFT.get(layer.op, (0, 0, 0)), strict=True)]
     fixed = {"kind": KINDS.index(layer.op), "zero0": taken[0].zero_point, "zero1": taken[1].zero_point,
              "zero": layer.output.zero_point, "low": low, "high": high,
              **dict(zip(SCALES, (number for pair in pairs for number in pair), strict=True))}

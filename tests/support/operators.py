@@ -50,9 +50,10 @@ def _random_binary(rng: np.random.Generator, op: str, kind: TensorType) -> tuple
         pairs = prepare_add(first.scale, second.scale, output.scale)
         return made_kernel(op, output, pairs, bias=np.zeros(3, np.int32), **_clamped(rng, output)), [first, second]
     if op == "mul":
-        output = replace(random_type(rng, shape), scale=first.scale * second.scale * float(2 ** rng.uniform(-2, 8)))
+        times = float(2 ** rng.uniform(-2 if rng.integers(3) else -15, 8))
+        output = replace(random_type(rng, shape), scale=first.scale * second.scale * times)
         return made_kernel(op, output, prepare_mul(first.scale, second.scale, output.scale)), [first, second]
-    output = replace(random_type(rng, shape), scale=first.scale * float(rng.uniform(0.3, 3)))
+    output = replace(random_type(rng, shape), scale=first.scale * float(2 ** rng.uniform(-2, 2)))
     return made_kernel(op, output, prepare_prelu(first.scale, second.scale, output.scale)), [first, second]
 
 

@@ -39,6 +39,28 @@ static inline int32_t heddle_scale(int32_t value, int32_t multiplier, int32_t sh
     return heddle_round_shift(heddle_high(value, multiplier), (uint32_t)shift);
 }
 
+/* The same, prepared for many values, which have 29 bits when they are shifted to the left. */
+typedef struct {
+    int32_t multiplier, half, away;      /* half of what is shifted out; -1 if anything is */
+    uint32_t left, right;
+} heddle_scaling;
+
+static inline heddle_scaling heddle_scaling_of(int32_t multiplier, int32_t shift)
+{
+    heddle_scaling scaling = {.multiplier = multiplier, .half = shift > 0 ? 1 << (shift - 1) : 0,
+                              .away = shift > 0 ? -1 : 0, .left = shift < 0 ? (uint32_t)-shift : 0,
+                              .right = shift > 0 ? (uint32_t)shift : 0};
+    return scaling;
+}
+
+/* The upper half of a product is enough: it is rounded by one bit. */
+static inline int32_t heddle_scaled(int32_t value, const heddle_scaling *scaling)
+{
+    value = (int32_t)((uint32_t)value << scaling->left << 2);
+    value = ((int32_t)((int64_t)value * scaling->multiplier >> 32) + 1) >> 1;
+    return (value + scaling->half + (value >> 31 & scaling->away)) >> scaling->right;
+}
+
 static inline int32_t heddle_clamp(int32_t value, int32_t low, int32_t high)
 {
     return value < low ? low : value > high ? high : value;
@@ -49,11 +71,15 @@ static inline int heddle_aligned(const volatile void *place)
     return !((uintptr_t)place & 3);
 }
 
-/* A byte of a word, the lowest first. */
-static inline int32_t heddle_byte(uint32_t word, uint32_t index)
-{
-    return (int8_t)(word >> 8 * index);
-}
+/* Rows of bytes, or of words that begin there, `step` bytes apart. */
+typedef struct {
+    const volatile int8_t *first;
+    uint32_t rows, pitch, taps, step;
+} heddle_window;
+
+/* The sum of a window's bytes; of its words those of each of four bytes. In kernels/pool.c. */
+int32_t heddle_sum_bytes(const heddle_window *window);
+void heddle_sum_words(int32_t sum[4], const heddle_window *window);
 
 /* 1 / (1 + part) of a number from 0 to 1, both with 31 fractional bits: by Newton's iteration. In kernels/softmax.c. */
 int32_t heddle_inverse(uint32_t part);

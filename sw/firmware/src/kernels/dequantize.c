@@ -10,7 +10,10 @@ static uint32_t real(int32_t difference, uint32_t mantissa, int32_t exponent)
     uint32_t product = mantissa * (uint32_t)(difference < 0 ? -difference : difference), shift = 0;
     if (!product)
         return 0;
-    while (product >> shift >= 2 * HIDDEN)
+    for (uint32_t step = 4; step; step >>= 1)        /* of the product's 24 to 32 bits all but 24 */
+        if (product >> shift >> (23 + step))
+            shift += step;
+    if (product >> shift >> 24)
         shift++;
     if (shift)
         product = (product + (1u << (shift - 1)) - 1 + (product >> shift & 1)) >> shift;

@@ -1,5 +1,6 @@
 /* The mean along the middle one of three dimensions: a sum, scaled. Four channels at a time where they are words.
- */
+ *
+ * CYCLES */
 #include "kernel.h"
 
 void heddle_kernel_mean(const volatile uint32_t *words, volatile int8_t *memory)
@@ -11,20 +12,16 @@ void heddle_kernel_mean(const volatile uint32_t *words, volatile int8_t *memory)
     int32_t zero_total = (int32_t)words[HEDDLE_MEAN_ZERO_TOTAL], zero = (int32_t)words[HEDDLE_MEAN_ZERO];
     int32_t low = (int32_t)words[HEDDLE_MEAN_LOW], high = (int32_t)words[HEDDLE_MEAN_HIGH];
     uint32_t whole = channels & 3 || !heddle_aligned(from) ? 0 : channels;
+    heddle_window window = {.rows = 1, .taps = count, .step = channels};
     for (uint32_t outer = words[HEDDLE_MEAN_OUTER]; outer--; from += count * channels) {
         for (uint32_t channel = 0, width; channel < channels; channel += width) {
-            int32_t sum[4] = {0};
-            const volatile int8_t *place = from + channel;
+            int32_t sum[4];
+            window.first = from + channel;
             width = channel < whole ? 4 : 1;
-            for (uint32_t n = count; n--; place += channels) {
-                if (width == 1) {
-                    sum[0] += *place;
-                    continue;
-                }
-                uint32_t four = *(const volatile uint32_t *)place;
-                sum[0] += heddle_byte(four, 0), sum[1] += heddle_byte(four, 1);
-                sum[2] += heddle_byte(four, 2), sum[3] += heddle_byte(four, 3);
-            }
+            if (width == 4)
+                heddle_sum_words(sum, &window);
+            else
+                sum[0] = heddle_sum_bytes(&window);
             for (uint32_t n = 0; n < width; n++)
                 *to++ = (int8_t)heddle_clamp(heddle_scale(sum[n] - zero_total, multiplier, shift) + zero, low, high);
         }
