@@ -34,6 +34,15 @@ class Region:
     def end(self) -> int:
         return self.origin + self.size
 
+    @property
+    def decoded(self) -> int:
+        """Bytes that the bus takes for it, a power of two; what lies behind its end is nothing.
+
+        >>> Region(origin=0, size=12288).decoded
+        16384
+        """
+        return 1 << (self.size - 1).bit_length()
+
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryMap:
@@ -42,25 +51,25 @@ class MemoryMap:
     Raises
     ------
     SpecError
-        If two regions overlap, a size is not a power of two, or a device lies where the CPU caches.
+        If two regions overlap, a size or an origin cannot be decoded, or a device lies where the CPU caches.
     """
 
-    rom: Region = Region(origin=0x00000000, size=16384)
-    sram: Region = Region(origin=0x10000000, size=8192)
+    rom: Region = Region(origin=0x00000000, size=12288)
+    sram: Region = Region(origin=0x10000000, size=6144)
     engine: Region = Region(origin=0x90000000, size=WINDOW_BYTES)
     io: Region = Region(origin=0xE0000000, size=0x1000)
 
     def __post_init__(self) -> None:
         regions = {name: getattr(self, name) for name in ("rom", "sram", "engine", "io")}
         for name, region in regions.items():
-            if region.size < 1024 or region.size & region.size - 1 or region.origin % region.size:
-                raise SpecError(f"{name}: {region.size} bytes at {region.origin:#x}; the size must be a power of two "
-                                f"from 1024 on and divide the origin")
+            if region.size < 1024 or region.size % 1024 or region.origin % region.decoded:
+                raise SpecError(f"{name}: {region.size} bytes at {region.origin:#x}; the size must be a multiple of "
+                                f"1024, and the next power of two divide the origin")
             if (name in ("engine", "io")) != (region.origin >= IO_BASE):
                 raise SpecError(f"{name}: origin {region.origin:#x}; the CPU caches below {IO_BASE:#x}, "
                                 f"so memories go below it and devices above")
         ordered = sorted(regions.items(), key=lambda item: item[1].origin)
         for (low_name, low), (high_name, high) in zip(ordered, ordered[1:], strict=False):
-            if low.end > high.origin:
+            if low.origin + low.decoded > high.origin:
                 raise SpecError(f"{low_name} ends at {low.end:#x}, behind the start of {high_name} at "
                                 f"{high.origin:#x}; move one")

@@ -16,7 +16,11 @@ __all__ = ["SOURCES", "build", "compile_sources", "kernel_files", "rom_words"]
 SOURCES = Path(__file__).parent / "src"
 RUNTIME = ("crt0.S", "support.c")
 STACK_BYTES = 1024  # at least
-FLAGS = ("-O2", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
+FAST, SMALL = ("-O2",), ("-Os", "-msave-restore")
+#: Compiled for size: what is not worth its bytes in a ROM that all of it must fit.
+FOR_SIZE = ("main", "binary", "constant", "copy", "dequantize", "fill", "log_softmax", "mean", "pool", "quantize",
+            "resize")
+FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
          "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-ffunction-sections", "-fdata-sections")
 CAUSES = ("error:", "overflowed by", "undefined reference", "multiple definition")
 LINK_FLAGS = ("-nostartfiles", "-nostdlib", "-static", "-Wl,--gc-sections", "-Wl,--build-id=none",
@@ -100,7 +104,9 @@ def compile_sources(files: Sequence[Path], out: Path, *, cpu: str, memory: Memor
     sources = [*(SOURCES / name for name in RUNTIME), *files]
     objects = [f"{index}_{path.stem}.o" for index, path in enumerate(sources)]
     for path, target in zip(sources, objects, strict=True):
-        _gcc(f"-march={chosen.march}_zicsr", f"-mabi={chosen.mabi}", *FLAGS, *(f"-D{define}" for define in defines),
+        size = path.is_relative_to(SOURCES) and path.stem in FOR_SIZE
+        _gcc(f"-march={chosen.march}_zicsr", f"-mabi={chosen.mabi}", *(SMALL if size else FAST), *FLAGS,
+             *(f"-D{define}" for define in defines),
              "-I.", f"-I{SOURCES}", "-c", str(path.resolve()), "-o", target, out=out, timeout_s=timeout_s)
     # The compiler's own library is filed under the architecture without its control registers.
     _gcc(f"-march={chosen.march}", f"-mabi={chosen.mabi}", *FLAGS, *LINK_FLAGS, *objects, "-lgcc", "-o",

@@ -117,15 +117,15 @@ def _calls() -> list[tuple[str, int | str, str]]:
 
 
 def _protocol() -> list[tuple[str, int | str, str]]:
-    table = ", ".join(f"{_crc_entry(byte):#x}" for byte in range(256))
+    table = ", ".join(f"{_crc_entry(half):#x}" for half in range(16))
     return [*((f"HEDDLE_OP_{op.name}", int(op), "") for op in Op), ("HEDDLE_IN_PLACE", IN_PLACE, ""),
             ("HEDDLE_PROTOCOL_VERSION", PROTOCOL_VERSION, ""), ("HEDDLE_MAX_PAYLOAD", MAX_PAYLOAD, ""),
             ("HEDDLE_MAGIC_0", MAGIC[0], ""), ("HEDDLE_MAGIC_1", MAGIC[1], ""), ("HEDDLE_CRC_TABLE", table, "")]
 
 
-def _crc_entry(byte: int) -> int:
-    """Entry of the byte-wise table of CRC-32, recovered from zlib's answer for one byte."""
-    return crc32(bytes([byte ^ 0xFF])) ^ 0xFF000000
+def _crc_entry(half: int) -> int:
+    """Entry of the table of CRC-32 for half a byte, recovered from zlib's answer for one byte."""
+    return crc32(bytes([half << 4 ^ 0xFF])) ^ 0xFF000000
 
 
 def _instruction(entry: CfuInstruction) -> Iterator[str]:

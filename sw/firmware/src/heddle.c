@@ -20,7 +20,7 @@ static struct {
     uint32_t address;
 } outside;
 
-const uint32_t heddle_crc_table[256] = {HEDDLE_CRC_TABLE};
+const uint32_t heddle_crc_table[16] = {HEDDLE_CRC_TABLE};
 
 uint32_t heddle_header_word(uint32_t index)
 {
@@ -180,25 +180,6 @@ void heddle_set_limit(uint32_t cycles)
     model.limit = cycles;
 }
 
-/* By words where both sides allow: each access crosses the bus. */
-static void copy(volatile int8_t *to, const volatile int8_t *from, uint32_t bytes)
-{
-    if (!(((uint32_t)to | (uint32_t)from) & 3)) {
-        volatile uint32_t *words = (volatile uint32_t *)to;
-        const volatile uint32_t *source = (const volatile uint32_t *)from;
-        for (; bytes >= 16; bytes -= 16, words += 4, source += 4) {
-            uint32_t a = source[0], b = source[1], c = source[2], d = source[3];
-            words[0] = a, words[1] = b, words[2] = c, words[3] = d;
-        }
-        for (; bytes >= 4; bytes -= 4)
-            *words++ = *source++;
-        to = (volatile int8_t *)words;
-        from = (const volatile int8_t *)source;
-    }
-    while (bytes--)
-        *to++ = *from++;
-}
-
 /* Polls: the engine's interrupt is not connected. Registers can be read without slowing the engine down. */
 static int run(const volatile uint32_t *words, uint32_t begun)
 {
@@ -229,10 +210,10 @@ int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles)
         return model.status;
     if (*heddle_word(HEDDLE_REG_STATUS) & 1)
         return HEDDLE_BUSY;
+    if (input)
+        heddle_move(heddle_input(), input, model.input_bytes);
     if (cycles)
         cycles->engine = cycles->layers = 0;
-    if (input)
-        copy(heddle_input(), input, model.input_bytes);
     for (const volatile uint32_t *call = model.calls; call < model.calls_end; call += 2 + call[1]) {
         uint32_t runner = call[0], start = heddle_mcycle();
         if (runner == HEDDLE_CALL_ENGINE) {
@@ -253,7 +234,7 @@ int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles)
             return HEDDLE_TIMEOUT;
     }
     if (output)
-        copy(output, heddle_output(), model.output_bytes);
+        heddle_move(output, heddle_output(), model.output_bytes);
     if (cycles) {
         cycles->total = heddle_mcycle() - begun - reading;
         if (unread)

@@ -29,7 +29,7 @@ uint32_t heddle_input_bytes(void);
 uint32_t heddle_output_bytes(void);
 
 /* One inference. input or output may be a null pointer: it then stays in the engine's memory (heddle_input(),
- * heddle_output()); they may overlap. cycles may be a null pointer. Returns HEDDLE_OK, what heddle_open() would
+ * heddle_output()); they may overlap, and cycles may overlap the input. cycles may be a null pointer. Returns HEDDLE_OK, what heddle_open() would
  * return, HEDDLE_BUSY, HEDDLE_TIMEOUT or HEDDLE_ENGINE_ERROR; the output is written only if HEDDLE_OK. */
 int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles);
 
@@ -51,10 +51,11 @@ static inline volatile uint32_t *heddle_word(uint32_t offset)
 }
 
 /* CRC-32 register after one more byte; begins and ends inverted. */
-extern const uint32_t heddle_crc_table[256];
+extern const uint32_t heddle_crc_table[16];
 static inline uint32_t heddle_crc(uint32_t crc, uint32_t byte)
 {
-    return crc >> 8 ^ heddle_crc_table[(crc ^ byte) & 255];
+    crc = crc >> 4 ^ heddle_crc_table[(crc ^ byte) & 15];
+    return crc >> 4 ^ heddle_crc_table[(crc ^ byte >> 4) & 15];
 }
 
 /* Clock cycles, counted by the CPU or beside it. */

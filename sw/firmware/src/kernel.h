@@ -54,14 +54,14 @@ static inline heddle_scaling heddle_scaling_of(int32_t multiplier, int32_t shift
 }
 
 /* The upper half of a product is enough: it is rounded by one bit. */
-static inline int32_t heddle_scaled(int32_t value, const heddle_scaling *scaling)
+static inline __attribute__((always_inline)) int32_t heddle_scaled(int32_t value, const heddle_scaling *scaling)
 {
     value = (int32_t)((uint32_t)value << scaling->left << 2);
     value = ((int32_t)((int64_t)value * scaling->multiplier >> 32) + 1) >> 1;
     return (value + scaling->half + (value >> 31 & scaling->away)) >> scaling->right;
 }
 
-static inline int32_t heddle_clamp(int32_t value, int32_t low, int32_t high)
+static inline __attribute__((always_inline)) int32_t heddle_clamp(int32_t value, int32_t low, int32_t high)
 {
     return value < low ? low : value > high ? high : value;
 }

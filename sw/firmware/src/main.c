@@ -8,9 +8,9 @@
 static union {
     uint32_t words[HEDDLE_MAX_PAYLOAD / 4];
     int8_t bytes[HEDDLE_MAX_PAYLOAD];
+    heddle_cycles cycles;   /* of an inference: as they are sent, with the output behind those that there are */
 } payload;
 
-static heddle_cycles cycles;
 static uint32_t crc;
 static int lost;            /* a frame broke off */
 
@@ -132,24 +132,18 @@ static uint32_t infer(uint32_t bytes, uint32_t *length)
     int8_t *input = &payload.bytes[8];
     if (heddle_input_bytes() && bytes - 8 != (in_place ? 0 : heddle_input_bytes()))
         return HEDDLE_BAD_LENGTH;
-    /* The output goes to the buffer's end, then behind the cycles: their number is not known before. */
+    /* The cycles take the place of the input, which was copied before them. The output goes to the buffer's end, then
+     * behind the cycles: their number is not known before. */
     if (output_bytes > HEDDLE_MAX_PAYLOAD - head - 4 * HEDDLE_MOST_LAYERS)
         return HEDDLE_BAD_LENGTH;
     int8_t *output = &payload.bytes[(HEDDLE_MAX_PAYLOAD - output_bytes) & ~3u];
     heddle_set_limit(payload.words[0]);
-    int status = heddle_infer(in_place ? 0 : input, in_place ? 0 : output, &cycles);
+    int status = heddle_infer(in_place ? 0 : input, in_place ? 0 : output, &payload.cycles);
     if (status == HEDDLE_BUSY || status == HEDDLE_TIMEOUT || status == HEDDLE_ENGINE_ERROR)
         *length = engine_state();
     if (status != HEDDLE_OK)
         return (uint32_t)status;
-    uint32_t entries = cycles.layers + cycles.kernels;
-    head += 4 * entries;
-    payload.words[0] = cycles.total;
-    payload.words[1] = cycles.engine;
-    payload.words[2] = cycles.layers;
-    payload.words[3] = cycles.kernels;
-    for (uint32_t n = 0; n < entries; n++)
-        payload.words[4 + n] = cycles.layer[n];
+    head += 4 * (payload.cycles.layers + payload.cycles.kernels);
     for (uint32_t n = 0; n < output_bytes; n++)
         payload.bytes[head + n] = output[n];
     *length = head + output_bytes;

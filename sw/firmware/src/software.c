@@ -2,7 +2,7 @@
 #include "heddle.h"
 #include "model.h"
 
-const uint32_t heddle_crc_table[256] = {HEDDLE_CRC_TABLE};
+const uint32_t heddle_crc_table[16] = {HEDDLE_CRC_TABLE};
 static int status = HEDDLE_NO_IMAGE;
 static uint32_t limit, begun;
 

@@ -124,6 +124,6 @@ def test_a_memory_to_stream_from_is_tied_off(firmware, tmp_path):
 def test_firmware_that_is_missing_or_too_large(firmware, tmp_path):
     with pytest.raises(HeddleError, match=r"firmware .*nothing.bin: No such file or directory; build it"):
         make(tmp_path / "nothing.bin", tmp_path / "soc")
-    firmware.write_bytes(bytes(17000))
-    with pytest.raises(HeddleError, match=r"firmware .*: 17000 bytes; the ROM has 16384; make it larger"):
+    firmware.write_bytes(bytes(13000))
+    with pytest.raises(HeddleError, match=r"firmware .*: 13000 bytes; the ROM has 12288; make it larger"):
         make(firmware, tmp_path / "soc")

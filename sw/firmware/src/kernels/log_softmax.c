@@ -12,6 +12,12 @@
 #define BELOW_ONE 1057819769        /* 2 * 2**-(1/4) - 2**(1/4) */
 #define BELOW_LINEAR 638450708      /* 1/4 * 2**(1/4) */
 
+/* Once in the ROM, for the many that a logarithm takes. */
+static __attribute__((noinline)) int32_t times(int32_t a, int32_t b)
+{
+    return heddle_high(a, b);
+}
+
 static uint32_t leading_zeros(uint32_t value)
 {
     uint32_t count = 0;
@@ -30,19 +36,19 @@ static int32_t shifted(uint32_t value, uint32_t shift)
 static int32_t logarithm(uint32_t total)
 {
     uint32_t headroom = leading_zeros(total);
-    uint32_t halved = leading_zeros((uint32_t)heddle_high((int32_t)total, ROOT_HALF)) - 1;
-    int32_t r = shifted((uint32_t)heddle_high(shifted(total, headroom - 1), ROOT_HALF), 1);
+    uint32_t halved = leading_zeros((uint32_t)times((int32_t)total, ROOT_HALF)) - 1;
+    int32_t r = shifted((uint32_t)times(shifted(total, headroom - 1), ROOT_HALF), 1);
     int32_t other = shifted(total, halved);
     int32_t power = (12 - (int32_t)headroom) * (1 << 25) + (1 << 23);
     int32_t other_power = (12 - (int32_t)halved) * (1 << 25) - (1 << 23);
     r = other < r ? other : r;
     power = other_power > power ? other_power : power;
     int32_t p = (int32_t)(((uint32_t)r + FOURTH_ROOT_HALF + 1) >> 1), q = 2 * (r - FOURTH_ROOT_HALF);
-    int32_t square = heddle_high(q, q);
-    int32_t above = heddle_high(q, r) + heddle_high(heddle_high(q, square), ABOVE);
-    int32_t below = heddle_high(p, BELOW_ONE + q + heddle_high(BELOW_SQUARE, square)) + heddle_high(BELOW_LINEAR, q);
-    int32_t sum = heddle_high(power, LOG_2)
-        + heddle_high(heddle_round_shift(above, 6), heddle_inverse((uint32_t)below));
+    int32_t square = times(q, q);
+    int32_t above = times(q, r) + times(times(q, square), ABOVE);
+    int32_t below = times(p, BELOW_ONE + q + times(BELOW_SQUARE, square)) + times(BELOW_LINEAR, q);
+    int32_t sum = times(power, LOG_2)
+        + times(heddle_round_shift(above, 6), heddle_inverse((uint32_t)below));
     return sum >= 1 << 30 ? INT32_MAX : 2 * sum;
 }
 
