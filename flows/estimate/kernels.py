@@ -1,4 +1,4 @@
-"""What the functions of the CPU cost: an estimate, by the counts that were calibrated on one CPU."""
+"""What the functions of the CPU cost: estimated, by the counts of one CPU (``sw.golden.costs``)."""
 
 from math import ceil
 
@@ -28,9 +28,8 @@ def _whole(counts: list[float | None]) -> int | None:
 
 
 def _call_cycles(design: DesignPoint, call: Call) -> float | None:
-    function = list(FUNCTIONS.values())[call.runner - 1]
-    cycles = getattr(function, "cycles", None)
-    if cycles is None or design.cpu != CALIBRATED_CPU:
+    if design.cpu != CALIBRATED_CPU:
         return None
+    function = list(FUNCTIONS.values())[call.runner - 1]
     signed = [word - (word >> 31 << 32) for word in call.words[:len(function.fields)]]
-    return float(cycles(dict(zip(function.fields, signed, strict=True))))
+    return float(function.cycles(dict(zip(function.fields, signed, strict=True))))

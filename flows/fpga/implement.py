@@ -14,6 +14,7 @@ from flows.run.progress import tell
 from flows.run.store import Store
 from hw.soc.generate import SocFiles
 from hw.spec.design import DesignPoint
+from hw.spec.soc import MemoryMap
 from sw.compiler import Program
 
 __all__ = ["SEEDS", "Implementation", "implement"]
@@ -62,6 +63,7 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
         If a tool is missing or fails, or the design does not fit the board.
     """
     firmware = Firmware(cpu=design.cpu).value(store)
+    tell(f"firmware: {firmware.stat().st_size:,} bytes of a ROM of {MemoryMap().rom.size:,}")
     tell("generating the SoC")
     soc = SocSources(design=design, board=board, clock_mhz=clock_mhz, firmware=firmware).value(store)
     tell("synthesizing")

@@ -11,14 +11,14 @@ from hw.tools import ToolError, run
 from sw.firmware.header import c_header
 from sw.golden.kernels import FUNCTIONS
 
-__all__ = ["SOURCES", "build", "compile_sources", "kernel_files", "rom_words"]
+__all__ = ["SOURCES", "build", "code_bytes", "compile_sources", "kernel_files", "rom_words"]
 
 SOURCES = Path(__file__).parent / "src"
 RUNTIME = ("crt0.S", "support.c")
 STACK_BYTES = 1024  # at least
 FAST, SMALL = ("-O2",), ("-Os", "-msave-restore")
 #: Compiled for size: what is not worth its bytes in a ROM that all of it must fit.
-FOR_SIZE = ("main", "binary", "constant", "copy", "dequantize", "fill", "log_softmax", "mean", "pool", "quantize",
+FOR_SIZE = ("main", "constant", "copy", "dequantize", "fill", "log_softmax", "mean", "pool", "quantize",
             "resize")
 FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
          "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-ffunction-sections", "-fdata-sections")
@@ -114,6 +114,25 @@ def compile_sources(files: Sequence[Path], out: Path, *, cpu: str, memory: Memor
     run(["riscv64-unknown-elf-objcopy", "-O", "binary", "firmware.elf", "firmware.bin"],
         cwd=out, timeout_s=timeout_s, log=out / "objcopy.log")
     return out / "firmware.bin"
+
+
+def code_bytes(firmware: Path) -> dict[str, int]:
+    """Bytes of ROM that each of the CPU's functions takes, of what :func:`build` returned; its C file's constants too.
+
+    Raises
+    ------
+    ToolError
+        If the tool that counts them is missing or fails.
+    """
+    sizes = {}
+    for path in sorted(firmware.parent.glob("*_*.o")):
+        name = path.stem.partition("_")[2]
+        if name in FUNCTIONS:
+            log = firmware.parent / "size.log"
+            run(["riscv64-unknown-elf-size", path.name], cwd=firmware.parent, timeout_s=60, log=log)
+            text, data, *_ = log.read_text(encoding="utf-8").splitlines()[1].split()
+            sizes[name] = int(text) + int(data)
+    return {name: sizes[name] for name in FUNCTIONS}
 
 
 def _gcc(*arguments: str, out: Path, timeout_s: float) -> None:

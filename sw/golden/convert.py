@@ -11,6 +11,7 @@ from math import floor, inf, isfinite, isnan, log2
 
 import numpy as np
 
+from sw.golden import costs
 from sw.golden.function import Fields, Function, Task
 from sw.graph.layer import GraphError, Layer, TensorType
 
@@ -92,6 +93,7 @@ def _quantize_run(fields: Fields, table: np.ndarray, memory: np.ndarray) -> None
 
 
 QUANTIZE = Function(
+    cycles=costs.quantize,
     fields=("source", "output", "count", "mantissa", "exponent", "zero", "low", "high"),
     addresses=("source", "output"), run=_quantize_run, reads=lambda fields: [(fields["source"], 4 * fields["count"])],
     writes=lambda fields: [(fields["output"], fields["count"])])
@@ -130,6 +132,7 @@ def _dequantize_run(fields: Fields, table: np.ndarray, memory: np.ndarray) -> No
 
 
 DEQUANTIZE = Function(
+    cycles=costs.dequantize,
     fields=("source", "output", "count", "mantissa", "exponent", "zero"), addresses=("source", "output"),
     run=_dequantize_run, reads=lambda fields: [(fields["source"], fields["count"])],
     writes=lambda fields: [(fields["output"], 4 * fields["count"])])

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hw.spec.requant import ADD_LEFT_SHIFT
+from sw.golden import costs
 from sw.golden.fixed import quantize_multiplier, scale, scaled
 from sw.golden.function import Fields, Function, Task
 from sw.golden.movement import in_four, merged, row_major, span
@@ -160,6 +161,7 @@ def _run(fields: Fields, table: np.ndarray, memory: np.ndarray) -> None:
 
 #: Each output follows the one before; each operand has its own distances along four dimensions.
 BINARY = Function(
+    cycles=costs.binary,
     fields=("kind", "source", "second", "output", *COUNTS, *FIRST, *SECOND, "zero0", "zero1", "zero", *SCALES, "low",
             "high"),
     addresses=("source", "second", "output"), run=_run,

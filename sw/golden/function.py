@@ -25,6 +25,7 @@ class Function:
     addresses: tuple[str, ...]                                  # those of them that are addresses
     reads: Callable[[Fields], Sequence[Place]]
     writes: Callable[[Fields], Sequence[Place]]
+    cycles: Callable[[Fields], float]                           # estimated, see sw.golden.costs
     #: Of fields, table (uint32) and the whole scratchpad (int8), which changes.
     run: Callable[[Fields, np.ndarray, np.ndarray], None]
 

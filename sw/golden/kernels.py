@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw.spec.image import Call
-from sw.golden import convert, elementwise, log_softmax, movement, pooling
+from sw.golden import convert, costs, elementwise, log_softmax, movement, pooling
 from sw.golden.function import Fields, Function, Place, Task, as_words, words_of
 from sw.golden.requantize import requantize_table, requantize_value
 from sw.golden.softmax import exponentials, normalize, softmax, softmax_row
@@ -62,10 +62,12 @@ def _one_to_one(size: Callable[[Fields], int]) -> dict[str, Callable[[Fields], S
 FUNCTIONS: Mapping[str, Function] = {
     # each byte is looked up; the table has the outputs of -128, -127, ... 127
     "table": Function(fields=("source", "output", "bytes"), addresses=("source", "output"), run=_table_run,
+                      cycles=costs.table,
                       **_one_to_one(lambda fields: fields["bytes"])),
     # the table has the exponentials of the first differences to a row's maximum; later ones are 0
     "softmax": Function(fields=("source", "output", "rows", "channels", "entries"), addresses=("source", "output"),
-                        run=_softmax_run, **_one_to_one(lambda fields: fields["rows"] * fields["channels"])),
+                        run=_softmax_run, cycles=costs.softmax,
+                        **_one_to_one(lambda fields: fields["rows"] * fields["channels"])),
     "copy": movement.COPY, "fill": movement.FILL, "constant": movement.CONSTANT, "resize": movement.RESIZE,
     "binary": elementwise.BINARY, "mean": pooling.MEAN, "pool": pooling.POOL, "log_softmax": log_softmax.LOG_SOFTMAX,
     "quantize": convert.QUANTIZE, "dequantize": convert.DEQUANTIZE,

@@ -11,6 +11,7 @@ from math import floor
 import numpy as np
 
 from hw.spec.requant import rounding_shift
+from sw.golden import costs
 from sw.golden.fixed import exponential, logarithm, quantize_multiplier, scale
 from sw.golden.function import Fields, Function, Task
 from sw.golden.softmax import DIFF_BITS, SUM_BITS, prepare_softmax
@@ -124,6 +125,7 @@ def _size(fields: Fields) -> int:
 
 #: The table has what each difference adds to the sum of exponentials: of 0, -1, ...; later ones add 0.
 LOG_SOFTMAX = Function(
+    cycles=costs.log_softmax,
     fields=("source", "output", "rows", "channels", "entries", "multiplier", "left", "least", "divisor", "right"),
     addresses=("source", "output"), run=_run, reads=lambda fields: [(fields["source"], _size(fields))],
     writes=lambda fields: [(fields["output"], _size(fields))])

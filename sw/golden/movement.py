@@ -9,6 +9,7 @@ from math import floor, prod
 
 import numpy as np
 
+from sw.golden import costs
 from sw.golden.fixed import half_away
 from sw.golden.function import Fields, Function, Place, Task, as_words
 from sw.graph.layer import Layer, TensorType
@@ -128,19 +129,26 @@ def _resize_run(fields: Fields, table: np.ndarray, memory: np.ndarray) -> None:
 
 
 COPY = Function(
+    cycles=costs.copy,
     fields=("source", "output", "run", "n0", "n1", "n2", "n3", "s0", "s1", "s2", "s3", "d0", "d1", "d2", "d3"),
     addresses=("source", "output"), run=_copy_run,
     reads=lambda fields: [span(fields["source"], _array(fields, "n"), _array(fields, "s"), fields["run"])],
     writes=lambda fields: [span(fields["output"], _array(fields, "n"), _array(fields, "d"), fields["run"])])
-FILL = Function(fields=("output", "bytes", "value"), addresses=("output",), run=_fill_run, reads=lambda fields: [],
-                writes=lambda fields: [(fields["output"], fields["bytes"])])
+FILL = Function(
+    cycles=costs.fill,
+    fields=("output", "bytes", "value"), addresses=("output",), run=_fill_run, reads=lambda fields: [],
+    writes=lambda fields: [(fields["output"], fields["bytes"])])
 #: The table has the bytes.
-CONSTANT = Function(fields=("output", "bytes"), addresses=("output",), run=_constant_run, reads=lambda fields: [],
-                    writes=lambda fields: [(fields["output"], fields["bytes"])])
+CONSTANT = Function(
+    cycles=costs.constant,
+    fields=("output", "bytes"), addresses=("output",), run=_constant_run, reads=lambda fields: [],
+    writes=lambda fields: [(fields["output"], fields["bytes"])])
 #: The table has the place of each row in the source, then that of each column in a row.
-RESIZE = Function(fields=("source", "output", "rows", "columns", "bytes", "taken"), addresses=("source", "output"),
-                  run=_resize_run, reads=lambda fields: [(fields["source"], fields["taken"])],
-                  writes=lambda fields: [(fields["output"], fields["rows"] * fields["columns"] * fields["bytes"])])
+RESIZE = Function(
+    cycles=costs.resize,
+    fields=("source", "output", "rows", "columns", "bytes", "taken"), addresses=("source", "output"),
+    run=_resize_run, reads=lambda fields: [(fields["source"], fields["taken"])],
+    writes=lambda fields: [(fields["output"], fields["rows"] * fields["columns"] * fields["bytes"])])
 
 
 def gather(layer: Layer, taken: Types, data: Arrays) -> np.ndarray:

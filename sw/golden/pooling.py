@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sw.golden import costs
 from sw.golden.fixed import quantize_multiplier, scale, scaled
 from sw.golden.function import Fields, Function, Task
 from sw.graph.layer import GraphError, Layer, TensorType
@@ -71,6 +72,7 @@ def _mean_run(fields: Fields, table: np.ndarray, memory: np.ndarray) -> None:
 
 
 MEAN = Function(
+    cycles=costs.mean,
     fields=("source", "output", "outer", "count", "channels", "zero_total", "multiplier", "shift", "zero", "low",
             "high"),
     addresses=("source", "output"), run=_mean_run,
@@ -140,6 +142,7 @@ def _pool_run(fields: Fields, table: np.ndarray, memory: np.ndarray) -> None:
 
 
 POOL = Function(
+    cycles=costs.pool,
     fields=("kind", "source", "output", "height", "width", "channels", "rows", "columns", "kernel_y", "kernel_x",
             "stride_y", "stride_x", "top", "left", "low", "high"),
     addresses=("source", "output"), run=_pool_run,

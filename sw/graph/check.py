@@ -12,6 +12,7 @@ __all__ = ["RULES", "problems", "type_problems"]
 CLAMPED = (*WEIGHTED, *POOLS, "add", "sub", "mul", "prelu", "requantize", "mean")
 SOFTMAX_CHANNELS = 4095      # the sum of their exponentials has 12 integer bits
 MOST_LEFT = 22               # bits that a difference of two int8 can be shifted left within 32
+MOST_LEFT_PRODUCT = 15       # and the product of two such
 Rule = Callable[[Layer, Sequence[TensorType]], Iterator[str]]
 
 
@@ -121,6 +122,12 @@ def _requantization_problems(layer: Layer, count: int) -> Iterator[str]:
         yield f"shift {layer.shift.min()} to {layer.shift.max()}: a right shift is {-MOST_LEFT} to {MAX_SHIFT}"
 
 
+def _range_problems(layer: Layer, least: int) -> Iterator[str]:
+    """Of the product or the sum of two operands: 32 bits hold it when it is shifted to the left."""
+    if layer.shift.size and layer.shift.min() < least:
+        yield f"shift {layer.shift.min()}: a right shift of {layer.op} is {least} or more; choose another output scale"
+
+
 def _binary_shape_problems(layer: Layer, taken: Sequence[TensorType]) -> Iterator[str]:
     first, second = (kind.shape for kind in taken)
     try:
@@ -137,6 +144,7 @@ def _add_problems(layer: Layer, taken: Sequence[TensorType]) -> Iterator[str]:
     yield from _requantization_problems(layer, 3)
     if np.any(layer.bias):
         yield f"the bias of {layer.op} is zero"
+    yield from _range_problems(layer, 0)
 
 
 def _scaled_problems(count: int) -> Rule:
@@ -144,6 +152,7 @@ def _scaled_problems(count: int) -> Rule:
     def rule(layer: Layer, taken: Sequence[TensorType]) -> Iterator[str]:
         yield from _binary_shape_problems(layer, taken)
         yield from _scale_problems(layer, count)
+        yield from _range_problems(layer, -MOST_LEFT_PRODUCT)
     return rule
 
 

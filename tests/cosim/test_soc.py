@@ -8,10 +8,11 @@ import pytest
 from boards import BOARDS
 from cosim.process import SimulationError
 from cosim.soc import Message, build_soc_sim, converse, run_soc, talk
+from flows.estimate.kernels import cpu_cycles
 from hw.spec.cfu import CFU_INSTRUCTIONS, cfu_result, corner_operands
 from hw.spec.commands import COUNTERS
 from hw.spec.design import DesignPoint
-from hw.spec.image import HEADER_BYTES, Call, unpack_header
+from hw.spec.image import HEADER_BYTES, MOST_LAYERS, Call, unpack_header
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, WEIGHT_WINDOW, WINDOW_BYTES
 from sw.compiler import compile_graph
 from sw.firmware import DeviceError, build
@@ -19,9 +20,11 @@ from sw.firmware import protocol as wire
 from sw.firmware.build import SOURCES
 from sw.firmware.protocol import Op, Status
 from sw.golden import run
+from sw.golden.kernels import FUNCTIONS
 from sw.graph.graph import Graph, TensorType
 from tests.support.images import run_image, with_body
 from tests.support.layers import random_cut, random_graph, random_inputs, random_layer
+from tests.support.operators import every_function, random_values
 
 pytestmark = pytest.mark.soc
 
@@ -329,11 +332,24 @@ def test_the_cpu_between_runs_of_the_engine(real, seed):
     assert (rest > 0).all() and (rest < 20_000).all()
 
 
+def test_every_function_of_the_cpu(real):
+    """As far from what is estimated as all of them together are."""
+    graph = every_function(np.random.default_rng(4))
+    program, data = compile_graph(graph, REAL), random_values(np.random.default_rng(5), graph.input, 3)
+    assert {call.runner for plan in program.kernels for call in plan.calls} == set(range(1, 1 + len(FUNCTIONS)))
+    answer = run_soc(real, program.image, data.view(np.int8).reshape(3, -1))
+    assert answer.outputs.tobytes() == run(graph, data)[-1].tobytes()
+    assert answer.engine_cycles.tolist() == [program.cycles] * 3
+    taken, guess = answer.kernel_cycles.sum(axis=1), cpu_cycles(program)
+    assert guess and (abs(taken / guess - 1) < 0.25).all()
+
+
 @pytest.mark.parametrize("calls", [
-    [Call(runner=3, words=(0, 0, 0))],                                      # no such function
+    [Call(runner=0, words=(0, LAYERS, 0)), Call(runner=len(FUNCTIONS) + 1, words=(0, 0, 0))],       # no such function
     [Call(runner=0, words=(0, 0))], [Call(runner=0, words=(0, 0, 0, 0))],   # not the words of a run
     [Call(runner=0, words=(0, LAYERS + 1, 0))],                             # other layers than the header's
-    [Call(runner=0, words=(0, LAYERS, 0))] + 62 * [Call(runner=1, words=())]])      # more than the log holds
+    # more than the log holds
+    [Call(runner=0, words=(0, LAYERS, 0))] + (MOST_LAYERS - LAYERS + 1) * [Call(runner=1, words=())]])
 def test_a_list_that_cannot_be_run_is_refused(stub, calls):
     answer = talk(stub, upload(image(calls=calls)))
     assert wire.parse_info(answer.frames[-1].payload).image == Status.BAD_IMAGE

@@ -8,10 +8,11 @@ import numpy as np
 
 from sw.golden.elementwise import prepare_add, prepare_mul, prepare_prelu
 from sw.golden.pooling import prepare_mean
-from sw.graph.layer import POOLS, Layer, TensorType
+from sw.graph.graph import Graph
+from sw.graph.layer import POOLS, Constant, Layer, TensorType
 from tests.support.layers import KEEPING, made_kernel, random_kernel, random_layer
 
-__all__ = ["random_operator", "random_type", "random_values"]
+__all__ = ["every_function", "random_operator", "random_type", "random_values"]
 
 
 def random_operator(rng: np.random.Generator, op: str, *, most: int = 6) -> tuple[Layer, list[TensorType]]:
@@ -125,3 +126,45 @@ def random_values(rng: np.random.Generator, kind: TensorType, count: int) -> np.
     values = rng.integers(kind.low, kind.high + 1, (count, *kind.shape)).astype(kind.dtype)
     values[:1], values[1:2] = kind.low, kind.high
     return values
+
+
+def every_function(rng: np.random.Generator) -> Graph:
+    """A network in which the CPU makes use of all its functions, before, between and behind runs of the engine."""
+    start = TensorType(shape=(6, 5, 4), scale=1.0, zero_point=0, dtype="float32")
+    layers: list[Layer] = []
+    slope, bias = random_type(rng, (1, 1, 4)), random_type(rng, (5, 1))
+    bias = replace(bias, shape=(1, 5, 1))
+    constants = tuple(Constant(type=kind, values=random_values(rng, kind, 3)[2]) for kind in (slope, bias))
+
+    def append(layer: Layer, *reads: int) -> int:
+        """Tensors are the input, two constants, and the layers' outputs; 3 more than a layer's number."""
+        layers.append(replace(layer, inputs=reads, name=f"{layer.op}{len(layers)}"))
+        return 2 + len(layers)
+
+    def kind(number: int) -> TensorType:
+        return layers[number - 3].output
+
+    first = random_type(rng, start.shape)
+    last = append(made_kernel("quantize", first), 0)
+    last = append(random_layer(rng, "conv", first, outputs=4, kernel=(1, 1)), last)
+    held = last
+    for op, other, number in (("add", bias, 2), ("mul", bias, 2), ("prelu", slope, 1)):
+        pairs = {"add": prepare_add, "mul": prepare_mul, "prelu": prepare_prelu}[op](kind(last).scale, other.scale, 0.1)
+        output = replace(random_type(rng, start.shape), scale=0.1)
+        last = append(made_kernel(op, output, pairs, bias=np.zeros(3 if op == "add" else 0, np.int32)), last, number)
+    last = append(replace(random_kernel(rng, "table", kind(last)), output=kind(held)), last)
+    last = append(made_kernel("maximum", kind(last)), held, last)
+    wide = replace(kind(last), shape=(6, 5, 8))
+    last = append(made_kernel("concat", wide, parameters=(-1,)), last, held)
+    last = append(made_kernel("pad", replace(wide, shape=(9, 5, 8)), parameters=(1, 2, 0, 0, 0, 0, 0, 0, 0, 7)), last)
+    last = append(random_layer(rng, "avgpool", kind(last), kernel=(3, 3), stride=(2, 1), padding=(1, 1, 1, 1)), last)
+    last = append(random_layer(rng, "conv", kind(last), outputs=8, kernel=(1, 1)), last)
+    last = append(made_kernel("gather", replace(kind(last), shape=(5, 5, 8)), parameters=(0, 8, 40, 1)), last)
+    last = append(made_kernel("resize", replace(kind(last), shape=(8, 7, 8)), parameters=(0, 1)), last)
+    output = random_type(rng, (1, 8, 8))
+    last = append(made_kernel("mean", output, [prepare_mean(kind(last).scale, output.scale, 7)]), last)
+    last = append(random_kernel(rng, "log_softmax", kind(last)), last)
+    last = append(random_kernel(rng, "softmax", kind(last)), last)
+    append(made_kernel("dequantize", TensorType(shape=kind(last).shape, scale=1.0, zero_point=0, dtype="float32"),
+                       act_min=-128, act_max=127), last)
+    return Graph(name="everything", inputs=(start,), layers=tuple(layers), constants=constants).check()

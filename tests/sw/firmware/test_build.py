@@ -10,6 +10,7 @@ from hw.spec.registers import REGISTERS
 from hw.spec.soc import MemoryMap, Region
 from hw.tools import ToolError
 from sw.firmware import build, c_header, rom_words
+from sw.firmware.build import SOURCES, code_bytes
 from sw.firmware.protocol import Op, Status
 
 
@@ -82,3 +83,13 @@ def test_the_rom_is_padded(tmp_path):
     words = rom_words(tmp_path / "f.bin", MemoryMap())
     assert words[:3] == [0x04030201, 5, 0]
     assert len(words) == MemoryMap().rom.size // 4
+
+
+def test_the_bytes_of_each_function_are_those_that_the_docs_say(tmp_path):
+    """Within a few, for other versions of the compiler."""
+    text = (SOURCES.parents[2] / "docs" / "calls.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .* \| ([\d,]+) \|$", text, re.MULTILINE)
+    said = {name: int(size.replace(",", "")) for name, size in rows}
+    found = code_bytes(build(tmp_path))
+    assert list(said) == list(found)
+    assert all(abs(said[name] - size) <= 0.1 * size + 16 for name, size in found.items())

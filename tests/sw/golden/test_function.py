@@ -5,7 +5,7 @@ from sw.golden.function import Function, as_words, words_of
 
 MOVE = Function(fields=("source", "output", "step"), addresses=("source", "output"),
                 reads=lambda fields: [(fields["source"], 1)], writes=lambda fields: [(fields["output"], 1)],
-                run=lambda fields, table, memory: None)
+                run=lambda fields, table, memory: None, cycles=lambda fields: 1.0)
 
 
 def test_the_words_of_a_call_are_its_fields_in_order_and_a_table():

