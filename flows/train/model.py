@@ -55,7 +55,7 @@ def named_config(name: str, weight_bits: int) -> TrainConfig:
 
 
 def load_model(name: str, *, weight_bits: int = 8) -> Model:
-    """A folder with ``model.npz``, such a file, a ``.tflite`` file, or the name of a network.
+    """A folder with ``model.npz``, such a file, a ``.tflite`` or ``.onnx`` file, or the name of a network.
 
     A name is trained on the digits, with weights of ``weight_bits``, unless the store has it.
 

@@ -18,14 +18,14 @@ from sw.graph.graph import Graph, GraphError
 __all__ = ["load_file"]
 
 MOST_FIELDS = 100_000      # of a protocol buffer that are looked at
+IR_VERSION = b"\x08"       # the first field of an ONNX file, a number
 
 _CONVERTER = f"convert it to an int8 .tflite by tf.lite.TFLiteConverter with {FULL_INTEGER}"
 _TORCH = ("holds no network that can be read without its Python code; convert the torch.nn.Module to an int8 .tflite "
           "(litert-torch does)")
-_ONNX = "reading ONNX is not built yet; convert it to an int8 .tflite (onnx2tf does)"
 _ARCHIVED = "unpack it and give the model inside"
 _AGAIN = "get it again"
-_MODELS = "give a .tflite file or a folder that Heddle wrote"
+_MODELS = "give a .tflite or .onnx file or a folder that Heddle wrote"
 
 #: the first bytes -> (what it is, the way out)
 _STARTS: tuple[tuple[bytes, str, str], ...] = (
@@ -53,12 +53,12 @@ _MEMBERS: tuple[tuple[str, str, str], ...] = (
 
 
 def load_file(path: Path) -> Graph:
-    """The graph in a ``model.npz`` of Heddle or a TFLite file, whatever the file's name ends in.
+    """The graph in a ``model.npz`` of Heddle, a TFLite or an ONNX file, whatever the file's name ends in.
 
     Raises
     ------
     GraphError
-        If the file or folder is neither, with what it is and how to get to one that loads; or if it is damaged.
+        If the file or folder is none of these, with what it is and how to get to one that loads; or if it is damaged.
     """
     if path.is_dir():
         saved = (path / "saved_model.pb").exists()
@@ -71,19 +71,24 @@ def load_file(path: Path) -> Graph:
                 return load_tflite(path)
             if head.startswith(b"PK") and "header.npy" in _names(file):
                 return Graph.load(path)
-            what, remedy = _examine(file, head)
+            fields = _fields_of(file)
+            if _is_onnx(fields) or path.suffix == ".onnx" and head.startswith(IR_VERSION):
+                from sw.frontend.onnx import load_onnx  # the library takes a moment
+
+                return load_onnx(path)
+            what, remedy = _examine(file, head, fields)
     except OSError as error:
         raise GraphError(f"{path}: cannot be read ({error.strerror}); {_MODELS}") from error
     raise GraphError(f"{path}: is {what}; {remedy}")
 
 
-def _examine(file: IO[bytes], head: bytes) -> tuple[str, str]:
+def _examine(file: IO[bytes], head: bytes, fields: list[tuple[int, int]]) -> tuple[str, str]:
     if not head.strip(b"\0 \r\n\t"):
         return ("an empty file" if not head else "a file of blanks"), _AGAIN
     for start, what, remedy in _STARTS:
         if head.startswith(start):
             return what, remedy
-    return (_archive(file, head) or _protocol_buffer(file) or _pickle(head) or _safetensors(head) or _text(head)
+    return (_archive(file, head) or _protocol_buffer(set(fields)) or _pickle(head) or _safetensors(head) or _text(head)
             or ("of no kind that Heddle knows", _MODELS))
 
 
@@ -109,15 +114,22 @@ def _archive(file: IO[bytes], head: bytes) -> tuple[str, str] | None:
     return f"a zip archive of {', '.join(names[:3])}{' and more' if names[3:] else ''}", _MODELS
 
 
-def _protocol_buffer(file: IO[bytes]) -> tuple[str, str] | None:
-    """ONNX and TensorFlow write messages without a mark at the start: the numbers of the fields tell them apart."""
+def _fields_of(file: IO[bytes]) -> list[tuple[int, int]]:
+    """Number and wire type of the outermost fields of a protocol buffer; none where the file is none.
+
+    ONNX and TensorFlow write such messages without a mark at the start: the numbers of the fields tell them apart.
+    """
     try:
-        found = list(islice(_fields(file), MOST_FIELDS))
+        return list(islice(_fields(file), MOST_FIELDS))
     except ValueError:
-        return None
-    kinds = set(found)
-    if found and found[0] == (1, 0) and {(7, 2), (8, 2)} <= kinds and max(number for number, _ in kinds) <= 30:
-        return "an ONNX network", _ONNX
+        return []
+
+
+def _is_onnx(fields: list[tuple[int, int]]) -> bool:
+    return fields[:1] == [(1, 0)] and {(7, 2), (8, 2)} <= set(fields) and max(fields)[0] <= 30
+
+
+def _protocol_buffer(kinds: set[tuple[int, int]]) -> tuple[str, str] | None:
     if kinds == {(1, 0), (2, 2)}:
         return "the saved_model.pb of a TensorFlow SavedModel", _CONVERTER
     if {(1, 2), (4, 2)} <= kinds <= {(1, 2), (2, 2), (3, 0), (4, 2), (5, 2)}:

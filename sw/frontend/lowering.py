@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sw.frontend.network import Network, Read, Value
-from sw.frontend.tflite_file import FULL_INTEGER, NO_TENSOR, File, Operator, Subgraph, Tensor
+from sw.frontend.tflite_file import FULL_INTEGER, NO_TENSOR, Operator, Subgraph, Tensor
 from sw.graph.graph import GraphError
 from sw.graph.layer import TensorType, canonical
 
@@ -42,8 +42,8 @@ class Variable:
 class Lowering:
     """A subgraph of a file on its way to a network."""
 
-    def __init__(self, file: File, subgraph: Subgraph):
-        self.file, self.subgraph = file, subgraph
+    def __init__(self, subgraphs: Sequence[Subgraph], subgraph: Subgraph):
+        self.subgraphs, self.subgraph = subgraphs, subgraph
         self.network = Network()
         self.values: dict[int, Value] = {}
         self.known: dict[int, np.ndarray] = {}

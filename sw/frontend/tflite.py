@@ -6,7 +6,9 @@ says what to change. Nothing is approximated: the arithmetic is that of TensorFl
 """
 
 import struct
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from sw.frontend.lowering import Lowering, Operation
 from sw.frontend.network import Value
@@ -15,7 +17,7 @@ from sw.frontend.tflite_file import FULL_INTEGER, File, Operator, Tensor
 from sw.golden.movement import row_major
 from sw.graph.graph import Graph, GraphError
 
-__all__ = ["FULL_INTEGER", "load_tflite"]
+__all__ = ["FULL_INTEGER", "load_tflite", "lowered"]
 
 #: operators that people ask for -> what to do instead
 _INSTEAD = {
@@ -41,7 +43,15 @@ def load_tflite(path: Path) -> Graph:
 
 
 def _load(path: Path) -> Graph:
-    lowering = Lowering(file := File(path), file.subgraphs[0])
+    subgraphs = File(path).subgraphs
+    return lowered(path.stem, Lowering(subgraphs, subgraphs[0]), LOWERS)
+
+
+def lowered(name: str, lowering: Lowering, lowers: Mapping[str, Callable[[Operation], Any]]) -> Graph:
+    """The graph of all operators of ``lowering``, each by the function that ``lowers`` has for it.
+
+    Raises GraphError where Heddle does not run one of them; the message names it.
+    """
     subgraph = lowering.subgraph
     inputs, outputs = ([subgraph.tensors[index] for index in indices]
                        for indices in (subgraph.inputs, subgraph.outputs))
@@ -51,12 +61,11 @@ def _load(path: Path) -> Graph:
     for tensor in inputs:
         lowering.values[tensor.index] = lowering.network.input(tensor.type)
     for operator in subgraph.operators:
-        _lower(lowering, operator)
+        _lower(lowering, operator, lowers)
     values = [lowering.value(tensor) for tensor in outputs]
     if all(value.source == "input" for value in values):
         values = [_copied(lowering, value, number) for number, value in enumerate(values)]
-    return lowering.network.graph(path.stem, values,
-                                  input_shapes=[tensor.shape for tensor in inputs],
+    return lowering.network.graph(name, values, input_shapes=[tensor.shape for tensor in inputs],
                                   output_shapes=[tensor.shape for tensor in outputs])
 
 
@@ -77,14 +86,14 @@ def _check_batch(inputs: list[Tensor], outputs: list[Tensor]) -> None:
                              f"convert it again with a batch of 1")
 
 
-def _lower(lowering: Lowering, operator: Operator) -> None:
+def _lower(lowering: Lowering, operator: Operator, lowers: Mapping[str, Callable[[Operation], Any]]) -> None:
     op = Operation(lowering, operator)
     try:
         if fold(op) or cross(op):
             return
-        if operator.name not in LOWERS:
+        if operator.name not in lowers:
             instead = _INSTEAD.get(operator.name, "use operators that docs/tflite.md lists")
             raise GraphError(f"not supported; {instead}")
-        LOWERS[operator.name](op)
+        lowers[operator.name](op)
     except GraphError as error:
         raise GraphError(f"{operator}: {error}") from error

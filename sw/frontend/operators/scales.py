@@ -32,8 +32,13 @@ def multipliers(*factors: float, most_left: int) -> dict[str, Any]:
             "shift": np.array([shift for _, shift in pairs], np.int32)}
 
 
-def clamp(activation: int, output: TensorType) -> dict[str, Any]:
-    """``act_min`` and ``act_max``. Raises GraphError for an activation that is no clamp."""
+def clamp(activation: int | tuple[int, int], output: TensorType) -> dict[str, Any]:
+    """``act_min`` and ``act_max``, of TFLite's number of an activation, or as they are.
+
+    Raises GraphError for an activation that is no clamp.
+    """
+    if isinstance(activation, tuple):
+        return {"act_min": activation[0], "act_max": activation[1]}
     if activation not in _LIMITS:
         name = {TANH: "TANH", SIGN_BIT: "SIGN_BIT"}.get(activation, activation)
         raise GraphError(f"fused activation {name} is not supported; use none, RELU, RELU6 or RELU_N1_TO_1, or an "

@@ -33,15 +33,15 @@ def _variable(op: Operation) -> Variable:
 def _call_once(op: Operation) -> None:
     """The subgraph that runs before the first inference gives variables their initial values."""
     lowering, number = op.lowering, op.option("init_subgraph_index")
-    if not 0 < number < len(lowering.file.subgraphs):
-        raise GraphError(f"calls subgraph {number} of {len(lowering.file.subgraphs)}; get or convert the file again")
+    if not 0 < number < len(lowering.subgraphs):
+        raise GraphError(f"calls subgraph {number} of {len(lowering.subgraphs)}; get or convert the file again")
     if any(variable.now is not None for variable in lowering.variables.values()):
         raise GraphError("comes behind the first use of a variable; convert the network again")
-    _run_once(lowering, lowering.file.subgraphs[number])
+    _run_once(lowering, lowering.subgraphs[number])
 
 
 def _run_once(lowering: Lowering, subgraph: Subgraph) -> None:
-    inner = Lowering(lowering.file, subgraph)
+    inner = Lowering(lowering.subgraphs, subgraph)
     inner.variables = lowering.variables
     for operator in subgraph.operators:
         op = Operation(inner, operator)

@@ -58,7 +58,8 @@ class _Window:
 
 
 def _window(op: Operation, kernel: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> _Window:
-    """The window over operand 0; SAME pads the smaller half in front."""
+    """The window over operand 0; SAME pads the smaller half in front. Padding that a network of another format has is
+    ``explicit``: top, left, bottom, right."""
     batch, height, width, _ = op.shape(0, 4)
     stride = (op.option("stride_h"), op.option("stride_w"))
     for name, pair in (("kernel", kernel), ("stride", stride), ("dilation", dilation)):
@@ -66,7 +67,8 @@ def _window(op: Operation, kernel: tuple[int, int], dilation: tuple[int, int] = 
             raise GraphError(f"{name} {pair}: height and width are 1 to {MOST_STEP}; get or convert the file again")
     window = _Window(images=(batch, height, width), kernel=kernel, stride=stride, dilation=dilation)
     if op.option("padding") == VALID:
-        return window
+        top, left, bottom, right = op.option("explicit", (0, 0, 0, 0))
+        return replace(window, before=(top, left), after=(bottom, right))
     if op.option("padding") != SAME:
         raise GraphError(f"padding {op.option('padding')} is neither SAME nor VALID; get or convert the file again")
     whole = [max((-(-length // step) - 1) * step + (taps - 1) * spread + 1 - length, 0) for length, step, taps, spread

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from sw.graph.graph import Graph, GraphError
+from tests.sw.frontend import onnx_models
 from tests.sw.frontend.models import STEPS, network, one_operator
 
 __all__ = ["FORMATS", "SECONDS", "check", "corpus"]
@@ -45,8 +46,19 @@ def load_tflite(path):
     return load(path)
 
 
+def onnx_corpus():
+    """Small ONNX files, the same."""
+    return [onnx_models.one_node(name, 0) for name in sorted(onnx_models.STEPS)] + [
+        onnx_models.network(seed, 4) for seed in range(20)]
+
+
+def load_onnx(path):
+    from sw.frontend.onnx import load_onnx as load
+    return load(path)
+
+
 #: name -> what loads it, and its first files
-FORMATS = {"tflite": (load_tflite, corpus)}
+FORMATS = {"tflite": (load_tflite, corpus), "onnx": (load_onnx, onnx_corpus)}
 
 
 def main():
@@ -59,7 +71,8 @@ def main():
     options = parser.parse_args()
     load, first = FORMATS[options.format]
     with atheris.instrument_imports(include=["sw.frontend", "sw.graph", "sw.golden"]):
-        import sw.frontend  # noqa: F401
+        import sw.frontend
+        import sw.frontend.onnx  # noqa: F401
     options.findings.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"fuzz.{options.format}"

@@ -19,7 +19,7 @@ CONVERTER = f"convert it to an int8 .tflite by tf.lite.TFLiteConverter with {FUL
 CODE = ("it holds no network that can be read without its Python code; convert the torch.nn.Module to an int8 .tflite "
         "(litert-torch does)")
 MODULE = "convert its torch.nn.Module to an int8 .tflite (litert-torch does)"
-OURS = "give a .tflite file or a folder that Heddle wrote"
+OURS = "give a .tflite or .onnx file or a folder that Heddle wrote"
 UNPACK = "unpack it and give the model inside"
 
 
@@ -40,7 +40,6 @@ def old_torch(path):
     torch.save({"weight": torch.zeros(2)}, path, _use_new_zipfile_serialization=False)
 
 
-ONNX = field(1, 8) + field(2, b"pytorch") + field(7, field(2, b"graph")) + field(8, field(2, 13))
 FILES = {
     "torch.pt": (lambda path: torch.save({"weight": torch.zeros(2)}, path), "a torch.save file", CODE),
     "old.pth": (old_torch, "an old torch.save file", CODE),
@@ -52,8 +51,6 @@ FILES = {
     "net.keras": (archive("metadata.json", "config.json", "model.weights.h5"), "a Keras file (.keras)", CONVERTER),
     "saved.zip": (archive("net/saved_model.pb", "net/variables/variables.index"),
                   "a zip archive of a TensorFlow SavedModel", f"unpack it and {CONVERTER}"),
-    "net.onnx": (ONNX, "an ONNX network",
-                 "reading ONNX is not built yet; convert it to an int8 .tflite (onnx2tf does)"),
     "saved_model.pb": (field(1, 1) + field(2, b"graph"), "the saved_model.pb of a TensorFlow SavedModel", CONVERTER),
     "frozen.pb": (field(1, b"node") + field(1, b"node") + field(4, field(1, 22)), "a frozen TensorFlow graph (.pb)",
                   CONVERTER),
