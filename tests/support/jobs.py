@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from flows.estimate.runners import assign
 from flows.search import job
 from flows.search.job import Request
 from flows.search.measure import Best
@@ -13,7 +14,6 @@ from flows.search.point import Check, Failed, MeasuredLayer, Measurement
 from flows.search.trainings import Prepared
 from flows.search.worth import Trainings
 from sw.graph.graph import Graph, Layer, TensorType
-from tests.support.points import ASSIGNMENT
 
 __all__ = ["digit_classifier", "small_request"]
 
@@ -46,12 +46,12 @@ def measure(space: Any, store: Any, data: Any, evaluator: Any, points: Any, **op
     first, *others = [point for point in points if point.feasible]
     bits = store.root.parent / "bits"
     bits.write_bytes(b"bits")
+    program = evaluator.program(first.candidate)
     layers = tuple(MeasuredLayer(name=plan.name, op=plan.op, macs=plan.macs, cycles=plan.cycles, roof=1,
-                                 bound="weights", predicted_cycles=plan.cycles)
-                   for plan in evaluator.program(first.candidate).layers)
+                                 bound="weights", predicted_cycles=plan.cycles) for plan in program.layers)
     check = Check(level="soc", inputs=32, mismatches=0, engine_cycles=1, predicted_cycles=1, cycles=2)
     measured = replace(first, measurement=Measurement(metrics=replace(first.estimate, lut=9999), checks=(check,),
-                                                      layers=layers, assignment=ASSIGNMENT, seed=2))
+                                                      layers=layers, assignment=assign(program), seed=2))
     return Best(points=(measured, *others), files={first.id: {"heddle.bit": bits}},
                 failures=(Failed(id="x", doing="routing, seed 1", reason="hung"),))
 

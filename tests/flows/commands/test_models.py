@@ -47,6 +47,8 @@ def test_what_a_model_holds(tmp_path):
     assert (document["macs"], document["constant_bytes"], document["state_bytes"]) == (2 * 16 * 16, 4, 64)
     assert document["weight_bytes"] == 2 * (16 + 16) + 3 * 12 + 256          # sums have a bias of three, tables 256
     assert document["engine_cycles"] == program.cycles
+    known = [duty["estimated_cpu_cycles"] for duty in document["layers"] if duty["runner"] == "CPU"]
+    assert 0 < document["estimated_cpu_cycles"] <= sum(known) < document["estimated_cpu_cycles"] + len(known)
     assert [duty["runner"] for duty in document["layers"]] == ["engine", "engine", "engine", "CPU", "engine", "nobody",
                                                              "CPU", "CPU", "CPU"]
     fitted, = document["designs"]
