@@ -7,6 +7,7 @@ operator on bytes alone is tried with all 256. A step that a design cannot run i
 - A table behind a table is one table.
 - A multiplication by a constant for each channel, a mean over the image, and a table that scales and clamps are
   depthwise convolutions, which the engine runs: the arithmetic is the same.
+- A layer whose output factor is 1 or more is one of larger weights, or of copies of its input (``factors``).
 - A pad around a convolution's input with its zero point is the convolution's padding.
 """
 
@@ -20,6 +21,7 @@ from hw.spec.commands import COMMAND_FIELDS
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.requant import MAX_SHIFT
+from sw.compiler.factors import lower_factors
 from sw.compiler.schedule import on_cpu
 from sw.golden.fixed import quantize_multiplier
 from sw.golden.ops import run_layer
@@ -37,6 +39,7 @@ SLOPES = 65          # factors of those that fit a table which are tried; at som
 
 def rewrite(graph: Graph, design: DesignPoint) -> Graph:
     """A checked graph with the same inputs, states and outputs, and for every input the same answers."""
+    graph = lower_factors(graph, weight_bits=design.weight_bits)
     for step in (_multiplications, _tables, _joined_tables, _padded, _on_engine):
         graph = step(graph, design)
     return graph.check()
