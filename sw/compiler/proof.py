@@ -12,6 +12,7 @@ import numpy as np
 from sw.compiler.errors import PlanError
 from sw.compiler.schedule import RowRange, Stage, stage_name
 from sw.graph.graph import Graph, Layer
+from sw.graph.layer import ELEMENTWISE
 
 __all__ = ["Placement", "prove", "window_rows"]
 
@@ -149,11 +150,23 @@ class _Walk:
                 raise PlanError(f"{self.names[at]}: writes tensor {stage.output}, which holds tensor "
                                 f"{self.held[stage.output]}")
             written = self.write(stage.output, rows.out_offset, rows.out_first, rows.out_rows, at=at)
+        in_place = self.checked_place(at, stage, layer)
         for tensor, read in zip((stage.source, *stage.others), reads, strict=True):
+            if in_place and read == written:
+                continue
             if written.start < read.stop and read.start < written.stop:
                 raise PlanError(f"{self.names[at]}: writes tensor {stage.output} to {written.start}.."
                                 f"{written.stop - 1} over tensor {tensor}, which it reads, at {read.start}.."
                                 f"{read.stop - 1}")
+
+    def checked_place(self, at: int, stage: Stage, layer: Layer | None) -> bool:
+        """Whether a stage of the CPU may write where it reads: element by element, at the same places."""
+        if not stage.cpu or stage.residual is None or layer is None:
+            return False
+        if layer.op not in ELEMENTWISE or self.placements[stage.residual] != self.placements[stage.output]:
+            raise PlanError(f"{self.names[at]}: tensor {stage.output} is not in the place of tensor {stage.residual}, "
+                            f"or may not be")
+        return True
 
     def load(self, at: int, stage: Stage) -> None:
         if self.graph.constant_of(stage.output) is None:

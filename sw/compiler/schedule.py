@@ -7,7 +7,7 @@ from sw.compiler.errors import CompileError
 from sw.compiler.shared import OUTPUTS, Shared, find_shared
 from sw.golden.kernels import TABLES
 from sw.graph.graph import Graph, TensorType
-from sw.graph.layer import POOLS, WEIGHTED
+from sw.graph.layer import ELEMENTWISE, POOLS, WEIGHTED
 
 __all__ = ["RowRange", "Schedule", "Stage", "Tables", "held_tensors", "on_cpu", "schedule", "stage_name", "why_cpu"]
 
@@ -48,7 +48,7 @@ class Stage:
     output: int                    # tensor that is written
     others: tuple[int, ...] = ()   # tensors that it reads beside ``source``; the CPU only
     add: int | None = None         # the add layer fused into the drain
-    residual: int | None = None    # tensor that is added; the output takes its place
+    residual: int | None = None    # tensor whose place the output takes: what is added, or what the CPU reads there
     swapped: bool = False          # the residual is input 0 of the add, the operator's result input 1
     tables: tuple[int, ...] = ()   # the layers whose tables the outputs go through then, one after the other
     rows: RowRange | None = None   # what is computed of the output; None: all of it
@@ -105,6 +105,8 @@ def schedule(graph: Graph, *, keep_input: bool = False, alignment: int = 1, tabl
 
     An operator on bytes alone is a table. Where the engine has a unit for them it runs in the drain of the command that
     makes its input, if nothing else reads that, or else perhaps in the drain of a copy of its own.
+
+    What the CPU does element by element it does in the place of an operand that is dead then.
 
     A constant is loaded before the first layer that reads it. States take their next values at the end.
 
@@ -235,11 +237,20 @@ class _Scheduler:
             return Stage(layer=None, source=source, output=self.first + index, tables=(index,))
         if add is None:
             return Stage(layer=index, source=source, others=tuple(others), output=self.first + index,
-                         cpu=self.cpu[index])
+                         cpu=self.cpu[index], residual=self.overwritten(index) if self.cpu[index] else None)
         first, second = self.graph.inputs_of(add)
         swapped = second == self.first + index
         return Stage(layer=index, source=source, output=self.first + add, add=add,
                      residual=first if swapped else second, swapped=swapped)
+
+    def overwritten(self, index: int) -> int | None:
+        """An operand whose place the output of a layer of the CPU can take."""
+        layer = self.graph.layers[index]
+        if layer.op not in ELEMENTWISE or self.first + index in self.shared.pinned:
+            return None
+        return next((number for number, kind in zip(self.graph.inputs_of(index), self.graph.taken(index), strict=True)
+                     if kind.shape == layer.output.shape and self.types[number].shape == kind.shape
+                     and self.graph.constant_of(number) is None and self.dies(number, index, but=index)), None)
 
     def alone(self, index: int) -> list[Stage]:
         first, second = self.graph.inputs_of(index)

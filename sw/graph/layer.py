@@ -8,12 +8,14 @@ import numpy as np
 
 from hw.spec.errors import HeddleError
 
-__all__ = ["DTYPES", "MOVES", "POOLS", "WEIGHTED", "Constant", "GraphError", "Layer", "State", "TensorType",
-           "canonical"]
+__all__ = ["DTYPES", "ELEMENTWISE", "MOVES", "POOLS", "WEIGHTED", "Constant", "GraphError", "Layer", "State",
+           "TensorType", "canonical"]
 
 WEIGHTED = ("conv", "depthwise", "dense")   # operators with weights and a requantization per channel
 POOLS = ("avgpool", "maxpool")
 MOVES = ("concat", "gather", "pad", "resize")   # operators that compute nothing: each output is an input, or a constant
+#: Operators each of whose outputs comes from what stands at its own place in operands of its shape.
+ELEMENTWISE = ("add", "sub", "mul", "maximum", "minimum", "prelu", "table", "requantize")
 DTYPES = ("int8", "uint8", "float32")       # of tensors; all but int8 stand at the ends of a network only
 
 

@@ -3,7 +3,8 @@
  *
  * `words` are those of its call in the model image, `memory` is the activation scratchpad; both are on the bus, where
  * an access takes some ten cycles, for a byte as for a word. Nothing is kept from one call to the next, nothing is
- * allocated, and what is read and what is written are apart from each other. The sizes in `words` are right: the
+ * allocated, and what is read and what is written are apart from each other, but that a function that works byte by
+ * byte (table, binary) may write each output over the operand that it comes from. The sizes in `words` are right: the
  * image's CRC says so. */
 #ifndef HEDDLE_KERNEL_H
 #define HEDDLE_KERNEL_H

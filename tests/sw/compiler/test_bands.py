@@ -131,8 +131,8 @@ def test_the_cpu_runs_no_bands():
     assert plan.stages[middle].rows is None
     assert any(stage.rows for stage in plan.stages[:middle]) and any(stage.rows for stage in plan.stages[middle:])
     agrees(plan.stages, plan.placements, graph, random_inputs(rng, graph, 3)[2])
-    with pytest.raises(CompileError, match="act_bytes=380; .* it does not fit band by band in 256 commands either"):
-        fit_memory(graph, capacity=380)
+    with pytest.raises(CompileError, match="act_bytes=200; .* it does not fit band by band in 256 commands either"):
+        fit_memory(graph, capacity=200)
 
 
 def test_what_cannot_fit_says_so():

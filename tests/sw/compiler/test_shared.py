@@ -179,3 +179,30 @@ def test_a_state_that_is_not_updated_is_found():
     plan = fit_memory(graph, capacity=4096)
     with pytest.raises(PlanError, match="end: tensor 1, but 54 of its bytes are not there"):
         prove(plan.stages[:-1], plan.placements, graph, outputs=plan.outputs)
+
+
+def in_place(*, read_again=False):
+    """A table, and a product of what it gives with the input of the table or with another tensor."""
+    rng = np.random.default_rng(10)
+    kind, first = image(rng)
+    table = replace(move("table", first.output, first.output.shape, (1,)),
+                    weights=rng.integers(-128, 128, 256).astype(np.int8))
+    product = replace(move("mul", first.output, first.output.shape, (2, 1 if read_again else 2)),
+                      multiplier=np.array([1 << 30], np.int32), shift=np.array([5], np.int32))
+    return Graph(name="place", inputs=(kind,), layers=(first, table, product)).check()
+
+
+@pytest.mark.parametrize("read_again, places", [(False, 1), (True, 2)])
+def test_what_is_done_element_by_element_takes_the_place_of_what_is_dead(read_again, places):
+    graph = in_place(read_again=read_again)
+    program = check(graph, np.random.default_rng(11))
+    assert len({plan.output.address for plan in program.plans}) == places
+    assert [stage.residual for stage in schedule(graph).stages] == [None, None if read_again else 1, 2]
+
+
+def test_another_place_for_what_is_done_in_place_is_found():
+    graph = in_place()
+    plan = fit_memory(graph, capacity=4096)
+    place = plan.placements[2]
+    with pytest.raises(PlanError, match=r"layer 1 table \(table\): tensor 2 is not in the place of tensor 1, or"):
+        prove(plan.stages, {**plan.placements, 2: replace(place, address=place.address + 4)}, graph)
