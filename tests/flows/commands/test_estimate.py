@@ -49,8 +49,10 @@ def test_the_document_keeps_the_contract_and_is_what_the_model_says(tmp_path):
 def test_the_latency_has_the_cpu_in_it_where_its_cycles_are_known(tmp_path, monkeypatch):
     mixed_net().save(tmp_path / "model.npz")
     program = compile_graph(mixed_net(), PRESETS["ecp5-25"])
+    monkeypatch.setattr(kernels, "_call_cycles", lambda design, call: None)
     document = estimate_model(str(tmp_path), "ecp5-25")
     assert document["latency_s"] == document["engine_latency_s"] == program.cycles / 50e6
+    assert (document["latency_of"], document["estimated_cpu_cycles"]) == ("engine", None)
     monkeypatch.setattr(kernels, "_call_cycles", lambda design, call: 100.5)
     document = estimate_model(str(tmp_path), "ecp5-25")
     calls = sum(len(plan.calls) for plan in program.kernels)
