@@ -140,7 +140,8 @@ def test_an_output_is_not_looked_up_on_its_way():
 
 def test_what_the_engine_does_not_look_up_alone_is_the_cpus():
     graph = tabled((0, T), (1,), (2, T), (2, 3))
-    cpu = [Stage(layer=0, source=0, output=1, residual=0, cpu=True), conv(1, 1), Stage(layer=2, source=2, output=3, cpu=True)]
+    cpu = [Stage(layer=0, source=0, output=1, residual=0, cpu=True), conv(1, 1),
+           Stage(layer=2, source=2, output=3, cpu=True)]
     for tables in (None, lambda kind: False):
         assert list(schedule(graph, tables=tables).stages)[:3] == cpu
     chain = tabled((0, T), (1,), (2, T))
