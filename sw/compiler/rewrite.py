@@ -3,7 +3,8 @@
 Every step gives the same values for every input, and proves it where that does not follow from the definitions: an
 operator on bytes alone is tried with all 256. A step that a design cannot run is not taken.
 
-- An operator of two operands one of which is a constant of one value is a table of 256.
+- An operator of two operands one of which is a constant of one value is a table of 256; so is one whose operands are
+  one tensor, or tables of one: a value times its sigmoid.
 - A table behind a table is one table.
 - A multiplication by a constant for each channel, a mean over the image, and a table that scales and clamps are
   depthwise convolutions, which the engine runs: the arithmetic is the same.
@@ -72,7 +73,37 @@ def _beside_table(graph: Graph, index: int) -> bool:
 
 
 def _tables(graph: Graph, design: DesignPoint) -> Graph:
-    return _each(graph, _as_table)
+    return _each(graph, lambda graph, index: _as_table(graph, index) or _of_one_tensor(graph, index, design))
+
+
+def _of_one_tensor(graph: Graph, index: int, design: DesignPoint) -> Layer | None:
+    """A table of the nearest tensor that both operands are made of, byte by byte; not of a sum on the engine, unless a
+    table is there too."""
+    layer, taken = graph.layers[index], graph.taken(index)
+    if layer.op not in BINARY or layer.views or not (design.table_unit or on_cpu(graph, index)):
+        return None
+    one, other = (dict(_tables_to(graph, number)) for number in graph.inputs_of(index))
+    root = next((number for number in one if number in other), None)
+    if root is None:
+        return None
+    if any(kind.shape != layer.output.shape or kind.bits != 8 for kind in (*taken, graph.types()[root])):
+        return None
+    kinds = [replace(kind, shape=(1, 1, 1)) for kind in taken]
+    single = replace(layer, output=replace(layer.output, shape=(1, 1, 1)))
+    values = run_layer(single, kinds, [table.reshape(256, 1, 1, 1) for table in (one[root], other[root])])
+    return _table(layer, values.reshape(256), root, None)
+
+
+def _tables_to(graph: Graph, number: int) -> Iterator[tuple[int, np.ndarray]]:
+    """A tensor and those that it is made of byte by byte, nearest first, each with the table from there."""
+    table = EVERY
+    while True:
+        yield number, table
+        made = graph.layer_of(number)
+        if made is None or not _bytewise(graph.layers[made]) or graph.layers[made].views:
+            return
+        table = table[_bytes_of(graph, made).view(np.int8).astype(np.int64) + 128]
+        number, = graph.inputs_of(made)
 
 
 def _as_table(graph: Graph, index: int) -> Layer | None:

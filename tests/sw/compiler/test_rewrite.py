@@ -66,6 +66,17 @@ def table(kind, function="any", inputs=(0,), seed=0):
     return layer("table", kind, inputs, weights=values, function=function)
 
 
+def gated(*steps, op="mul", **fields):
+    """The input and what ``steps`` tables make of it, multiplied or added."""
+    tables = [table(KIND, f"step{number}", (number,), number) for number in range(steps[0])]
+    inputs = (steps[1] if len(steps) > 1 else 0, len(tables))
+    if op == "add":
+        last = random_add(np.random.default_rng(0), inputs, [KIND, KIND])
+    else:
+        last = scaled("mul", TensorType(shape=KIND.shape, scale=0.07, zero_point=-2), inputs, 0.03)
+    return net(*tables, last, **fields)
+
+
 def padded(value=3, around=(1, 1, 0, 0, 2, 0, 0, 0, 0), kernel=(3, 3), readers=1):
     sizes = [size + before + after + (size - 1) * between
              for size, before, after, between in zip(KIND.shape, around[::3], around[1::3], around[2::3], strict=True)]
@@ -90,6 +101,10 @@ def padded(value=3, around=(1, 1, 0, 0, 2, 0, 0, 0, 0), kernel=(3, 3), readers=1
     (net(table(KIND)), ["table"]),
     (net(table(KIND), table(KIND, inputs=(1,), seed=1)), ["table"]),
     (net(table(KIND), table(KIND, inputs=(1,), seed=1), outputs=(1, 2)), ["table", "table"]),
+    (gated(1), ["table"]), (gated(2), ["table"]), (gated(0), ["table"]),
+    (gated(1, outputs=(1, 2)), ["table", "table"]),
+    (gated(2, 1, outputs=(1, 3)), ["table", "table"]),      # of the nearest one
+    (gated(1, op="add"), ["table", "add"]), (gated(0, op="add"), ["add"]),
     (padded(), ["conv"]), (padded(value=4), ["pad", "conv"]), (padded(readers=2), ["pad", "conv", "conv"]),
     (padded(around=(3, 0, 0, 0, 0, 0, 0, 0, 0)), ["pad", "conv"]),      # a window of padding alone
     (padded(around=(0, 0, 1, 0, 0, 0, 0, 0, 0), kernel=(3, 3)), ["pad", "conv"]),
@@ -118,6 +133,25 @@ def test_a_table_behind_the_engine_stays_where_the_engine_has_a_unit_for_it():
     graph = net(first, layer("requantize", output, (1,), multiplier=[multiplier], shift=[shift]))
     ops = [[one.op for one in rewrite(graph, replace(DESIGN, table_unit=unit)).layers] for unit in (False, True)]
     assert ops == [["conv", "depthwise"], ["conv", "requantize"]]
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_sum_of_one_tensor_is_a_table_where_the_engine_has_one(steps):
+    graph, design = gated(steps, op="add"), replace(DESIGN, table_unit=True)
+    inputs = np.random.default_rng(1).integers(-128, 128, (40, *graph.input.shape)).astype(np.int8)
+    found = rewrite(graph, design)
+    assert [one.op for one in found.layers] == ["table"]
+    assert np.array_equal(run(graph, inputs)[-1], run(found, inputs)[-1])
+
+
+def test_a_layer_and_its_gate_are_one_command():
+    kind = replace(KIND, zero_point=0)
+    conv = random_layer(np.random.default_rng(0), "conv", kind, outputs=4, kernel=(1, 1))
+    gate = scaled("mul", TensorType(shape=KIND.shape, scale=0.07, zero_point=-2), (1, 2), 0.03)
+    graph = net(conv, table(conv.output, "logistic", (1,)), gate, kind=kind)
+    program = compile_graph(graph, replace(DESIGN, table_unit=True))
+    assert len(program.plans) == len(program.layers) == 1
+    assert len(compile_graph(graph, DESIGN).kernels) == 1
 
 
 def test_what_is_not_read_any_more_is_gone():
