@@ -15,7 +15,7 @@ import numpy as np
 from sw.frontend.lowering import Lowering, Operation
 from sw.frontend.onnx_file import Input, Node, OnnxFile, quoted
 from sw.frontend.onnx_nodes import OPERATORS, NodeOp, fold
-from sw.frontend.onnx_translation import HOW, Float, Placed, Scale, Translation, unknown
+from sw.frontend.onnx_translation import HOW, Float, Pending, Placed, Scale, Translation, unknown
 from sw.frontend.operators import LOWERS
 from sw.frontend.tflite import lowered
 from sw.frontend.tflite_file import Subgraph
@@ -95,7 +95,7 @@ def _check_quantized(file: OnnxFile) -> None:
 
 
 def _foreign(node: Node) -> str:
-    instead = {"BatchNormalization": "fold it into the convolution before it "
+    instead = {"BatchNormalization": "fold it into the layer before it "
                                      "(onnxruntime.quantization.shape_inference.quant_pre_process)",
                "ConvTranspose": "use Resize by nearest and Conv",
                "If": "take the branch out of the network",
@@ -175,7 +175,9 @@ def _output(made: Translation, names: Mapping[str, Any], name: str) -> int:
         raise unknown(name)
     value, node = names[name], Node(index=0, kind="output", name=name, inputs=(), outputs=(), attributes={})
     if not isinstance(value, Placed):
-        raise GraphError(f"its output {quoted(name)} is computed in float32; quantize what gives it as well, by {HOW}")
+        by = f" by {value.node}" if isinstance(value, Pending) else ""
+        raise GraphError(f"its output {quoted(name)} is computed in float32{by}; end the network before that, or "
+                         f"quantize what it gives as well, by {HOW}")
     rank = len(value.shape)
     if not (value.plain and value.moved and value.order == (0, *range(2, rank), 1)):
         value = made.natural(node, value)

@@ -50,7 +50,7 @@ def _reshape_to(op: NodeOp, shape: Sequence[int]) -> None:
         op.define(replace(value, values=value.values.reshape(shape)))
         return
     if isinstance(value, Float):
-        if [size for size in value.shape if size > 1] == [size for size in shape if size > 1] and value.order == tuple(
+        if prod(value.shape) == prod(shape) and min(shape, default=1) > 0 and value.order == tuple(
                 range(len(value.shape))):
             op.define(Float(tensor=op.emit("RESHAPE", [value.tensor], op.made.tensor(shape, "FLOAT32")), shape=shape,
                             order=tuple(range(len(shape)))))

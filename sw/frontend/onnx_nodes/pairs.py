@@ -114,11 +114,13 @@ def _choose(op: NodeOp, operands: list[Any], scale: Scale, clamp: tuple[int, int
 @SERVES("PRelu")
 def _prelu(op: NodeOp) -> None:
     source, slope = op.placed(0), op.value(1)
-    if not isinstance(slope, Weights):
-        raise GraphError(f"its slopes, {quoted(op.node.inputs[1])}, are no quantized constants; quantize them by {HOW}")
-    if slope.values.size == 1:
+    slopes = op.constant(1)
+    if slopes.size and np.all(slopes == slopes.flat[0]):
         reals = reals_of(source.scale)
-        op.define(Curve(source=source, values=np.where(reals < 0, reals * slope.reals.reshape(()), reals)))
+        op.define(Curve(source=source, values=np.where(reals < 0, reals * np.float32(slopes.flat[0]), reals)))
         return
+    if not isinstance(slope, Weights):
+        raise GraphError(f"its slopes, {quoted(op.node.inputs[1])}, are several and float32; quantize them to int8, or "
+                         f"train with one slope (LeakyRelu)")
     _between(op, [source, slope], lambda op, operands, scale, clamp: (
         "PRELU", [_operand(op, value) for value in operands]))

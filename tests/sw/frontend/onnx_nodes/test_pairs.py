@@ -49,6 +49,9 @@ def test_slopes_of_channels(tmp_path):
     assert layers(tmp_path, model, output) == ["prelu"]
     model, source = started()
     assert layers(tmp_path, model, paired(model, source, "PRelu", model.weights(model.integers(1))[0])) == ["table"]
+    model, source = started()
+    same = model.constant(np.full((4, 1, 1), 0.25, np.float32))
+    assert layers(tmp_path, model, paired(model, source, "PRelu", same)) == ["table"]
 
 
 @pytest.mark.parametrize("kind, other, text", [
@@ -57,7 +60,7 @@ def test_slopes_of_channels(tmp_path):
     ("Add", lambda model: model.constant(np.zeros(6, np.float32)), "a constant; Heddle takes an activation here"),
     ("Add", lambda model: model.weights(model.integers(6), axis=0)[0], "has a constant with a scale a channel"),
     ("Div", lambda model: model.weights(model.integers(6))[0], "of two tensors; Heddle has it of a tensor and a numb"),
-    ("PRelu", lambda model: model.constant(np.zeros(6, np.float32)), "are no quantized constants; quantize them by"),
+    ("PRelu", lambda model: model.constant(np.arange(6, dtype=np.float32)), "are several and float32; quantize them"),
 ])
 def test_what_does_not_fit_is_named(tmp_path, kind, other, text):
     model, source = started()
