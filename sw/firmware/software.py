@@ -14,7 +14,7 @@ from hw.spec.soc import MemoryMap, Region
 from sw.firmware.build import SOURCES, compile_sources, kernel_files
 from sw.golden.kernels import FUNCTIONS, OPERATORS
 from sw.graph.graph import Graph, Layer, TensorType
-from sw.graph.layer import POOLS
+from sw.graph.layer import POOLS, WEIGHTED
 
 __all__ = ["SOFTWARE_MEMORY", "build_software", "model_source"]
 
@@ -68,14 +68,17 @@ def model_source(graph: Graph) -> str:
     if len(graph.layers) > LAYER_LOG_ENTRIES:
         raise HeddleError(f"{graph.name}: {len(graph.layers)} layers; the layer log holds {LAYER_LOG_ENTRIES}; "
                           f"take a smaller network")
+    if graph.first != 1 or graph.answers != (len(graph.layers),):
+        raise HeddleError(f"{graph.name}: the software runs networks of one input and one output, without states and "
+                          f"constants; verify this network on the engine")
     for index, layer in enumerate(graph.layers):
         if limit := _unsupported(graph, index):
             raise HeddleError(f"layer {index} {layer.name} ({layer.op}): {limit}")
-    layers = list(zip(graph.layers, graph.types()[:-1], strict=True))
-    header = pack_header({**dict.fromkeys(HEADER_FIELDS, 0), "input_bytes": graph.input.size,
-                          "output_bytes": graph.output.size, "layers": len(layers)}, b"")
+    layers = [(layer, graph.taken(index)[0]) for index, layer in enumerate(graph.layers)]
+    header = pack_header({**dict.fromkeys(HEADER_FIELDS, 0), "input_bytes": graph.input.bytes,
+                          "output_bytes": graph.output.bytes, "layers": len(layers)}, b"")
     patches = [_patch_bytes(layer, taken) for layer, taken in layers]
-    sizes = [max(kind.size for kind in graph.types()[side::2]) for side in (0, 1)]
+    sizes = [max(kind.bytes for kind in graph.types()[side::2]) for side in (0, 1)]
     lines = ['#include "model.h"',
              *(f"static uint32_t buffer{side}[{-(-size // 4)}];" for side, size in enumerate(sizes))]
     for index, (layer, taken) in enumerate(layers):
@@ -90,8 +93,12 @@ def model_source(graph: Graph) -> str:
 
 def _unsupported(graph: Graph, index: int) -> str:
     """What of a layer the C code cannot do; empty where nothing is."""
-    if graph.layers[index].op == "add":
+    layer = graph.layers[index]
+    if layer.op == "add":
         return "the software has no such operator; verify this network on the engine"
+    if layer.op in WEIGHTED and (layer.dilation != (1, 1) or layer.shift.min() < 0 or layer.op == "conv" and (
+            layer.weights.shape[-1] != graph.taken(index)[0].shape[-1])):
+        return "the software has no dilation, groups or factors of 1 and more; verify this network on the engine"
     if graph.inputs_of(index) != (index,):
         return f"reads tensor {graph.inputs_of(index)[0]}; the software runs chains, each layer reading the one before"
     return ""
@@ -124,7 +131,7 @@ def _arrays(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
 def _calls(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
     """The calls of a layer of the CPU, with the buffers' addresses added."""
     entries = []
-    behind = taken.size       # where the output lies in the calls, so that its addresses differ from the source's
+    behind = taken.bytes       # where the output lies in the calls, so that its addresses differ from the source's
     for number, call in enumerate(OPERATORS[layer.op].calls(layer, [taken], sources=[0], output=behind)):
         name, function = list(FUNCTIONS.items())[call.runner - 1]
         words = [str(word) for word in call.words]

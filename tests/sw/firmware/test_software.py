@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,8 @@ from hw.tools import ToolError
 from sw.firmware import build_software
 from sw.firmware.software import model_source
 from sw.graph.graph import Graph, Layer, TensorType
-from tests.support.layers import random_graph, random_residual
+from tests.support.layers import random_graph, random_layer, random_residual
+from tests.support.operators import every_function
 
 
 def graph(seed=1):
@@ -32,6 +35,22 @@ def test_too_many_layers_are_an_error():
                   multiplier=zeros, shift=zeros)
     with pytest.raises(HeddleError, match="chain: 65 layers; the layer log holds 64; take a smaller network"):
         model_source(Graph(name="chain", inputs=(kind,), layers=(layer,) * 65))
+
+
+@pytest.mark.parametrize("change", [{"dilation": (2, 1), "output": (1, 3, 4)}, {"shift": np.full(4, -1, np.int32)},
+                                    {"weights": np.zeros((4, 3, 1, 2), np.int8)}])
+def test_a_convolution_of_another_kind_is_refused(change):
+    kind = TensorType(shape=(5, 3, 4), scale=0.1, zero_point=0)
+    layer = random_layer(np.random.default_rng(0), "conv", kind, outputs=4, kernel=(3, 1))
+    if "output" in change:
+        change = change | {"output": replace(layer.output, shape=change["output"])}
+    with pytest.raises(HeddleError, match=r"\(conv\): the software has no dilation, groups or factors of 1 and more"):
+        model_source(Graph(name="other", inputs=(kind,), layers=(replace(layer, **change),)))
+
+
+def test_a_network_of_more_than_a_chain_is_refused():
+    with pytest.raises(HeddleError, match="everything: the software runs networks of one input and one output"):
+        model_source(every_function(np.random.default_rng(0)))
 
 
 def test_what_the_software_lacks_is_named():
