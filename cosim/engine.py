@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,9 @@ from cosim.bench import build_bench, run_bench
 from cosim.process import SimulationError, exchange
 from cosim.verilate import verilate
 from hw.emit.verilog import engine_verilog
-from hw.spec.commands import COUNTERS, ERRORS
+from hw.spec.commands import COMMAND_BITS, COUNTERS, ERRORS, OPCODES, decode
 from hw.spec.design import DesignPoint
-from hw.spec.image import ENGINE, Call, reset_calls, unpack_calls, unpack_header
+from hw.spec.image import ENGINE, HEADER_BYTES, Call, reset_calls, unpack_calls, unpack_header
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, WEIGHT_WINDOW, WINDOW_BYTES
 from hw.spec.stream import MEMORY_LATENCY_CYCLES
@@ -133,7 +134,7 @@ def _wrapper(stream_bytes: int) -> str:
 
 def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit: int = CYCLE_LIMIT,
                limit_s: float = 3600, traffic: int = 0, stalls: int = 0, trace: Path | None = None,
-               traced_input: int = 0) -> EngineRun:
+               traced_input: int = 0, known: dict[bytes, EngineRun] | None = None) -> EngineRun:
     """Upload a model image and run it for every input, without a reset between them.
 
     The golden functions do what the image leaves to the CPU. Where the engine runs several times in an inference, it
@@ -150,6 +151,8 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
     stalls : if not 0, the seed of pauses of the memory outside, where weights stream from there; likewise.
     trace : VCD file for the waves of input number ``traced_input``; needs a simulator built with ``trace``. The second
         run of the engine in an inference has a file of its own, ``NAME_2.vcd``, and so on.
+    known : runs that were simulated before, in this simulator and without traffic and stalls; the same run on the same
+        memory is taken from there, and a new one is added. An image and its beginnings share most of their runs.
 
     Raises
     ------
@@ -168,15 +171,24 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
     runs: list[EngineRun] = []
 
     def run(call: Call, given: slice, data: np.ndarray, wanted: slice) -> np.ndarray:
+        if known is None:
+            runs.append(simulated(call, given, data, wanted))
+        else:
+            key = _run_key(image, call, given, data, wanted)
+            if key not in known:
+                known[key] = simulated(call, given, data, wanted)
+            runs.append(known[key])
+        return runs[-1].outputs
+
+    def simulated(call: Call, given: slice, data: np.ndarray, wanted: slice) -> EngineRun:
         request = struct.pack(
             "<18I", len(data), len(image), header["fingerprint"], call.run["program"], given.start,
             given.stop - given.start, wanted.start, wanted.stop - wanted.start, call.run["layers"], cycle_limit,
             traced_input if trace else 0xFFFFFFFF, traffic, stalls, header["stream_offset"], header["stream_bytes"],
             header["stream_address"], call.run["stream_start"], 0)
         waves = [_waves(trace, len(runs)).resolve()] if trace else []
-        runs.append(_read(exchange(directory / "sim", request + image + data.tobytes(), limit_s=limit_s,
-                                   arguments=waves), call.run["layers"], wanted.stop - wanted.start, cycle_limit))
-        return runs[-1].outputs
+        return _read(exchange(directory / "sim", request + image + data.tobytes(), limit_s=limit_s, arguments=waves),
+                     call.run["layers"], wanted.stop - wanted.start, cycle_limit)
 
     found = []
     for outputs in _follow(image, inputs.reshape(len(inputs), size), run):
@@ -186,6 +198,32 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
                         for name in ("outputs", "cycles", "counters")},
                      simulated_cycles=sum(part.simulated_cycles for part in found),
                      cpu_s=sum(part.cpu_s for part in found))
+
+
+def _run_key(image: bytes, call: Call, given: slice, data: np.ndarray, wanted: slice) -> bytes:
+    """Of everything that a run depends on: its commands, all weights behind them, what it finds, what is read.
+
+    The commands of other runs, which differ between an image and its beginnings, are left out.
+    """
+    header = unpack_header(image)
+    first = next(other for other in unpack_calls(image, header) if other.runner == ENGINE)
+    word = HEADER_BYTES // first.run["program"]      # bytes; the first command follows the header
+    at, commands, weights = call.run["program"] * word, b"", len(image)
+    for _ in range(call.run["layers"] + 2):          # a STREAM, and an END
+        command = image[at + len(commands):at + len(commands) + COMMAND_BITS // 8]
+        commands += command
+        fields = decode(int.from_bytes(command, "little"))
+        if fields["opcode"] == OPCODES["END"]:
+            break
+        if fields["opcode"] == OPCODES["LAYER"] and not fields["stream"]:
+            weights = min(weights, fields["weight_base"] * word)
+    resident = image[weights:min(header["stream_offset"], header["calls_offset"])]
+    streamed = image[header["stream_offset"]:header["calls_offset"]] if header["stream_bytes"] else b""
+    digest = sha256(repr((call.words, given, wanted, header["fingerprint"], header["stream_address"], data.shape,
+                          len(resident), len(streamed))).encode())
+    for part in (commands, resident, streamed, np.ascontiguousarray(data).tobytes()):
+        digest.update(part)
+    return digest.digest()
 
 
 def _together(outputs: np.ndarray, runs: Sequence[EngineRun]) -> EngineRun:

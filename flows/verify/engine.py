@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cosim.engine import run_engine
+from cosim.engine import EngineRun, run_engine
 from flows.run.store import Store
 from flows.verify.engine_simulator import EngineSimulator
 from flows.verify.images import ImageRung, Observed
@@ -24,9 +24,11 @@ class EngineRung(ImageRung):
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
+        self.known: dict[bytes, EngineRun] = {}      # runs that were simulated, for those that have the same beginning
 
     def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
-        got = run_engine(self.simulator(False), image, inputs, cycle_limit=cycle_limit, traffic=traffic, stalls=traffic)
+        got = run_engine(self.simulator(False), image, inputs, cycle_limit=cycle_limit, traffic=traffic, stalls=traffic,
+                         known=None if traffic else self.known)
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.cycles,
                         layer_cycles=got.layer_cycles, counters=got.counters)
 

@@ -1,17 +1,20 @@
 """The fast harness: what goes in and comes out, and every way in which a simulation can fail."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cosim.engine import build_simulator, run_engine, simulated_design
+from cosim.engine import _run_key, build_simulator, run_engine, simulated_design
 from cosim.process import SimulationError
 from hw.emit.verilog import engine_verilog
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
-from hw.spec.image import ENGINE, Call
+from hw.spec.image import ENGINE, HEADER_BYTES, Call, pack_header, unpack_calls, unpack_header
+from sw.compiler import compile_graph
 from tests.support.images import run_image
+from tests.support.ladder import DESIGN, several_runs
 
 pytestmark = pytest.mark.sim
 
@@ -145,3 +148,23 @@ def test_damaged_image_is_refused(stub):
 def test_no_inputs_is_an_empty_run(stub):
     run = run_engine(stub, image(), inputs(0))
     assert run.outputs.shape == (0, INPUT_BYTES) and run.cycles.shape == (0,) and run.counters.shape == (0, 2, 5)
+
+
+def test_a_run_is_known_by_what_it_depends_on():
+    """The same in an image and its beginnings; another one with other weights, memory or layers."""
+    program = compile_graph(several_runs(), DESIGN)
+    call, later = (call for call in unpack_calls(program.image, unpack_header(program.image)) if call.runner == ENGINE)
+    given, wanted, data = slice(0, 8), slice(0, 64), np.arange(8).astype(np.int8).reshape(1, 8)
+
+    def key(image=program.image, call=call, data=data):
+        return _run_key(image, call, given, data, wanted)
+
+    layers = len(program.plans)
+    beginnings = [program.prefix(count).image for count in range(2, layers + 1)]
+    assert {key(image) for image in beginnings} == {key()}
+    assert key(data=data + 1) != key() != key(call=later)
+    assert key(program.prefix(1).image, replace(call, words=(call.words[0], 0, call.words[2]))) != key()
+    changed = bytearray(program.image)
+    changed[program.layers[0].command["weight_base"] * DESIGN.weight_word_bits // 8] ^= 1
+    assert key(pack_header({**unpack_header(program.image)}, bytes(changed[HEADER_BYTES:]))
+               + bytes(changed[HEADER_BYTES:])) != key()

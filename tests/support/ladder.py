@@ -57,7 +57,7 @@ def several_runs() -> Graph:
     rng = np.random.default_rng(12)
     start = TensorType(shape=(5, 4, 4), scale=0.05, zero_point=-3)
     layers = [random_layer(rng, "conv", start, outputs=4, kernel=(1, 1), name="first")]
-    layers.append(random_kernel(rng, "requantize", layers[-1].output, name="again"))
+    layers.append(random_kernel(rng, "table", layers[-1].output, name="again"))
     layers.append(random_layer(rng, "dense", layers[-1].output, outputs=6, name="dense"))
     layers.append(random_kernel(rng, "softmax", layers[-1].output, name="answer"))
     return Graph(name="cut", inputs=(start,), layers=tuple(layers)).check()

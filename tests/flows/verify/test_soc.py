@@ -32,7 +32,7 @@ def test_what_the_cpu_runs_is_compared(store, level):
     report = check(graph, inputs, store, level=level, outputs=run(graph, inputs, DESIGN)[-1])
     assert report.ok and report.engine_cycles == (program.cycles,) * 4
     assert [layer.name for layer in report.layers] == ["first", "dense"]
-    assert [(kernel.name, kernel.op) for kernel in report.kernels] == [("again", "requantize"), ("answer", "softmax")]
+    assert [(kernel.name, kernel.op) for kernel in report.kernels] == [("again", "table"), ("answer", "softmax")]
     assert [kernel.cycles is None for kernel in report.kernels] == [level == "engine"] * 2
     assert report.document()["kernels"][1]["name"] == "answer"
     report = check(graph, inputs, store, level=level, program=wrong_table(program, 0))
