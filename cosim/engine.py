@@ -277,7 +277,7 @@ def _inferences(calls: Sequence[Call], header: Mapping[str, int], inputs: np.nda
             for one in memory:
                 run_call(call, one)
         given = everything
-    return memory[:, answer]
+    return memory[:, answer].copy()
 
 
 def _read_behind(calls: Sequence[Call], act_bytes: int, answer: slice) -> slice:

@@ -15,6 +15,7 @@ from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
 from sw.golden import run
 from tests.support.ladder import ADDS, DESIGN, check, slower, swapped_weight
 from tests.support.layers import random_inputs
+from tests.support.states import stateful
 
 pytestmark = pytest.mark.sim
 KEYS = ["model", "design", "board", "level", "inputs", "mismatches", "first_mismatch", "cycles", "engine_cycles",
@@ -111,3 +112,16 @@ def test_a_corrupted_program_is_an_error_that_names_code_layer_and_place(graph, 
                                               r"layer 2\), PC 0x") as caught:
         check(graph, inputs, store, program=damaged)
     assert "\n" not in str(caught.value)
+
+
+def test_states_and_several_outputs_are_followed(store):
+    graph = stateful(np.random.default_rng(5))
+    inputs = np.random.default_rng(6).integers(-128, 128, (4, *graph.input.shape)).astype(np.int8)
+    tensors = run(graph, inputs)
+    right = [tensors[number] for number in graph.answers]
+    assert len({values.tobytes() for values in right[0]}) == 4      # no state, no difference
+    assert check(graph, inputs, store, outputs=right).ok
+    wrong = [values.copy() for values in right]
+    wrong[1][3, 0, 0, 2] ^= 1
+    report = check(graph, inputs, store, outputs=wrong)
+    assert (report.mismatches, report.first_mismatch.layer, report.first_mismatch.input) == (1, "end2", 3)
