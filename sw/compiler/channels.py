@@ -8,11 +8,12 @@ from hw.spec.design import PARAM_BITS, DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.requant import ADD_LEFT_SHIFT, MAX_SHIFT, TOTAL_BITS
-from sw.golden.ops import requantize, scaled
+from sw.golden.fixed import scaled
+from sw.golden.sums import requantize
 from sw.graph.graph import Layer
 
-__all__ = ["Channels", "add_words", "check_accumulator", "fold", "join", "param_words", "pooling_channels",
-           "pooling_scale", "weight_words"]
+__all__ = ["Channels", "add_words", "check_accumulator", "exceeds_total", "fold", "join", "param_words",
+           "pooling_channels", "pooling_scale", "weight_words"]
 
 OUTPUT_BITS = 10     # beyond which an output is clamped whatever its zero point is
 
@@ -28,16 +29,31 @@ class Channels:
 
 def fold(layer: Layer, weights: np.ndarray, zero_point: int, design: DesignPoint) -> Channels:
     """Fold the input's zero point into the bias, and prove that nothing overflows. ``weights``: (OC, taps)."""
+    check_accumulator(weights.astype(np.int64), design)
+    channels, exceeding = _folded(layer, weights, zero_point, design)
+    if exceeding is not None:
+        raise SpecError(f"channel {exceeding}: bias and sum may exceed {TOTAL_BITS} bits; train with a smaller bias")
+    return channels
+
+
+def exceeds_total(layer: Layer, zero_point: int, design: DesignPoint) -> bool:
+    """Whether bias and sum of a layer with weights may exceed a requantizer, whose bits no design has more of.
+
+    Where the sum alone exceeds the accumulator, a design of more ``acc_bits`` is right: that is for ``fold`` to say.
+    """
+    outputs = len(layer.bias)
+    weights = layer.weights.reshape(-1, outputs).T if layer.op == "depthwise" else layer.weights.reshape(outputs, -1)
+    held = _reach(weights.astype(np.int64), design).max() < 1 << design.acc_bits - 1
+    return bool(held and _folded(layer, weights, zero_point, design)[1] is not None)
+
+
+def _folded(layer: Layer, weights: np.ndarray, zero_point: int, design: DesignPoint) -> tuple[Channels, int | None]:
+    """With the zero point in the bias, and the channel whose bias and sum exceed a requantizer most, if any do."""
     wide = weights.astype(np.int64)
-    check_accumulator(wide, design)
-    bias = layer.bias.astype(np.int64) - zero_point * wide.sum(axis=1)
-    reach = (np.abs(wide) << design.act_bits - 1).sum(axis=1) + _most_dropped(wide, design)
+    bias, reach = layer.bias.astype(np.int64) - zero_point * wide.sum(axis=1), _reach(wide, design)
     channels = _narrowed(Channels(bias=bias, multiplier=layer.multiplier, shift=layer.shift), reach)
     extreme = np.abs(channels.bias) + reach
-    if extreme.max() >= 1 << TOTAL_BITS - 1:
-        raise SpecError(f"channel {int(extreme.argmax())}: bias and sum may exceed {TOTAL_BITS} bits; "
-                        f"train with a smaller bias")
-    return channels
+    return channels, int(extreme.argmax()) if extreme.max() >= 1 << TOTAL_BITS - 1 else None
 
 
 def _narrowed(channels: Channels, reach: np.ndarray) -> Channels:
@@ -59,10 +75,15 @@ def _narrowed(channels: Channels, reach: np.ndarray) -> Channels:
 
 def check_accumulator(weights: np.ndarray, design: DesignPoint) -> None:
     """Prove that no sum exceeds the accumulator, whatever the activations are. ``weights``: (OC, taps)."""
-    worst = int(((np.abs(weights) << design.act_bits - 1).sum(axis=1) + _most_dropped(weights, design)).max())
+    worst = int(_reach(weights, design).max())
     if worst >= 1 << design.acc_bits - 1:
         raise SpecError(f"sums reach {worst}, acc_bits={design.acc_bits} holds {(1 << design.acc_bits - 1) - 1}; "
                         f"raise acc_bits to {worst.bit_length() + 1}")
+
+
+def _reach(weights: np.ndarray, design: DesignPoint) -> np.ndarray:
+    """Most that the magnitude of each sum can be. ``weights``: (OC, taps)."""
+    return (np.abs(weights) << design.act_bits - 1).sum(axis=1) + _most_dropped(weights, design)
 
 
 def _most_dropped(weights: np.ndarray, design: DesignPoint) -> np.ndarray:

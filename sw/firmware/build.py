@@ -19,7 +19,9 @@ STACK_BYTES = 1024  # at least
 FAST, SMALL = ("-O2",), ("-Os", "-msave-restore")
 #: Compiled for size: what is not worth its bytes in a ROM that all of it must fit.
 FOR_SIZE = ("main", "constant", "copy", "dequantize", "fill", "log_softmax", "mean", "pool", "quantize",
-            "resize")
+            "resize", "weighted")
+#: As well on a CPU that calls a function for each multiplication; its code is larger.
+SLOW_ANYWAY = ("heddle", "binary", "softmax", "table")
 FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
          "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-ffunction-sections", "-fdata-sections")
 CAUSES = ("error:", "overflowed by", "undefined reference", "multiple definition")
@@ -103,8 +105,9 @@ def compile_sources(files: Sequence[Path], out: Path, *, cpu: str, memory: Memor
                                  encoding="utf-8")
     sources = [*(SOURCES / name for name in RUNTIME), *files]
     objects = [f"{index}_{path.stem}.o" for index, path in enumerate(sources)]
+    for_size = FOR_SIZE if chosen.multiplies else (*FOR_SIZE, *SLOW_ANYWAY)
     for path, target in zip(sources, objects, strict=True):
-        size = path.is_relative_to(SOURCES) and path.stem in FOR_SIZE
+        size = path.is_relative_to(SOURCES) and path.stem in for_size
         _gcc(f"-march={chosen.march}_zicsr", f"-mabi={chosen.mabi}", *(SMALL if size else FAST), *FLAGS,
              *(f"-D{define}" for define in defines),
              "-I.", f"-I{SOURCES}", "-c", str(path.resolve()), "-o", target, out=out, timeout_s=timeout_s)

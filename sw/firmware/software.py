@@ -82,7 +82,7 @@ def model_source(graph: Graph) -> str:
     lines = ['#include "model.h"',
              *(f"static uint32_t buffer{side}[{-(-size // 4)}];" for side, size in enumerate(sizes))]
     for index, (layer, taken) in enumerate(layers):
-        lines += _calls(index, layer, taken) if layer.op in OPERATORS else _arrays(index, layer, taken)
+        lines += _calls(index, layer, taken) if _by_calls(layer, taken) else _arrays(index, layer, taken)
     lines += ["const heddle_layer heddle_layers[] = {", *(_record(index, *pair) for index, pair in enumerate(layers)),
               "};", f"const uint32_t heddle_layer_count = {len(layers)};",
               _array("const uint32_t heddle_header", _words(header.ljust(HEADER_BYTES, b"\0"))),
@@ -96,16 +96,23 @@ def _unsupported(graph: Graph, index: int) -> str:
     layer = graph.layers[index]
     if layer.op == "add":
         return "the software has no such operator; verify this network on the engine"
-    if layer.op in WEIGHTED and (layer.dilation != (1, 1) or layer.shift.min() < 0 or layer.op == "conv" and (
-            layer.weights.shape[-1] != graph.taken(index)[0].shape[-1])):
-        return "the software has no dilation, groups or factors of 1 and more; verify this network on the engine"
     if graph.inputs_of(index) != (index,):
         return f"reads tensor {graph.inputs_of(index)[0]}; the software runs chains, each layer reading the one before"
     return ""
 
 
+def _by_calls(layer: Layer, taken: TensorType) -> bool:
+    """Whether functions of the CPU run a layer: all but the weighted ones that ``software.c`` has faster."""
+    if layer.op not in WEIGHTED:
+        return layer.op in OPERATORS
+    grouped = layer.op == "conv" and layer.weights.shape[-1] != taken.shape[-1]
+    return grouped or layer.dilation != (1, 1) or layer.shift.min() < 0
+
+
 def _patch_bytes(layer: Layer, taken: TensorType) -> int:
     """Operands of one output pixel of a convolution, in whole words; at least one."""
+    if _by_calls(layer, taken):
+        return 4
     if layer.op == "dense":
         return -(-taken.size // 4) * 4
     return -(-layer.kernel[0] * layer.kernel[1] * taken.shape[2] // 4) * 4 if layer.op == "conv" else 4
@@ -145,7 +152,7 @@ def _calls(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
 
 
 def _record(index: int, layer: Layer, taken: TensorType) -> str:
-    if layer.op in OPERATORS:
+    if _by_calls(layer, taken):
         return (f"    {{.op = HEDDLE_KERNEL, .calls = calls{index}, "
                 f".call_count = sizeof calls{index} / sizeof *calls{index}}},")
     dense, pool = layer.op == "dense", layer.op in POOLS

@@ -1,6 +1,7 @@
 """What "right" means: the integer arithmetic of a graph, and of an encoded program."""
 
 from sw.golden.interpreter import Ending, ProgramError, execute, interpret, layers
-from sw.golden.ops import accumulate, run
+from sw.golden.ops import run
+from sw.golden.sums import accumulate
 
 __all__ = ["Ending", "ProgramError", "accumulate", "execute", "interpret", "layers", "run"]

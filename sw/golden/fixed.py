@@ -67,13 +67,14 @@ def scale(value: int, multiplier: int, shift: int) -> int:
     return rounding_shift(high(wrapped(value << max(0, -shift)), multiplier), max(0, shift))
 
 
-def scaled(values: np.ndarray, multiplier: int, shift: int) -> np.ndarray:
-    """:func:`scale` of int64 ``values``."""
-    half = np.int64(1 << 31)
-    left = ((values << max(0, -shift)) + half) % (2 * half) - half
-    value = (left * np.int64(multiplier) + (1 << 30)) >> 31
-    mask = (np.int64(1) << max(0, shift)) - 1
-    return (value >> max(0, shift)) + ((value & mask) > (mask >> 1) + (value < 0))
+def scaled(values: np.ndarray, multiplier: int | np.ndarray, shift: int | np.ndarray) -> np.ndarray:
+    """:func:`scale` of int64 ``values``; multiplier and shift may be arrays, too."""
+    half, shift = np.int64(1 << 31), np.asarray(shift, np.int64)
+    left = ((values << np.maximum(-shift, 0)) + half) % (2 * half) - half
+    value = (left * np.asarray(multiplier, np.int64) + (1 << 30)) >> 31
+    right = np.maximum(shift, 0)
+    mask = (np.int64(1) << right) - 1
+    return (value >> right) + ((value & mask) > (mask >> 1) + (value < 0))
 
 
 def constant(value: float, integer_bits: int = 0) -> int:

@@ -16,8 +16,9 @@ from sw.golden import convert, costs, elementwise, log_softmax, movement, poolin
 from sw.golden.function import Fields, Function, Place, Task, as_words, words_of
 from sw.golden.requantize import requantize_table, requantize_value
 from sw.golden.softmax import exponentials, normalize, softmax, softmax_row
+from sw.golden.weighted import WEIGHTED_CALL, weighted, weighted_plain, weighted_tasks
 from sw.golden.words import ProgramError
-from sw.graph.layer import POOLS, Layer, TensorType
+from sw.graph.layer import POOLS, WEIGHTED, Layer, TensorType
 
 __all__ = ["FUNCTIONS", "OPERATORS", "TABLES", "CpuOperator", "Function", "call_of", "constant_call", "copy_call",
            "make_call", "places_of", "run_call", "sources_of"]
@@ -71,6 +72,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "copy": movement.COPY, "fill": movement.FILL, "constant": movement.CONSTANT, "resize": movement.RESIZE,
     "binary": elementwise.BINARY, "mean": pooling.MEAN, "pool": pooling.POOL, "log_softmax": log_softmax.LOG_SOFTMAX,
     "quantize": convert.QUANTIZE, "dequantize": convert.DEQUANTIZE,
+    "weighted": WEIGHTED_CALL,
 }
 
 
@@ -117,6 +119,7 @@ OPERATORS: Mapping[str, CpuOperator] = {
     **{op: CpuOperator(batch=elementwise.binary, plain=elementwise.binary_plain, tasks=elementwise.binary_tasks)
        for op in elementwise.KINDS},
     **{op: CpuOperator(batch=pooling.pool, plain=pooling.pool_plain, tasks=pooling.pool_tasks) for op in POOLS},
+    **{op: CpuOperator(batch=weighted, plain=weighted_plain, tasks=weighted_tasks) for op in WEIGHTED},
     "mean": CpuOperator(batch=pooling.mean, plain=pooling.mean_plain, tasks=pooling.mean_tasks),
     "log_softmax": CpuOperator(batch=log_softmax.log_softmax, plain=log_softmax.log_softmax_plain,
                                tasks=log_softmax.log_softmax_tasks),

@@ -8,7 +8,8 @@ from hw.spec.design import SPRAM_TOTAL_BYTES, DesignPoint
 from hw.spec.fields import ADD_RECORDS, phases, undefined
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.requant import ADD_LEFT_SHIFT, TOTAL_BITS
-from sw.golden.ops import matmul, scaled
+from sw.golden.fixed import scaled
+from sw.golden.sums import matmul
 from sw.golden.words import Endless, Undefined, Words
 
 __all__ = ["run_layer"]

@@ -14,7 +14,7 @@ from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import POOLS
 
 __all__ = ["KEEPING", "OPERATORS", "made_kernel", "random_add", "random_cut", "random_graph", "random_inputs",
-           "random_kernel", "random_layer", "random_residual", "same_padding", "with_tables"]
+           "random_kernel", "random_layer", "random_residual", "same_padding", "shifted_left", "with_tables"]
 
 OPS = ("conv", "depthwise", "conv", "dense", "avgpool")   # of a random graph, as often as they stand here
 OPERATORS = ("conv", "depthwise", "dense", "avgpool", "maxpool", "add")   # all that the engine runs
@@ -59,6 +59,11 @@ def random_layer(rng: np.random.Generator, op: str, taken: TensorType, *, weight
                           zero_point=taken.zero_point if pooled else zero, bits=act_bits),
         stride=(1, 1) if op == "dense" else stride, padding=padding,
         act_min=-half if pooled else int(rng.choice([-half, zero])), act_max=half - 1)
+
+
+def shifted_left(layer: Layer, bits: int = 8) -> Layer:
+    """A layer with weights, with nearly the same outputs, by shifts to the left: no other layers make them."""
+    return replace(layer, multiplier=layer.multiplier >> layer.shift + bits, shift=np.full_like(layer.shift, -bits))
 
 
 def random_add(rng: np.random.Generator, inputs: tuple[int, int], taken: Sequence[TensorType], *,

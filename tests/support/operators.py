@@ -9,8 +9,8 @@ import numpy as np
 from sw.golden.elementwise import prepare_add, prepare_mul, prepare_prelu
 from sw.golden.pooling import prepare_mean
 from sw.graph.graph import Graph
-from sw.graph.layer import POOLS, Constant, Layer, TensorType
-from tests.support.layers import KEEPING, made_kernel, random_kernel, random_layer
+from sw.graph.layer import POOLS, WEIGHTED, Constant, Layer, TensorType
+from tests.support.layers import KEEPING, made_kernel, random_kernel, random_layer, shifted_left
 
 __all__ = ["every_function", "random_operator", "random_type", "random_values"]
 
@@ -66,6 +66,33 @@ def _random_pool(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[L
     return layer, [kind]
 
 
+def _random_weighted(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[Layer, list[TensorType]]:
+    """Any stride, padding, dilation, groups; shifts of either sign; now and then a bias of all 32 bits."""
+    height, width, channels = kind.shape
+    several, groups = int(rng.choice([1, 1, 2, 3, 4, 5])), int(rng.integers(1, 4)) if op == "conv" else 1
+    kernel, fields, size, outputs = (1, 1), {}, (1, 1), several
+    if op != "dense":
+        kernel, dilation, stride = (tuple(int(n) for n in rng.integers(1, most, 2)) for most in (4, 3, 4))
+        extent = [(taps - 1) * step + 1 for taps, step in zip(kernel, dilation, strict=True)]
+        before = [int(rng.integers(0, most)) for most in extent]
+        behind = [max(int(rng.integers(0, most)), most - first - length)
+                  for most, first, length in zip(extent, before, (height, width), strict=True)]
+        size = tuple((sum(lengths) - most) // step + 1 for *lengths, most, step in zip(
+            (height, width), before, behind, extent, stride, strict=True))
+        fields = {"dilation": dilation, "stride": stride, "padding": (*before, *behind)}
+    kind = replace(kind, shape=(height, width, channels * groups))
+    outputs = channels * several if op == "depthwise" else groups * several
+    shape = {"conv": (outputs, *kernel, channels), "depthwise": (*kernel, outputs), "dense": (outputs, kind.size)}[op]
+    shift = rng.integers(-8, 8, outputs)
+    multiplier = 2.0 ** (31 + shift + rng.uniform(-14, -8, outputs))
+    every = rng.integers(-1 << 31, 1 << 31, outputs)
+    output = random_type(rng, (*size, outputs))
+    return made_kernel(op, output, list(zip(multiplier.astype(int), shift, strict=True)),
+                       weights=rng.integers(-128, 128, shape).astype(np.int8),
+                       bias=np.where(rng.random(outputs) < 0.1, every, every >> 18).astype(np.int32),
+                       **fields, **_clamped(rng, output)), [kind]
+
+
 def _random_mean(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[Layer, list[TensorType]]:
     output = replace(random_type(rng, (1, kind.shape[0], kind.shape[2])), scale=kind.scale * float(rng.uniform(0.2, 1)))
     return made_kernel(op, output, [prepare_mean(kind.scale, output.scale, kind.shape[1])]), [kind]
@@ -114,7 +141,8 @@ def _random_conversion(rng: np.random.Generator, op: str, kind: TensorType) -> t
 
 _MAKERS: dict[str, Callable[[np.random.Generator, str, TensorType], tuple[Layer, list[TensorType]]]] = {
     **dict.fromkeys(("add", "sub", "mul", "maximum", "minimum", "prelu"), _random_binary),
-    **dict.fromkeys(POOLS, _random_pool), "mean": _random_mean, "concat": _random_concat, "gather": _random_gather,
+    **dict.fromkeys(POOLS, _random_pool), **dict.fromkeys(WEIGHTED, _random_weighted),
+    "mean": _random_mean, "concat": _random_concat, "gather": _random_gather,
     "pad": _random_pad, "resize": _random_resize, "quantize": _random_conversion, "dequantize": _random_conversion}
 
 
@@ -159,6 +187,7 @@ def every_function(rng: np.random.Generator) -> Graph:
     last = append(made_kernel("pad", replace(wide, shape=(9, 5, 8)), parameters=(1, 2, 0, 0, 0, 0, 0, 0, 0, 7)), last)
     last = append(random_layer(rng, "avgpool", kind(last), kernel=(3, 3), stride=(2, 1), padding=(1, 1, 1, 1)), last)
     last = append(random_layer(rng, "conv", kind(last), outputs=8, kernel=(1, 1)), last)
+    last = append(shifted_left(random_layer(rng, "depthwise", kind(last), kernel=(3, 3), padding=(1, 1, 1, 1))), last)
     last = append(made_kernel("gather", replace(kind(last), shape=(5, 5, 8)), parameters=(0, 8, 40, 1)), last)
     last = append(made_kernel("resize", replace(kind(last), shape=(8, 7, 8)), parameters=(0, 1)), last)
     output = random_type(rng, (1, 8, 8))

@@ -52,6 +52,11 @@ class Cpu:
         return tuple(Path(spec.origin).parent / "verilog" / name for name in self.verilog)
 
     @property
+    def multiplies(self) -> bool:
+        """Whether it has instructions for that."""
+        return "m" in self.march
+
+    @property
     def digest(self) -> str:
         """Of all that decides what is made of it, the package's version too: for keys of results.
 

@@ -13,6 +13,7 @@ from sw.compiler.channels import (
     Channels,
     add_words,
     check_accumulator,
+    exceeds_total,
     fold,
     join,
     param_words,
@@ -20,7 +21,7 @@ from sw.compiler.channels import (
     pooling_scale,
     weight_words,
 )
-from sw.golden.ops import requantize
+from sw.golden.sums import requantize
 from sw.golden.words import Words
 from sw.graph.graph import TensorType
 from tests.support.layers import random_add, random_layer
@@ -63,6 +64,19 @@ def test_a_bias_and_a_sum_that_may_exceed_32_bits_name_the_channel():
     layer = dense(bias=np.array([0, 0, 2**31 - 100, 0, 0], np.int32))
     with pytest.raises(SpecError, match=r"^channel 2: bias and sum may exceed 30 bits; train with a smaller bias$"):
         fold(layer, layer.weights, KIND.zero_point, DesignPoint())
+
+
+@pytest.mark.parametrize("op", ["conv", "depthwise", "dense"])
+def test_a_bias_and_a_sum_that_no_requantizer_holds_are_told_before(op):
+    """But not where a larger accumulator is the way out."""
+    layer = random_layer(np.random.default_rng(2), op, KIND, outputs=4, kernel=(3, 3), padding=(1, 1, 1, 1))
+    large = replace(layer, bias=np.full_like(layer.bias, 1 << 29))
+    design = DesignPoint()
+    assert exceeds_total(large, KIND.zero_point, design) and not exceeds_total(layer, KIND.zero_point, design)
+    narrow = replace(large, weights=np.full_like(large.weights, -128))
+    sums = 128 * 128 * {"conv": 9 * 12, "depthwise": 9, "dense": 12}[op]
+    assert exceeds_total(narrow, 0, replace(design, acc_bits=sums.bit_length() + 1))
+    assert not exceeds_total(narrow, 0, replace(design, acc_bits=sums.bit_length()))
 
 
 def test_the_bits_that_are_asked_for_are_enough_and_no_more():

@@ -221,6 +221,12 @@ def faults(broken, op, *, count=120):
     ("maxpool", "b = -128", "b = 0"), ("maxpool", "(four >> 24) > d", "(four >> 16) > d"),
     ("log_softmax", "LOG_2 1488522236", "LOG_2 1478522236"), ("log_softmax", "ABOVE 117049297", "ABOVE 817049297"),
     ("log_softmax", "- (1 << 23)", "+ (1 << 23)"), ("log_softmax", "difference > limit", "difference > limit - 1000"),
+    ("conv", "*from++ - zero", "*from++ + zero"), ("conv", "(four >> 24)", "(four >> 16)"),
+    ("conv", "row += words[HEDDLE_WEIGHTED_DILATION_Y]", "row++"), ("conv", "n == words[HEDDLE_WEIGHTED_EACH]", "0"),
+    ("conv", "column >= width", "column > width"), ("conv", "n++ % BLOCK", "n++ & 1"), ("conv", "<< record[LEFT]", ""),
+    ("depthwise", "weights += inputs", "weights += 0"), ("depthwise", "            n = 0;", ""),
+    ("depthwise", "place.y += words[HEDDLE_WEIGHTED_STRIDE_Y]", "place.y++"), ("dense", "+ record[BIAS]", ""),
+    ("dense", "record[RIGHT]", "0"), ("dense", "record += RECORD", "record++"),
     ("quantize", "divisor >> digits", "divisor >> 31"), ("quantize", "exponent < -1", "exponent < 0"),
     ("quantize", "twice >= divisor", "twice > divisor"), ("quantize", "exponent > 8 ||", "exponent > 7 ||"),
     ("dequantize", "(product >> shift & 1)", "1"), ("dequantize", "- zero, mantissa", "+ zero, mantissa")])

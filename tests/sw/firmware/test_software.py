@@ -39,13 +39,17 @@ def test_too_many_layers_are_an_error():
 
 @pytest.mark.parametrize("change", [{"dilation": (2, 1), "output": (1, 3, 4)}, {"shift": np.full(4, -1, np.int32)},
                                     {"weights": np.zeros((4, 3, 1, 2), np.int8)}])
-def test_a_convolution_of_another_kind_is_refused(change):
+def test_a_convolution_of_another_kind_is_a_call(tmp_path, change):
     kind = TensorType(shape=(5, 3, 4), scale=0.1, zero_point=0)
     layer = random_layer(np.random.default_rng(0), "conv", kind, outputs=4, kernel=(3, 1))
+    assert "HEDDLE_KERNEL" not in model_source(Graph(name="usual", inputs=(kind,), layers=(layer,)))
     if "output" in change:
         change = change | {"output": replace(layer.output, shape=change["output"])}
-    with pytest.raises(HeddleError, match=r"\(conv\): the software has no dilation, groups or factors of 1 and more"):
-        model_source(Graph(name="other", inputs=(kind,), layers=(replace(layer, **change),)))
+    other = Graph(name="other", inputs=(kind,), layers=(replace(layer, **change),))
+    text = model_source(other)
+    assert "calls0[] = {{heddle_kernel_weighted, words0_0}};" in text
+    assert "words0_0[] = {(uint32_t)buffer0 + 0, (uint32_t)buffer1 + 0, 5, 3, 4," in text
+    assert build_software(other, tmp_path, simd=False).stat().st_size
 
 
 def test_a_network_of_more_than_a_chain_is_refused():

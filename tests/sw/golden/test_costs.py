@@ -43,6 +43,21 @@ COUNTED = [
                                           ("maxpool", 125, 8, 611670), ("maxpool", 333, 3, 1328630)))]
 
 
+def weights(*shape, **fields):
+    outputs = shape[-1] if len(shape) == 3 else shape[0]
+    return outputs, {"weights": np.zeros(shape, np.int8), "bias": np.zeros(outputs, np.int32), **fields}
+
+
+AROUND = {"padding": (1, 1, 1, 1)}
+COUNTED += [
+    ("conv", kind(10, 9, 8), [kind(10, 9, 3)], *weights(8, 3, 3, 3, **AROUND), 555443),
+    ("conv", kind(10, 9, 13), [kind(10, 9, 8)], *weights(13, 1, 1, 8), 414051),
+    ("conv", kind(5, 5, 16), [kind(10, 9, 13)], *weights(16, 3, 3, 13, **AROUND, stride=(2, 2)), 761847),
+    ("depthwise", kind(10, 9, 8), [kind(10, 9, 8)], *weights(3, 3, 8, **AROUND), 1175777),
+    ("depthwise", kind(5, 5, 32), [kind(5, 5, 16)], *weights(3, 3, 32, **AROUND), 676592),
+    ("dense", kind(1, 1, 50), [kind(1, 1, 48)], *weights(50, 48), 49486)]
+
+
 def estimated(calls):
     total = 0.0
     for call in calls:

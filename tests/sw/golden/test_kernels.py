@@ -14,12 +14,11 @@ from sw.golden.kernels import (
     sources_of,
 )
 from sw.graph.check import RULES, problems
-from sw.graph.layer import WEIGHTED
 from tests.support.operators import random_operator, random_values
 
 
 def test_the_lists_agree():
-    assert set(OPERATORS) == set(RULES) - set(WEIGHTED)
+    assert set(OPERATORS) == set(RULES)
     assert all({"output"} <= set(function.addresses) <= set(function.fields) for function in FUNCTIONS.values())
 
 

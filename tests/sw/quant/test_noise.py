@@ -4,7 +4,7 @@ import torch
 
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
-from sw.golden.ops import matmul
+from sw.golden.sums import matmul
 from sw.quant import QuantError, TrainConfig
 from sw.quant.noise import Noise
 from sw.quant.training import evaluate, train
