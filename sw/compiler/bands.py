@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import inf, prod
 
+from hw.spec.design import DesignPoint
 from hw.spec.image import MOST_LAYERS
 from sw.compiler.errors import CompileError
 from sw.compiler.plan import Placement, areas, live_bytes, place, plan_memory
@@ -52,7 +53,8 @@ class Chain:
 
 
 def fit_memory(graph: Graph, *, capacity: int, alignment: int = 4, keep_input: bool = False,
-               commands: int = MOST_LAYERS, share_alignment: int = 1, tables: Tables = None) -> MemoryPlan:
+               commands: int = MOST_LAYERS, share_alignment: int = 1, tables: Tables = None,
+               design: DesignPoint | None = None) -> MemoryPlan:
     """Schedule ``graph`` and place its tensors; in bands where, and only where, they do not fit otherwise.
 
     Of the ways to cut the network into chains, that with the fewest multiply-accumulates done twice is taken, then
@@ -63,7 +65,8 @@ def fit_memory(graph: Graph, *, capacity: int, alignment: int = 4, keep_input: b
     CompileError
         If it does not fit in bands either, or takes more than ``commands`` commands.
     """
-    plan = schedule(graph, keep_input=keep_input, alignment=share_alignment, tables=tables)
+    plan = schedule(graph, keep_input=keep_input, alignment=share_alignment, tables=tables,
+                    design=design)
     stages = plan.stages
     if len(stages) > commands:
         raise CompileError(f"{graph.name}: {len(stages)} layers; a program holds {commands}; "

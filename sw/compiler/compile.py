@@ -148,7 +148,7 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
 
 def _compiled(graph: Graph, design: DesignPoint, *, tables: Tables) -> Program:
     plan = fit_memory(graph, capacity=design.act_bytes,
-                      share_alignment=SPRAM_ROW_BYTES if design.memory == "spram" else 1, tables=tables)
+                      share_alignment=SPRAM_ROW_BYTES if design.memory == "spram" else 1, tables=tables, design=design)
     placements = _even_reads(plan, graph, design)
     works = stage_work(plan.stages, placements, graph, design)
     _check_length(graph.name, works)

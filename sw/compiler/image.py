@@ -104,10 +104,11 @@ def place_weights(name: str, chosen: Sequence[Variant], design: DesignPoint, *, 
     best = _place(chosen, streamed, design, outline)
     if best is not None:
         return best
-    if not design.stream_port_bytes:
+    if not design.stream_port_bytes or not chosen:
         need = _resident_bytes(chosen, streamed, design, outline)
+        stream = "stream them (stream_bytes), " if chosen else ""       # the CPU's alone do not
         raise CompileError(f"{name}: program and weights take {need} bytes, weight_bytes={design.weight_bytes}; "
-                           f"raise weight_bytes, stream them (stream_bytes), or narrow the weights or the network")
+                           f"raise weight_bytes, {stream}or narrow the weights or the network")
     streamed = every if design.memory == "spram" else frozenset(
         index for index in every if chosen[index].words.shape[1] <= MOST_BLOCK_WORDS)
     best = _place(chosen, streamed, design, outline)

@@ -80,7 +80,7 @@ def _of_one_tensor(graph: Graph, index: int, design: DesignPoint) -> Layer | Non
     """A table of the nearest tensor that both operands are made of, byte by byte; not of a sum on the engine, unless a
     table is there too."""
     layer, taken = graph.layers[index], graph.taken(index)
-    if layer.op not in BINARY or layer.views or not (design.table_unit or on_cpu(graph, index)):
+    if layer.op not in BINARY or layer.views or not (design.table_unit or on_cpu(graph, index, design)):
         return None
     one, other = (dict(_tables_to(graph, number)) for number in graph.inputs_of(index))
     root = next((number for number in one if number in other), None)
@@ -192,7 +192,7 @@ def _on_engine(graph: Graph, design: DesignPoint) -> Graph:
     """Depthwise convolutions for what they compute as well."""
     if not _takes_depthwise(design):
         return graph
-    return _each(graph, lambda graph, index: _as_depthwise(graph, index, fused=design.table_unit))
+    return _each(graph, lambda graph, index: _as_depthwise(graph, index, design))
 
 
 def _takes_depthwise(design: DesignPoint) -> bool:
@@ -201,22 +201,22 @@ def _takes_depthwise(design: DesignPoint) -> bool:
     return design.memory != "spram" and exact and design.weight_bits == design.act_bits == 8
 
 
-def _as_depthwise(graph: Graph, index: int, *, fused: bool) -> Layer | None:
+def _as_depthwise(graph: Graph, index: int, design: DesignPoint) -> Layer | None:
     layer = graph.layers[index]
     if layer.op == "mul":
         return _scaled_channels(graph, index)
     if layer.op == "mean":
         return _mean(graph, index)
-    if _bytewise(layer) and not (fused and _behind_engine(graph, index)):
+    if _bytewise(layer) and not (design.table_unit and _behind_engine(graph, index, design)):
         return _scaled_bytes(graph, index)
     return None
 
 
-def _behind_engine(graph: Graph, index: int) -> bool:
+def _behind_engine(graph: Graph, index: int, design: DesignPoint) -> bool:
     """Whether a layer reads what the engine makes for it alone."""
     source = graph.inputs_of(index)[0]
     made = graph.layer_of(source)
-    return made is not None and not on_cpu(graph, made) and _only(graph, source, index)
+    return made is not None and not on_cpu(graph, made, design) and _only(graph, source, index)
 
 
 def _scaled_channels(graph: Graph, index: int) -> Layer | None:

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from hw.spec.design import DesignPoint
+from hw.spec.requant import TOTAL_BITS
+from sw.compiler.channels import exceeds_total
 from sw.compiler.errors import CompileError
 from sw.compiler.shared import OUTPUTS, Shared, find_shared
 from sw.golden.kernels import TABLES
@@ -74,8 +77,11 @@ class Schedule:
     outputs: tuple[int, ...]       # numbers of the tensors that are the answers: the graph's, or copies of them
 
 
-def why_cpu(graph: Graph, index: int) -> str | None:
-    """Why the CPU runs a layer, in a few words; None where the engine has the operator as the layer wants it."""
+def why_cpu(graph: Graph, index: int, design: DesignPoint | None = None) -> str | None:
+    """Why the CPU runs a layer, in a few words; None where the engine has the operator as the layer wants it.
+
+    Without a design, on an engine that holds every sum.
+    """
     layer, taken = graph.layers[index], graph.taken(index)
     if layer.op not in ENGINE:
         return f"the engine has no {layer.function or layer.op}"
@@ -87,15 +93,20 @@ def why_cpu(graph: Graph, index: int) -> str | None:
         return "operands of two shapes"
     if layer.op == "add" and layer.views:
         return "operands read in other shapes"
-    return "a scale of 1 or more" if layer.shift.size and layer.shift.min() < 0 else None
+    if layer.shift.size and layer.shift.min() < 0:
+        return "a scale of 1 or more"
+    if layer.op in WEIGHTED and design and exceeds_total(layer, taken[0].zero_point, design):
+        return f"bias and sum may exceed {TOTAL_BITS} bits"
+    return None
 
 
-def on_cpu(graph: Graph, index: int) -> bool:
+def on_cpu(graph: Graph, index: int, design: DesignPoint | None = None) -> bool:
     """Who runs a layer: the engine, where it can, else the CPU."""
-    return why_cpu(graph, index) is not None
+    return why_cpu(graph, index, design) is not None
 
 
-def schedule(graph: Graph, *, keep_input: bool = False, alignment: int = 1, tables: Tables = None) -> Schedule:
+def schedule(graph: Graph, *, keep_input: bool = False, alignment: int = 1, tables: Tables = None,
+             design: DesignPoint | None = None) -> Schedule:
     """The stages that compute a checked graph, in order.
 
     An add runs in the drain of the layer that computes the later one of its two operands, if nothing else reads this
@@ -118,13 +129,15 @@ def schedule(graph: Graph, *, keep_input: bool = False, alignment: int = 1, tabl
         Bytes that the place of every tensor is a multiple of.
     tables
         Whether the engine takes a tensor of a type through a table alone; None where it has no unit for tables.
+    design
+        Whose engine runs what it can; None: one that holds every sum.
 
     Raises
     ------
     CompileError
         If states take each other's values in a circle.
     """
-    return _Scheduler(graph, keep_input, alignment, tables).schedule()
+    return _Scheduler(graph, keep_input, alignment, tables, design).schedule()
 
 
 def held_tensors(stages: Sequence[Stage], graph: Graph) -> dict[int, int]:
@@ -147,13 +160,13 @@ def stage_name(stage: Stage, graph: Graph) -> str:
 
 
 class _Scheduler:
-    def __init__(self, graph: Graph, keep_input: bool, alignment: int, tables: Tables):
+    def __init__(self, graph: Graph, keep_input: bool, alignment: int, tables: Tables, design: DesignPoint | None):
         self.graph, self.first, self.has_tables = graph, graph.first, tables is not None
         self.types: list[TensorType] = graph.types()
         #: Layers that are a table, and may be a stage of their own on the engine.
         self.lookups = frozenset(index for index, layer in enumerate(graph.layers)
                                  if tables and layer.op in TABLES and not layer.views and tables(graph.taken(index)[0]))
-        self.cpu = [on_cpu(graph, index) and index not in self.lookups for index in range(len(graph.layers))]
+        self.cpu = [on_cpu(graph, index, design) and index not in self.lookups for index in range(len(graph.layers))]
         adds = frozenset(index for index, layer in enumerate(graph.layers) if layer.op == "add" and not self.cpu[index])
         self.adds = adds
         self.shared = find_shared(graph, adds, alignment=alignment)

@@ -10,6 +10,7 @@ from hw.spec.commands import COMMAND_FIELDS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.image import Call
+from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.tiles import port_cycles
 from hw.spec.timing import drain_cycles
 from sw.compiler.channels import add_words, join
@@ -17,12 +18,13 @@ from sw.compiler.cycles import layer_cycles
 from sw.compiler.errors import CompileError
 from sw.compiler.operator import Geometry, Operator
 from sw.compiler.proof import Placement
-from sw.compiler.schedule import Stage, held_tensors, stage_name
+from sw.compiler.schedule import Stage, held_tensors, stage_name, why_cpu
 from sw.compiler.variants import Variant, operator_of, variants
 from sw.golden.function import Task
 from sw.golden.kernels import OPERATORS, TABLES, make_call
 from sw.golden.movement import constant, copies
 from sw.graph.graph import Graph, TensorType
+from sw.graph.layer import WEIGHTED
 
 __all__ = ["KernelPlan", "Work", "looks_up", "stage_work", "state_resets"]
 
@@ -98,10 +100,9 @@ def _kernel(stage: Stage, placements: Mapping[int, Placement], graph: Graph, des
     layer, taken = graph.layers[stage.layer], graph.taken(stage.layer)
     try:
         _check_bits([*taken, layer.output], design)
+        _check_products(graph, stage.layer, design)
     except SpecError as error:
         raise CompileError(f"{stage_name(stage, graph)}: {error}") from error
-    if layer.op not in OPERATORS:
-        raise CompileError(f"{stage_name(stage, graph)}: {_why_not(graph, stage.layer)}")
     sources = [placements[tensor].address for tensor in (stage.source, *stage.others)]
     calls = OPERATORS[layer.op].calls(layer, taken, sources=sources, output=output.address)
     return KernelPlan(name=layer.name, op=layer.op, tensor=stage.output, output=output, stage=stage, calls=tuple(calls))
@@ -119,13 +120,11 @@ def state_resets(placements: Mapping[int, Placement], graph: Graph) -> list[Call
     return [make_call(task.function, task.fields, task.table) for task in tasks]
 
 
-def _why_not(graph: Graph, index: int) -> str:
-    """Why the engine does not run a layer that the CPU has no function for."""
-    layer = graph.layers[index]
-    if layer.shift.size and layer.shift.min() < 0:
-        return (f"an output factor of 1 or more (a left shift of {-layer.shift.min()}): the requantizer takes factors "
-                f"below 1; quantize the network with a larger output scale")
-    return f"the engine takes it of height, width and channels alone, and this one is {layer.output.shape}"
+def _check_products(graph: Graph, index: int, design: DesignPoint) -> None:
+    """The CPU has no products but exact ones."""
+    if graph.layers[index].op in WEIGHTED and not MULTIPLIERS[design.multiplier].exact(design.weight_bits):
+        raise SpecError(f"{why_cpu(graph, index, design)}, and the products of the CPU are exact, those of "
+                        f"multiplier={design.multiplier!r} are not; choose another multiplier")
 
 
 def _check_bits(kinds: Sequence[TensorType], design: DesignPoint) -> None:

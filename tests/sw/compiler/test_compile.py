@@ -9,6 +9,7 @@ from hw.spec.presets import PRESETS
 from hw.spec.timing import TABLE_LATENCY, table_cycles, table_words
 from sw.compiler import CompileError, compile_graph
 from sw.compiler.cycles import layer_words
+from sw.compiler.schedule import why_cpu
 from sw.compiler.stages import looks_up
 from sw.golden import interpret, run
 from sw.graph.graph import Graph, Layer, TensorType
@@ -20,6 +21,7 @@ from tests.support.layers import (
     random_kernel,
     random_layer,
     random_residual,
+    shifted_left,
     with_tables,
 )
 
@@ -368,3 +370,51 @@ def test_a_network_whose_output_lies_where_its_input_lies_has_no_stage():
     assert program.output.address == program.input.address + 1200
     with pytest.raises(CompileError, match="part: input and output take 2400 and 1200 bytes, and they lie whole"):
         compile_graph(graph, replace(PRESETS["ecp5-25"], act_bytes=1024))
+
+
+def three_layers(op, changed):
+    """A layer of weights between two others."""
+    rng = np.random.default_rng(4)
+    start = TensorType(shape=(5, 6, 8), scale=0.1, zero_point=-7)
+    first = random_layer(rng, "conv", start, outputs=8, kernel=(3, 3), padding=(1, 1, 1, 1), name="first")
+    around = (0, 0, 0, 0) if op == "dense" else (1, 2, 1, 0)
+    middle = changed(random_layer(rng, op, first.output, outputs=8, stride=(2, 1), padding=around, name="middle"))
+    last = random_layer(rng, "conv", middle.output, outputs=6, kernel=(1, 1), name="last")
+    return Graph(name="net", inputs=(start,), layers=(first, middle, last)).check()
+
+
+def with_enormous_bias(layer):
+    """In its first two channels."""
+    ends = np.array([2**31 - 1, -1 << 30], np.int32)
+    return replace(layer, bias=np.concatenate([ends, layer.bias[2:]]), multiplier=layer.multiplier // 512)
+
+
+@pytest.mark.parametrize("op", ["conv", "depthwise", "dense"])
+@pytest.mark.parametrize("changed, why", [(shifted_left, "a scale of 1 or more"),
+                                          (with_enormous_bias, "bias and sum may exceed 30 bits")])
+@pytest.mark.parametrize("name", ["ecp5-25", "up5k"])
+def test_numbers_that_no_engine_holds_are_the_cpus(op, changed, why, name):
+    graph, design = three_layers(op, changed), PRESETS[name]
+    program = check_program(graph, design, np.random.default_rng(5))
+    assert [(type(plan).__name__, plan.name) for plan in program.plans if plan.tensor is not None] == [
+        ("LayerPlan", "first"), ("KernelPlan", "middle"), ("LayerPlan", "last")]
+    assert why_cpu(program.graph, 1, design) == why
+    assert not compile_graph(three_layers(op, lambda layer: layer), design).kernels
+
+
+def test_what_the_cpu_would_not_mend_stays_an_error():
+    graph = three_layers("conv", shifted_left)
+    with pytest.raises(CompileError, match=r"middle \(conv\): a scale of 1 or more, and the products of the CPU are "
+                       r"exact, those of multiplier='trunc' are not; choose another multiplier"):
+        compile_graph(graph, replace(PRESETS["ecp5-25"], multiplier="trunc"))
+    graph, small = three_layers("dense", shifted_left), replace(PRESETS["ecp5-25"], weight_bytes=1024)
+    assert check_program(graph, small, np.random.default_rng(5)).kernels       # outside, as its stream
+    with pytest.raises(CompileError, match=r"take \d+ bytes, weight_bytes=1024; raise weight_bytes, stream them"):
+        compile_graph(graph, replace(small, stream_bytes=0))
+    alone = Graph(name="alone", inputs=(graph.layers[0].output,), layers=graph.layers[1:2]).check()
+    with pytest.raises(CompileError, match=r"take \d+ bytes, weight_bytes=1024; raise weight_bytes, or narrow the"):
+        compile_graph(alone, small)
+    biased = three_layers("dense", with_enormous_bias)
+    alone = Graph(name="alone", inputs=(biased.layers[0].output,), layers=biased.layers[1:2]).check()
+    with pytest.raises(CompileError, match=r"\(dense\): sums reach \d+, acc_bits=18 holds 131071; raise acc_bits"):
+        compile_graph(alone, replace(small, acc_bits=18))

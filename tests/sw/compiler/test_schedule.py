@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw.spec.design import DesignPoint
 from sw.compiler.plan import plan_memory
 from sw.compiler.schedule import Stage, held_tensors, schedule, stage_name, why_cpu
 from sw.golden import run
@@ -178,10 +179,10 @@ def test_stages_compute_any_graph(seed, keep_input):
     assert sorted(layer for stage in stages for layer in stage.layers) == list(range(len(graph.layers)))
 
 
-def reason(layer, *taken, views=()):
+def reason(layer, *taken, views=(), design=None):
     """Why the CPU runs a layer that reads inputs of these types."""
     layer = replace(layer, inputs=tuple(range(len(taken))), views=views)
-    return why_cpu(Graph(name="one", inputs=tuple(taken), layers=(layer,)).check(), 0)
+    return why_cpu(Graph(name="one", inputs=tuple(taken), layers=(layer,)).check(), 0, design)
 
 
 def test_who_runs_a_layer_has_its_reason():
@@ -193,6 +194,10 @@ def test_who_runs_a_layer_has_its_reason():
     table = random_kernel(rng, "table", KIND)
     assert reason(replace(table, function="tanh"), KIND) == "the engine has no tanh"
     assert reason(replace(conv, shift=conv.shift - 9), KIND) == "a scale of 1 or more"
+    conv = random_layer(rng, "conv", KIND, outputs=2, kernel=(3, 3))
+    high_bias = replace(conv, bias=np.full(2, 1 << 30, np.int32))
+    assert reason(high_bias, KIND, design=DesignPoint()) == "bias and sum may exceed 30 bits"
+    assert reason(high_bias, KIND) is reason(conv, KIND, design=DesignPoint()) is None
     pool = random_layer(rng, "avgpool", KIND, kernel=(2, 2), padding=(1, 1, 0, 0))
     assert reason(pool, KIND) == "an average with padding"
     assert reason(replace(pool, op="maxpool"), KIND) is None

@@ -5,7 +5,7 @@ import pytest
 
 from cosim.engine import build_engine, run_engine
 from hw.spec.design import DesignPoint
-from sw.compiler import CompileError, compile_graph
+from sw.compiler import compile_graph
 from sw.frontend import load_tflite
 from sw.golden import run
 from tests.support.micro import micro_answers, needs_micro
@@ -36,7 +36,7 @@ def inputs_of(graph, seed, count=COUNT):
 
 
 def check(path, data, seed, simulator):
-    """Golden's outputs are the runtime's, and the simulated engine's golden's; whether it compiles for the engine."""
+    """Golden's outputs are the runtime's, and the simulated engine's golden's."""
     path.write_bytes(data)
     graph = load_tflite(path)
     inputs = inputs_of(graph, seed)
@@ -45,22 +45,11 @@ def check(path, data, seed, simulator):
     wanted = micro_answers(data, inputs, len(graph.answers))
     for number, answers, shape in zip(graph.answers, wanted, graph.output_shapes, strict=True):
         assert tensors[number].reshape(len(answers), *shape).tolist() == answers.reshape(len(answers), *shape).tolist()
-    try:
-        program = compile_graph(graph, DESIGN)
-    except CompileError as error:
-        assert "an output factor of 1 or more" in str(error)     # which the requantizers of an engine do not have
-        return False
+    program = compile_graph(graph, DESIGN)
     got = run_engine(simulator, program.image, program.pack_inputs(given), cycle_limit=60 * program.cycles + 20_000)
     for number, answers in zip(graph.answers, program.unpack_outputs(got.outputs), strict=True):
         assert answers.tolist() == tensors[number].tolist()
     assert set(got.cycles.tolist()) == {program.cycles}
-    return True
-
-
-def check_networks(path, seeds, length, simulator):
-    """Most of them compile."""
-    compiled = [check(path, network(seed, length)[0], seed, simulator) for seed in seeds]
-    assert sum(compiled) > len(compiled) // 2
 
 
 @pytest.mark.parametrize("name", sorted(STEPS))
@@ -71,7 +60,8 @@ def test_a_model_of_one_operator(tmp_path, simulator, name):
 
 @pytest.mark.parametrize("start", range(0, 70, 10))
 def test_a_random_network(tmp_path, simulator, start):
-    check_networks(tmp_path / "net.tflite", range(start, start + 10), 6, simulator)
+    for seed in range(start, start + 10):
+        check(tmp_path / "net.tflite", network(seed, 6)[0], seed, simulator)
 
 
 @pytest.mark.slow
@@ -84,4 +74,5 @@ def test_many_models_of_one_operator(tmp_path, simulator, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(1000, 2000, 50))
 def test_many_random_networks(tmp_path, simulator, start):
-    check_networks(tmp_path / "net.tflite", range(start, start + 50), 8, simulator)
+    for seed in range(start, start + 50):
+        check(tmp_path / "net.tflite", network(seed, 8)[0], seed, simulator)
