@@ -17,7 +17,8 @@ SOURCES = Path(__file__).parent / "src"
 RUNTIME = ("crt0.S", "support.c")
 STACK_BYTES = 1024  # at least
 FAST, SMALL = ("-O2",), ("-Os", "-msave-restore")
-#: Compiled for size: what is not worth its bytes in a ROM that all of it must fit.
+#: Compiled for size, by the names of the files, a user's ``main.c`` too: what is not worth its bytes in a ROM that all
+#: of it must fit.
 FOR_SIZE = ("main", "constant", "copy", "dequantize", "fill", "log_softmax", "mean", "pool", "quantize",
             "resize", "weighted")
 #: As well on a CPU that calls a function for each multiplication; its code is larger.
@@ -107,7 +108,7 @@ def compile_sources(files: Sequence[Path], out: Path, *, cpu: str, memory: Memor
     objects = [f"{index}_{path.stem}.o" for index, path in enumerate(sources)]
     for_size = FOR_SIZE if chosen.multiplies else (*FOR_SIZE, *SLOW_ANYWAY)
     for path, target in zip(sources, objects, strict=True):
-        size = path.is_relative_to(SOURCES) and path.stem in for_size
+        size = path.stem in for_size
         _gcc(f"-march={chosen.march}_zicsr", f"-mabi={chosen.mabi}", *(SMALL if size else FAST), *FLAGS,
              *(f"-D{define}" for define in defines),
              "-I.", f"-I{SOURCES}", "-c", str(path.resolve()), "-o", target, out=out, timeout_s=timeout_s)
