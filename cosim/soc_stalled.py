@@ -16,7 +16,7 @@ def build_soc_bench(files: SocFiles, out: Path) -> Path:
     text = "\n".join(path.read_text(encoding="utf-8") for path in files.verilog)
     # The bench runs in a folder of its own, so the ROM's content goes into the Verilog.
     words = files.rom.read_text(encoding="utf-8").split()
-    content = " ".join(f"rom[{index}] = 32'h{word};" for index, word in enumerate(words))
+    content = "\n".join(f"rom[{index}] = 32'h{word};" for index, word in enumerate(words))
     return build_bench(re.sub(rf'\$readmemh\("{files.rom.name}", rom\);', lambda _: content, text), TOP, out)
 
 
