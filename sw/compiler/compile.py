@@ -138,12 +138,12 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
         If a layer exceeds a limit of the design, or the network its memories.
     """
     graph = rewrite(graph.check(), design)
-    if design.table_unit:
-        try:
-            return _compiled(graph, design, tables=partial(looks_up, design))
-        except CompileError:
-            pass        # it says the same without tables, or they were in the way
-    return _compiled(graph, design, tables=None)
+    if not design.table_unit:
+        return _compiled(graph, design, tables=None)
+    try:
+        return _compiled(graph, design, tables=partial(looks_up, design))
+    except CompileError:      # the same without tables says so again, where they were not in the way
+        return _compiled(graph, design, tables=None)
 
 
 def _compiled(graph: Graph, design: DesignPoint, *, tables: Tables) -> Program:

@@ -206,7 +206,7 @@ def _as_depthwise(graph: Graph, index: int, design: DesignPoint) -> Layer | None
     if layer.op == "mul":
         return _scaled_channels(graph, index)
     if layer.op == "mean":
-        return _mean(graph, index)
+        return _mean(graph, index, design)
     if _bytewise(layer) and not (design.table_unit and _behind_engine(graph, index, design)):
         return _scaled_bytes(graph, index)
     return None
@@ -273,12 +273,13 @@ def _slopes(wanted: np.ndarray, taken: TensorType, given: TensorType) -> Iterato
     yield from np.linspace(low, high, SLOPES).tolist()
 
 
-def _mean(graph: Graph, index: int) -> Layer | None:
-    """A mean over an image: its sum less as many zero points is scaled."""
+def _mean(graph: Graph, index: int, design: DesignPoint) -> Layer | None:
+    """A mean over an image whose sum the accumulator holds: less as many zero points it is scaled."""
     layer, taken = graph.layers[index], graph.taken(index)[0]
     outer, count, channels = taken.shape
     size = _kernel_of(count)
-    if outer != 1 or size is None:
+    most = count << max(0, -int(layer.shift[0])) + design.act_bits - 1
+    if outer != 1 or size is None or most >= 1 << design.acc_bits - 1:
         return None
     return _depthwise(layer, np.ones((*size, channels), np.int64), int(layer.multiplier[0]), int(layer.shift[0]),
                       source=graph.inputs_of(index)[0], view=(*size, channels), shape=(1, 1, channels))

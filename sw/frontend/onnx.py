@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sw.frontend.damage import names_file
 from sw.frontend.lowering import Lowering, Operation
 from sw.frontend.onnx_file import Input, Node, OnnxFile, quoted
 from sw.frontend.onnx_nodes import OPERATORS, NodeOp, fold
@@ -31,19 +32,9 @@ INDIFFERENT = (*QUANTIZES, *DEQUANTIZES, "Relu", "Clip", "Identity", "Cast", "Pa
                "Add", "Sub", "Mul", "Concat")
 
 
+@names_file
 def load_onnx(path: Path) -> Graph:
     """Raises GraphError where the file is no int8 network of operators that Heddle has, or is damaged."""
-    try:
-        return _load(path)
-    except GraphError as error:
-        text = str(error)
-        raise GraphError(text if text.startswith((path.name, str(path))) else f"{path.name}: {text}") from error
-    except (IndexError, TypeError, ValueError, OverflowError, AttributeError, MemoryError, RecursionError) as error:
-        raise GraphError(f"{path.name}: is damaged or cut short ({type(error).__name__}: {error}); get it again"
-                         ) from error
-
-
-def _load(path: Path) -> Graph:
     file = OnnxFile(path)
     needed = list(_needed(file))
     _check_quantized(file)

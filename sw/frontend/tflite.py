@@ -5,11 +5,11 @@ of ``sw.frontend.operators``. Anything that Heddle does not run is an error that
 says what to change. Nothing is approximated: the arithmetic is that of TensorFlow Lite Micro.
 """
 
-import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sw.frontend.damage import names_file
 from sw.frontend.lowering import Lowering, Operation
 from sw.frontend.network import Value
 from sw.frontend.operators import LOWERS, cross, fold
@@ -30,19 +30,9 @@ _INSTEAD = {
 }
 
 
+@names_file
 def load_tflite(path: Path) -> Graph:
     """Raises GraphError where the file is no int8 model of operators that Heddle has, or is damaged."""
-    try:
-        return _load(path)
-    except GraphError as error:
-        text = str(error)
-        raise GraphError(text if text.startswith((path.name, str(path))) else f"{path.name}: {text}") from error
-    except (struct.error, IndexError, TypeError, ValueError, OverflowError, AttributeError, MemoryError) as error:
-        raise GraphError(f"{path.name}: is damaged or cut short ({type(error).__name__}: {error}); get it again"
-                         ) from error
-
-
-def _load(path: Path) -> Graph:
     subgraphs = File(path).subgraphs
     return lowered(path.stem, Lowering(subgraphs, subgraphs[0]), LOWERS)
 

@@ -140,45 +140,25 @@ def _zeros(op: Operation) -> np.ndarray:
     return np.zeros_like(_value(op, 0))
 
 
-@FOLDS("ADD")
-def _add(op: Operation) -> np.ndarray:
-    return _whole(op, np.add)
-
-
-@FOLDS("SUB")
-def _sub(op: Operation) -> np.ndarray:
-    return _whole(op, np.subtract)
-
-
-@FOLDS("MUL")
-def _mul(op: Operation) -> np.ndarray:
-    return _whole(op, np.multiply)
-
-
-@FOLDS("FLOOR_DIV")
-def _floor_div(op: Operation) -> np.ndarray:
-    return _whole(op, np.floor_divide)
-
-
-@FOLDS("FLOOR_MOD")
-def _floor_mod(op: Operation) -> np.ndarray:
-    return _whole(op, np.mod)
-
-
-@FOLDS("DIV")
-def _div(op: Operation) -> np.ndarray:
+def _cut(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """As C divides: cut towards zero."""
-    return _whole(op, lambda first, second: (np.abs(first) // np.abs(second)) * np.sign(first) * np.sign(second))
+    return (np.abs(first) // np.abs(second)) * np.sign(first) * np.sign(second)
 
 
-@FOLDS("MAXIMUM")
-def _maximum(op: Operation) -> np.ndarray:
-    return _whole(op, np.maximum)
+Fold = Callable[[np.ndarray, np.ndarray], np.ndarray]
+_DIVISIONS: dict[str, Fold] = {"DIV": _cut, "FLOOR_DIV": np.floor_divide, "FLOOR_MOD": np.mod}
+_BINARY: dict[str, Fold] = {
+    "ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "MAXIMUM": np.maximum, "MINIMUM": np.minimum, **_DIVISIONS}
 
 
-@FOLDS("MINIMUM")
-def _minimum(op: Operation) -> np.ndarray:
-    return _whole(op, np.minimum)
+@FOLDS(*_BINARY)
+def _whole(op: Operation) -> np.ndarray:
+    if op.option("fused_activation_function", 0):
+        raise GraphError("has an activation on whole numbers; convert the network again")
+    first, second = _wide(op, 0), _wide(op, 1)
+    if op.operator.name in _DIVISIONS and not second.all():
+        raise GraphError("divides by 0; get or convert the file again")
+    return _BINARY[op.operator.name](first, second)
 
 
 @FOLDS("REDUCE_PROD")
@@ -192,12 +172,3 @@ def _wide(op: Operation, place: int) -> np.ndarray:
         raise GraphError(f"{op.tensor(place)} is {op.tensor(place).kind}; of constants alone Heddle computes with "
                          f"INT32 and INT64: convert the network again")
     return values
-
-
-def _whole(op: Operation, function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-    if op.option("fused_activation_function", 0):
-        raise GraphError("has an activation on whole numbers; convert the network again")
-    first, second = _wide(op, 0), _wide(op, 1)
-    if function not in (np.add, np.subtract, np.multiply, np.maximum, np.minimum) and not second.all():
-        raise GraphError("divides by 0; get or convert the file again")
-    return function(first, second)

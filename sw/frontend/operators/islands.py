@@ -86,7 +86,6 @@ def cross(op: Operation) -> bool:
         return True
     with np.errstate(all="ignore"):
         if name in _RESHAPES:
-            op.given().type       # noqa: B018  its shape is checked
             values = first.values
             if op.tensor(0).index in op.lowering.values:      # what a DEQUANTIZE gives may be an output as well
                 op.alias()

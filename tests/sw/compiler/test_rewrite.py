@@ -154,6 +154,15 @@ def test_a_layer_and_its_gate_are_one_command():
     assert len(compile_graph(graph, DESIGN).kernels) == 1
 
 
+def test_a_sum_that_the_accumulator_does_not_hold_is_the_cpus():
+    """Of 90 x 90 values, 1,036,800 at most."""
+    graph = averaged(90, 90)
+    for bits, op in ((20, "mean"), (21, "depthwise")):
+        design = replace(DESIGN, acc_bits=bits)
+        assert [one.op for one in rewrite(graph, design).layers] == [op]
+        compile_graph(graph, design)
+
+
 def test_what_is_not_read_any_more_is_gone():
     graph = rewrite(multiplied(9), DESIGN)
     assert not graph.constants and graph.first == 1

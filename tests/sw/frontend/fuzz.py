@@ -11,6 +11,7 @@ import argparse
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 from sw.graph.graph import Graph, GraphError
@@ -71,8 +72,8 @@ def main():
     options = parser.parse_args()
     load, first = FORMATS[options.format]
     with atheris.instrument_imports(include=["sw.frontend", "sw.graph", "sw.golden"]):
-        import sw.frontend
-        import sw.frontend.onnx  # noqa: F401
+        for module in ("sw.frontend", "sw.frontend.tflite", "sw.frontend.onnx"):
+            import_module(module)
     options.findings.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"fuzz.{options.format}"
