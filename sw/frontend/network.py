@@ -13,9 +13,9 @@ import numpy as np
 from sw.graph.graph import Constant, Graph, GraphError, Layer, State
 from sw.graph.layer import TensorType
 
-__all__ = ["MOST_LAYERS", "MOST_WEIGHTS", "Network", "Read", "Value"]
+__all__ = ["MOST_FILE_LAYERS", "MOST_WEIGHTS", "Network", "Read", "Value"]
 
-MOST_LAYERS = 1024
+MOST_FILE_LAYERS = 1024
 MOST_WEIGHTS = 1 << 27     # bytes of weights, bias and constants of all layers; a layer that shares some counts anew
 EMPTY = np.zeros(0, np.int32)
 
@@ -76,8 +76,8 @@ class Network:
         arrays: dict[str, Any] = {"weights": np.zeros(0, np.int8), "bias": EMPTY, "multiplier": EMPTY, "shift": EMPTY}
         layer = Layer(name=name, op=op, output=output, views=views, **(arrays | fields))
         self._counted(layer.weights, layer.bias)
-        if len(self.layers) >= MOST_LAYERS:
-            raise GraphError(f"needs more than {MOST_LAYERS} layers; use a smaller network")
+        if len(self.layers) >= MOST_FILE_LAYERS:
+            raise GraphError(f"needs more than {MOST_FILE_LAYERS} layers; use a smaller network")
         self.layers.append((layer, tuple(value for value, _ in reads)))
         return Value(source="layer", index=len(self.layers) - 1, type=output)
 

@@ -1,12 +1,12 @@
 """From the trained network to the integer graph, in TFLite's scheme."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sw.golden import fixed
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.quant.config import QuantError
 from sw.quant.fake import fake_integers
@@ -18,7 +18,7 @@ LAYOUT = {"conv": (0, 2, 3, 1), "depthwise": (1, 2, 3, 0), "dense": (0, 1)}   # 
 
 
 def quantize_multiplier(value: float, where: str) -> tuple[int, int]:
-    """Mantissa and right shift of a real multiplier, as TFLite's ``QuantizeMultiplier`` makes them.
+    """Multiplier and right shift of a factor, as ``sw.golden.fixed`` has them.
 
     Raises
     ------
@@ -28,14 +28,11 @@ def quantize_multiplier(value: float, where: str) -> tuple[int, int]:
     >>> quantize_multiplier(0.375, "layer")
     (1610612736, 1)
     """
-    mantissa, exponent = math.frexp(value)
-    scaled = round(mantissa * (1 << 31))
-    if scaled == 1 << 31:
-        scaled, exponent = scaled // 2, exponent + 1
-    if exponent > 0 or value < 0:
+    multiplier, shift = (0, -1) if value < 0 else fixed.quantize_multiplier(value)
+    if shift < 0:
         raise QuantError(f"{where}: multiplier {value:g} is not between 0 and 1, and the requantizer only shifts "
                          f"right; widen the layer's output range in training")
-    return (0, 0) if exponent < -31 else (scaled, -exponent)
+    return multiplier, shift
 
 
 def _bias(offset: np.ndarray, scale: np.ndarray, where: str) -> np.ndarray:

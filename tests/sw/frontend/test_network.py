@@ -64,7 +64,7 @@ def test_views_are_given_where_a_shape_is_another():
 
 def test_limits(monkeypatch):
     net = Network()
-    monkeypatch.setattr(network, "MOST_LAYERS", 2)
+    monkeypatch.setattr(network, "MOST_FILE_LAYERS", 2)
     value = table(net, table(net, net.input(KIND)))
     with pytest.raises(GraphError, match="needs more than 2 layers; use a smaller network"):
         table(net, value)
