@@ -1,11 +1,14 @@
 """``--times FILE``: what each tier of tests takes, as a page, from the run itself."""
 
+import os
 import platform
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
+#: Where one of these is set, pytest explains a failed comparison of two memories line by line, which takes hours.
+EXPLAINS_ALL = ("CI", "BUILD_NUMBER")
 #: The dearest first: a test counts for the first of its markers.
 TIERS = {"slow": "hours; only with `-m slow`", "soc": "builds or simulates the whole SoC",
          "synth": "synthesizes, places or routes", "formal": "proves properties", "sim": "simulates gateware",
@@ -55,6 +58,8 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_configure(config):
+    for name in EXPLAINS_ALL:
+        os.environ.pop(name, None)
     path = config.getoption("--times")
     if path and not hasattr(config, "workerinput"):      # only in the process that hears of all tests
         config.pluginmanager.register(Times(path), "heddle-times")

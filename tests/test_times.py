@@ -1,5 +1,6 @@
 """What tests take: the page about the time of each tier, and the limit of one test."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +41,13 @@ def test_a_test_that_hangs_is_a_failed_one(tmp_path):
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT,
                            "-o", "timeout=1", hanging], cwd=ROOT, capture_output=True, encoding="utf-8")
     assert done.returncode == 1 and "test_it - Failed: Timeout (>1.0s)" in done.stdout
+
+
+def test_two_memories_that_differ_are_a_failed_test_at_once(tmp_path):
+    """With the ``CI`` of the environment, in which pytest would compare them line by line."""
+    differing = tmp_path / "test_differing.py"
+    differing.write_text("def test_it():\n    assert bytes(1 << 17) == bytes([1]) * (1 << 17)\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT,
+                           "-p", "tests.conftest", "--timeout", "30", differing],
+                          cwd=ROOT, capture_output=True, text=True, env=os.environ | {"CI": "true"})
+    assert done.returncode == 1 and "Use -v to get more diff" in done.stdout

@@ -114,7 +114,7 @@ def _assigned(program: Program, index: int) -> Duty:
 
 def _cpu_why(program: Program, index: int) -> str:
     if program.design.table_unit and program.graph.layers[index].op in TABLES:
-        return "no command of the engine makes its input, and one of its own takes longer or cannot"
+        return "no command of the engine makes its input, and one of its own cannot take it"
     return why_cpu(program.graph, index, program.design) or ""
 
 
