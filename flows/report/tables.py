@@ -132,6 +132,12 @@ def show_build(document: Document, display: Display) -> None:
     display.table(f"{document['device']} on {document['board']}", ("resource", "used", "available"),
                   [(name.upper(), number(entry["used"]), number(entry["available"]))
                    for name, entry in document["resources"].items()])
+    display.table("", ("memory", "bytes used", "available"),
+                  [(name, number(entry["used"]), number(entry["available"]))
+                   for name, entry in document["memories"].items()])
+    if document["functions"]:
+        display.line("of the ROM's bytes " + ", ".join(f"{name} has {number(size)}"
+                                                       for name, size in document["functions"].items()))
     met = document["timing_met"]
     display.line(f"clock {document['clock_mhz']:.1f} MHz, Fmax {document['fmax_mhz']:.1f} MHz: timing "
                  f"{'met' if met else 'NOT met'} with seed {document['seed']}; "
