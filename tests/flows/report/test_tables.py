@@ -165,8 +165,10 @@ def test_a_build(shown, met, says):
     text = shown(show_build, {
         "device": "LFE5U-25F", "board": "ulx3s-25", "resources": {"lut": {"used": 9000, "available": 24288}},
         "timing_met": met, "clock_mhz": 50.0, "fmax_mhz": 60.0 if met else 44.9, "seed": 3,
-        "bitstream": "heddle.bit" if met else None, "firmware": "firmware.bin" if met else None})
-    assert says in text and "LUT" in text and "24,288" in text
+        "bitstream": "heddle.bit" if met else None, "firmware": "firmware.bin" if met else None,
+        "memories": {"rom": {"used": 12184, "available": 12288}}, "functions": {"softmax": 412, "table": 168}})
+    assert says in text and "LUT" in text and "24,288" in text and "12,184" in text
+    assert "of the ROM's bytes softmax has 412, table has 168" in text
 
 
 def test_files_and_what_they_are(shown):
