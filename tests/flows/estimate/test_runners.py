@@ -7,12 +7,14 @@ from flows.estimate.runners import CPU, ENGINE, NOBODY, assign, outline, weight_
 from hw.spec.design import DesignPoint
 from hw.spec.presets import PRESETS
 from sw.compiler import compile_graph
+from sw.golden.kernels import FUNCTIONS, OPERATORS
 from sw.graph.graph import Graph, TensorType
 from tests.support.dense import even_dense
 from tests.support.layers import random_add, random_kernel, random_layer
 from tests.support.mixed import mixed_net
 
 DESIGN = PRESETS["ecp5-25"]
+START = 500      # cycles, at most, in which the CPU starts a run of the engine and sees its end
 
 
 def test_who_runs_what_and_why():
@@ -134,3 +136,25 @@ def test_weights_count_as_they_are_packed(bits, size):
     """16 inputs, 8 outputs, a bias of four bytes for each of these."""
     layer, = even_dense().layers
     assert weight_bytes(replace(layer, weight_bits=bits)) == size
+
+
+@pytest.mark.parametrize("name", ["ecp5-25", "ecp5-45", "ecp5-85"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 4), (1, 1, 16), (2, 3, 5), (8, 8, 8)])
+def test_the_engine_is_the_cheaper_of_both_wherever_it_can(name, shape):
+    """Nothing weighs them, since the engine wins with a run of its own for a single output; a table from 16 on."""
+    rng, kind = np.random.default_rng(0), TensorType(shape=shape, scale=0.1, zero_point=2)
+    layers = [random_layer(rng, op, kind, outputs=shape[2], kernel=(1, 1), name=op)
+              for op in ("conv", "depthwise", "dense", "avgpool", "maxpool")]
+    layers += [random_add(rng, (0, 1), (kind, kind))] + [random_kernel(rng, "table", kind, name="table")] * (
+        kind.size >= 16)
+    for layer in layers:
+        taken = (kind,) * (2 if layer.op == "add" else 1)
+        graph = Graph(name=layer.name, inputs=taken, layers=(layer,)).check()
+        program = compile_graph(graph, replace(PRESETS[name], table_unit=True))
+        calls = OPERATORS[layer.op].calls(layer, taken, sources=(0, 4096)[:len(taken)], output=8192)
+        assert not program.kernels and program.cycles + START < sum(map(cycles_of, calls)), layer.name
+
+
+def cycles_of(call):
+    function = list(FUNCTIONS.values())[call.runner - 1]
+    return function.cycles(dict(zip(function.fields, call.words, strict=False)))
