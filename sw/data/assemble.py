@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sw.data.dataset import MOST_CLASSES, STEPS, DataError, Dataset
+from sw.data.augment import Augmentation
+from sw.data.dataset import MOST_CLASSES, STEPS, Dataset
+from sw.data.errors import DataError
 
 __all__ = ["SEED", "Part", "assemble", "divide"]
 
@@ -38,7 +40,7 @@ def divide(labels: np.ndarray, held: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def assemble(name: str, train: Part, test: Part, *, valid: int | None = None, scale: float = 1.0, offset: float = 0.0,
-             shift: tuple[int, int] = (0, 0)) -> Dataset:
+             augmentations: tuple[Augmentation, ...] = ()) -> Dataset:
     """A data set whose ``valid`` split, of a size that can be given, is taken from ``train``.
 
     What can be trained on but looks wrong is in ``Dataset.warnings``.
@@ -57,7 +59,7 @@ def assemble(name: str, train: Part, test: Part, *, valid: int | None = None, sc
     _check_classes(train, test, classes)
     stay, out = divide(train.labels, valid or max(len(np.unique(train.labels)), len(train.labels) // VALID_SHARE))
     return Dataset(
-        name=name, classes=classes, seed=SEED, scale=scale, offset=offset, shift=shift,
+        name=name, classes=classes, seed=SEED, scale=scale, offset=offset, augmentations=augmentations,
         inputs={"train": train.inputs[stay], "valid": train.inputs[out], "test": test.inputs},
         labels={"train": train.labels[stay], "valid": train.labels[out], "test": test.labels},
         warnings=(*_class_warnings(train, test, out, classes), *_range_warnings(train, offset)))

@@ -6,10 +6,11 @@ from hashlib import sha256
 
 import numpy as np
 
-from hw.spec.errors import HeddleError
+from sw.data.augment import Augmentation
+from sw.data.errors import DataError
 from sw.graph.graph import TensorType
 
-__all__ = ["SPLITS", "DataError", "Dataset", "image_shape"]
+__all__ = ["SPLITS", "Dataset", "image_shape"]
 
 SPLITS = ("train", "valid", "test")
 MOST_CLASSES = 4096
@@ -18,10 +19,6 @@ LOWEST = -128
 BLOCK = 4096             # inputs that are converted at a time: their float64 copies would fill the memory
 
 Shape = tuple[int, int, int]
-
-
-class DataError(HeddleError, ValueError):
-    """A data set cannot be read, or not be trained on; the message names the file."""
 
 
 def image_shape(shape: tuple[int, ...]) -> Shape:
@@ -56,7 +53,7 @@ class Dataset:
     labels: dict[str, np.ndarray]
     scale: float = 1.0                # real value of one step of a stored integer
     offset: float = 0.0               # stored integer that means 0
-    shift: tuple[int, int] = (0, 0)   # rows, columns: a training input moved by up to that much keeps its class
+    augmentations: tuple[Augmentation, ...] = ()    # changes of a training input that keep its class
     warnings: tuple[str, ...] = ()    # what the data lacks though they can be trained on, a line each
 
     def __post_init__(self) -> None:
@@ -70,10 +67,9 @@ class Dataset:
         if self.inputs["train"].dtype.kind == "f" and (self.scale, self.offset) != (1.0, 0.0):
             raise DataError(f"{self.name}: scale={self.scale:g}, offset={self.offset:g}: float inputs mean themselves; "
                             f"multiply them before")
-        for axis, moved, size in zip(("rows", "columns"), self.shift, self.shape, strict=False):
-            if not 0 <= moved < size:
-                raise DataError(f"{self.name}: shift={self.shift}: an input with {size} {axis} moves by 0 to "
-                                f"{size - 1} of them")
+        for each in self.augmentations:
+            if wrong := each.check(self.shape):
+                raise DataError(f"{self.name}: augment={each.name}: {wrong}")
         if (first := self.inputs["train"]).min() == first.max():
             raise DataError(f"{self.name}: every value of the train split is {first.flat[0]:g}; there is nothing to "
                             f"learn from")
@@ -107,7 +103,7 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256 over everything that training and testing read."""
         kinds = [(str(self.inputs[split].dtype), self.inputs[split].shape) for split in SPLITS]
-        fields = (self.name, self.classes, self.seed, float(self.scale), float(self.offset), self.shift, kinds)
+        fields = (self.name, self.classes, self.seed, float(self.scale), float(self.offset), self.augmentations, kinds)
         state = sha256(repr(fields).encode())
         for split in SPLITS:
             state.update(np.ascontiguousarray(self.inputs[split]).tobytes())

@@ -3,7 +3,9 @@
 import numpy as np
 
 from sw.data.assemble import Part, assemble, divide
-from sw.data.dataset import DataError, Dataset
+from sw.data.augment import Shift
+from sw.data.dataset import Dataset
+from sw.data.errors import DataError
 
 __all__ = ["load_digits"]
 
@@ -29,4 +31,5 @@ def load_digits(path: str) -> Dataset:
     images, labels = bunch.images.astype(np.uint8)[..., None], bunch.target.astype(np.int64)
     train, test = (Part(inputs=images[part], labels=labels[part], inputs_from=SOURCE, labels_from=SOURCE)
                    for part in divide(labels, TEST))
-    return assemble("digits", train, test, valid=VALID, scale=1 / FULL_INK, shift=(1, 1))
+    return assemble("digits", train, test, valid=VALID, scale=1 / FULL_INK,
+                    augmentations=(Shift(rows=1, columns=1),))

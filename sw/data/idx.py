@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from sw.data.assemble import Part, assemble
-from sw.data.dataset import DataError, Dataset
+from sw.data.augment import Shift
+from sw.data.dataset import Dataset
+from sw.data.errors import DataError
 
 __all__ = ["load_folder", "read_idx"]
 
@@ -96,4 +98,4 @@ def load_folder(path: str) -> Dataset:
     train, test = parts
     image = train.inputs.ndim == 4 and min(train.inputs.shape[1:3]) > SHIFT
     return assemble("mnist", train, test, scale=1 / BYTE_PEAK if train.inputs.dtype == np.uint8 else 1.0,
-                    shift=(SHIFT, SHIFT) if image else (0, 0))
+                    augmentations=(Shift(rows=SHIFT, columns=SHIFT),) if image else ())

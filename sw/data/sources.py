@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from sw.data import digits, idx
-from sw.data.dataset import DataError, Dataset
+from sw.data.dataset import Dataset
+from sw.data.errors import DataError
 
 __all__ = ["SOURCES", "load_dataset"]
 

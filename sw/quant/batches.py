@@ -1,21 +1,19 @@
-"""What training sees, and when: inputs in their order and place, and the course of its settings."""
+"""What training sees, and when: inputs in their order and as they are varied, and the course of its settings."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from sw.data import Dataset
+from sw.data import Augmentation, Dataset
 from sw.quant.config import TrainConfig
 
-__all__ = ["WIDE_START", "batches", "images_of", "moved", "rate"]
+__all__ = ["WIDE_START", "augmented", "batches", "images_of", "rate"]
 
 WIDE_START = 0.4        # of the steps, the first ones, train narrow weights with 8 bits
 WARM_UP = 0.1           # of the steps, until the learning rate is at its peak
-UNSHIFTED = 0.5         # of the inputs of a batch stay where they are
 
 
 def images_of(data: Dataset, split: str) -> Tensor:
@@ -23,18 +21,11 @@ def images_of(data: Dataset, split: str) -> Tensor:
     return torch.from_numpy(np.array(data.real(split).transpose(0, 3, 1, 2), order="C"))   # the data may be read-only
 
 
-def moved(images: Tensor, reach: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Half of the images moved by up to ``reach`` rows and columns, either way; what comes in is 0."""
-    if not any(reach):
-        return images
-    count, _, height, width = images.shape
-    up, left = reach
-    padded = functional.pad(images, [left, left, up, up]).permute(0, 2, 3, 1)
-    y, x = (torch.randint(0, 2 * most + 1, (count, 1), generator=generator) for most in reach)
-    stays = torch.rand(count, 1, generator=generator) < UNSHIFTED
-    rows, columns = y.masked_fill(stays, up) + torch.arange(height), x.masked_fill(stays, left) + torch.arange(width)
-    picked = padded[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    return picked.permute(0, 3, 1, 2)
+def augmented(images: Tensor, changes: Iterable[Augmentation], generator: torch.Generator) -> Tensor:
+    """Images ``(N, C, H, W)`` after each of the changes, in order."""
+    for change in changes:
+        images = change(images, generator)
+    return images
 
 
 def batches(data: Dataset, config: TrainConfig, generator: torch.Generator) -> Iterator[list[Tensor]]:

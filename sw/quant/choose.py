@@ -10,7 +10,7 @@ from torch.nn import functional
 from hw.spec.feedback import Feedback, LatencyEntry, NoiseProfile
 from sw.data import Dataset
 from sw.models import build
-from sw.quant.batches import WIDE_START, batches, images_of, moved, rate
+from sw.quant.batches import WIDE_START, augmented, batches, images_of, rate
 from sw.quant.config import QuantError, TrainConfig
 from sw.quant.network import QuantNetwork
 from sw.quant.noise import Noise
@@ -102,9 +102,9 @@ def choose(config: TrainConfig, data: Dataset, feedback: Feedback) -> Pick:
     gate = _Gate([entry.cycles for entry in entries], config.latency_weight)
     runners = [_Candidate(entry, config, data, feedback.noise) for entry in entries]
     images, labels = images_of(data, "train"), torch.from_numpy(data.labels["train"])
-    reach = data.shift if config.augment else (0, 0)
+    changes = data.augmentations if config.augment else ()
     for done, part in _steps(config, data, generator):
-        seen = moved(images[part], reach, generator)
+        seen = augmented(images[part], changes, generator)
         if done >= WIDE_START:
             for runner, entry in zip(runners, entries, strict=True):
                 runner.network.set_bits(entry.weight_bits)

@@ -1,6 +1,6 @@
 """Quantization-aware training, from a configuration and data to an integer graph."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -11,10 +11,10 @@ from torch.nn import functional
 from hw.spec.design import DesignPoint
 from hw.spec.feedback import Feedback
 from sw import golden
-from sw.data import Dataset
+from sw.data import Augmentation, Dataset
 from sw.graph.graph import Graph
 from sw.models import build
-from sw.quant.batches import WIDE_START, batches, images_of, moved, rate
+from sw.quant.batches import WIDE_START, augmented, batches, images_of, rate
 from sw.quant.choose import choose
 from sw.quant.config import QuantError, TrainConfig
 from sw.quant.lower import lower
@@ -71,7 +71,7 @@ def fake_accuracy(network: QuantNetwork, data: Dataset, split: str) -> float:
 def _fit(network: QuantNetwork, data: Dataset, config: TrainConfig, generator: torch.Generator,
          progress: Progress | None) -> tuple[EpochRecord, ...]:
     images, labels = images_of(data, "train"), torch.from_numpy(data.labels["train"])
-    reach = data.shift if config.augment else (0, 0)
+    changes = data.augmentations if config.augment else ()
     optimizer = torch.optim.Adam(network.parameters(), foreach=True)
     curves: list[EpochRecord] = []
     endless = batches(data, config, generator)
@@ -80,13 +80,13 @@ def _fit(network: QuantNetwork, data: Dataset, config: TrainConfig, generator: t
         total = 0.0
         for step, part in enumerate(parts):
             optimizer.param_groups[0]["lr"] = rate((epoch + step / len(parts)) / config.epochs, config.learning_rate)
-            loss = functional.cross_entropy(network(moved(images[part], reach, generator)), labels[part])
+            loss = functional.cross_entropy(network(augmented(images[part], changes, generator)), labels[part])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             total += float(loss.detach()) * len(part)
         if epoch == config.epochs - 1:
-            _settle(network, images, endless, reach, generator)
+            _settle(network, images, endless, changes, generator)
         curves.append(EpochRecord(epoch=epoch + 1, loss=total / sum(map(len, parts)),
                                   accuracy=fake_accuracy(network, data, "valid")))
         if progress:
@@ -95,13 +95,13 @@ def _fit(network: QuantNetwork, data: Dataset, config: TrainConfig, generator: t
 
 
 @torch.no_grad()
-def _settle(network: QuantNetwork, images: Tensor, endless: Iterator[list[Tensor]], reach: tuple[int, int],
+def _settle(network: QuantNetwork, images: Tensor, endless: Iterator[list[Tensor]], changes: Sequence[Augmentation],
             generator: torch.Generator) -> None:
     """Let statistics and ranges forget the weights that were before: narrow weights jump until the last step."""
     done = 0
     while done < SETTLING:
         for part in next(endless):
-            network(moved(images[part], reach, generator))
+            network(augmented(images[part], changes, generator))
             done += 1
 
 

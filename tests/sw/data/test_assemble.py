@@ -3,6 +3,7 @@ import pytest
 
 from sw.data import DataError
 from sw.data.assemble import Part, assemble
+from sw.data.augment import Noise
 
 
 def part(labels, name="train", shape=(3, 2, 1), inputs=None):
@@ -17,10 +18,10 @@ MANY = [0, 1, 2] * 20
 
 def test_the_validation_split_comes_from_training_with_classes_in_proportion():
     train = part(MANY)
-    data = assemble("some", train, part([0, 1, 2], "test"), scale=0.5, shift=(1, 0))
+    data = assemble("some", train, part([0, 1, 2], "test"), scale=0.5, augmentations=(Noise(share=0.5),))
     assert [len(data.labels[split]) for split in ("train", "valid", "test")] == [55, 5, 3]
     assert len(assemble("some", train, part([0, 1, 2]), valid=9).labels["valid"]) == 9
-    assert (data.classes, data.scale, data.shift, data.warnings) == (3, 0.5, (1, 0), ())
+    assert (data.classes, data.scale, data.augmentations, data.warnings) == (3, 0.5, (Noise(share=0.5),), ())
     both = np.concatenate([data.inputs["train"], data.inputs["valid"]]).reshape(60, 6)
     assert sorted(both.tolist()) == sorted(train.inputs.reshape(60, 6).tolist())
 

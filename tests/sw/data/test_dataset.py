@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from sw.data import DataError, Dataset, load_dataset
+from sw.data.augment import Noise, Shift, TimeShift
 from sw.data.dataset import SPLITS, image_shape
 from sw.graph.graph import TensorType
 
@@ -26,10 +27,11 @@ def noise(*shape, kind=np.float32):
 def test_the_digest_sees_one_pixel_and_every_fact(digits):
     changed = {split: images.copy() for split, images in digits.inputs.items()}
     changed["test"][7, 3, 3, 0] ^= 1
-    fields = {"name": "digits", "classes": 10, "seed": 0, "labels": digits.labels, "scale": 1 / 16, "shift": (1, 1)}
+    fields = {"name": "digits", "classes": 10, "seed": 0, "labels": digits.labels, "scale": 1 / 16,
+              "augmentations": (Shift(rows=1, columns=1),)}
     same = Dataset(inputs=digits.inputs, **fields)
     others = [Dataset(inputs=changed, **fields), Dataset(inputs=digits.inputs, **{**fields, "scale": 1 / 17}),
-              Dataset(inputs=digits.inputs, **{**fields, "shift": (0, 1)}),
+              Dataset(inputs=digits.inputs, **{**fields, "augmentations": (Shift(rows=0, columns=1),)}),
               Dataset(inputs=digits.inputs, offset=1.0, **fields)]
     assert same.digest == digits.digest
     assert len({data.digest for data in (same, *others)}) == 5
@@ -109,9 +111,10 @@ def test_digits_quantize_as_pixels(digits):
     ({"scale": 2.0}, r"scale=2, offset=0: float inputs mean themselves; multiply them before"),
     ({"inputs": dict.fromkeys(SPLITS, noise(3, kind=np.int8)), "scale": 0.0}, r"scale=0, offset=0; the scale is abov"),
     ({"inputs": dict.fromkeys(SPLITS, noise(3, kind=np.int8)), "offset": np.inf}, r"offset=inf; .* both are finite"),
-    ({"shift": (1, 0)}, r"shift=\(1, 0\): an input with 1 rows moves by 0 to 0 of them"),
-    ({"inputs": dict.fromkeys(SPLITS, noise(2, 5, 1)), "shift": (1, 5)},
-     r"shift=\(1, 5\): an input with 5 columns moves by 0 to 4"),
+    ({"augmentations": (Shift(rows=1, columns=0),)},
+     r"some: augment=shift: rows=1: an input with 1 rows moves by 0 to 0 of them"),
+    ({"inputs": dict.fromkeys(SPLITS, noise(2, 5, 1)), "augmentations": (Noise(share=1), TimeShift(steps=5))},
+     r"augment=time-shift: steps=5: an input of 2 steps begins 0 to 1"),
 ])
 def test_mistakes_are_named(fields, error):
     with pytest.raises(DataError, match=error) as caught:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sw.data import DataError, load_dataset
+from sw.data.augment import Shift
 from sw.data.dataset import SPLITS
 from sw.data.idx import TYPES, read_idx
 
@@ -45,15 +46,15 @@ def test_raw_and_packed_files_load(folder):
     assert load_dataset(f"idx:{folder}").digest == data.digest
 
 
-@pytest.mark.parametrize("shape, stored, seen, shift", [
-    ((), (1,), (1, 1, 1), (0, 0)), ((6,), (6,), (1, 1, 6), (0, 0)), ((4, 5), (4, 5, 1), (4, 5, 1), (1, 1)),
-    ((1, 6), (1, 6, 1), (1, 6, 1), (0, 0)), ((6, 1), (6, 1, 1), (6, 1, 1), (0, 0)),
-    ((4, 5, 3), (4, 5, 3), (4, 5, 3), (1, 1))])
-def test_any_rank_loads_and_only_images_may_move(tmp_path, shape, stored, seen, shift):
+@pytest.mark.parametrize("shape, stored, seen, moves", [
+    ((), (1,), (1, 1, 1), False), ((6,), (6,), (1, 1, 6), False), ((4, 5), (4, 5, 1), (4, 5, 1), True),
+    ((1, 6), (1, 6, 1), (1, 6, 1), False), ((6, 1), (6, 1, 1), (6, 1, 1), False),
+    ((4, 5, 3), (4, 5, 3), (4, 5, 3), True)])
+def test_any_rank_loads_and_only_images_may_move(tmp_path, shape, stored, seen, moves):
     write(tmp_path, shape)
     data = load_dataset(f"mnist:{tmp_path}")
     assert data.inputs["train"].shape[1:] == stored
-    assert (data.shape, data.shift) == (seen, shift)
+    assert (data.shape, data.augmentations) == (seen, (Shift(rows=1, columns=1),) if moves else ())
 
 
 @pytest.mark.parametrize("code, kind, scale", [
@@ -151,8 +152,8 @@ def test_a_gap_in_the_labels_is_a_warning():
 @needs_cases
 def test_colour_and_tables_load():
     colour, table = (load_dataset(f"mnist:{CASES / name}") for name in ("rgb_idx4", "tabular_1x6"))
-    assert (colour.shape, colour.shift, colour.warnings) == ((12, 12, 3), (1, 1), ())
-    assert (table.shape, table.shift, table.warnings) == ((1, 6, 1), (0, 0), ())
+    assert (colour.shape, colour.augmentations, colour.warnings) == ((12, 12, 3), (Shift(rows=1, columns=1),), ())
+    assert (table.shape, table.augmentations, table.warnings) == ((1, 6, 1), (), ())
 
 
 @pytest.mark.skipif(not MNIST.is_dir(), reason="the MNIST files are not beside this checkout")

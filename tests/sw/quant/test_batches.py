@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from sw.data.augment import Noise, Shift
 from sw.quant import TrainConfig
-from sw.quant.batches import WARM_UP, batches, images_of, moved, rate
+from sw.quant.batches import WARM_UP, augmented, batches, images_of, rate
 
 
 def test_an_epoch_walks_through_the_data(digits):
@@ -27,18 +28,14 @@ def test_a_batch_has_two_inputs_at_least(digits):
         assert sorted(torch.cat(parts).tolist()) == list(range(257))
 
 
-def test_images_move_by_at_most_the_shift():
-    image = torch.zeros(200, 1, 5, 5)
-    image[:, 0, 2, 2] = 1
-    seen = moved(image, (1, 1), torch.Generator().manual_seed(0))
-    assert seen.sum() == 200
-    assert seen[:, 0, 1:4, 1:4].sum() == 200
-    assert 90 < seen[:, 0, 2, 2].sum() < 130
-    assert len(seen.reshape(200, -1).argmax(1).unique()) == 9
-    across = moved(image, (0, 2), torch.Generator().manual_seed(0))
-    assert across[:, 0, 2].sum() == 200
-    assert len(across.reshape(200, -1).argmax(1).unique()) == 5
-    assert torch.equal(moved(image, (0, 0), torch.Generator()), image)
+def test_changes_are_made_in_their_order():
+    images = torch.rand(8, 1, 5, 5, generator=torch.Generator().manual_seed(1))
+    shift, noise = Shift(rows=1, columns=1), Noise(share=0.1)
+    generator = torch.Generator().manual_seed(0)
+    expected = noise(shift(images, generator), generator)
+    assert torch.equal(augmented(images, (shift, noise), torch.Generator().manual_seed(0)), expected)
+    assert not torch.equal(augmented(images, (noise, shift), torch.Generator().manual_seed(0)), expected)
+    assert augmented(images, (), torch.Generator()) is images
 
 
 def test_images_are_real_values_with_channels_first(digits):

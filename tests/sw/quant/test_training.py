@@ -9,6 +9,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from sw.data import load_dataset
 from sw.data.assemble import Part, assemble
+from sw.data.augment import Noise, Shift
 from sw.graph.graph import ARRAYS, Graph
 from sw.models import NETWORKS, LayerSpec, ModelError
 from sw.quant import QuantError, TrainConfig
@@ -85,10 +86,11 @@ def test_accuracy_is_counted_with_the_multiplier_of_the_design(digits, tmp_path)
     assert evaluate(graph, digits, split="train") > 0.8
 
 
-@pytest.mark.parametrize("network, shift", [("mlp", (1, 1)), ("dscnn", (0, 1))])
-def test_only_what_the_data_allow_and_the_configuration_wants_is_moved(digits, network, shift):
+@pytest.mark.parametrize("network, change", [("mlp", Shift(rows=1, columns=1)), ("dscnn", Shift(rows=0, columns=1)),
+                                             ("mlp", Noise(share=0.1))])
+def test_only_what_the_data_allow_and_the_configuration_wants_is_varied(digits, network, change):
     config = TrainConfig(network=network, width=0.5, epochs=2)
-    still, moving = replace(digits, shift=(0, 0)), replace(digits, shift=shift)
+    still, moving = replace(digits, augmentations=()), replace(digits, augmentations=(change,))
     plain = train(config, still).graph
     assert same(plain, train(replace(config, augment=False), moving).graph)
     assert same(plain, train(replace(config, augment=False), still).graph)
@@ -125,7 +127,8 @@ def test_colour_is_learned(network):
     images[np.arange(300), :, :, labels] += 60
     train_part, test_part = (Part(inputs=images[part], labels=labels[part], inputs_from="colours",
                                   labels_from="colours") for part in (slice(0, 200), slice(200, None)))
-    data = assemble("colours", train_part, test_part, scale=1 / 255, shift=(1, 1))
+    data = assemble("colours", train_part, test_part, scale=1 / 255,
+                    augmentations=(Shift(rows=1, columns=1),))
     assert train(TrainConfig(network=network, width=0.5, epochs=15), data).record.test_accuracy > 0.95
 
 
