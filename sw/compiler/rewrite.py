@@ -12,7 +12,7 @@ operator on bytes alone is tried with all 256. A step that a design cannot run i
 - A pad around a convolution's input with its zero point is the convolution's padding.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from math import isqrt
 
@@ -27,7 +27,9 @@ from sw.compiler.schedule import on_cpu
 from sw.golden.fixed import quantize_multiplier
 from sw.golden.ops import run_layer
 from sw.golden.requantize import requantize_table
+from sw.graph.edit import change_layers, read_by_one, without_unread
 from sw.graph.graph import Graph, Layer, TensorType
+from sw.graph.padding import fold_pads
 
 __all__ = ["rewrite"]
 
@@ -41,28 +43,18 @@ SLOPES = 65          # factors of those that fit a table which are tried; at som
 def rewrite(graph: Graph, design: DesignPoint) -> Graph:
     """A checked graph with the same inputs, states and outputs, and for every input the same answers."""
     graph = lower_factors(graph, weight_bits=design.weight_bits)
-    for step in (_multiplications, _tables, _joined_tables, _padded, _on_engine):
+    for step in (_multiplications, _tables, _joined_tables, _pads, _on_engine):
         graph = step(graph, design)
     return graph.check()
 
-
-def _each(graph: Graph, change: Callable[[Graph, int], Layer | None]) -> Graph:
-    """With every layer for which ``change`` gives another one."""
-    types, layers = graph.types(), []
-    for index, layer in enumerate(graph.layers):
-        changed = change(graph, index) or layer
-        if changed is not layer and changed.views == (types[changed.inputs[0]].shape,):
-            changed = replace(changed, views=())
-        layers.append(changed)
-    return _without_unread(replace(graph, layers=tuple(layers)))
 
 
 def _multiplications(graph: Graph, design: DesignPoint) -> Graph:
     """Depthwise convolutions for those by constants, but where they can be a part of a table beside them."""
     if not _takes_depthwise(design):
         return graph
-    return _each(graph, lambda graph, index: None if graph.layers[index].op != "mul" or _beside_table(graph, index)
-                 else _scaled_channels(graph, index))
+    return change_layers(graph, lambda graph, index: _scaled_channels(graph, index) if graph.layers[index].op == "mul"
+                         and not _beside_table(graph, index) else None)
 
 
 def _beside_table(graph: Graph, index: int) -> bool:
@@ -73,7 +65,7 @@ def _beside_table(graph: Graph, index: int) -> bool:
 
 
 def _tables(graph: Graph, design: DesignPoint) -> Graph:
-    return _each(graph, lambda graph, index: _as_table(graph, index) or _of_one_tensor(graph, index, design))
+    return change_layers(graph, lambda graph, index: _as_table(graph, index) or _of_one_tensor(graph, index, design))
 
 
 def _of_one_tensor(graph: Graph, index: int, design: DesignPoint) -> Layer | None:
@@ -136,7 +128,8 @@ def _joined_tables(graph: Graph, design: DesignPoint) -> Graph:
     for index in range(len(graph.layers)):
         layer, source = graph.layers[index], graph.inputs_of(index)[0]
         made = graph.layer_of(source)
-        if made is None or not _bytewise(layer) or not _bytewise(graph.layers[made]) or not _only(graph, source, index):
+        if made is None or not (_bytewise(layer) and _bytewise(graph.layers[made])
+                                and read_by_one(graph, source, index)):
             continue
         first, second = (_bytes_of(graph, number) for number in (made, index))
         table = second.view(np.int8)[first.view(np.int8).astype(np.int64) + 128]
@@ -146,7 +139,7 @@ def _joined_tables(graph: Graph, design: DesignPoint) -> Graph:
         named = replace(joined, name=f"{before.name}+{layer.name}",
                         function=f"{before.function}, {joined.function}".strip(", "))
         graph = replace(graph, layers=(*graph.layers[:index], named, *graph.layers[index + 1:]))
-    return _without_unread(graph)
+    return without_unread(graph)
 
 
 def _bytewise(layer: Layer) -> bool:
@@ -159,40 +152,18 @@ def _bytes_of(graph: Graph, index: int) -> np.ndarray:
     return layer.weights if layer.op == "table" else requantize_table(layer, graph.taken(index)[0])
 
 
-def _only(graph: Graph, tensor: int, reader: int) -> bool:
-    """Whether nothing but one layer reads a tensor."""
-    readers = [index for index in range(len(graph.layers)) if tensor in graph.inputs_of(index)]
-    return readers == [reader] and tensor not in graph.answers and all(state.next != tensor for state in graph.states)
 
 
-def _padded(graph: Graph, design: DesignPoint) -> Graph:
-    return _each(graph, _with_padding)
 
-
-def _with_padding(graph: Graph, index: int) -> Layer | None:
-    """A convolution that pads by itself what a pad before it pads."""
-    layer, source = graph.layers[index], graph.inputs_of(index)[0]
-    made = graph.layer_of(source)
-    if layer.op not in ("conv", "depthwise") or layer.views or made is None or graph.layers[made].op != "pad":
-        return None
-    pad, taken = graph.layers[made], graph.taken(made)[0]
-    if len(taken.shape) != 3 or pad.views or not _only(graph, source, index):
-        return None
-    (top, bottom, rows), (left, right, columns), channels = np.array(pad.parameters[:-1]).reshape(3, 3).tolist()
-    most = [extent - 1 for extent in layer.extent]
-    around = (top, left, bottom, right)
-    padding = tuple(before + more for before, more in zip(layer.padding, around, strict=True))
-    if rows or columns or any(channels) or pad.parameters[-1] != taken.zero_point or any(
-            side > most[place % 2] for place, side in enumerate(padding)):
-        return None
-    return replace(layer, inputs=graph.inputs_of(made), padding=padding)
+def _pads(graph: Graph, design: DesignPoint) -> Graph:
+    return fold_pads(graph)
 
 
 def _on_engine(graph: Graph, design: DesignPoint) -> Graph:
     """Depthwise convolutions for what they compute as well."""
     if not _takes_depthwise(design):
         return graph
-    return _each(graph, lambda graph, index: _as_depthwise(graph, index, design))
+    return change_layers(graph, lambda graph, index: _as_depthwise(graph, index, design))
 
 
 def _takes_depthwise(design: DesignPoint) -> bool:
@@ -216,7 +187,7 @@ def _behind_engine(graph: Graph, index: int, design: DesignPoint) -> bool:
     """Whether a layer reads what the engine makes for it alone."""
     source = graph.inputs_of(index)[0]
     made = graph.layer_of(source)
-    return made is not None and not on_cpu(graph, made, design) and _only(graph, source, index)
+    return made is not None and not on_cpu(graph, made, design) and read_by_one(graph, source, index)
 
 
 def _scaled_channels(graph: Graph, index: int) -> Layer | None:
@@ -306,35 +277,3 @@ def _depthwise(layer: Layer, factors: np.ndarray, multiplier: int, shift: int, *
                  bias=np.zeros(channels, np.int32), multiplier=np.full(channels, multiplier, np.int32),
                  shift=np.full(channels, max(0, shift), np.int32), inputs=(source,),
                  views=(view,), act_min=layer.act_min, act_max=layer.act_max, function=layer.function or layer.op)
-
-
-def _without_unread(graph: Graph) -> Graph:
-    """Without layers and constants that nothing reads any more."""
-    kept = set(_needed(graph))
-    layers = [index for index in range(len(graph.layers)) if graph.first + index in kept]
-    ends = len(graph.inputs) + len(graph.states)
-    constants = [place for place in range(len(graph.constants)) if ends + place in kept]
-    if len(layers) == len(graph.layers) and len(constants) == len(graph.constants):
-        return graph
-    numbers = {number: number for number in range(ends)}
-    numbers |= {ends + place: ends + at for at, place in enumerate(constants)}
-    first = ends + len(constants)
-    numbers |= {graph.first + index: first + at for at, index in enumerate(layers)}
-    moved = tuple(replace(graph.layers[index], inputs=tuple(numbers[number] for number in graph.inputs_of(index)))
-                  for index in layers)
-    return replace(graph, layers=moved, outputs=tuple(numbers[number] for number in graph.answers),
-                   constants=tuple(graph.constants[place] for place in constants),
-                   states=tuple(replace(state, next=numbers[state.next]) for state in graph.states))
-
-
-def _needed(graph: Graph) -> Iterator[int]:
-    """Numbers of the tensors that answers and states come from."""
-    seen, left = set[int](), [*graph.answers, *(state.next for state in graph.states)]
-    while left:
-        number = left.pop()
-        if number in seen:
-            continue
-        seen.add(number)
-        yield number
-        index = graph.layer_of(number)
-        left += graph.inputs_of(index) if index is not None else ()

@@ -22,7 +22,8 @@ from sw.golden.movement import row_major
 from sw.golden.softmax import prepare_softmax
 from sw.golden.tables import leaky_relu_table
 from sw.graph.graph import Graph, GraphError
-from sw.graph.layer import Layer, TensorType, canonical
+from sw.graph.layer import POOLS, Layer, TensorType, canonical
+from sw.graph.padding import fold_pads
 
 __all__ = ["differences", "export_tflite"]
 
@@ -42,7 +43,8 @@ _ARRAYS = ("weights", "bias", "multiplier", "shift")
 
 
 def export_tflite(graph: Graph) -> bytes:
-    """The content of a ``.tflite`` file; :func:`~sw.frontend.tflite.load_tflite` gives the same graph of it.
+    """The content of a ``.tflite`` file; :func:`~sw.frontend.tflite.load_tflite` gives the same graph of it, but that a
+    padding which TFLite's convolutions do not have is a pad in front.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def export_tflite(graph: Graph) -> bytes:
             again = load_tflite(path)
         except GraphError as error:
             raise GraphError(f"{graph.name}: cannot be a TFLite file: {error}") from error
-    for difference in differences(graph, again):
+    for difference in differences(fold_pads(graph), fold_pads(again)):
         raise GraphError(f"{graph.name}: cannot be a TFLite file: {difference}")
     return data
 
@@ -154,6 +156,17 @@ class _Export:
                 return tensor
             shape = file_shape(view)
         return tensor if self.shapes[tensor] == tuple(shape) else self.reshaped(tensor, shape)
+
+    def padded(self, source: int, layer: Layer) -> int:
+        """An image with the layer's padding around it."""
+        kind, (_, height, width, channels) = self.kinds[source], self.shapes[source]
+        top, left, bottom, right = layer.padding
+        shape = (1, height + top + bottom, width + left + right, channels)
+        around = np.array([(0, 0), (top, bottom), (left, right), (0, 0)], np.int32)
+        given = self.tensor(kind, shape, f"{layer.name}/padded")
+        sides = self.file.tensor(around.shape, "INT32", name=f"{layer.name}/paddings", data=around.tobytes())
+        self.file.operator("PAD", [source, sides], given, "PadOptions")
+        return given
 
     def image(self, index: int) -> int:
         """What it reads, with a batch, height, width and channels."""
@@ -255,11 +268,12 @@ def _padding(layer: Layer, taken: TensorType) -> int | None:
 
 def _window(export: _Export, index: int, layer: Layer) -> tuple[int, dict[str, Any]]:
     """What it reads, and the options of its window."""
-    padding = _padding(layer, export.graph.taken(index)[0])
+    source, padding = export.image(index), _padding(layer, export.graph.taken(index)[0])
     if padding is None:
-        raise GraphError(f"padding {layer.padding} is neither VALID nor SAME of TFLite, and a PAD in front of it would "
-                         f"be another graph")
-    return export.image(index), {"Padding": padding, "StrideH": layer.stride[0], "StrideW": layer.stride[1],
+        if layer.op in POOLS:
+            raise GraphError(f"padding {layer.padding} is neither VALID nor SAME, and TFLite's pools have no other")
+        source, padding = export.padded(source, layer), VALID
+    return source, {"Padding": padding, "StrideH": layer.stride[0], "StrideW": layer.stride[1],
                                  "FusedActivationFunction": _activation(layer)}
 
 

@@ -10,10 +10,12 @@ from sw.frontend import export_tflite, load_tflite
 from sw.frontend.export import differences
 from sw.golden import run
 from sw.graph.graph import Graph, GraphError, Layer, State, TensorType
+from sw.graph.padding import fold_pads
 from sw.models import build
 from sw.quant.lower import lower
 from sw.quant.network import QuantNetwork
 from tests.support import mlperf
+from tests.support.layers import random_layer
 from tests.support.micro import micro_answers, needs_micro
 from tests.sw.frontend.files import operator, tensor, write
 from tests.sw.frontend.models import STEPS, network, one_operator
@@ -22,7 +24,7 @@ from tests.sw.frontend.test_micro import inputs_of
 #: what random models may hold that no TFLite file says in the same layers
 EXPECTED = ("number of layers", "number of constants", "as no operator of TFLite does", "of no operator of TFLite",
             "of no slope", "puts values between others", "would read other tensors", "no scale of 32 bits gives",
-            "across its axes", "is neither VALID nor SAME")
+            "across its axes", "is neither VALID nor SAME, and TFLite's pools")
 
 
 def trained(name, bits, shape=(8, 8, 1)):
@@ -99,7 +101,7 @@ def test_random_models_come_back_or_are_refused_in_a_line(tmp_path, name):
             assert str(error).startswith("net: cannot be a TFLite file: ") and "\n" not in str(error)
             assert any(text in str(error) for text in EXPECTED), error
             continue
-        assert fields(found) == fields(graph)
+        assert fields(fold_pads(found)) == fields(fold_pads(graph))
         assert (found.input_shapes, found.output_shapes) == (graph.input_shapes, graph.output_shapes)
 
 
@@ -117,6 +119,33 @@ def test_exported_random_networks_run_in_tensorflow_lite_micro(tmp_path, start):
         exported += 1
         check_answers(path, found, seed)
     assert exported >= 5
+
+
+def windowed(op, padding):
+    """A layer with a window of 3x3 whose scales give its multipliers."""
+    rng, taken = np.random.default_rng(2), TensorType(shape=(6, 7, 4), scale=0.25, zero_point=-7)
+    layer = random_layer(rng, op, taken, outputs=4, padding=padding)
+    if op != "maxpool":
+        layer = replace(layer, multiplier=np.full(4, 1 << 30, np.int32), act_min=-128,
+                        output=replace(layer.output, scale=0.5))
+    return Graph(name="net", inputs=(taken,), layers=(layer,)).check()
+
+
+@needs_micro
+@pytest.mark.parametrize("op", ["conv", "depthwise"])
+@pytest.mark.parametrize("padding", [(2, 0, 0, 1), (2, 2, 2, 2), (0, 1, 2, 0)], ids=str)
+def test_padding_that_tflite_does_not_have_is_a_pad_in_front(tmp_path, op, padding):
+    path, graph = tmp_path / "net.tflite", windowed(op, padding)
+    found = again(path, graph)
+    assert [layer.op for layer in found.layers] == ["pad", op]
+    assert fields(fold_pads(found)) == fields(graph)
+    check_answers(path, found)
+
+
+def test_padding_that_tflites_pools_do_not_have_is_refused():
+    with pytest.raises(GraphError, match=r"\(maxpool\): padding \(2, 0, 0, 1\) is neither VALID nor SAME, and TFLite's "
+                                         r"pools have no other$"):
+        export_tflite(windowed("maxpool", (2, 0, 0, 1)))
 
 
 def dense(**changed):
