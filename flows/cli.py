@@ -21,7 +21,8 @@ EXISTING = click.Path(path_type=Path)
 json_flag = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 design_option = click.option("--design", metavar="D", required=True, help="A preset, or a TOML file.")
 data_option = click.option("--data", default="digits", show_default=True,
-                           help="digits, or idx:PATH with four IDX files; mnist:PATH is the same.")
+                           metavar="SOURCE",
+                           help="digits, idx:DIR, npz:FILE, csv:FILE, ts:DIR or FILE.py:FUNCTION, with ,option=value.")
 board_option = click.option("--board", metavar="B", help="A board; without it the design's own.")
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from flows.run.step import keyed
-from sw.data import Dataset, load_dataset
+from sw.data import DataError, Dataset, load_dataset
 
 __all__ = ["DataSource"]
 
@@ -22,8 +22,18 @@ class DataSource:
         return DataSource(name=name, content=_loaded(name).digest)
 
     def load(self) -> Dataset:
-        """Read once in a process."""
-        return _loaded(self.name)
+        """Read once in a process.
+
+        Raises
+        ------
+        DataError
+            If what is there is not what it was.
+        """
+        data = _loaded(self.name)
+        if data.digest != self.content:
+            raise DataError(f"data {self.name!r}: is another than a moment ago; if a function makes it, seed what it "
+                            f"draws, else run again")
+        return data
 
 
 @cache

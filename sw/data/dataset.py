@@ -1,6 +1,6 @@
 """Labelled arrays, split once and for all, with a digest that says which ones they are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 
@@ -55,12 +55,18 @@ class Dataset:
     offset: float = 0.0               # stored integer that means 0
     augmentations: tuple[Augmentation, ...] = ()    # changes of a training input that keep its class
     warnings: tuple[str, ...] = ()    # what the data lacks though they can be trained on, a line each
+    class_names: tuple[str, ...] = ()  # by number; nothing where classes are numbers
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)    # of the inputs of a split, where they are files
+    rate: float = 0.0                 # samples a second, of recordings of sound
+    standard: tuple[tuple[float, float], ...] = ()   # of each channel, what was subtracted, then divided by
 
     def __post_init__(self) -> None:
         for split in SPLITS:
             self._check_split(split)
         if not 2 <= self.classes <= MOST_CLASSES:
             raise DataError(f"{self.name}: classes={self.classes}; 2 to {MOST_CLASSES} can be told apart")
+        if self.class_names and len(self.class_names) != self.classes:
+            raise DataError(f"{self.name}: {len(self.class_names)} names for {self.classes} classes; give each its own")
         if not (np.isfinite(self.scale) and self.scale > 0 and np.isfinite(self.offset)):
             raise DataError(f"{self.name}: scale={self.scale:g}, offset={self.offset:g}; the scale is above 0 and both "
                             f"are finite")
@@ -99,11 +105,15 @@ class Dataset:
         """Height, width and channels of one input."""
         return image_shape(self.inputs["train"].shape[1:])
 
+    def called(self, label: int) -> str:
+        """The class of that number by its name."""
+        return self.class_names[label] if self.class_names else str(label)
+
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over everything that training and testing read."""
+        """SHA-256 over everything that training and testing read; names count for nothing."""
         kinds = [(str(self.inputs[split].dtype), self.inputs[split].shape) for split in SPLITS]
-        fields = (self.name, self.classes, self.seed, float(self.scale), float(self.offset), self.augmentations, kinds)
+        fields = (self.classes, self.seed, float(self.scale), float(self.offset), self.augmentations, kinds)
         state = sha256(repr(fields).encode())
         for split in SPLITS:
             state.update(np.ascontiguousarray(self.inputs[split]).tobytes())

@@ -6,18 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from sw.data.assemble import Part, assemble
-from sw.data.augment import Shift
+from sw.data.arrays import BYTE_PEAK
+from sw.data.assemble import Part, assemble, usual
 from sw.data.dataset import Dataset
 from sw.data.errors import DataError
+from sw.data.options import Options
 
 __all__ = ["load_folder", "read_idx"]
 
 #: type byte of the header -> numbers as they lie in the file
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 PARTS = ("train", "t10k")
-BYTE_PEAK = 255          # unsigned bytes are pixels, from 0 to this, which means 1
-SHIFT = 1                # pixels, by which an image may be moved
 
 
 def _find(folder: Path, part: str, what: str) -> Path:
@@ -76,7 +75,7 @@ def _labels(path: Path) -> np.ndarray:
     return array.astype(np.int64)
 
 
-def load_folder(path: str) -> Dataset:
+def load_folder(path: str, options: Options) -> Dataset:
     """The data set of a folder with MNIST's four files, as they are or with ``.gz``, of any type and rank up to 4.
 
     Unsigned bytes are pixels, 255 of which mean 1; all other numbers mean themselves. Images of more than one row and
@@ -96,6 +95,5 @@ def load_folder(path: str) -> Dataset:
         parts.append(Part(inputs=_inputs(images), labels=_labels(labels), inputs_from=str(images),
                           labels_from=str(labels)))
     train, test = parts
-    image = train.inputs.ndim == 4 and min(train.inputs.shape[1:3]) > SHIFT
-    return assemble("mnist", train, test, scale=1 / BYTE_PEAK if train.inputs.dtype == np.uint8 else 1.0,
-                    augmentations=(Shift(rows=SHIFT, columns=SHIFT),) if image else ())
+    return assemble("mnist", train, test, options=options, augmentations=usual(train.inputs.shape[1:]),
+                    scale=1 / BYTE_PEAK if train.inputs.dtype == np.uint8 else 1.0)

@@ -1,35 +1,66 @@
 """Data sets by what ``--data`` says. To add a source, write a module that loads it and name it here."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from sw.data import digits, idx
+from sw.data import arrays, digits, idx, series, tables
 from sw.data.dataset import Dataset
 from sw.data.errors import DataError
+from sw.data.function import load_function
+from sw.data.options import Options, parse_options, split_source
 
-__all__ = ["SOURCES", "load_dataset"]
+__all__ = ["SOURCES", "Source", "load_dataset"]
 
-#: what stands before the colon -> what takes the text behind it
-SOURCES: dict[str, Callable[[str], Dataset]] = {
-    "digits": digits.load_digits, "mnist": idx.load_folder, "idx": idx.load_folder}
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A kind of data set: what stands behind the colon, and what reads it."""
+
+    place: str                                  # DIR, FILE, or nothing
+    options: type[Options]
+    load: Callable[[str, Any], Dataset]         # takes the place and the options
+
+
+_IDX = Source(place="DIR", options=Options, load=idx.load_folder)
+#: What stands before the colon -> what it is.
+SOURCES: dict[str, Source] = {
+    "digits": Source(place="", options=Options, load=digits.load_digits), "idx": _IDX, "mnist": _IDX,
+    "npz": Source(place="FILE", options=arrays.ArrayOptions, load=arrays.load_npz),
+    "csv": Source(place="FILE", options=tables.TableOptions, load=tables.load_table),
+    "ts": Source(place="DIR", options=series.SeriesOptions, load=series.load_series),
+}
 
 
 def load_dataset(name: str) -> Dataset:
-    """``digits``, or ``mnist:PATH`` (``idx:PATH`` is the same) with the folder of an IDX data set.
+    """The data set of ``KIND:PLACE,option=value``, or of ``FILE.py:FUNCTION,option=value``.
 
     Raises
     ------
     DataError
-        If the name is unknown, or a file is missing, damaged, or cannot be trained on.
+        If kind or option is unknown, or a file is missing, damaged, or cannot be trained on.
 
     >>> load_dataset("digits").inputs["test"].shape
     (360, 8, 8, 1)
     """
-    source, _, path = name.partition(":")
-    if source not in SOURCES:
-        raise DataError(f"data {name!r}: unknown; choose digits or mnist:PATH (idx:PATH is the same)")
+    source, given = split_source(name)
+    kind, _, place = source.partition(":")
     try:
-        return SOURCES[source](path)
+        if kind not in SOURCES and source.rpartition(":")[0].endswith(".py"):
+            return load_function(source, given)
+        if kind not in SOURCES:
+            raise DataError(f"data {name!r}: unknown; choose {_choices()}")
+        return SOURCES[kind].load(place, parse_options(SOURCES[kind].options, given, source))
     except DataError:
         raise
     except (OSError, ValueError, MemoryError) as error:
-        raise DataError(f"data {name!r}: {error}") from error
+        raise DataError(f"data {name!r}: {str(error) or 'the memory is too small'}") from error
+
+
+def _choices() -> str:
+    """
+    >>> _choices()
+    'digits, idx:DIR, mnist:DIR, npz:FILE, csv:FILE, ts:DIR or FILE.py:FUNCTION'
+    """
+    named = [f"{kind}:{source.place}".rstrip(":") for kind, source in SOURCES.items()]
+    return f"{', '.join(named)} or FILE.py:FUNCTION"

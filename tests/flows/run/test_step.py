@@ -109,7 +109,7 @@ from hw.spec.design import DesignPoint
 from sw.quant.config import TrainConfig
 
 file = Path("README.md")
-design, board, data = DesignPoint(), find_board("ulx3s-25"), DataSource(name="digits", content="d")
+design, board, data = DesignPoint(), find_board("ulx3s-25"), DataSource.of("digits")
 netlist = Netlist(folder=Path("netlist"), top="top", cells={})
 steps = [
     Firmware(cpu="vexriscv"), SocSources(design=design, board=board, clock_mhz=50.0, firmware=file),

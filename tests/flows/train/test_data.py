@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from flows.run.step import canonical
-from flows.train.data import DataSource
+from flows.train.data import DataSource, _loaded
 from sw.data import DataError
 
 
@@ -36,3 +36,20 @@ def test_a_set_that_is_not_there_is_an_error_before_any_work(tmp_path):
         DataSource.of("cifar")
     with pytest.raises(DataError):
         DataSource.of(f"mnist:{tmp_path}")
+
+
+def test_data_that_changed_since_are_an_error():
+    """A key would name what no longer is there."""
+    source = replace(DataSource.of("digits"), content="other")
+    with pytest.raises(DataError, match=r"data 'digits': is another than a moment ago; if a function makes it, seed"):
+        source.load()
+
+
+def test_a_function_that_draws_without_a_seed_is_seen(tmp_path):
+    (tmp_path / "mine.py").write_text("import numpy as np\ndef f():\n    y = np.arange(60) % 2\n"
+                                      "    return np.random.normal(0, 1, (60, 4)), y\n", encoding="utf-8")
+    source = DataSource.of(f"{tmp_path / 'mine.py'}:f")
+    assert source.load().digest == source.content               # read once
+    _loaded.cache_clear()
+    with pytest.raises(DataError, match="seed what it draws"):
+        source.load()

@@ -47,7 +47,7 @@ def test_a_training_is_made_once_and_tells_its_epochs(source, tmp_path):
 
 def test_what_decides_a_training_moves_its_key(source, monkeypatch):
     training = Training(config=CONFIG, data=source)
-    others = [replace(training, config=replace(CONFIG, seed=4)), replace(training, data=replace(source, content="x")),
+    others = [replace(training, config=replace(CONFIG, seed=4)), replace(training, data=DataSource.of("digits,seed=1")),
               replace(training, feedback=silence()), replace(training, feedback=silence(clock_mhz=25.0))]
     assert len({training.digest, *(other.digest for other in others)}) == 5
     monkeypatch.setattr(DataSource, "load", lambda _: load_dataset("digits"))

@@ -20,7 +20,7 @@ def test_the_validation_split_comes_from_training_with_classes_in_proportion():
     train = part(MANY)
     data = assemble("some", train, part([0, 1, 2], "test"), scale=0.5, augmentations=(Noise(share=0.5),))
     assert [len(data.labels[split]) for split in ("train", "valid", "test")] == [55, 5, 3]
-    assert len(assemble("some", train, part([0, 1, 2]), valid=9).labels["valid"]) == 9
+    assert len(assemble("some", train, part([0, 1, 2]), held=9).labels["valid"]) == 9
     assert (data.classes, data.scale, data.augmentations, data.warnings) == (3, 0.5, (Noise(share=0.5),), ())
     both = np.concatenate([data.inputs["train"], data.inputs["valid"]]).reshape(60, 6)
     assert sorted(both.tolist()) == sorted(train.inputs.reshape(60, 6).tolist())
