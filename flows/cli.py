@@ -22,7 +22,8 @@ json_flag = click.option("--json", "as_json", is_flag=True, help="One JSON docum
 design_option = click.option("--design", metavar="D", required=True, help="A preset, or a TOML file.")
 data_option = click.option("--data", default="digits", show_default=True,
                            metavar="SOURCE",
-                           help="digits, idx:DIR, npz:FILE, csv:FILE, ts:DIR or FILE.py:FUNCTION, with ,option=value.")
+                           help="digits, idx:DIR, images:DIR, wav:DIR, npz:FILE, csv:FILE, ts:DIR or FILE.py:FUNCTION, "
+                                "with ,option=value.")
 board_option = click.option("--board", metavar="B", help="A board; without it the design's own.")
 
 

@@ -17,6 +17,7 @@ ROW = {package: number for number, row in enumerate(ROWS) for package in row}
 HOMES = {
     "amaranth": {"hw.gateware", "hw.formal", "hw.emit"},
     "torch": {"sw.data", "sw.models", "sw.quant"}, "sklearn": {"sw.data", "sw.models"},
+    "PIL": {"sw.data", "flows.report"}, "soundfile": {"sw.data"}, "scipy": {"sw.data"},
     "tflite": {"sw.frontend"}, "onnx": {"sw.frontend"},
     "litex": {"hw.soc"}, "litex_boards": {"hw.soc"}, "litedram": {"hw.soc"}, "migen": {"hw.soc"},
     "cocotb": {"cosim"}, "cocotb_tools": {"cosim"},
@@ -71,7 +72,7 @@ def required():
     """Import names of what ``pyproject.toml`` asks for."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found = {line.partition("=")[0].replace("-", "_") for line in project["dependencies"]}
-    return (found - {"scikit_learn", "pyosys"}) | {"sklearn"}
+    return (found - {"scikit_learn", "pillow", "pyosys"}) | {"sklearn", "PIL"}
 
 
 REQUIRED = required()

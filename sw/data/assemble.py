@@ -76,10 +76,10 @@ def assemble(name: str, train: Part, test: Part | None = None, *, valid: Part | 
     classes = _Classes(class_names)
     for part in filter(None, (train, valid, test)):
         _check_labels(part)
-    train, test = _test_of(train, test, options)
+    classes.count = 1 + int(max(part.labels.max() for part in (train, valid, test) if part))
+    train, test = _test_of(train, test, options, classes)
     for part in filter(None, (valid, test)):
         _check_alike(train, part)
-    classes.count = 1 + int(max(part.labels.max() for part in (train, valid, test) if part))
     _check_classes(train, test, classes)
     if valid is not None and options.valid:
         raise DataError(f"valid={options.valid}: {valid.inputs_from} is the valid split; leave the option out")
@@ -103,12 +103,16 @@ def assemble(name: str, train: Part, test: Part | None = None, *, valid: Part | 
                                    ", as standardize=1 does" if isinstance(options, NumberOptions) else "")))
 
 
-def _test_of(train: Part, test: Part | None, options: Options) -> tuple[Part, Part]:
+def _test_of(train: Part, test: Part | None, options: Options, classes: "_Classes") -> tuple[Part, Part]:
     wanted = options.test if isinstance(options, SplitOptions) else ""
     if test is not None:
         if wanted:
             raise DataError(f"test={wanted}: {test.inputs_from} is the test split; leave the option out")
         return train, test
+    few = np.flatnonzero(np.isin(classes.counts(train.labels), (1, 2)))
+    if train.groups is None and few.size:
+        raise DataError(f"{train.labels_from}: {classes.has(few)} fewer than three {train.noun}s, one each to train "
+                        f"on, to choose networks by and to test; add some, or remove the class")
     stay, out = hold_back(train.labels, train.groups, wanted, share=TEST_SHARE, seed=options.seed,
                           where=f"{train.labels_from}: test")
     return train.take(stay), train.take(out)

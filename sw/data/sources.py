@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sw.data import arrays, digits, idx, series, tables
+from sw.data import arrays, digits, idx, images, recordings, series, tables
 from sw.data.dataset import Dataset
 from sw.data.errors import DataError
 from sw.data.function import load_function
@@ -26,6 +26,8 @@ _IDX = Source(place="DIR", options=Options, load=idx.load_folder)
 #: What stands before the colon -> what it is.
 SOURCES: dict[str, Source] = {
     "digits": Source(place="", options=Options, load=digits.load_digits), "idx": _IDX, "mnist": _IDX,
+    "images": Source(place="DIR", options=images.ImageOptions, load=images.load_images),
+    "wav": Source(place="DIR", options=recordings.RecordingOptions, load=recordings.load_recordings),
     "npz": Source(place="FILE", options=arrays.ArrayOptions, load=arrays.load_npz),
     "csv": Source(place="FILE", options=tables.TableOptions, load=tables.load_table),
     "ts": Source(place="DIR", options=series.SeriesOptions, load=series.load_series),
@@ -60,7 +62,7 @@ def load_dataset(name: str) -> Dataset:
 def _choices() -> str:
     """
     >>> _choices()
-    'digits, idx:DIR, mnist:DIR, npz:FILE, csv:FILE, ts:DIR or FILE.py:FUNCTION'
+    'digits, idx:DIR, mnist:DIR, images:DIR, wav:DIR, npz:FILE, csv:FILE, ts:DIR or FILE.py:FUNCTION'
     """
     named = [f"{kind}:{source.place}".rstrip(":") for kind, source in SOURCES.items()]
     return f"{', '.join(named)} or FILE.py:FUNCTION"

@@ -100,7 +100,7 @@ def _divide_groups(labels: np.ndarray, groups: np.ndarray, share: float, seed: i
         _, out_groups = divide(of_groups, held, seed)
         out = np.isin(number, out_groups)
         return np.flatnonzero(~out), np.flatnonzero(out)
-    folds = min(max(2, round(1 / share)), len(names))
+    folds = max(2, min(round(1 / share), len(names), int(np.bincount(labels).max())))
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)   # a class with fewer inputs than folds: seen afterwards

@@ -126,7 +126,7 @@ def test_changes_by_name(npz):
      r"valid=0.3: \S+ x_valid is the valid split; leave"),
     ("", {"x_train": numbers(3), "y_train": Y, "x_test": numbers(4), "y_test": Y}, r"x_test: inputs of 4 float32, but"),
     ("", {"x": numbers(3), "y": np.array(["a", "b", "only"])[np.array([0, 1] * 29 + [2, 0])]},
-     r"y: class 'only' has no input to train on|too few"),
+     r"y: class 'only' has fewer than three inputs, one each to train on, to choose networks by and to test"),
 ])
 def test_what_cannot_be_used_names_the_array(npz, options, arrays, error):
     with pytest.raises(DataError, match=error) as caught:
