@@ -16,7 +16,7 @@ from hw.emit.verilog import array_verilog
 from hw.gateware.array import Step
 from hw.spec.design import LOCAL_WORDS, DesignPoint
 from hw.spec.timing import MODE_LEAD_CYCLES, element_latency
-from sw.compiler import LayerPlan, Program
+from sw.compiler import LayerPlan, Placement, Program
 from sw.golden import layers
 from sw.golden.words import Words
 
@@ -97,17 +97,18 @@ def run_array(directory: Path, program: Program, tensors: Sequence[np.ndarray], 
         "weights": np.array(stimulus.weights), "word": np.array(stimulus.word), "looks": np.array(looks),
         "sums": np.array(design.rows * design.cols), "sum_bits": np.array(design.acc_bits)})
     row = {cycle: row for row, cycle in enumerate(looks)}
-    for target, first, seen in fed:
+    for target, place, first, seen in fed:
         for cycle, element, address in stimulus.seen[seen]:
-            target[address - first] = answer["totals"][row[cycle], element]
+            target[place.element(address - first)] = answer["totals"][row[cycle], element]
     return sums
 
 
 def _feed(feeder: "_Feeder", program: Program, tensors: Sequence[np.ndarray],
-          sums: Sequence[np.ndarray | None]) -> Iterator[tuple[np.ndarray, int, slice]]:
+          sums: Sequence[np.ndarray | None]) -> Iterator[tuple[np.ndarray, Placement, int, slice]]:
     """One input through the whole program, on a memory full of rubbish: what lies beside a tensor must not matter.
 
-    Yields for each command the sums of its layer, the address at which they begin, and the part of what is seen.
+    Yields for each command the sums of its layer, their place, the address at which they begin, and the part of what is
+    seen.
     """
     act = bytearray(np.random.default_rng(1).integers(0, 256, program.design.act_bytes, np.uint8).tobytes())
     memory, source, seen = np.frombuffer(act, np.int8), program.input, feeder.stimulus.seen
@@ -115,8 +116,7 @@ def _feed(feeder: "_Feeder", program: Program, tensors: Sequence[np.ndarray],
     before: LayerPlan | None = None
     for plan, (command, words) in zip(program.layers, layers(program.design, program.image, act), strict=True):
         if before is not None and before.tensor is not None:
-            place = before.output
-            memory[place.address:place.address + place.size] = tensors[before.tensor].reshape(-1)
+            memory[before.output.address + before.output.places] = tensors[before.tensor].reshape(-1)
         before, layer, rows = plan, plan.stage.layer, plan.stage.rows
         mine = None if layer is None else sums[layer]
         if mine is None:      # a copy, or an add on its own
@@ -125,7 +125,7 @@ def _feed(feeder: "_Feeder", program: Program, tensors: Sequence[np.ndarray],
         if rows is not None:
             first += rows.out_offset - rows.out_first * mine[0].size
         feeder.layer(command, words, memory)
-        yield mine.reshape(-1), first, slice(start, len(seen))
+        yield mine.reshape(-1), plan.output, first, slice(start, len(seen))
 
 
 class _Feeder:

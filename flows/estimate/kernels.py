@@ -5,7 +5,7 @@ from math import ceil
 from hw.spec.design import DesignPoint
 from hw.spec.image import Call
 from sw.compiler import KernelPlan, Program
-from sw.golden.kernels import FUNCTIONS
+from sw.golden.kernels import call_cycles
 
 __all__ = ["CALIBRATED_CPU", "cpu_cycles", "plan_cycles"]
 
@@ -28,8 +28,4 @@ def _whole(counts: list[float | None]) -> int | None:
 
 
 def _call_cycles(design: DesignPoint, call: Call) -> float | None:
-    if design.cpu != CALIBRATED_CPU:
-        return None
-    function = list(FUNCTIONS.values())[call.runner - 1]
-    signed = [word - (word >> 31 << 32) for word in call.words[:len(function.fields)]]
-    return float(function.cycles(dict(zip(function.fields, signed, strict=True))))
+    return call_cycles(call) if design.cpu == CALIBRATED_CPU else None

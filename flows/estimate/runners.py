@@ -105,7 +105,10 @@ def _assigned(program: Program, index: int) -> Duty:
         spent = None if None in known else sum(cycles or 0 for cycles in known)
         return _duty(program.graph, index, CPU, _cpu_why(program, index), None, spent)
     if not commands:
-        return _duty(program.graph, index, NOBODY, "a place in memory, no byte moves", None, None)
+        copied = sum(plan.stage.joins is not None and plan.stage.joins[0] == index for plan in program.plans)
+        why = f"a place in memory, {copied} of its operands are copied there" if copied else (
+            "a place in memory, no byte moves")
+        return _duty(program.graph, index, NOBODY, why, None, None)
     # what is done on another layer's way out costs nothing of its own
     own = [plan for plan in commands if plan.stage.layers[0] == index]
     return _duty(program.graph, index, ENGINE, _engine_why(program.graph, index, commands),
@@ -144,6 +147,8 @@ def _added(program: Program, plan: KernelPlan | LayerPlan) -> Duty:
     on_cpu = isinstance(plan, KernelPlan)
     if stage.loads:
         why = "a layer reads it"
+    elif stage.joins:
+        why = f"to its place in {graph.layers[stage.joins[0]].name}"
     elif stage.output < graph.first:
         why = "the next value of a state"
     else:

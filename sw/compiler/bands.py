@@ -11,11 +11,13 @@ input and output.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from math import inf, prod
 
 from hw.spec.design import DesignPoint
 from hw.spec.image import MOST_LAYERS
+from sw.compiler.apart import schedule_apart
 from sw.compiler.errors import CompileError
 from sw.compiler.plan import Placement, areas, live_bytes, place, plan_memory
 from sw.compiler.proof import window_rows
@@ -54,19 +56,20 @@ class Chain:
 
 def fit_memory(graph: Graph, *, capacity: int, alignment: int = 4, keep_input: bool = False,
                commands: int = MOST_LAYERS, share_alignment: int = 1, tables: Tables = None,
-               design: DesignPoint | None = None) -> MemoryPlan:
+               design: DesignPoint | None = None, channels: bool = False) -> MemoryPlan:
     """Schedule ``graph`` and place its tensors; in bands where, and only where, they do not fit otherwise.
 
     Of the ways to cut the network into chains, that with the fewest multiply-accumulates done twice is taken, then
-    that with the fewest commands; each chain has the fewest bands that fit.
+    that with the fewest commands; each chain has the fewest bands that fit. With ``channels`` those are places that can
+    be, see :func:`sw.compiler.apart.schedule_apart`.
 
     Raises
     ------
     CompileError
         If it does not fit in bands either, or takes more than ``commands`` commands.
     """
-    plan = schedule(graph, keep_input=keep_input, alignment=share_alignment, tables=tables,
-                    design=design)
+    scheduled = partial(schedule, graph, keep_input=keep_input, alignment=share_alignment, tables=tables, design=design)
+    plan = schedule_apart(scheduled, graph, design) if channels and design else scheduled()
     stages = plan.stages
     if len(stages) > commands:
         raise CompileError(f"{graph.name}: {len(stages)} layers; a program holds {commands}; "

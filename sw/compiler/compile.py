@@ -19,8 +19,10 @@ from sw.compiler.plan import peak_bytes
 from sw.compiler.proof import Placement, prove
 from sw.compiler.rewrite import rewrite
 from sw.compiler.schedule import Stage, Tables
+from sw.compiler.shared import has_channels
 from sw.compiler.stages import KernelPlan, Work, looks_up, stage_work, state_resets
 from sw.compiler.variants import Variant
+from sw.golden.kernels import call_cycles
 from sw.graph.graph import Graph
 
 Planned = TypeVar("Planned")      # a plan, or the work that becomes one
@@ -147,8 +149,26 @@ def compile_graph(graph: Graph, design: DesignPoint) -> Program:
 
 
 def _compiled(graph: Graph, design: DesignPoint, *, tables: Tables) -> Program:
-    plan = fit_memory(graph, capacity=design.act_bytes,
-                      share_alignment=SPRAM_ROW_BYTES if design.memory == "spram" else 1, tables=tables, design=design)
+    """With channels as places, if there are any; where tensors do not fit whole with them, what takes fewer cycles."""
+    found, refused = list[tuple[float, Program]](), None
+    for channels in (True, False) if has_channels(graph) else (False,):
+        try:
+            plan = fit_memory(graph, capacity=design.act_bytes, tables=tables, design=design, channels=channels,
+                              share_alignment=SPRAM_ROW_BYTES if design.memory == "spram" else 1)
+            program = _programmed(plan, graph, design)
+        except CompileError as error:
+            refused = error
+            continue
+        found.append((program.cycles + sum(call_cycles(call) for kernel in program.kernels for call in kernel.calls),
+                      program))
+        if not any(stage.rows for stage in plan.stages):
+            break
+    if not found and refused:
+        raise refused
+    return min(found, key=lambda pair: pair[0])[1]
+
+
+def _programmed(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Program:
     placements = _even_reads(plan, graph, design)
     works = stage_work(plan.stages, placements, graph, design)
     _check_length(graph.name, works)
@@ -295,6 +315,8 @@ def _even_reads(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Mapping[
     odd = layer.padding[1] * channels % 2
     moved = Placement(address=source.address + 1, size=source.size)
     alone = sum(0 in (stage.source, *stage.others, stage.residual) for stage in plan.stages) == 1
+    made = {0, *(stage.output for stage in plan.stages)}      # what else is read lies in the input
+    alone = alone and all({stage.source, *stage.others} <= made for stage in plan.stages)
     alone = alone and first.rows is None and sum(place == source for place in placements.values()) == 1
     if not odd or not alone or moved.overlaps(placements[first.output]) or first.residual is not None:
         return placements

@@ -13,7 +13,7 @@ __all__ = ["Geometry", "Operator"]
 class Geometry:
     """Where an operator reads and writes; all sizes in activations, all addresses in the activation scratchpad."""
 
-    address: int                     # first row of the input that is there
+    address: int                     # first row of the input that is there, with all channels that lie in its pixels
     shape: tuple[int, int, int]      # height (rows that are there), width, channels
     out_address: int
     out_shape: tuple[int, int, int]
@@ -23,16 +23,32 @@ class Geometry:
     pixel_bytes: int = 0             # output distance of two pixels of a row; 0: their channels
     row_bytes: int = 0               # output distance of two rows; 0: their pixels
     lead: int = 0                    # activations in front of a kernel row whose weights are 0
+    taken_bytes: int = 0             # input distance of two pixels of a row; 0: their channels
+    within: int = 0                  # where in these pixels the channels begin
 
     @property
     def first_x(self) -> int:
         """Place of the first tap in its row."""
-        return -self.left * self.shape[2] - self.lead
+        return self.within - self.left * self.taken_pitch - self.lead
 
     @property
     def first_tap(self) -> int:
         """Address of the first tap of the first pixel; it may lie outside the tensor."""
-        return self.address - self.top * self.shape[1] * self.shape[2] + self.first_x
+        return self.address - self.top * self.taken_row + self.first_x
+
+    @property
+    def taken_pitch(self) -> int:
+        return self.taken_bytes or self.shape[2]
+
+    @property
+    def apart(self) -> bool:
+        """Whether other channels lie between those of two pixels of the input."""
+        return self.taken_pitch != self.shape[2]
+
+    @property
+    def taken_row(self) -> int:
+        """Input distance of two rows."""
+        return self.shape[1] * self.taken_pitch
 
     @property
     def pixel_pitch(self) -> int:

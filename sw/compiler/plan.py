@@ -80,12 +80,13 @@ def areas(plan: Schedule, graph: Graph, *, keep_input: bool = False) -> list[Are
         tensors = tuple(tensor for tensor in lives if places[tensor][0] == root)
         offsets = tuple(places[tensor][1] for tensor in tensors)
         plain = not any(offsets) and len({len(lives[tensor][0]) for tensor in tensors}) == 1 and root >= 0
+        plain = plain and not any(map(plan.shared.groups.pitch, tensors))
         if plain and len({sizes[tensor] for tensor in tensors}) == 1:
             first = np.min([lives[tensor][0] for tensor in tensors], axis=0)
             last = np.max([lives[tensor][1] for tensor in tensors], axis=0)
             found.append(Area(tensors=tensors, pieces=_pieces(first, last, sizes[tensors[0]] // len(first))))
         else:
-            whole = Piece(offset=0, size=max(offset + sizes[tensor]
+            whole = Piece(offset=0, size=max(offset + _reach(tensor, plan, graph, sizes[tensor])
                                              for tensor, offset in zip(tensors, offsets, strict=True)),
                           first=min(int(lives[tensor][0].min()) for tensor in tensors),
                           last=max(int(lives[tensor][1].max()) for tensor in tensors))
@@ -105,6 +106,18 @@ def _root(tensor: int, plan: Schedule, sums: Mapping[int, int]) -> tuple[int, in
         return root, offset
     below, step = _root(sums[root], plan, sums)
     return below, offset + step
+
+
+def _reach(tensor: int, plan: Schedule, graph: Graph, size: int) -> int:
+    """Bytes from the first to the last of a tensor of so many, and those between its pixels."""
+    pitch = plan.shared.groups.pitch(tensor)
+    return (size // (channels := _channels(tensor, plan, graph)) - 1) * pitch + channels if pitch else size
+
+
+def _channels(tensor: int, plan: Schedule, graph: Graph) -> int:
+    """Bytes of a pixel."""
+    kind = graph.types()[held_tensors(plan.stages, graph)[tensor]]
+    return kind.shape[-1] * kind.element_bytes
 
 
 def _never(rows: int, stages: int) -> tuple[np.ndarray, np.ndarray]:
@@ -209,6 +222,10 @@ def _placements(found: Sequence[Area], addresses: Sequence[int], plan: Schedule,
         for tensor, offset in zip(area.tensors, area.offsets or (0,) * len(area.tensors), strict=True):
             size = types[held[tensor]].bytes if area.offsets else area.size
             placements[tensor] = Placement(address=address + offset, size=size)
+            if (spot := plan.shared.groups.spot(tensor)).pitch:
+                placements[tensor] = Placement(
+                    address=address + offset, size=_reach(tensor, plan, graph, size), pitch=spot.pitch,
+                    channels=_channels(tensor, plan, graph), within=spot.within)
     return dict(sorted(placements.items()))
 
 

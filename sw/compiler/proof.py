@@ -21,11 +21,26 @@ __all__ = ["Placement", "prove", "window_rows"]
 class Placement:
     """Where a tensor lies in the activation scratchpad."""
 
-    address: int   # bytes
-    size: int      # bytes
+    address: int        # bytes
+    size: int           # bytes, from the first to the last one
+    pitch: int = 0      # bytes from pixel to pixel, where other tensors' channels lie between; 0: it lies in one piece
+    channels: int = 0   # bytes of a pixel, in that case
+    within: int = 0     # and what of those others lies before each pixel of it
 
     def overlaps(self, other: "Placement") -> bool:
         return self.address < other.address + other.size and other.address < self.address + self.size
+
+    @property
+    def places(self) -> np.ndarray:
+        """Of each of its bytes, in order, how far it lies behind the first one."""
+        if not self.pitch:
+            return np.arange(self.size)
+        pixels = 1 + (self.size - self.channels) // self.pitch
+        return (self.pitch * np.arange(pixels)[:, None] + np.arange(self.channels)).reshape(-1)
+
+    def element(self, behind: int) -> int:
+        """Which of its bytes lies so far behind the first one."""
+        return behind // self.pitch * self.channels + behind % self.pitch if self.pitch else behind
 
 
 def window_rows(layer: Layer | None, height: int, first: int, rows: int) -> tuple[int, int, int, int]:
@@ -71,6 +86,12 @@ def prove(stages: Sequence[Stage], placements: Mapping[int, Placement], graph: G
         walk.finish(graph.state_number(index), state.next)
     for number in range(len(graph.inputs) if keep_input else 0):
         walk.finish(number, number)
+
+
+def meet(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two ascending rows of addresses have one in common."""
+    apart = one[-1] < other[0] or other[-1] < one[0]
+    return not apart and bool(np.isin(one, other, assume_unique=True).any())
 
 
 class _Walk:
@@ -132,6 +153,7 @@ class _Walk:
         value = taken[0]
         result = value if stage.layer is None else self.graph.first + stage.layer
         rows = self.checked_rows(at, stage, layer, value, result)
+        self.check_apart(at, stage, layer)
         reads = [self.read(at, stage.source, value, rows.in_offset, rows.in_first, rows.in_rows)]
         reads += [self.read(at, tensor, other, 0, 0, None)
                   for tensor, other in zip(stage.others, taken[1:], strict=True)]
@@ -152,12 +174,11 @@ class _Walk:
             written = self.write(stage.output, rows.out_offset, rows.out_first, rows.out_rows, at=at)
         in_place = self.checked_place(at, stage, layer)
         for tensor, read in zip((stage.source, *stage.others), reads, strict=True):
-            if in_place and read == written:
+            if in_place and np.array_equal(read, written):
                 continue
-            if written.start < read.stop and read.start < written.stop:
-                raise PlanError(f"{self.names[at]}: writes tensor {stage.output} to {written.start}.."
-                                f"{written.stop - 1} over tensor {tensor}, which it reads, at {read.start}.."
-                                f"{read.stop - 1}")
+            if meet(read, written):
+                raise PlanError(f"{self.names[at]}: writes tensor {stage.output} to {written[0]}..{written[-1]} over "
+                                f"tensor {tensor}, which it reads, at {read[0]}..{read[-1]}")
 
     def checked_place(self, at: int, stage: Stage, layer: Layer | None) -> bool:
         """Whether a stage of the CPU may write where it reads: element by element, at the same places."""
@@ -167,6 +188,20 @@ class _Walk:
             raise PlanError(f"{self.names[at]}: tensor {stage.output} is not in the place of tensor {stage.residual}, "
                             f"or may not be")
         return True
+
+    def check_apart(self, at: int, stage: Stage, layer: Layer | None) -> None:
+        """Only what goes from pixel to pixel finds channels that have others between."""
+        apart = [tensor for tensor in (stage.source, *stage.others, stage.output, stage.residual)
+                 if tensor is not None and tensor in self.placements and self.placements[tensor].pitch]
+        whole = stage.rows is None and stage.residual is None
+        moves = whole and (layer is None or not stage.cpu and layer.op != "dense" and not layer.views)
+        if apart and not moves:
+            raise PlanError(f"{self.names[at]}: tensor {apart[0]} has other channels between its pixels, and what "
+                            f"runs there takes one piece")
+        for place in (self.placements[tensor] for tensor in apart):
+            if place.within + place.channels > place.pitch:
+                raise PlanError(f"{self.names[at]}: tensor {apart[0]} has {place.channels} channels from "
+                                f"{place.within} on in pixels of {place.pitch}")
 
     def load(self, at: int, stage: Stage) -> None:
         if self.graph.constant_of(stage.output) is None:
@@ -231,26 +266,32 @@ class _Walk:
         self.read(at, stage.residual, residual, rows.out_offset, rows.out_first, rows.out_rows)
 
     def span(self, tensor: int, value: int, offset: int, first: int,
-             rows: int | None) -> tuple[slice, np.ndarray, np.ndarray]:
+             rows: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Addresses of rows of the graph's tensor ``value`` in the plan's ``tensor``, and the values there."""
         kind = self.types[value]
         row_bytes = kind.bytes // kind.shape[0]
+        who = self.names[-1] if self.names else "start"
         if tensor not in self.placements:
-            raise PlanError(f"{self.names[-1] if self.names else 'start'}: tensor {tensor} has no place")
+            raise PlanError(f"{who}: tensor {tensor} has no place")
         place = self.placements[tensor]
         part = slice(first * row_bytes, kind.bytes if rows is None else (first + rows) * row_bytes)
         tensors, elements = (values[part] for values in self.value(value))
-        if offset < 0 or offset + len(elements) > place.size:
-            raise PlanError(f"{self.names[-1] if self.names else 'start'}: rows of tensor {tensor} take bytes {offset} "
-                            f"to {offset + len(elements) - 1}, its place has {place.size}")
-        start = place.address + offset
-        return slice(start, start + len(elements)), tensors, elements
+        span = offset + np.arange(len(elements))
+        if place.pitch:
+            channels = kind.shape[-1] * kind.element_bytes
+            if channels > place.pitch:
+                raise PlanError(f"{who}: pixels of tensor {tensor} have {channels} bytes, and lie {place.pitch} apart")
+            span = span // channels * place.pitch + span % channels
+        if span[0] < 0 or span[-1] >= place.size:
+            raise PlanError(f"{who}: rows of tensor {tensor} take bytes {span[0]} to {span[-1]}, its place has "
+                            f"{place.size}")
+        return place.address + span, tensors, elements
 
-    def read(self, at: int, tensor: int, value: int, offset: int, first: int, rows: int | None) -> slice:
+    def read(self, at: int, tensor: int, value: int, offset: int, first: int, rows: int | None) -> np.ndarray:
         span, tensors, elements = self.span(tensor, value, offset, first, rows)
         wrong = (self.tensor[span] != tensors) | (self.element[span] != elements)
         if wrong.any():
-            byte = span.start + int(wrong.argmax())
+            byte = int(span[wrong.argmax()])
             writer = int(self.writer[byte])
             who = f"{self.names[writer]}, overwrote it" if writer >= 0 else "nothing wrote it"
             reads = f"{self.names[at]}: reads" if at >= 0 else "end:"
@@ -259,7 +300,7 @@ class _Walk:
         return span
 
     def write(self, tensor: int, offset: int, first: int, rows: int | None, *, at: int,
-              value: int | None = None) -> slice:
+              value: int | None = None) -> np.ndarray:
         value = self.held[tensor] if value is None else value
         span, tensors, elements = self.span(tensor, value, offset, first, rows)
         self.tensor[span], self.element[span], self.writer[span] = tensors, elements, at
@@ -269,4 +310,6 @@ class _Walk:
         """The graph's tensor ``value`` must be there, whole, in the plan's ``tensor``."""
         if not self.is_state(tensor) and self.holds(tensor) != value:
             raise PlanError(f"end: no stage writes tensor {value}")
+        if tensor in self.placements and self.placements[tensor].pitch:
+            raise PlanError(f"end: tensor {tensor} has other channels between its pixels")
         self.read(-1, tensor, value, 0, 0, None)

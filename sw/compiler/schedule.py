@@ -7,7 +7,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.requant import TOTAL_BITS
 from sw.compiler.channels import exceeds_total
 from sw.compiler.errors import CompileError
-from sw.compiler.shared import OUTPUTS, Shared, find_shared
+from sw.compiler.shared import OUTPUTS, Link, Operand, Shared, find_shared
 from sw.golden.kernels import TABLES
 from sw.graph.graph import Graph, TensorType
 from sw.graph.layer import ELEMENTWISE, POOLS, WEIGHTED
@@ -54,6 +54,7 @@ class Stage:
     residual: int | None = None    # tensor whose place the output takes: what is added, or what the CPU reads there
     swapped: bool = False          # the residual is input 0 of the add, the operator's result input 1
     tables: tuple[int, ...] = ()   # the layers whose tables the outputs go through then, one after the other
+    joins: Operand | None = None   # of a copy: the operand of a concatenation that it puts to its place there
     rows: RowRange | None = None   # what is computed of the output; None: all of it
     cpu: bool = False              # the CPU runs it
 
@@ -106,7 +107,8 @@ def on_cpu(graph: Graph, index: int, design: DesignPoint | None = None) -> bool:
 
 
 def schedule(graph: Graph, *, keep_input: bool = False, alignment: int = 1, tables: Tables = None,
-             design: DesignPoint | None = None) -> Schedule:
+             design: DesignPoint | None = None, channels: bool = False, apart: Container[Operand] = (),
+             by_cpu: Container[Operand] = ()) -> Schedule:
     """The stages that compute a checked graph, in order.
 
     An add runs in the drain of the layer that computes the later one of its two operands, if nothing else reads this
@@ -131,13 +133,19 @@ def schedule(graph: Graph, *, keep_input: bool = False, alignment: int = 1, tabl
         Whether the engine takes a tensor of a type through a table alone; None where it has no unit for tables.
     design
         Whose engine runs what it can; None: one that holds every sum.
+    channels, apart
+        What may lie where other channels lie between its pixels, see :func:`sw.compiler.shared.find_shared`.
+    by_cpu
+        Operands of concatenations that the CPU copies to their places, not the engine.
 
     Raises
     ------
     CompileError
         If states take each other's values in a circle.
     """
-    return _Scheduler(graph, keep_input, alignment, tables, design).schedule()
+    adds = _engine_adds(graph, design)
+    shared = find_shared(graph, adds, alignment=alignment, channels=channels, apart=apart)
+    return _Scheduler(graph, keep_input, tables, design, shared, by_cpu).schedule()
 
 
 def held_tensors(stages: Sequence[Stage], graph: Graph) -> dict[int, int]:
@@ -159,17 +167,21 @@ def stage_name(stage: Stage, graph: Graph) -> str:
     return f"layer {index} {layer.name} ({layer.op}){rows}"
 
 
+def _engine_adds(graph: Graph, design: DesignPoint | None) -> frozenset[int]:
+    return frozenset(index for index, layer in enumerate(graph.layers)
+                     if layer.op == "add" and not on_cpu(graph, index, design))
+
+
 class _Scheduler:
-    def __init__(self, graph: Graph, keep_input: bool, alignment: int, tables: Tables, design: DesignPoint | None):
+    def __init__(self, graph: Graph, keep_input: bool, tables: Tables, design: DesignPoint | None, shared: Shared,
+                 by_cpu: Container[Operand]):
         self.graph, self.first, self.has_tables = graph, graph.first, tables is not None
         self.types: list[TensorType] = graph.types()
         #: Layers that are a table, and may be a stage of their own on the engine.
         self.lookups = frozenset(index for index, layer in enumerate(graph.layers)
                                  if tables and layer.op in TABLES and not layer.views and tables(graph.taken(index)[0]))
         self.cpu = [on_cpu(graph, index, design) and index not in self.lookups for index in range(len(graph.layers))]
-        adds = frozenset(index for index, layer in enumerate(graph.layers) if layer.op == "add" and not self.cpu[index])
-        self.adds = adds
-        self.shared = find_shared(graph, adds, alignment=alignment)
+        self.adds, self.shared, self.by_cpu = _engine_adds(graph, design), shared, by_cpu
         states = {graph.state_number(index) for index in range(len(graph.states))}
         self.kept = ({*graph.answers, *states, *(state.next for state in graph.states), *self.shared.pinned}
                      | (set(range(len(graph.inputs))) if keep_input else set()))
@@ -196,6 +208,7 @@ class _Scheduler:
             if index in self.shared.free:
                 # what lies in a constant needs it there
                 found += self.constants(index, loaded)
+                found += self.joined(index)
             elif index not in drained:
                 found += self.constants(index, loaded)
                 found += self.alone(index) if index in self.adds else [self.operator(index, carried.get(index))]
@@ -244,6 +257,15 @@ class _Scheduler:
                 loaded.add(number)
                 yield Stage(layer=None, source=number, output=number, cpu=True)
 
+    def joined(self, index: int) -> Iterator[Stage]:
+        """Copy the operands of a concatenation to their places that are not made there."""
+        for place, source in enumerate(self.graph.inputs_of(index)):
+            if (link := self.shared.joined.get((index, place))) is not None:
+                number = self.copy_number()
+                self.shared.groups.put(number, link)
+                yield Stage(layer=None, source=source, output=number, cpu=(index, place) in self.by_cpu,
+                            joins=(index, place))
+
     def operator(self, index: int, add: int | None) -> Stage:
         source, *others = self.graph.inputs_of(index)
         if index in self.lookups:
@@ -285,7 +307,7 @@ class _Scheduler:
         for place, offset in self.shared.copied.items():
             number = self.copy_number()
             if len(outputs) > 1:
-                self.shared.groups.put(number, OUTPUTS, offset)
+                self.shared.groups.put(number, Link(inside=OUTPUTS, offset=offset))
             found.append(Stage(layer=None, source=outputs[place], output=number, cpu=True))
             outputs[place] = number
         updates = {self.graph.state_number(index): state.next for index, state in enumerate(self.graph.states)

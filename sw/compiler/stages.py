@@ -14,18 +14,19 @@ from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.tiles import port_cycles
 from hw.spec.timing import drain_cycles
 from sw.compiler.channels import add_words, join
+from sw.compiler.cycles import layer_cycles
 from sw.compiler.errors import CompileError
 from sw.compiler.operator import Geometry, Operator
 from sw.compiler.proof import Placement
 from sw.compiler.schedule import Stage, held_tensors, stage_name, why_cpu
-from sw.compiler.variants import Variant, operator_of, variants
+from sw.compiler.variants import Variant, operator_of, through, variants
 from sw.golden.function import Task
 from sw.golden.kernels import OPERATORS, TABLES, make_call
 from sw.golden.movement import constant, copies
 from sw.graph.graph import Graph, TensorType
 from sw.graph.layer import WEIGHTED
 
-__all__ = ["KernelPlan", "Work", "looks_up", "stage_work", "state_resets"]
+__all__ = ["KernelPlan", "Work", "looks_up", "stage_cycles", "stage_work", "state_resets"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,7 +71,9 @@ def stage_work(stages: tuple[Stage, ...], placements: Mapping[int, Placement], g
             found.append(_kernel(stage, placements, graph, design))
             continue
         whole = ends[stage.output] == index and stage.output < len(types)      # no copy, and the last band
-        output = Placement(address=placements[stage.output].address, size=types[held[stage.output]].bytes)
+        output = placements[stage.output]
+        if not output.pitch:
+            output = replace(output, size=types[held[stage.output]].bytes)
         names = [graph.layers[number].name for number in stage.layers]
         op = graph.layers[stage.layers[0]].op if stage.layers else "add"
         macs = 0 if stage.layer is None else graph.macs(stage.layer)
@@ -94,8 +97,7 @@ def _kernel(stage: Stage, placements: Mapping[int, Placement], graph: Graph, des
     if loaded is not None:
         return _moved("constant", stage, output, [constant(loaded.values, output.address)])
     if stage.layer is None:
-        return _moved("copy", stage, output, copies([output.size], [1], [1], output=output.address,
-                                                    source=placements[stage.source].address))
+        return _moved("copy", stage, output, _copied(placements[stage.source], output))
     layer, taken = graph.layers[stage.layer], graph.taken(stage.layer)
     try:
         _check_bits([*taken, layer.output], design)
@@ -105,6 +107,15 @@ def _kernel(stage: Stage, placements: Mapping[int, Placement], graph: Graph, des
     sources = [placements[tensor].address for tensor in (stage.source, *stage.others)]
     calls = OPERATORS[layer.op].calls(layer, taken, sources=sources, output=output.address)
     return KernelPlan(name=layer.name, op=layer.op, tensor=stage.output, output=output, stage=stage, calls=tuple(calls))
+
+
+def _copied(source: Placement, output: Placement) -> list[Task]:
+    if not (source.pitch or output.pitch):
+        return copies([output.size], [1], [1], output=output.address, source=source.address)
+    run = output.channels or source.channels
+    pixels = len((output if output.pitch else source).places) // run
+    return copies([pixels, run], [source.pitch or run, 1], [output.pitch or run, 1], output=output.address,
+                  source=source.address)
 
 
 def _moved(op: str, stage: Stage, output: Placement, tasks: Sequence[Task]) -> KernelPlan:
@@ -143,10 +154,12 @@ def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Pl
     shape = _rows_of(taken.size, design) if dense else taken.image
     out_height, out_width, outputs = given.image
     rows = stage.rows
+    source, output = placements[stage.source], placements[stage.output]
     geometry = Geometry(
-        address=placements[stage.source].address + (rows.in_offset if rows else 0),
+        address=source.address - source.within + (rows.in_offset if rows else 0), taken_bytes=source.pitch,
+        within=source.within, pixel_bytes=output.pitch,
         shape=(rows.in_rows, shape[1], shape[2]) if rows else shape,
-        out_address=placements[stage.output].address + (rows.out_offset if rows else 0),
+        out_address=output.address + (rows.out_offset if rows else 0),
         out_shape=(rows.out_rows if rows else out_height, out_width, outputs),
         stride=(1, 1) if layer is None or dense else layer.stride,
         top=rows.top if rows else 0 if layer is None else layer.padding[0],
@@ -162,9 +175,35 @@ def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Pl
     # what is added comes in one fetch
     most_cols = design.cols if add is None else design.fetch_bytes
     table = _table(stage, graph)
-    return [[_completed(variant, add, table, design)
-             for variant in variants(operator, piece, design, most_cols=most_cols)]
-            for operator, piece in _pieces(operator, geometry, design)]
+    return [[_completed(variant, add, table, design) for variant in options]
+            for options in _every_form(operator, geometry, design, most_cols)]
+
+
+def _every_form(operator: Operator, geometry: Geometry, design: DesignPoint, most_cols: int) -> list[list[Variant]]:
+    """The variants of each piece; of a kernel over pixels with other channels between in both forms that it has."""
+    forms = [operator]
+    if not operator.depthwise and geometry.apart and operator.weights.shape[2] > 1 and design.weight_bits > 1:
+        forms.append(through(operator, geometry))
+    found, refused = list[list[list[Variant]]](), list[SpecError]()
+    for form in forms:
+        try:
+            found.append([variants(part, piece, design, most_cols=most_cols)
+                          for part, piece in _pieces(form, geometry, design)])
+        except SpecError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    return [[variant for options in several for variant in options] for several in zip(*found, strict=True)]
+
+
+def stage_cycles(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Placement], graph: Graph,
+                 design: DesignPoint) -> int | None:
+    """Least cycles of a stage of the engine at such places; None where it cannot run it."""
+    try:
+        pieces = _variants(stage, held, placements, graph, design)
+    except SpecError:
+        return None
+    return sum(min(layer_cycles(design, variant.command).total for variant in options) for options in pieces)
 
 
 def looks_up(design: DesignPoint, kind: TensorType) -> bool:
@@ -227,11 +266,12 @@ def _pieces(operator: Operator, geometry: Geometry, design: DesignPoint) -> list
     """
     if design.memory != "spram":
         return [(operator, geometry)]
-    _, width, channels = geometry.shape
-    if width * channels % 2 and geometry.shape[0] > 1:
-        raise SpecError(f"memory='spram': reads at even addresses, and a row of the input has {width * channels} "
+    channels = geometry.taken_pitch
+    if geometry.taken_row % 2 and geometry.shape[0] > 1:
+        raise SpecError(f"memory='spram': reads at even addresses, and a row of the input has {geometry.taken_row} "
                         f"activations; choose an even width or number of channels")
-    if geometry.pixel_pitch % 2 and geometry.out_shape[:2] != (1, 1) or operator.depthwise and channels % 2:
+    if geometry.pixel_pitch % 2 and geometry.out_shape[:2] != (1, 1) or operator.depthwise and (
+            channels % 2 or geometry.within % 2):
         raise SpecError(f"memory='spram': reads at even addresses, and a pixel has {channels} activations in and "
                         f"{geometry.pixel_pitch} out; choose even numbers of channels")
     if operator.depthwise and design.depthwise_channels % 2:
@@ -259,6 +299,8 @@ def _even(operator: Operator, geometry: Geometry, design: DesignPoint) -> tuple[
         raise SpecError("memory='spram': reads at even addresses; a kernel row that begins at an odd one needs a "
                         "weight of 0 in front, and weight_bits=1 has none; choose another padding or raise weight_bits")
     outputs, kernel_rows = operator.weights.shape[:2]
+    if geometry.apart and operator.weights.shape[2] > 1:
+        raise SpecError("memory='spram': reads at even addresses, and a segment of a kernel row begins at an odd one")
     weights = np.zeros((outputs, kernel_rows, 1, 1 + operator.weights.shape[2] * operator.weights.shape[3]), np.int8)
     weights[:, :, 0, 1:] = operator.weights.reshape(outputs, kernel_rows, -1)
     return replace(operator, weights=weights), replace(geometry, lead=1)

@@ -19,7 +19,7 @@ from sw.compiler.limits import exceeded_field, limit_text
 from sw.compiler.operator import Geometry, Operator
 from sw.graph.graph import Layer
 
-__all__ = ["Variant", "operator_of", "variants"]
+__all__ = ["Variant", "operator_of", "through", "variants"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,9 +140,14 @@ def variants(operator: Operator, geometry: Geometry, design: DesignPoint, *, mos
         If there is none; the message says which limit the simplest one exceeds.
     """
     ways = [_tap_by_tap, _by_columns] if operator.depthwise else [_row_by_row, _broadcast]
+    if not operator.depthwise and geometry.apart and operator.weights.shape[2] > 1:
+        ways = [_pixel_by_pixel]
     tiles = (_depthwise_tiles(operator, design) if operator.depthwise
              else _tiles(operator, geometry, design, most_cols))
     found = [variant for way in ways for tile in tiles for variant in way(operator, geometry, design, tile)]
+    if not found:
+        raise SpecError(f"{geometry.shape[2]} channels of {geometry.taken_pitch} do not fit a fetch of "
+                        f"{design.fetch_bytes}; use fewer channels or raise lanes")
     exceeded = [exceeded_field(variant.command) for variant in found]
     fitting = [variant for variant, name in zip(found, exceeded, strict=True) if name is None]
     if not fitting:
@@ -174,14 +179,13 @@ def _depthwise_tiles(operator: Operator, design: DesignPoint) -> list[Tile]:
 
 
 def _common(operator: Operator, geometry: Geometry, tile: Tile) -> dict[str, int]:
-    height, width, channels = geometry.shape
     stride_y, stride_x = geometry.stride
-    row_bytes = width * channels
+    row_bytes = geometry.taken_row
     return {
         "opcode": OPCODES["LAYER"], "out_base": geometry.out_address,
         "act_min": operator.act_min, "act_max": operator.act_max, "in_zero": operator.in_zero,
-        "out_zero": operator.out_zero, "in_height": height, "in_row_bytes": row_bytes,
-        "step_x_bytes": stride_x * channels, "step_y_bytes": stride_y * row_bytes, "stride_y": stride_y,
+        "out_zero": operator.out_zero, "in_height": geometry.shape[0], "in_row_bytes": row_bytes,
+        "step_x_bytes": stride_x * geometry.taken_pitch, "step_y_bytes": stride_y * row_bytes, "stride_y": stride_y,
         "first_x_bytes": geometry.first_x, "first_y": -geometry.top, "in_start": geometry.first_tap % (1 << 24),
         "out_width": geometry.out_shape[1], "kernel_rows": operator.weights.shape[0 if operator.depthwise else 1],
         "first_segments": 1, "tile_rows": tile.rows, "tile_cols": tile.cols,
@@ -217,10 +221,35 @@ def _row_by_row(operator: Operator, geometry: Geometry, design: DesignPoint, til
     yield from _convolution(operator, command, design, tile)
 
 
+def _pixel_by_pixel(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Variant]:
+    """A segment for each tap of a kernel row, where other channels lie between those of two pixels."""
+    outputs, kernel_rows, kernel_cols, inputs = operator.weights.shape
+    steps = -(-inputs // design.lanes)
+    if steps > design.fetch_steps or design.weight_bits == 1 and inputs % design.lanes:
+        return      # a weight of 1 bit is not 0
+    weights = np.zeros((outputs, kernel_rows, kernel_cols, steps * design.lanes), np.int8)
+    weights[..., :inputs] = operator.weights
+    changed = {"segments": kernel_cols, "segment_bytes": geometry.taken_pitch, "segment_steps": steps,
+               "tail_steps": steps}
+    padded = replace(operator, weights=weights)
+    for variant in _row_by_row(padded, geometry, design, tile):
+        yield replace(variant, command={**variant.command, **changed})
+
+
+def through(operator: Operator, geometry: Geometry) -> Operator:
+    """The same convolution with weights of 0 for the channels that lie between those of two pixels."""
+    outputs, kernel_rows, kernel_cols, inputs = operator.weights.shape
+    pitch = geometry.taken_pitch
+    weights = np.zeros((outputs, kernel_rows, kernel_cols, pitch), np.int8)
+    weights[..., :inputs] = operator.weights
+    run = (kernel_cols - 1) * pitch + inputs
+    return replace(operator, weights=weights.reshape(outputs, kernel_rows, 1, -1)[..., :run])
+
+
 def _broadcast(operator: Operator, geometry: Geometry, design: DesignPoint, tile: Tile) -> Iterator[Variant]:
     """One word serves neighbouring pixels of a row, where they lie close together."""
     _, _, kernel_cols, inputs = operator.weights.shape
-    distance = geometry.stride[1] * inputs
+    distance = geometry.stride[1] * geometry.taken_pitch
     out_height, out_width, _ = geometry.out_shape
     rows = tile.rows
     if rows == 1 or distance > design.lanes or (rows - 1) * distance + design.lanes > design.fetch_bytes:
@@ -272,7 +301,8 @@ def _depthwise(operator: Operator, geometry: Geometry, tile: Tile, design: Desig
     blocks, in_last = _split(count, rows * cols)
     tail_rows, tail_cols = _split(in_last, cols)
     return {
-        **_common(operator, geometry, tile), "depthwise": 1, "maximum": int(operator.maximum), "segment_bytes": count,
+        **_common(operator, geometry, tile), "depthwise": 1, "maximum": int(operator.maximum),
+        "segment_bytes": geometry.taken_pitch,
         "segment_steps": 1, "tail_steps": 1, "tail_lanes": design.lanes - 1,
         "block_bytes": rows * cols, "tail_rows": tail_rows, "distance": cols,
         "blocks": blocks, "tail_cols": tail_cols, "out_row_bytes": cols, "out_group_bytes": geometry.pixel_pitch,

@@ -20,8 +20,8 @@ from sw.golden.weighted import WEIGHTED_CALL, weighted, weighted_plain, weighted
 from sw.golden.words import ProgramError
 from sw.graph.layer import POOLS, WEIGHTED, Layer, TensorType
 
-__all__ = ["FUNCTIONS", "OPERATORS", "TABLES", "CpuOperator", "Function", "call_of", "constant_call", "copy_call",
-           "make_call", "places_of", "run_call", "sources_of"]
+__all__ = ["FUNCTIONS", "OPERATORS", "TABLES", "CpuOperator", "Function", "call_cycles", "call_of", "constant_call",
+           "copy_call", "make_call", "places_of", "run_call", "sources_of"]
 
 Layers = Callable[[Layer, Sequence[TensorType], Sequence[np.ndarray]], np.ndarray]
 
@@ -180,6 +180,12 @@ def sources_of(calls: Iterable[Call]) -> Iterable[tuple[int, int]]:
     for call in calls:
         for address, size in places_of(call)[0]:
             yield address, address + size
+
+
+def call_cycles(call: Call) -> float:
+    """Estimated clock cycles of a call of the CPU, see :mod:`sw.golden.costs`."""
+    function, fields = _function_of(call)
+    return float(function.cycles(fields))
 
 
 def run_call(call: Call, memory: np.ndarray) -> None:

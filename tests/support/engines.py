@@ -14,7 +14,7 @@ from sw.golden import run
 from sw.graph.graph import Graph
 from tests.support.layers import OPERATORS, random_graph, random_inputs, random_residual, with_tables
 
-__all__ = ["WAYS", "check_exact", "check_outputs", "predicted_counters", "random_programs", "ways_of"]
+__all__ = ["WAYS", "check_exact", "check_outputs", "describe", "predicted_counters", "random_programs", "ways_of"]
 
 WAYS = ("add", "window", "broadcast", "local", "maximum", "uniform", "stream", "depthwise", "table")
 

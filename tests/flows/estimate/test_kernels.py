@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from flows.estimate import kernels
 from flows.estimate.kernels import CALIBRATED_CPU, cpu_cycles, plan_cycles
 from hw.spec.presets import PRESETS
 from sw.compiler import compile_graph
+from sw.golden import kernels
 from tests.support.dense import even_dense
 from tests.support.mixed import mixed_net
 
