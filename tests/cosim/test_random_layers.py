@@ -1,11 +1,17 @@
 """Random networks on the RTL: every bit equals the golden model, every cycle and counter the cycle model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cosim.engine import build_engine
+from cosim.engine import build_engine, run_engine
 from hw.spec.design import DesignPoint
-from tests.support.engines import check_exact, check_outputs, random_programs, ways_of
+from sw.compiler import CompileError, compile_graph
+from sw.golden import run
+from tests.support.branches import KINDS, random_branches
+from tests.support.engines import check_exact, check_outputs, describe, predicted_counters, random_programs, ways_of
+from tests.support.layers import random_inputs
 
 SMALL = {"act_bytes": 8192, "weight_bytes": 32768}
 STREAMING = DesignPoint(rows=4, cols=4, lanes=4, requantizers=4, depthwise_taps=4, act_bytes=8192, weight_bytes=4096,
@@ -79,3 +85,48 @@ def test_bits_and_cycles(name, tmp_path, monkeypatch):
 def test_many_networks(name, tmp_path, monkeypatch):
     design = {**DESIGNS, **MORE}[name]
     check(design, build_engine(design, tmp_path), 80, 7, monkeypatch)
+
+
+BRANCHED = ("packed", "binary", "eight columns", "wide stream", "narrow spram")
+
+
+def check_branches(design, simulator, count, seed, monkeypatch):
+    """Every other time with any command that computes the same; how many tensors lie apart, in and out of commands."""
+    rng, found = np.random.default_rng(seed), 0
+    for part in range(2):
+        if part:
+            monkeypatch.setattr("sw.compiler.compile._preference", lambda design, lowered: rng.random())
+        for kind in KINDS:
+            for _ in range(count):
+                graph = random_branches(rng, kind, even=design.memory == "spram", weight_bits=design.weight_bits)
+                inputs = random_inputs(rng, graph, 4)
+                try:
+                    program = compile_graph(graph, design)
+                except CompileError:
+                    continue
+                got = run_engine(simulator, program.image, program.pack_inputs([inputs]),
+                                 cycle_limit=60 * program.cycles + 20_000)
+                tensors = run(graph, [inputs], design)
+                for number, values in zip(graph.answers, program.unpack_outputs(got.outputs), strict=True):
+                    assert np.array_equal(values, tensors[number]), (kind, number, describe(program))
+                assert (got.counters == predicted_counters(program)).all(), (kind, describe(program))
+                assert (got.cycles == program.cycles).all(), (kind, describe(program))
+                found += sum(plan.output.pitch > 0 for plan in program.plans)
+    return found
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("name", ["streaming", "compact"])
+def test_channels_that_lie_apart(name, tmp_path, monkeypatch):
+    design = replace(DESIGNS[name], act_bytes=max(DESIGNS[name].act_bytes, 16384))
+    assert check_branches(design, build_engine(design, tmp_path), 1, 5, monkeypatch) > 20
+
+
+@pytest.mark.sim
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["streaming", "compact", *BRANCHED])
+def test_many_channels_that_lie_apart(name, tmp_path, monkeypatch):
+    design = {**DESIGNS, **MORE}[name]
+    design = replace(design, act_bytes=max(design.act_bytes, 16384), weight_bytes=max(design.weight_bytes, 65536)
+                     if design.memory != "spram" and not design.stream_bytes else design.weight_bytes)
+    assert check_branches(design, build_engine(design, tmp_path), 8, 11, monkeypatch) > 200
