@@ -89,6 +89,20 @@ def explore(as_json: bool, **options: Any) -> int:
     return DONE
 
 
+@cli.command(epilog=example("heddle data images:photos,size=32x32 --picture samples.svg"))
+@click.argument("source")
+@click.option("--picture", type=EXISTING, metavar="SVG", help="Draw a page of samples into this file.")
+@json_flag
+def data(source: str, picture: Path | None, as_json: bool) -> int:
+    """List what a data set holds, and what is wrong with it."""
+    from flows.commands.data import describe_data
+    from flows.report.tables import show_data
+
+    found = describe_data(source, picture=picture)
+    show(found, as_json, show_data)
+    return FAILED if found["broken"] else DONE
+
+
 @cli.command(epilog=example("heddle train dscnn --width 0.5 --weight-bits 4 --out runs/small"))
 @click.argument("network")
 @data_option

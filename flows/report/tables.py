@@ -7,10 +7,12 @@ from flows.estimate.runners import CPU, NOBODY
 from flows.report.terminal import Display
 from hw.spec.commands import COUNTERS
 
-__all__ = ["show_bench", "show_build", "show_estimate", "show_files", "show_front", "show_model", "show_tools",
-           "show_training", "show_verification"]
+__all__ = ["show_bench", "show_build", "show_data", "show_estimate", "show_files", "show_front", "show_model",
+           "show_tools", "show_training", "show_verification"]
 
 Document = Mapping[str, Any]
+PLURALS = {"image": "images", "recording": "recordings", "sequence": "sequences", "table": "rows of a table"}
+DUPLICATES = 10                              # that people are shown
 STYLES = {CPU: "yellow", NOBODY: "dim"}      # of who runs a layer
 
 
@@ -23,6 +25,40 @@ def show_tools(document: Document, display: Display) -> None:
             for tool in document["tools"]]
     display.table("Tools", ("tool", "version", "for", "get it with"), rows,
                   styles={index: "bold red" for index, row in enumerate(rows) if row[1] == "missing"})
+
+
+def show_data(document: Document, display: Display) -> None:
+    rate = f", {document['rate']:g} samples a second" if document["rate"] else ""
+    display.line(f"{document['data']}: {PLURALS[document['kind']]} of {'×'.join(map(str, document['shape']))} "
+                 f"(height, width, channels), {document['dtype']}{rate}")
+    display.table("", ("split", "inputs", "low", "high", "mean", "deviation"), [
+        (name, number(split["inputs"]), *(number(split[each], ".4g") for each in ("low", "high", "mean", "deviation")))
+        for name, split in document["splits"].items()])
+    display.table("", ("class", *document["splits"]), [
+        (each["name"], *(number(each[split]) for split in document["splits"])) for each in document["classes"]],
+        styles={index: "yellow" for index, each in enumerate(document["classes"])
+                if not all(each[split] for split in document["splits"])})
+    display.line(f"split by seed {document['seed']} where none is given; training inputs are changed by "
+                 f"{' + '.join(document['augment']) or 'nothing'}")
+    _show_duplicates(document["duplicates"], display)
+    if document["broken"]:
+        display.table("Broken files", ("file", "reason"),
+                      [(each["file"], each["reason"]) for each in document["broken"]], left=(1,))
+    for warning in document["warnings"]:
+        display.line(f"warning: {warning}")
+    if document["picture"]:
+        display.line(f"picture: {document['picture']}")
+
+
+def _show_duplicates(found: Mapping[str, Any], display: Display) -> None:
+    counts = ", ".join(f"{number(found[name])} {text}" for name, text in (
+        ("across_splits", "across splits"), ("within_splits", "within one"), ("contradicting", "with another class")))
+    display.line(f"inputs that are there before: {counts}")
+    listed = [each for each in found["listed"] if each["split"] != each["of_split"]][:DUPLICATES]
+    if listed:
+        display.table("", ("input", "class", "is also", "class "), [
+            (f"{each['split']} {each['input']}", each["label"], f"{each['of_split']} {each['of_input']}",
+             each["of_label"]) for each in listed], left=(1, 2, 3))
 
 
 def show_model(document: Document, display: Display) -> None:

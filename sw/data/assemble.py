@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def usual(shape: Sequence[int]) -> tuple[Augmentation, ...]:
 def assemble(name: str, train: Part, test: Part | None = None, *, valid: Part | None = None, held: int | None = None,
              options: Options | None = None, scale: float = 1.0, offset: float = 0.0,
              augmentations: tuple[Augmentation, ...] = (), class_names: Sequence[str] = (), rate: float = 0.0,
-             warnings: Sequence[str] = ()) -> Dataset:
+             warnings: Sequence[str] = (), broken: Sequence[tuple[Path, str]] = ()) -> Dataset:
     """A data set of the splits that are given; what is not is taken from ``train`` as ``options`` say.
 
     ``held`` is the number of inputs for ``valid`` where the options name no share. ``augmentations`` are those that
@@ -97,8 +98,8 @@ def assemble(name: str, train: Part, test: Part | None = None, *, valid: Part | 
         inputs={split: part.inputs for split, part in parts.items()},
         labels={split: part.labels for split, part in parts.items()},
         names={split: part.names for split, part in parts.items() if part.names},
-        class_names=tuple(class_names), rate=rate, standard=standard,
-        warnings=(*warnings, *_class_warnings(train, test, valid, classes),
+        class_names=tuple(class_names), rate=rate, standard=standard, broken=tuple(broken),
+        warnings=(*warnings, *_broken_warnings(broken), *_class_warnings(train, test, valid, classes),
                   *_range_warnings(train, 0.0 if standard else offset,
                                    ", as standardize=1 does" if isinstance(options, NumberOptions) else "")))
 
@@ -230,6 +231,14 @@ def _range_warnings(train: Part, offset: float, remedy: str) -> Iterator[str]:
         yield (f"{train.inputs_from}: {_named('channel', lost)} {'varies' if lost.size == 1 else 'vary'} by less than "
                f"{NARROW} of the {STEPS} steps that the input, from {low.min():g} to {high.max():g}, is rounded to; "
                f"bring all channels to one scale around {offset:g}{remedy}")
+
+
+def _broken_warnings(broken: Sequence[tuple[Path, str]]) -> list[str]:
+    if not broken:
+        return []
+    path, reason = broken[0]
+    others = f", and {len(broken) - 1} other broken files" if len(broken) > 1 else ""
+    return [f"{path}: left out ({reason}){others}"]
 
 
 def _named(noun: str, numbers: Iterable[int], called: Callable[[int], str] = str) -> str:

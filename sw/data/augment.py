@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 __all__ = ["AUGMENTATIONS", "Augmentation", "FrequencyMask", "Noise", "Shift", "TimeMask", "TimeShift",
-           "augmentations_of"]
+           "augmentations_of", "text_of"]
 
 UNCHANGED = 0.5         # of the inputs of a batch stay as they are
 MOST_NOISE = 10.0       # times an input's own deviation
@@ -137,6 +137,15 @@ def augmentations_of(text: str) -> tuple[Augmentation, ...]:
     ()
     """
     return () if text == "none" else tuple(_one(part) for part in text.split("+"))
+
+
+def text_of(change: Augmentation) -> str:
+    """As :func:`augmentations_of` reads it.
+
+    >>> text_of(Shift(rows=2, columns=1)), text_of(Noise(share=0.05))
+    ('shift:2x1', 'noise:0.05')
+    """
+    return f"{change.name}:{'x'.join(f'{amount:g}' for amount in vars(change).values())}"
 
 
 def _one(text: str) -> Augmentation:

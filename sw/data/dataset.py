@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 
@@ -59,6 +60,7 @@ class Dataset:
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)    # of the inputs of a split, where they are files
     rate: float = 0.0                 # samples a second, of recordings of sound
     standard: tuple[tuple[float, float], ...] = ()   # of each channel, what was subtracted, then divided by
+    broken: tuple[tuple[Path, str], ...] = ()        # files left out, each with the reason
 
     def __post_init__(self) -> None:
         for split in SPLITS:
@@ -104,6 +106,14 @@ class Dataset:
     def shape(self) -> Shape:
         """Height, width and channels of one input."""
         return image_shape(self.inputs["train"].shape[1:])
+
+    @property
+    def kind(self) -> str:
+        """What an input is: ``image``, ``recording`` (of sound), ``sequence`` or ``table``."""
+        if self.rate:
+            return "recording"
+        rank = self.inputs["train"].ndim
+        return "table" if rank == 2 or rank == 4 and self.shape[0] == 1 else "image" if rank == 4 else "sequence"
 
     def called(self, label: int) -> str:
         """The class of that number by its name."""

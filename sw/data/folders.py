@@ -68,6 +68,7 @@ class Files:
     folder: Path
     files: list[File]
     warnings: list[str] = field(default_factory=list)
+    broken: list[tuple[Path, str]] = field(default_factory=list)
 
 
 def find_files(folder: Path, suffixes: Sequence[str], options: FolderOptions, noun: str) -> Files:
@@ -222,7 +223,7 @@ def without_broken(files: Files, reasons: Sequence[str], options: FolderOptions)
         raise BrokenFiles(broken)
     kept = [number for number, reason in enumerate(reasons) if not reason]
     files.files = [files.files[number] for number in kept]
-    files.warnings += [f"{path}: left out ({reason})" for path, reason in broken]
+    files.broken += broken
     if not kept:
         raise DataError(f"{files.folder}: every file is broken, such as {broken[0][0].name} ({broken[0][1]}); give "
                         f"others")

@@ -1,6 +1,8 @@
 """Folders of images: PNG and JPEG, colour or grey, of one size or brought to one."""
 
+import struct
 import warnings
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ __all__ = ["ImageOptions", "load_images"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 GREYS = ("1", "L", "LA", "I", "I;16", "I;16B", "F")    # Pillow's modes without colour
+ORIENTATION, QUARTER_TURNS = 0x0112, (5, 6, 7, 8)       # of EXIF: which way the camera was held
+#: What Pillow raises of damaged files.
+FAILURES = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, struct.error, zlib.error)
 LARGEST = 1024                                          # pixels of a side
 
 
@@ -60,7 +65,7 @@ def load_images(path: str, options: ImageOptions) -> Dataset:
     inputs = read_all(files, np.empty((len(files.files), height, width, 1 if grey else 3), np.uint8), read, options)
     parts, names = parts_of(files, inputs, options)
     return assemble(Path(path).name, parts["train"], parts.get("test"), valid=parts.get("valid"), options=options,
-                    scale=1 / BYTE_PEAK, class_names=names, warnings=files.warnings,
+                    scale=1 / BYTE_PEAK, class_names=names, warnings=files.warnings, broken=files.broken,
                     augmentations=usual(inputs.shape[1:]))
 
 
@@ -93,7 +98,10 @@ def _form(files: Files, options: ImageOptions) -> tuple[tuple[int, int], bool]:
 def _head(path: Path) -> tuple[tuple[int, int], str]:
     """Size as it is shown, and mode."""
     with _opened(path) as image:
-        turned = image.getexif().get(0x0112, 1) >= 5        # turned by 90 degrees either way
+        try:
+            turned = image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS
+        except FAILURES as error:
+            raise Unreadable(_said(error)) from None
         return (image.size[::-1] if turned else image.size), image.mode
 
 
@@ -106,8 +114,8 @@ def _opened(path: Path) -> "Image.Image":
             return Image.open(path, formats=("PNG", "JPEG"))
     except UnidentifiedImageError:
         raise Unreadable("is no PNG or JPEG") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, SyntaxError, ValueError) as error:
-        raise Unreadable(" ".join(str(error).split())) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, *FAILURES) as error:
+        raise Unreadable(_said(error)) from None
 
 
 def _pixels(path: Path, width: int, height: int, grey: bool, fit: str) -> np.ndarray:
@@ -125,9 +133,13 @@ def _pixels(path: Path, width: int, height: int, grey: bool, fit: str) -> np.nda
                 shaper = {"crop": ImageOps.fit, "pad": ImageOps.pad}.get(fit)
                 image = (shaper(image, (width, height), Resampling.BILINEAR) if shaper
                          else image.resize((width, height), Resampling.BILINEAR))
-        except (OSError, SyntaxError, ValueError, MemoryError) as error:
-            raise Unreadable(" ".join(str(error).split())) from None
+        except FAILURES as error:
+            raise Unreadable(_said(error)) from None
         return np.asarray(image).reshape(height, width, -1)
+
+
+def _said(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def _narrowed(image: "Image.Image") -> "Image.Image":

@@ -61,7 +61,7 @@ def load_recordings(path: str, options: RecordingOptions) -> Dataset:
     parts, names = parts_of(files, inputs, options)
     return assemble(Path(path).name, parts["train"], parts.get("test"), valid=parts.get("valid"), options=options,
                     scale=scale, class_names=names, rate=float(rate), warnings=files.warnings,
-                    augmentations=usual(inputs.shape[1:]))
+                    broken=files.broken, augmentations=usual(inputs.shape[1:]))
 
 
 def _inputs(waves: np.ndarray) -> tuple[np.ndarray, float]:

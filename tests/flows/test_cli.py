@@ -28,7 +28,7 @@ def test_every_command_has_help_with_an_example(capsys, name):
 
 def test_the_contract_is_complete():
     assert set(cli.cli.commands) == {"doctor", "explore", "train", "estimate", "verify", "emit", "build", "flash",
-                                     "bench", "report", "models"}
+                                     "bench", "report", "models", "data"}
 
 
 @pytest.mark.parametrize("arguments, says", [
@@ -37,7 +37,7 @@ def test_the_contract_is_complete():
     (["explore", "--max-latency", "nan"], "Invalid value for '--max-latency': nan is not a number of the range"),
     (["explore", "--trials", "0"], "Invalid value for '--trials'"),
     (["explore", "--board", "zynq"], "board 'zynq': unknown; choose one of icebreaker, ulx3s-12"),
-    (["explore", "--data", "cifar"], "data 'cifar': unknown; choose digits or mnist:PATH"),
+    (["explore", "--data", "cifar"], "data 'cifar': unknown; choose digits, idx:DIR"),
     (["explore", "--space", "no.toml"], "no.toml: No such file or directory"),
     (["estimate", "nonet", "--design", "ecp5-25"], "model 'nonet': neither a network (mlp, dscnn) nor a folder"),
     (["estimate", "mlp", "--design", "ecp6"], "design 'ecp6': neither a preset"),

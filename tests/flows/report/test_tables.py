@@ -8,6 +8,7 @@ from flows.report.tables import (
     number,
     show_bench,
     show_build,
+    show_data,
     show_estimate,
     show_files,
     show_front,
@@ -183,3 +184,21 @@ def test_a_benchmark_shows_figures_and_what_failed(shown):
     assert "kws on ecp5-25: 150 cycles (predicted 150), 25% of the peak" in text and "██▌" in text
     assert "vww on ecp5-25: does not fit" in text
     assert "1,300,000" in text and "25.5" in text
+
+
+def test_a_data_set_with_what_is_wrong_with_it(shown):
+    split = {"inputs": 1257, "low": 0.0, "high": 1.0, "mean": 0.305, "deviation": 0.376}
+    text = shown(show_data, {
+        "data": "wav:words", "kind": "recording", "shape": [1, 8000, 1], "dtype": "int16", "rate": 8000.0, "seed": 3,
+        "splits": {"train": split, "test": {**split, "inputs": 2}}, "augment": [],
+        "classes": [{"name": "yes", "train": 1257, "test": 0}],
+        "duplicates": {"across_splits": 1, "within_splits": 0, "contradicting": 1, "listed": [
+            {"split": "test", "input": "a.wav", "label": "no", "of_split": "train", "of_input": "b.wav",
+             "of_label": "yes"}]},
+        "broken": [{"file": "x.wav", "reason": "has no samples"}], "warnings": ["class 'no' has no input"],
+        "picture": "p.svg"})
+    for says in ("recordings of 1×8000×1 (height, width, channels), int16, 8000 samples a second", "1,257", "0.305",
+                 "split by seed 3", "changed by nothing", "1 across splits, 0 within one, 1 with another class",
+                 "test a.wav", "train b.wav", "x.wav", "has no samples", "warning: class 'no' has no input",
+                 "picture: p.svg"):
+        assert says in text, says

@@ -132,7 +132,7 @@ def test_broken_files_are_named_or_left_out(some):
     values = read_all(files, np.zeros((5, 1)), read, FolderOptions(broken="skip"))
     assert values.ravel().tolist() == [5, 7, 5]
     assert [each.path.name for each in files.files] == ["1.png", "333.png", "5.png"]
-    assert files.warnings == [f"{some / 'a/bad2.png'}: left out (is odd)", f"{some / 'b/bad4.png'}: left out (is odd)"]
+    assert files.broken == [(some / "a/bad2.png", "is odd"), (some / "b/bad4.png", "is odd")]
 
 
 def test_nothing_but_broken_files(tmp_path):
