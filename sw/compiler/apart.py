@@ -74,8 +74,8 @@ class _Judge:
     def _takes(self, stage: Stage) -> bool:
         """Whether the engine runs a stage from pixel to pixel, from one place to another."""
         layer = None if stage.layer is None else self.graph.layers[stage.layer]
-        whole = stage.residual is None and not stage.cpu
-        return whole and (layer is None or layer.op != "dense" and not layer.views)
+        sums = stage.residual is not None and any(map(self.groups.pitch, (stage.residual, stage.output)))
+        return not stage.cpu and not sums and (layer is None or layer.op != "dense" and not layer.views)
 
     def _meets(self, stage: Stage) -> bool:
         """Whether a fetch may hold what the stage itself writes beside what it reads."""

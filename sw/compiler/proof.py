@@ -193,7 +193,7 @@ class _Walk:
         """Only what goes from pixel to pixel finds channels that have others between."""
         apart = [tensor for tensor in (stage.source, *stage.others, stage.output, stage.residual)
                  if tensor is not None and tensor in self.placements and self.placements[tensor].pitch]
-        whole = stage.rows is None and stage.residual is None
+        whole = stage.rows is None and (stage.residual is None or set(apart) == {stage.source})
         moves = whole and (layer is None or not stage.cpu and layer.op != "dense" and not layer.views)
         if apart and not moves:
             raise PlanError(f"{self.names[at]}: tensor {apart[0]} has other channels between its pixels, and what "

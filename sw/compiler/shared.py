@@ -35,8 +35,8 @@ class Link:
 
     @property
     def whole(self) -> bool:
-        """Whether the tensor is within one pixel."""
-        return bool(self.pixel) and self.offset % self.pixel + self.size <= self.pixel
+        """Whether the tensor lies in one piece within one pixel."""
+        return bool(self.pixel) and not self.pitch and self.offset % self.pixel + self.size <= self.pixel
 
     @property
     def follows(self) -> bool:
@@ -126,8 +126,8 @@ def find_shared(graph: Graph, engine_adds: frozenset[int], *, alignment: int, ch
     which takes place itself.
 
     With ``channels`` also a ``gather`` of some channels of each pixel, and a ``concat`` of channels: its operands lie
-    beside each other in each pixel. Those that have no place there as others have (``apart``, and what is no place by
-    the rules above) are copied to theirs.
+    beside each other in each pixel. Those that have no place there as others have (``apart``, and what no layer makes,
+    has another fixed place, or takes the place of what it is added to) are copied to theirs.
 
     Parameters
     ----------
@@ -139,17 +139,18 @@ def find_shared(graph: Graph, engine_adds: frozenset[int], *, alignment: int, ch
     """
     groups, free, pinned = Groups(), set[int](), set[int]()
     joined: dict[Operand, Link] = {}
-    moving = {number for index in engine_adds for number in (*graph.inputs_of(index), graph.first + index)}
+    sums = {graph.first + index for index in engine_adds}
+    moving = sums | {number for index in engine_adds for number in graph.inputs_of(index)}
     for index, layer in enumerate(graph.layers):
         output, read = graph.first + index, graph.inputs_of(index)
-        if output in moving:
+        if output in moving and not channels:
             continue
         if layer.op == "gather" and (link := _slice(graph, index, alignment, channels)) is not None:
             if (index, 0) not in apart or link.operand is None:
                 groups.put(output, link)
                 free.add(index)
                 pinned |= {output, read[0]}
-        elif layer.op == "concat" and _follows(graph, index, groups, moving, alignment):
+        elif layer.op == "concat" and output not in moving and _follows(graph, index, groups, moving, alignment):
             offset = 0
             for number, kind in zip(read, graph.taken(index), strict=True):
                 groups.put(number, _link(output, offset, kind, layer.output))
@@ -158,7 +159,7 @@ def find_shared(graph: Graph, engine_adds: frozenset[int], *, alignment: int, ch
             pinned |= {output, *read}
         elif layer.op == "concat" and channels and (index, NOWHERE) not in apart and (links := _beside(graph, index)):
             for place, (number, link) in enumerate(zip(read, links, strict=True)):
-                fits = (number >= graph.first and number not in moving and groups.place(number)[0] == number
+                fits = (number >= graph.first and number not in sums and groups.place(number)[0] == number
                         and number not in graph.answers and link.offset % alignment == 0)
                 if fits and (index, place) not in apart:
                     groups.put(number, link)

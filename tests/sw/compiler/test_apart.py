@@ -13,7 +13,7 @@ from sw.compiler.schedule import schedule
 from sw.golden import interpret, run
 from sw.graph.graph import Graph, TensorType
 from tests.support.branches import KINDS, random_branches
-from tests.support.layers import made_kernel, random_inputs, random_layer, same_padding
+from tests.support.layers import made_kernel, random_add, random_inputs, random_layer, same_padding
 
 DESIGNS = {name: replace(PRESETS[name], act_bytes=max(32768, PRESETS[name].act_bytes))
            for name in ("ecp5-25", "ecp5-85", "up5k")}
@@ -76,6 +76,18 @@ def conv(source, taken, outputs, kernel=(1, 1), name="", op="conv"):
     return replace(layer, output=replace(layer.output, scale=0.1, zero_point=3), act_min=-128)
 
 
+@pytest.mark.parametrize("other", ["conv", "slice"])
+def test_what_an_add_reads_may_lie_apart(other):
+    """The sum takes the place of the other operand; where that lies apart as well, of a copy of it."""
+    layers = (part(0, 4, 8), conv(0, KIND, 8, (3, 3), name="conv") if other == "conv" else part(0, 8, 8),
+              random_add(np.random.default_rng(0), (1, 2), [with_channels(8)] * 2),
+              conv(0, KIND, 8, name="more"), joined(4, 1, channels=16), conv(5, KIND, 3, name="last"))
+    graph = Graph(name="sums", inputs=(KIND,), layers=layers, outputs=(3, 6)).check()
+    program = check(graph, DESIGN, 10)
+    assert [plan.name for plan in program.plans][:5] == ["conv" if other == "conv" else "copy", "add", "more", "copy",
+                                                         "last"]
+
+
 def with_channels(count):
     return replace(KIND, shape=(*KIND.shape[:2], count))
 
@@ -103,6 +115,15 @@ def test_what_is_put_together_is_made_there():
     assert (one.pitch, one.channels, one.within) == (20, 8, 0)
     assert (three.pitch, three.channels, three.within, three.address - one.address) == (20, 12, 8, 8)
     assert [layer.command["out_row_bytes"] for layer in program.layers] == [4, 20, 20, 6]
+
+
+def test_what_is_smaller_than_a_pixel_of_what_it_lies_in():
+    """Of one channel, and in all fewer bytes than the pixels have in which these lie. A fetch of 41 would hold more."""
+    layers = (conv(0, KIND, 1, name="one"), conv(0, KIND, 40, name="forty"), joined(1, 2, channels=41),
+              conv(3, with_channels(41), 3, name="inner"), joined(3, 4, channels=44),
+              conv(5, with_channels(44), 2, name="last"))
+    graph = Graph(name="nested", inputs=(KIND,), layers=layers).check()
+    assert [plan.output.pitch for plan in check(graph, DESIGN, 9).plans] == [44, 44, 0, 44, 0]
 
 
 @pytest.mark.parametrize("reader", [
