@@ -19,6 +19,7 @@ from hw.spec.timing import MODE_LEAD_CYCLES, element_latency
 from sw.compiler import LayerPlan, Placement, Program
 from sw.golden import layers
 from sw.golden.words import Words
+from sw.graph.layer import POOLS, WEIGHTED
 
 __all__ = ["build_array", "run_array"]
 
@@ -86,7 +87,7 @@ def run_array(directory: Path, program: Program, tensors: Sequence[np.ndarray], 
     graph = program.graph
     sums: list[np.ndarray | None] = [None] * len(graph.layers)
     for plan in program.layers:
-        if (number := plan.stage.layer) is not None:
+        if (number := plan.stage.layer) is not None and graph.layers[number].op in (*WEIGHTED, *POOLS):
             sums[number] = np.zeros((len(tensors[0]), *graph.layers[number].output.shape), np.int64)
     fed = [part for number in range(len(tensors[0])) for part in _feed(
         feeder, program, [tensor[number] for tensor in tensors],
@@ -119,7 +120,7 @@ def _feed(feeder: "_Feeder", program: Program, tensors: Sequence[np.ndarray],
             memory[before.output.address + before.output.places] = tensors[before.tensor].reshape(-1)
         before, layer, rows = plan, plan.stage.layer, plan.stage.rows
         mine = None if layer is None else sums[layer]
-        if mine is None:      # a copy, or an add on its own
+        if mine is None:      # copies, or an add on its own
             continue
         start, first = len(seen), plan.output.address
         if rows is not None:

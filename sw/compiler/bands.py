@@ -210,7 +210,7 @@ class _Tiler:
             if last > first and (stage.source != before.output or before.residual is not None
                                  or self.readers[before.output] != 1):
                 return
-            if stage.cpu or stage.layer is None or self.graph.layers[stage.layer].op == "dense" or not self.free(stage):
+            if stage.cpu or stage.layer is None or not self.free(stage):
                 return
             too_large |= self.live[last] > self.capacity
             if too_large and stage.residual != self.stages[first].source:
@@ -219,6 +219,7 @@ class _Tiler:
     def free(self, stage: Stage) -> bool:
         """Whether rows of what a stage reads and writes are rows of tensors that have a place of their own."""
         return (not self.pinned & {stage.source, stage.output} and stage.layer is not None
+                and self.graph.layers[stage.layer].op not in ("dense", "resize")
                 and not self.graph.layers[stage.layer].views)
 
     def cut(self, first: int, last: int, upward: bool) -> Chain | None:

@@ -2,21 +2,25 @@
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
+from hw.spec.commands import COMMAND_FIELDS
 from hw.spec.design import DesignPoint
 from hw.spec.requant import TOTAL_BITS
 from sw.compiler.channels import exceeds_total
 from sw.compiler.errors import CompileError
 from sw.compiler.shared import OUTPUTS, Link, Operand, Shared, find_shared
 from sw.golden.kernels import TABLES
-from sw.graph.graph import Graph, TensorType
+from sw.golden.movement import enlargement
+from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import ELEMENTWISE, POOLS, WEIGHTED
 
 __all__ = ["RowRange", "Schedule", "Stage", "Tables", "held_tensors", "on_cpu", "schedule", "stage_name", "why_cpu"]
 
 Tables = Callable[[TensorType], bool] | None
 #: Operators of the engine.
-ENGINE = (*WEIGHTED, *POOLS, "add")
+ENGINE = (*WEIGHTED, *POOLS, "add", "resize")
+MOST_COPIES = 16      # of an enlargement's input, by as many commands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +94,8 @@ def why_cpu(graph: Graph, index: int, design: DesignPoint | None = None) -> str 
         return f"a tensor of {ranks[0]} dimensions"
     if layer.op == "avgpool":
         return "an average with padding" if any(layer.padding) else None
+    if layer.op == "resize":
+        return _why_no_copies(layer, taken[0], design)
     if layer.op == "add" and taken[0].shape != taken[1].shape:
         return "operands of two shapes"
     if layer.op == "add" and layer.views:
@@ -99,6 +105,19 @@ def why_cpu(graph: Graph, index: int, design: DesignPoint | None = None) -> str 
     if layer.op in WEIGHTED and design and exceeds_total(layer, taken[0].zero_point, design):
         return f"bias and sum may exceed {TOTAL_BITS} bits"
     return None
+
+
+def _why_no_copies(layer: Layer, taken: TensorType, design: DesignPoint | None) -> str | None:
+    """Why an enlargement is not made of copies of its input, each at other pixels."""
+    factors = enlargement(layer, taken)
+    if factors is None or prod(factors) > MOST_COPIES:
+        return f"no enlargement by whole numbers, {MOST_COPIES} times at most"
+    height, width, channels = taken.image
+    rows, row, columns = (1 << COMMAND_FIELDS[name][0] for name in ("bands", "in_row_bytes", "out_width"))
+    if height >= rows or width * channels >= row or width >= columns or taken.element_bytes > 1:
+        return "more than a command copies"
+    even = channels % 2 == 0 and design is not None and design.depthwise_channels % 2 == 0
+    return "the memory reads at even addresses" if design and design.memory == "spram" and not even else None
 
 
 def on_cpu(graph: Graph, index: int, design: DesignPoint | None = None) -> bool:
@@ -236,7 +255,8 @@ class _Scheduler:
 
     def can_add(self, place: int) -> bool:
         """Whether an add fits behind the operator of layer ``place``."""
-        return place not in self.adds and place not in self.lookups and not self.cpu[place]
+        return (place not in self.adds and place not in self.lookups and not self.cpu[place]
+                and self.graph.layers[place].op != "resize")
 
     def table_carrier(self, index: int, *, adds: Container[int]) -> int | None:
         """The layer through whose stage's table the outputs of layer ``index`` come; ``adds`` are those that add."""

@@ -1,8 +1,9 @@
 """From a stage of the schedule to what its runner has to do: geometry, operator and residual add, or a call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from sw.compiler.schedule import Stage, held_tensors, stage_name, why_cpu
 from sw.compiler.variants import Variant, operator_of, through, variants
 from sw.golden.function import Task
 from sw.golden.kernels import OPERATORS, TABLES, make_call
-from sw.golden.movement import constant, copies
+from sw.golden.movement import constant, copies, enlargement
 from sw.graph.graph import Graph, TensorType
 from sw.graph.layer import WEIGHTED
 
@@ -164,7 +165,8 @@ def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Pl
         stride=(1, 1) if layer is None or dense else layer.stride,
         top=rows.top if rows else 0 if layer is None else layer.padding[0],
         left=0 if layer is None else layer.padding[1])
-    operator = operator_of(layer, shape, taken.zero_point, design)
+    factors = enlargement(layer, taken) if layer is not None and layer.op == "resize" else None
+    operator = operator_of(None if factors else layer, shape, taken.zero_point, design)
     add = None
     if stage.add is not None:
         layer_add = graph.layers[stage.add]
@@ -175,8 +177,22 @@ def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Pl
     # what is added comes in one fetch
     most_cols = design.cols if add is None else design.fetch_bytes
     table = _table(stage, graph)
-    return [[_completed(variant, add, table, design) for variant in options]
-            for options in _every_form(operator, geometry, design, most_cols)]
+    found = [options for part in _copies(geometry, factors or (1, 1))
+             for options in _every_form(operator, part, design, most_cols)]
+    return [[_completed(variant, add, table, design) for variant in options] for options in found]
+
+
+def _copies(geometry: Geometry, factors: tuple[int, int]) -> Iterator[Geometry]:
+    """Of the input, so many times as high and wide as it is: each where every so manyth row and column are."""
+    rows, columns = factors
+    height, width, channels = geometry.out_shape
+    if factors == (1, 1):
+        yield geometry
+        return
+    for row, column in product(range(rows), range(columns)):
+        yield replace(geometry, out_shape=(height // rows, width // columns, channels),
+                      out_address=geometry.out_address + row * geometry.row_pitch + column * geometry.pixel_pitch,
+                      pixel_bytes=columns * geometry.pixel_pitch, row_bytes=rows * geometry.row_pitch)
 
 
 def _every_form(operator: Operator, geometry: Geometry, design: DesignPoint, most_cols: int) -> list[list[Variant]]:

@@ -15,6 +15,7 @@ from sw.golden.function import Fields, Function, Place, Task, as_words
 from sw.graph.layer import Layer, TensorType
 
 __all__ = ["CONSTANT", "COPY", "FILL", "RESIZE", "concat", "concat_plain", "concat_tasks", "constant", "copies",
+           "enlargement",
            "gather", "gather_plain", "gather_tasks", "in_four", "merged", "nearest", "pad", "pad_plain", "pad_tasks",
            "resize", "resize_plain", "resize_tasks", "row_major", "span"]
 
@@ -257,6 +258,14 @@ def _nearest(layer: Layer, kind: TensorType) -> list[list[int]]:
     align, half = map(bool, layer.parameters)
     return [[nearest(place, kind.shape[axis], layer.output.shape[axis], align, half)
              for place in range(layer.output.shape[axis])] for axis in (0, 1)]
+
+
+def enlargement(layer: Layer, kind: TensorType) -> tuple[int, int] | None:
+    """How often a resize repeats each row and each column; None where that is not the same for all."""
+    factors = [layer.output.shape[axis] // kind.shape[axis] for axis in (0, 1)]
+    repeated = [[place for place in range(size) for _ in range(factor)]
+                for size, factor in zip(kind.shape, factors, strict=False)]
+    return (factors[0], factors[1]) if _nearest(layer, kind) == repeated else None
 
 
 def resize(layer: Layer, taken: Types, data: Arrays) -> np.ndarray:

@@ -88,6 +88,24 @@ def test_what_an_add_reads_may_lie_apart(other):
                                                          "last"]
 
 
+@pytest.mark.parametrize("name", ["ecp5-25", "up5k"])
+def test_an_enlargement_is_copies_by_the_engine(name):
+    """Each at other pixels, of the place in the concatenation."""
+    low = random_layer(np.random.default_rng(0), "conv", with_channels(8), outputs=4, kernel=(1, 1), stride=(2, 1),
+                       inputs=(2,), name="low")
+    low = replace(low, output=replace(low.output, zero_point=3), act_min=-128)
+    layers = (conv(0, KIND, 8, (3, 3), name="skip"), conv(1, with_channels(8), 8, (2, 1), op="maxpool", name="pool"),
+              low, made_kernel("resize", replace(KIND, shape=(6, 5, 4)), inputs=(3,), parameters=(0, 0), name="large"),
+              joined(1, 4, channels=12), conv(5, with_channels(12), 4, name="last"))
+    graph = Graph(name="unet", inputs=(KIND,), layers=layers).check()
+    program = check(graph, DESIGNS[name], 11)
+    assert [plan.name for plan in program.plans] == ["skip", "pool", "low", "large", "large", "last"]
+    large = [plan.command for plan in program.layers if plan.name == "large"]
+    assert [command["out_group_bytes"] for command in large] == [12, 12]
+    assert large[1]["out_base"] - large[0]["out_base"] == 5 * 12
+    assert [plan.tensor for plan in program.plans if plan.name == "large"] == [None, 4]
+
+
 def with_channels(count):
     return replace(KIND, shape=(*KIND.shape[:2], count))
 

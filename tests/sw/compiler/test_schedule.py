@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hw.spec.design import DesignPoint
+from hw.spec.presets import PRESETS
 from sw.compiler.plan import plan_memory
 from sw.compiler.schedule import Stage, held_tensors, schedule, stage_name, why_cpu
 from sw.golden import run
@@ -203,5 +204,13 @@ def test_who_runs_a_layer_has_its_reason():
     assert reason(replace(pool, op="maxpool"), KIND) is None
     assert reason(add, KIND, replace(KIND, shape=(1, 1, 2))) == "operands of two shapes"
     assert reason(add, KIND, replace(KIND, shape=(9, 1, 2)), views=((3, 3, 2),) * 2) == "operands read in other shapes"
+    large = made_kernel("resize", replace(KIND, shape=(12, 12, 2)), parameters=(0, 0))
+    assert reason(large, KIND) is reason(large, KIND, design=PRESETS["up5k"]) is None
+    assert reason(large, replace(KIND, shape=(5, 5, 2))) == "no enlargement by whole numbers, 16 times at most"
+    assert reason(large, replace(KIND, shape=(2, 3, 2))) == "no enlargement by whole numbers, 16 times at most"
+    odd = made_kernel("resize", replace(KIND, shape=(6, 3, 1)), parameters=(0, 0))
+    assert reason(odd, replace(KIND, shape=(3, 3, 1)), design=PRESETS["up5k"]) == "the memory reads at even addresses"
+    wide = made_kernel("resize", replace(KIND, shape=(2, 4096, 2)), parameters=(0, 0))
+    assert reason(wide, replace(KIND, shape=(1, 4096, 2))) == "more than a command copies"
     high = replace(KIND, shape=(2, 3, 3, 2))
     assert reason(replace(add, output=replace(add.output, shape=high.shape)), high, high) == "a tensor of 4 dimensions"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sw.golden.kernels import OPERATORS, call_of, run_call
-from sw.golden.movement import constant, copies, in_four, merged, nearest, row_major, span
+from sw.golden.movement import constant, copies, enlargement, in_four, merged, nearest, row_major, span
 from sw.graph.layer import TensorType
 from tests.support.layers import made_kernel
 
@@ -78,3 +78,17 @@ def test_a_constant_of_any_size():
         memory, values = np.zeros(20, np.int8), -1 - np.arange(size, dtype=np.int8)
         run_call(call_of(constant(values, 5)), memory)
         assert memory.tolist() == [0] * 5 + values.tolist() + [0] * (15 - size)
+
+
+@pytest.mark.parametrize("taken, given, parameters, factors", [
+    ((2, 3, 4), (4, 9, 4), (0, 0), (2, 3)), ((2, 3, 4), (4, 9, 4), (0, 1), (2, 3)),
+    ((2, 3, 4), (2, 3, 4), (1, 0), (1, 1)),
+    ((2, 3, 4), (4, 9, 4), (1, 0), None),       # the last of each lie at the ends: other rows stand twice
+    ((2, 3, 4), (5, 6, 4), (0, 0), None), ((4, 4, 2), (2, 2, 2), (0, 0), None)])
+def test_an_enlargement_repeats_rows_and_columns(taken, given, parameters, factors):
+    layer = made_kernel("resize", kind(given), parameters=parameters)
+    assert enlargement(layer, kind(taken)) == factors
+    if factors:
+        values = np.arange(np.prod(taken), dtype=np.int8).reshape(taken)
+        assert np.array_equal(moved("resize", values, given, *parameters),
+                              values.repeat(factors[0], axis=0).repeat(factors[1], axis=1))
