@@ -1,9 +1,10 @@
 """Folders of files, one an input: which are there, of which class, split and group each is, and which are broken."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,8 @@ from sw.data.errors import BrokenFiles, DataError
 from sw.data.labels import number_labels
 from sw.data.options import SplitOptions, option
 
-__all__ = ["File", "Files", "FolderOptions", "Unreadable", "find_files", "parts_of", "read_all"]
+__all__ = ["File", "Files", "FolderOptions", "Unreadable", "find_files", "parts_of", "read_all", "reason_of",
+           "without_broken"]
 
 #: What a folder, a column or a field of a pattern may call a split.
 SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test", "valid": "valid", "val": "valid",
@@ -23,6 +25,7 @@ SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "tes
 LISTS = {"testing_list.txt": "test", "validation_list.txt": "valid"}
 #: Fields by which files are kept together where they are there and nothing else is asked for, the first of them.
 GROUPS = ("speaker", "person", "subject", "group", "session", "recording", "take")
+POINTER = b"version https://git-lfs"
 FILE_COLUMNS = ("file", "filename", "path", "image", "name", "id")
 LABEL_COLUMNS = ("label", "class", "category", "target")
 
@@ -50,6 +53,7 @@ class File:
     """One input."""
 
     path: Path
+    name: str                       # the path from the folder, with slashes
     fields: dict[str, str]          # label, perhaps split, and what else its name says
 
     @property
@@ -85,53 +89,80 @@ def find_files(folder: Path, suffixes: Sequence[str], options: FolderOptions, no
         raise DataError(f"{folder}: labels= and names= both say the class; write one of them")
     if options.labels:
         return _by_table(folder, options.labels)
-    every = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in suffixes and path.is_file()
-             and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts[:-1])
-             and not path.name.startswith(".")]
+    every = _names(folder, suffixes)
     if not every:
         raise DataError(f"{folder}: no {noun} ({', '.join(suffixes)}) in it; give a folder with some, a folder a class")
-    return _by_pattern(folder, every, options.names) if options.names else _by_folder(folder, every, suffixes, options)
+    return _by_pattern(folder, every, options.names) if options.names else _by_folder(folder, every, options)
 
 
-def _by_pattern(folder: Path, every: Sequence[Path], names: str) -> Files:
+def _names(folder: Path, suffixes: Sequence[str]) -> list[str]:
+    """Paths from the folder, with slashes; what begins with a dot is passed over, and folders that begin
+    with ``_``.
+    """
+    found = []
+    for place, below, names in os.walk(folder):
+        below[:] = [name for name in below if not name.startswith((".", "_"))]
+        start = "" if place == str(folder) else Path(place).relative_to(folder).as_posix() + "/"
+        found += [start + name for name in names
+                  if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes]
+    return sorted(found, key=lambda name: name.split("/"))
+
+
+def _by_pattern(folder: Path, every: Sequence[str], names: str) -> Files:
     parts = re.split(r"\{(\w+)\}", names)
     if "label" not in parts[1::2]:
         raise DataError(f"names={names}: has no {{label}}; write one where the class is, as in "
                         f"{{label}}_{{speaker}}.wav")
+    if twice := next((name for name in parts[1::2] if parts[1::2].count(name) > 1), ""):
+        raise DataError(f"names={names}: {{{twice}}} is there twice; call one otherwise")
     shape = "".join(f"(?P<{part}>[^/]+?)" if place % 2 else re.escape(part).replace(r"\*", "[^/]*")
                     for place, part in enumerate(parts))
     found, others = [], []
-    for path in every:
-        match = re.fullmatch(shape, path.relative_to(folder).as_posix())
+    for name in every:
+        match = re.fullmatch(shape, name)
         if match:
-            found.append(File(path=path, fields=match.groupdict()))
+            fields = match.groupdict()
+            if "split" in fields:
+                fields["split"] = _split(fields["split"], f"{folder / name}")
+            found.append(File(path=folder / name, name=name, fields=fields))
         else:
-            others.append(path)
+            others.append(name)
     if not found:
-        raise DataError(f"{folder}: no file is called as names={names} says; there is "
-                        f"{others[0].relative_to(folder)}, and a field stands for anything but a slash")
+        raise DataError(f"{folder}: no file is called as names={names} says; there is {others[0]}, and a field stands "
+                        f"for anything but a slash")
     warning = [f"{folder}: {len(others)} files are not called as names={names} says and left out, such as "
-               f"{others[0].relative_to(folder)}"] if others else []
+               f"{others[0]}"] if others else []
     return Files(folder=folder, files=found, warnings=warning)
 
 
-def _by_folder(folder: Path, every: Sequence[Path], suffixes: Sequence[str], options: FolderOptions) -> Files:
-    tops = sorted({path.relative_to(folder).parts[0] for path in every if len(path.relative_to(folder).parts) > 1})
-    splits = bool(tops) and all(top.lower() in SPLITS for top in tops)
+def _split(text: str, where: str) -> str:
+    if text.lower() not in SPLITS:
+        raise DataError(f"{where}: {text!r} is no split; call it train, valid or test")
+    return SPLITS[text.lower()]
+
+
+def _by_folder(folder: Path, every: Sequence[str], options: FolderOptions) -> Files:
+    tops = sorted({name.partition("/")[0] for name in every if "/" in name})
+    named = [top for top in tops if top.lower() in SPLITS]
+    splits = bool(named) and len(named) == len(tops)
+    if not splits and len({SPLITS[top.lower()] for top in named}) > 1:
+        other = next(top for top in tops if top not in named)
+        raise DataError(f"{folder}: {' and '.join(named)} are called as splits are, but {other} is not; move it away, "
+                        f"or say what is what, as in names={{split}}/{{label}}/{{file}}{Path(every[0]).suffix}")
     depth = 2 if splits else 1
-    loose = [path for path in every if len(path.relative_to(folder).parts) <= depth]
+    loose = [name for name in every if name.count("/") < depth]
     if len(loose) == len(every):
-        raise DataError(f"{folder}: {loose[0].relative_to(folder)} lies in no folder of a class; make a folder a "
-                        f"class, or say how names are made, as in names={{label}}_{{take}}{suffixes[0]}, or name a "
-                        f"table with labels=")
+        raise DataError(f"{folder}: {loose[0]} lies in no folder of a class; make a folder a class, or say how names "
+                        f"are made, as in names={{label}}_{{take}}{Path(loose[0]).suffix}, or name a table with "
+                        f"labels=")
     found = []
-    for path in every:
-        parts = path.relative_to(folder).parts
+    for name in every:
+        parts = name.split("/")
         if len(parts) > depth:
             place = {"split": SPLITS[parts[0].lower()]} if splits else {}
-            found.append(File(path=path, fields={**place, "label": parts[depth - 1]}))
+            found.append(File(path=folder / name, name=name, fields={**place, "label": parts[depth - 1]}))
     warnings = [f"{folder}: {len(loose)} files lie in no folder of a class and are left out, such as "
-                f"{loose[0].relative_to(folder)}"] if loose else []
+                f"{loose[0]}"] if loose else []
     warnings += _empty(folder, found, depth)
     if not splits:
         found = _as_speech_commands(folder, found, options)
@@ -140,9 +171,9 @@ def _by_folder(folder: Path, every: Sequence[Path], suffixes: Sequence[str], opt
 
 def _empty(folder: Path, found: Sequence[File], depth: int) -> list[str]:
     """Folders that would be classes if anything were in them."""
-    full = {path for each in found for path in each.path.relative_to(folder).parents}
+    full = {"/".join(each.name.split("/")[:depth]) for each in found}
     places = [path for path in sorted(folder.glob("/".join("*" * depth))) if path.is_dir()
-              and not path.name.startswith((".", "_")) and path.relative_to(folder) not in full]
+              and not path.name.startswith((".", "_")) and path.relative_to(folder).as_posix() not in full]
     return [f"{path}: nothing to read in this folder; it is no class" for path in places]
 
 
@@ -152,13 +183,12 @@ def _as_speech_commands(folder: Path, found: list[File], options: FolderOptions)
     if lists and not options.test and not options.by:
         split_of = {line.strip(): split for name, split in lists.items()
                     for line in (folder / name).read_text(encoding="utf-8").splitlines() if line.strip()}
-        return [File(path=each.path, fields={
-            **each.fields, "split": split_of.get(each.path.relative_to(folder).as_posix(), "train")}) for each in found]
+        return [replace(each, fields={**each.fields, "split": split_of.get(each.name, "train")}) for each in found]
     shape = re.compile(r"(?P<speaker>\w+)_nohash_(?P<take>\d+)")
     matches = [shape.fullmatch(each.path.stem) for each in found]
     if not all(matches):
         return found
-    return [File(path=each.path, fields={**each.fields, **(match.groupdict() if match else {})})
+    return [replace(each, fields={**each.fields, **(match.groupdict() if match else {})})
             for each, match in zip(found, matches, strict=True)]
 
 
@@ -187,13 +217,29 @@ def _by_table(folder: Path, labels: str) -> Files:
                      if row[file] and (place / row[file]).is_file()), None)
         if path is None:
             raise DataError(f"{table}: line {number}: {row[file]!r}: no such file in {folder}; mend or remove the line")
-        split = fields.get("split", fields.get("set", "")).lower()
-        found.append(File(path=path, fields={**fields, "label": fields[label.strip().lower()],
-                                             "split": SPLITS.get(split, "")}))
+        split = fields.get("split", fields.get("set", ""))
+        found.append(File(path=path, name=row[file], fields={
+            **fields, "label": fields[label.strip().lower()],
+            "split": _split(split, f"{table}: line {number}") if split else ""}))
     if len({bool(each.split) for each in found}) > 1:
         raise DataError(f"{table}: some rows say of which split they are and some not; write train, valid or test in "
                         f"all, or in none")
     return Files(folder=folder, files=found)
+
+
+def reason_of(path: Path, said: str) -> str:
+    """Why a file is not what it is called, where a library has ``said`` so.
+
+    >>> reason_of(Path("/nowhere"), "is no image")
+    'is no image'
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(len(POINTER)) == POINTER:
+                return "is a pointer of Git LFS, not the file; run git lfs pull"
+    except OSError:
+        return said
+    return said
 
 
 def read_all(files: Files, found: np.ndarray, read: Callable[[Path], np.ndarray], options: FolderOptions) -> np.ndarray:
@@ -244,7 +290,7 @@ def parts_of(files: Files, inputs: np.ndarray, options: FolderOptions) -> tuple[
     if field_ := _group_field(every[0].fields, options):
         groups = np.array([each.fields[field_] for each in every])
     whole = Part(inputs=inputs, labels=labels, inputs_from=str(files.folder), labels_from=str(files.folder),
-                 groups=groups, names=tuple(_shown(each.path, files.folder) for each in every))
+                 groups=groups, names=tuple(each.name for each in every))
     splits = np.array([each.split for each in every])
     if not splits.any():
         return {"train": whole}, names
@@ -253,10 +299,6 @@ def parts_of(files: Files, inputs: np.ndarray, options: FolderOptions) -> tuple[
     if "train" not in parts:
         raise DataError(f"{files.folder}: nothing to train on, only {' and '.join(parts)}; add a folder train")
     return parts, names
-
-
-def _shown(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
 def _group_field(fields: Iterable[str], options: FolderOptions) -> str:

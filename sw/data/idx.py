@@ -16,6 +16,7 @@ __all__ = ["load_folder", "read_idx"]
 
 #: type byte of the header -> numbers as they lie in the file
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MOST_AXES = 8            # of a file that is looked into at all
 PARTS = ("train", "t10k")
 
 
@@ -44,10 +45,10 @@ def read_idx(path: Path) -> np.ndarray:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error}); fetch it again") from error
-    if len(data) < 4 or len(data) < 4 + 4 * data[3]:
+    if len(data) < 4 or len(data) < 4 + 4 * min(data[3], MOST_AXES):
         raise DataError(f"{path}: truncated, {len(data)} bytes are no IDX header; fetch it again")
     magic, rank = int.from_bytes(data[:4], "big"), data[3]
-    if magic >> 16 or data[2] not in TYPES or not rank:
+    if magic >> 16 or data[2] not in TYPES or not 1 <= rank <= MOST_AXES:
         raise DataError(f"{path}: magic number {magic:#010x} is no IDX file's; it starts with two zero bytes, a type "
                         f"({', '.join(f'{code:#04x}' for code in TYPES)}) and a rank")
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", rank, offset=4))

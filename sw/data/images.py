@@ -14,7 +14,7 @@ from sw.data.arrays import BYTE_PEAK
 from sw.data.assemble import assemble, usual
 from sw.data.dataset import Dataset
 from sw.data.errors import DataError
-from sw.data.folders import Files, FolderOptions, Unreadable, find_files, parts_of, read_all, without_broken
+from sw.data.folders import Files, FolderOptions, Unreadable, find_files, parts_of, read_all, reason_of, without_broken
 from sw.data.options import option
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ GREYS = ("1", "L", "LA", "I", "I;16", "I;16B", "F")    # Pillow's modes without 
 ORIENTATION, QUARTER_TURNS = 0x0112, (5, 6, 7, 8)       # of EXIF: which way the camera was held
 #: What Pillow raises of damaged files.
 FAILURES = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, struct.error, zlib.error)
+SCALED = 2                                              # times its size that a JPEG is read at least with
+MOST_PIXELS = 64 << 20                                  # of a file
 LARGEST = 1024                                          # pixels of a side
 
 
@@ -54,19 +56,27 @@ def load_images(path: str, options: ImageOptions) -> Dataset:
     DataError
         If there are none, they are of several sizes, or broken; the message names the file.
     """
+    from PIL import Image
+
     if not path:
         raise DataError("data 'images:': no folder; write images:DIR")
     files = find_files(Path(path), SUFFIXES, options, "image")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)     # such files are refused
+        inputs = _read(files, options)
+    parts, names = parts_of(files, inputs, options)
+    return assemble(Path(path).name, parts["train"], parts.get("test"), valid=parts.get("valid"), options=options,
+                    scale=1 / BYTE_PEAK, class_names=names, warnings=files.warnings, broken=files.broken,
+                    augmentations=usual(inputs.shape[1:]))
+
+
+def _read(files: Files, options: ImageOptions) -> np.ndarray:
     (width, height), grey = _form(files, options)
 
     def read(file: Path) -> np.ndarray:
         return _pixels(file, width, height, grey, options.fit)
 
-    inputs = read_all(files, np.empty((len(files.files), height, width, 1 if grey else 3), np.uint8), read, options)
-    parts, names = parts_of(files, inputs, options)
-    return assemble(Path(path).name, parts["train"], parts.get("test"), valid=parts.get("valid"), options=options,
-                    scale=1 / BYTE_PEAK, class_names=names, warnings=files.warnings, broken=files.broken,
-                    augmentations=usual(inputs.shape[1:]))
+    return read_all(files, np.empty((len(files.files), height, width, 1 if grey else 3), np.uint8), read, options)
 
 
 def _form(files: Files, options: ImageOptions) -> tuple[tuple[int, int], bool]:
@@ -99,7 +109,9 @@ def _head(path: Path) -> tuple[tuple[int, int], str]:
     """Size as it is shown, and mode."""
     with _opened(path) as image:
         try:
-            turned = image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS
+            # of a PNG without it, asking reads all of the image
+            known = image.format == "JPEG" or "exif" in image.info
+            turned = known and image.getexif().get(ORIENTATION, 1) in QUARTER_TURNS
         except FAILURES as error:
             raise Unreadable(_said(error)) from None
         return (image.size[::-1] if turned else image.size), image.mode
@@ -109,13 +121,15 @@ def _opened(path: Path) -> "Image.Image":
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(path, formats=("PNG", "JPEG"))
+        image = Image.open(path, formats=("PNG", "JPEG"))
     except UnidentifiedImageError:
-        raise Unreadable("is no PNG or JPEG") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, *FAILURES) as error:
+        raise Unreadable(reason_of(path, "is no PNG or JPEG")) from None
+    except (Image.DecompressionBombError, *FAILURES) as error:
         raise Unreadable(_said(error)) from None
+    if image.width * image.height > MOST_PIXELS:
+        image.close()
+        raise Unreadable(f"has {image.width}x{image.height} pixels; at most {MOST_PIXELS:,} are read")
+    return image
 
 
 def _pixels(path: Path, width: int, height: int, grey: bool, fit: str) -> np.ndarray:
@@ -125,6 +139,7 @@ def _pixels(path: Path, width: int, height: int, grey: bool, fit: str) -> np.nda
 
     with _opened(path) as opened:
         try:
+            opened.draft(None, (SCALED * max(width, height),) * 2)      # of a JPEG that is much too large
             image = ImageOps.exif_transpose(opened)
             if image.mode.startswith(("I", "F")):
                 image = _narrowed(image)

@@ -10,7 +10,7 @@ import numpy as np
 from sw.data.assemble import assemble, usual
 from sw.data.dataset import Dataset
 from sw.data.errors import DataError
-from sw.data.folders import Files, FolderOptions, Unreadable, find_files, parts_of, read_all, without_broken
+from sw.data.folders import Files, FolderOptions, Unreadable, find_files, parts_of, read_all, reason_of, without_broken
 from sw.data.options import option
 
 __all__ = ["FULL", "RecordingOptions", "load_recordings"]
@@ -85,7 +85,7 @@ def _form(files: Files, options: RecordingOptions) -> tuple[int, int]:
             found.append((info.samplerate, info.frames / info.samplerate))
             reasons.append("" if info.frames else "has no samples")
         except (soundfile.LibsndfileError, Unreadable, OSError) as error:
-            reasons.append(_said(error, each.path))
+            reasons.append(reason_of(each.path, _said(error, each.path)))
             found.append((0, 0.0))
     if any(reasons):
         kept = without_broken(files, reasons, options)
@@ -124,16 +124,16 @@ def _samples(path: Path, rate: int, samples: int) -> np.ndarray:
         values, found = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise Unreadable(_said(error, path)) from None
-    wave = values.mean(1)
-    if not np.isfinite(wave).all():
+    if not np.isfinite(values).all():
         raise Unreadable("has values that are not finite")
+    wave = values.mean(1, dtype=np.float64).astype(np.float32)
     if found != rate:
         from scipy.signal import resample_poly
 
         common = gcd(found, rate)
         wave = resample_poly(wave, rate // common, found // common)
     out = np.zeros(samples, np.int16)
-    part = np.clip(np.round(wave[:samples] * FULL), -FULL, FULL - 1)
+    part = np.round(np.clip(wave[:samples], -1, 1) * FULL).clip(-FULL, FULL - 1)
     out[:len(part)] = part
     return out
 

@@ -96,7 +96,8 @@ def _divide_groups(labels: np.ndarray, groups: np.ndarray, share: float, seed: i
         if single or len(names) - held < len(np.unique(of_groups)):
             raise DataError(f"{where}: {len(names)} groups of {len(np.unique(of_groups))} classes are too few; each "
                             f"class needs one to train on, one to choose by, one to test (class number "
-                            f"{(single or [int(of_groups[0])])[0]} lacks them): name more groups, or smaller ones")
+                            f"{(single or [int(of_groups[0])])[0]} lacks them): give more, or smaller ones, as "
+                            f"piece=ROWS makes of tables")
         _, out_groups = divide(of_groups, held, seed)
         out = np.isin(number, out_groups)
         return np.flatnonzero(~out), np.flatnonzero(out)

@@ -1,8 +1,9 @@
 """Tables and time series in files of comma-separated values: a row is an input, or a sample of a window."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import numpy as np
 from sw.data.assemble import Part, assemble, usual
 from sw.data.dataset import Dataset
 from sw.data.errors import DataError
+from sw.data.folders import File, Files, FolderOptions, find_files, parts_of, without_broken
 from sw.data.labels import number_labels
 from sw.data.options import NumberOptions, option
 
 __all__ = ["TableOptions", "load_table"]
 
+SUFFIXES = (".csv", ".tsv", ".txt")          # of files in a folder
 SEPARATORS = ",;\t|"
 #: Names of the column of labels, where none is named; else it is the last.
 LABELS = ("label", "labels", "class", "target", "activity", "y")
@@ -24,8 +27,8 @@ SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "tes
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableOptions(NumberOptions):
-    """How a table is read."""
+class TableOptions(NumberOptions, FolderOptions):
+    """How a table is read, or a folder of tables, each of which is a recording."""
 
     label: str = option("", "the column of labels; without it the one called label or class or the like, else the last")
     columns: tuple[str, ...] = option((), "the columns that are inputs, such as ax,ay,az or first..last; without it "
@@ -77,8 +80,10 @@ class _Head:
     def read(self, places: Sequence[int], kind: type) -> np.ndarray:
         """Those columns, ``(rows, columns)``."""
         try:
-            return np.loadtxt(self.path, kind, delimiter=self.separator, skiprows=self.skipped, usecols=places, ndmin=2,
-                              quotechar='"', comments=None, encoding="utf-8")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)        # of empty lines, which count for nothing
+                return np.loadtxt(self.path, kind, delimiter=self.separator, skiprows=self.skipped, usecols=places,
+                                  ndmin=2, quotechar='"', comments=None, encoding="utf-8")
         except ValueError as error:
             raise DataError(f"{self.path}: {self._said(str(error), places)}") from None
 
@@ -102,8 +107,12 @@ def load_table(path: str, options: TableOptions) -> Dataset:
         If the file is missing, a column unknown, a value no number; the message names line and column.
     """
     file = Path(path)
+    if path and file.is_dir():
+        return _load_folder(file, options)
     if not file.is_file():
-        raise DataError(f"data 'csv:{path}': no such file; give one of comma-separated values")
+        raise DataError(f"data 'csv:{path}': no such file; give one of comma-separated values, or a folder of them")
+    if wrong := next((name for name in ("names", "labels", "by", "broken") if getattr(options, name)), ""):
+        raise DataError(f"data 'csv:{path}': {wrong}: goes with a folder of files; leave it out")
     head = _head(file)
     label = head.place(options.label) if options.label else _label(head)
     texts = {name: head.place(name) for name in (options.group, options.split) if name}
@@ -118,7 +127,7 @@ def load_table(path: str, options: TableOptions) -> Dataset:
     (labels,), names = number_labels([text[:, 0]], f"{file}: column {head.names[label]!r}")
     group = text[:, 1] if options.group else None
     split = text[:, -1] if options.split else None
-    rows, warnings = (_windows(labels, group, split, options, str(file)) if options.window
+    rows, notes = (_windows(labels, group, split, options, str(file)) if options.window
                       else (np.arange(len(values))[:, None], []))
     first = rows[:, 0]
     inputs = values[rows] if options.window else values
@@ -127,7 +136,83 @@ def load_table(path: str, options: TableOptions) -> Dataset:
     whole = Part(inputs=inputs, labels=labels[first], inputs_from=str(file), labels_from=str(file), groups=groups)
     parts = _given(whole, split[first], f"{file}: column {options.split!r}") if split is not None else {"train": whole}
     return assemble(file.stem, parts["train"], parts.get("test"), valid=parts.get("valid"), options=options,
-                    class_names=names, augmentations=usual(inputs.shape[1:]), warnings=warnings)
+                    class_names=names, augmentations=usual(inputs.shape[1:]), warnings=notes)
+
+
+def _load_folder(folder: Path, options: TableOptions) -> Dataset:
+    """Files of one recording each, whose class their folders or names tell; all columns are inputs, or those named."""
+    if wrong := next((name for name in ("label", "group", "split") if getattr(options, name)), ""):
+        raise DataError(f"data 'csv:{folder}': {wrong}: goes with a single file; folders and names say it here")
+    files = find_files(folder, SUFFIXES, options, "table")
+    tables: list[np.ndarray] = []
+    reasons = []
+    for each in files.files:
+        try:
+            tables.append(_recording(each.path, options))
+            reasons.append("")
+        except DataError as error:
+            reasons.append(str(error).removeprefix(f"{each.path}: "))
+    if any(reasons):
+        without_broken(files, reasons, options)
+    _check_columns(files, tables)
+    inputs = _cut(files, tables, options) if options.window else _whole(files, tables)
+    parts, names = parts_of(files, inputs, options)
+    return assemble(folder.name, parts["train"], parts.get("test"), valid=parts.get("valid"), options=options,
+                    class_names=names, augmentations=usual(inputs.shape[1:]), warnings=files.warnings,
+                    broken=files.broken)
+
+
+def _recording(path: Path, options: TableOptions) -> np.ndarray:
+    """float32 ``(rows, columns)``."""
+    head = _head(path)
+    apart = head.places(options.drop)
+    places = head.places(options.columns) if options.columns else [
+        place for place in range(len(head.names)) if place not in apart]
+    values = head.read(places, np.float32)
+    _check_finite(head, values, places)
+    return values
+
+
+def _check_columns(files: Files, tables: list[np.ndarray]) -> None:
+    for each, table in zip(files.files, tables, strict=True):
+        if table.shape[1] != tables[0].shape[1]:
+            raise DataError(f"{each.path}: {table.shape[1]} columns, where {files.files[0].name} has "
+                            f"{tables[0].shape[1]}; name those wanted with columns=")
+
+
+def _whole(files: Files, tables: list[np.ndarray]) -> np.ndarray:
+    lengths = sorted({len(table) for table in tables})
+    if len(lengths) > 1:
+        raise DataError(f"{files.folder}: recordings of {lengths[0]} to {lengths[-1]} rows; add window=ROWS, at most "
+                        f"{lengths[0]}")
+    return np.stack(tables)
+
+
+def _cut(files: Files, tables: list[np.ndarray], options: TableOptions) -> np.ndarray:
+    """Windows of all recordings; ``files`` then has one entry a window, kept together by the recording."""
+    hop = options.hop or max(1, options.window // 2)
+    found, named, short = [], [], 0
+    for each, number, part in _pieces(files, tables, options.piece):
+        if len(part) < options.window:
+            short += 1
+            continue
+        windows = np.lib.stride_tricks.sliding_window_view(part, options.window, axis=0)[::hop].transpose(0, 2, 1)
+        found.append(windows)
+        named += [replace(each, fields={"recording": f"{each.name} {number}", **each.fields})] * len(windows)
+    if not found:
+        raise DataError(f"{files.folder}: the longest recording has {max(map(len, tables))} rows, a window "
+                        f"{options.window}; write a shorter one")
+    if short:
+        files.warnings.append(f"{files.folder}: {short} recordings or pieces are shorter than a window of "
+                              f"{options.window} rows and left out")
+    files.files = named
+    return np.concatenate(found)
+
+
+def _pieces(files: Files, tables: list[np.ndarray], piece: int) -> Iterator[tuple[File, int, np.ndarray]]:
+    for each, table in zip(files.files, tables, strict=True):
+        for number, start in enumerate(range(0, len(table), piece or len(table))):
+            yield each, number, table[start:start + (piece or len(table))]
 
 
 def _head(path: Path) -> _Head:
@@ -210,9 +295,9 @@ def _windows(labels: np.ndarray, group: np.ndarray | None, split: np.ndarray | N
     if not firsts.size:
         raise DataError(f"{where}: the longest recording has {int((ends - starts).max())} rows, a window "
                         f"{options.window}; write a shorter one")
-    warnings = [f"{where}: {short} of {len(starts)} recordings are shorter than a window of {options.window} rows and "
+    notes = [f"{where}: {short} of {len(starts)} recordings are shorter than a window of {options.window} rows and "
                 f"left out"] if short else []
-    return firsts[:, None] + np.arange(options.window), warnings
+    return firsts[:, None] + np.arange(options.window), notes
 
 
 def _given(whole: Part, split: np.ndarray, where: str) -> dict[str, Part]:

@@ -23,7 +23,8 @@ RNG = np.random.default_rng(0)
 def place(tmp_path_factory):
     """All files that the page speaks of, tiny ones."""
     here = tmp_path_factory.mktemp("data")
-    for name, make in (("photos", _photos), ("words", _words), ("spoken", _spoken), ("motions", _motions)):
+    for name, make in (("photos", _photos), ("words", _words), ("spoken", _spoken), ("motions", _motions),
+                       ("vibrations", _vibrations), ("gestures", _gestures)):
         (here / name).mkdir()
         make(here / name)
     np.savez(here / "arrays.npz", x=RNG.normal(0, 1, (60, 9)), y=np.arange(60) % 3)
@@ -59,6 +60,24 @@ def _spoken(folder):
         for take in range(4):
             for word in "01":
                 soundfile.write(folder / f"{word}_{speaker}_{take}.wav", RNG.normal(0, 0.1, 4000), 8000)
+
+
+def _recording(path, rows):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x,y\n" + "\n".join(f"{a:.2f},{b:.2f}" for a, b in RNG.normal(0, 1, (rows, 2))), encoding="utf-8")
+
+
+def _vibrations(folder):
+    for number in range(8):
+        for kind in ("calm", "odd"):
+            _recording(folder / kind / f"{number}.csv", 150 + number)
+
+
+def _gestures(folder):
+    for person in ("anna", "ben", "theo"):
+        for take in range(3):
+            for kind in ("up", "down"):
+                _recording(folder / f"{kind}_{person}_{take}.csv", 40)
 
 
 def _motions(folder):

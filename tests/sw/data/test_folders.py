@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sw.data import BrokenFiles, DataError
-from sw.data.folders import FolderOptions, Unreadable, find_files, parts_of, read_all
+from sw.data.folders import FolderOptions, Unreadable, find_files, parts_of, read_all, reason_of
 
 
 def make(folder, *names):
@@ -41,7 +41,11 @@ def test_folders_of_splits(tmp_path):
                            "4.png": ("dog", "test", {})}
     assert files.warnings == [f"{tmp_path}: 1 files lie in no folder of a class and are left out, such as test.png"]
     make(tmp_path, "other/cat/5.png")
-    assert {label for label, _, _ in said(found(tmp_path)).values()} == {"train", "val", "Test", "other"}
+    with pytest.raises(DataError, match=r"Test and train and val are called as splits are, but other is not; move"):
+        found(tmp_path)
+    make(tmp_path, "train/cat/6.png")
+    (tmp_path / "other/cat/5.png").unlink()
+    assert said(found(tmp_path))["6.png"] == ("cat", "train", {})
 
 
 def test_names_that_tell(tmp_path):
@@ -51,8 +55,13 @@ def test_names_that_tell(tmp_path):
                            "b_anna_12.png": ("b", "", {"speaker": "anna", "take": "12"})}
     (warning,) = files.warnings
     assert re.search(r"2 files are not called as names=\{label\}_.* says and left out, such as b_anna_twelve", warning)
-    make(tmp_path, "x/train/7.png")
-    assert said(found(tmp_path, names="{label}/{split}/*.png")) == {"7.png": ("x", "train", {})}
+    make(tmp_path, "x/Validation/7.png")
+    assert said(found(tmp_path, names="{label}/{split}/*.png")) == {"7.png": ("x", "valid", {})}
+    make(tmp_path, "x/odd/8.png")
+    with pytest.raises(DataError, match=r"x/odd/8.png: 'odd' is no split; call it train, valid or test"):
+        found(tmp_path, names="{label}/{split}/{file}.png")
+    with pytest.raises(DataError, match=r"\{label\} is there twice; call one otherwise"):
+        found(tmp_path, names="{label}/{label}.png")
 
 
 def test_speech_commands(tmp_path):
@@ -133,6 +142,13 @@ def test_broken_files_are_named_or_left_out(some):
     assert values.ravel().tolist() == [5, 7, 5]
     assert [each.path.name for each in files.files] == ["1.png", "333.png", "5.png"]
     assert files.broken == [(some / "a/bad2.png", "is odd"), (some / "b/bad4.png", "is odd")]
+
+
+def test_a_pointer_of_git_lfs_is_called_so(tmp_path):
+    (tmp_path / "a.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", encoding="utf-8")
+    assert reason_of(tmp_path / "a.png", "is no image") == (
+        "is a pointer of Git LFS, not the file; run git lfs pull")
+    assert reason_of(tmp_path / "gone.png", "is no image") == "is no image"
 
 
 def test_nothing_but_broken_files(tmp_path):

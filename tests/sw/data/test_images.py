@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sw.data import BrokenFiles, DataError, load_dataset
+from sw.data import BrokenFiles, DataError, images, load_dataset
 from sw.data.augment import Shift
 
 RED, BLUE, GREY = (200, 10, 20), (10, 20, 220), 90
@@ -30,8 +30,8 @@ def test_a_folder_of_colour(folder):
     names = [name for split in ("train", "valid", "test") for name in data.names[split]]
     assert sorted(names) == sorted([*(f"blue/{number}.png" for number in range(12)),
                                     *(f"red/{number}.jpg" for number in range(12))])
-    for split, images in data.inputs.items():
-        for image, label, name in zip(images, data.labels[split], data.names[split], strict=True):
+    for split, inputs in data.inputs.items():
+        for image, label, name in zip(inputs, data.labels[split], data.names[split], strict=True):
             number = int(name.split("/")[1].split(".")[0])
             shade = (10, 20, 220 - number) if label == 0 else (200 - number, 10, 20)
             assert np.abs(image.astype(int) - shade).max() <= (0 if label == 0 else 3)
@@ -128,10 +128,28 @@ def test_broken_files_are_named(folder, damage, reason, options):
 
 
 def test_a_picture_too_large_to_be_one_is_broken(folder, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     save(folder / "red/big.png", size=(12, 12))
-    with pytest.raises(BrokenFiles, match=r"big.png: cannot be used \(Image size \(144 pixels\) exceeds limit of 100"):
+    monkeypatch.setattr(images, "MOST_PIXELS", 100)
+    with pytest.raises(BrokenFiles, match=r"big.png: cannot be used \(has 12x12 pixels; at most 100 are read\)"):
         load_dataset(f"images:{folder}")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)           # Pillow warns of such, which is not to be seen
+    with pytest.raises(BrokenFiles, match=r"big.png: cannot be used \(has 12x12 pixels"):
+        load_dataset(f"images:{folder},size=8")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60)            # and refuses what is twice as large
+    with pytest.raises(BrokenFiles, match=r"big.png: cannot be used \(Image size \(144 pixels\) exceeds limit of 120"):
+        load_dataset(f"images:{folder},size=8")
+
+
+def test_large_photographs_are_made_small(tmp_path):
+    shades = np.linspace(0, 255, 800).astype(np.uint8)
+    for number in range(6):
+        for kind, photo in (("a", np.tile(shades, (600, 1))), ("b", np.tile(shades[:600, None], (1, 800)))):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            Image.fromarray(photo).save(tmp_path / kind / f"{number}.jpg")
+    data = load_dataset(f"images:{tmp_path},size=8x6")
+    across = data.inputs["test"][data.labels["test"] == 0][0, :, :, 0].astype(int)
+    assert across.shape == (6, 8) and np.abs(across - across[0]).max() <= 2
+    np.testing.assert_allclose(across[0], shades.reshape(8, 100).mean(1), atol=8)
 
 
 @pytest.mark.parametrize("odd, options, error", [

@@ -134,6 +134,14 @@ def test_a_file_whose_end_was_not_known_when_it_was_begun_loads(folder):
     assert sum(map(len, load_dataset(f"wav:{folder},{PATTERN}").labels.values())) == 32
 
 
+def test_what_is_louder_than_full_is_cut_off(tmp_path):
+    for take in range(6):
+        for word in ("a", "b"):
+            save(tmp_path / f"{word}/{take}.wav", np.array([1e30, -1e30, 0.5, 0], np.float32), subtype="FLOAT")
+    data = load_dataset(f"wav:{tmp_path},seconds=0.0005")
+    assert data.inputs["test"][0].ravel().tolist() == [32767, -32768, 16384, 0]
+
+
 @pytest.mark.parametrize("options, error", [
     ("seconds=0", r"seconds=0: write more than 0 and up to 60"), ("seconds=nan", r"seconds=nan: write more"),
     ("rate=7", r"rate=7: write 1000 to 192000 samples a second"),

@@ -55,6 +55,10 @@ def test_columns_that_are_inputs(csv, options, columns):
     np.testing.assert_array_equal(inputs, np.stack([numbers, numbers / 2, -numbers], 1)[:, columns])
 
 
+def test_empty_lines_count_for_nothing(csv):
+    assert csv([*NAMED[:20], "", *NAMED[20:], ""]).digest == csv(NAMED).digest
+
+
 def test_labels_of_numbers_are_names_too(csv):
     data = csv(["a,class,b", *(f"{number},{(9, 10, 1)[number % 3]},0.5" for number in range(60))])
     assert (data.class_names, data.shape) == (("1", "9", "10"), (1, 1, 2))
@@ -135,6 +139,86 @@ def test_wrong_tables_name_line_and_column(csv, text, options, error):
     with pytest.raises(DataError, match=error) as caught:
         csv(text, options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve recordings of each of two classes by three persons, by whose values a test knows them."""
+    for number in range(12):
+        for place, kind in enumerate(("calm", "odd")):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            code = 2 * number + place
+            (tmp_path / kind / f"p{number % 3}-{number}.csv").write_text("t,a,b\n" + "\n".join(
+                f"{row},{code},{row}" for row in range(60)), encoding="utf-8")
+    return tmp_path
+
+
+def recordings(data, split):
+    return set(data.inputs[split][:, 0, 0].astype(int).tolist())
+
+
+def test_a_folder_of_recordings(folder):
+    data = load_dataset(f"csv:{folder},drop=t")
+    assert (data.shape, data.class_names) == ((1, 60, 2), ("calm", "odd"))
+    assert [len(data.labels[split]) for split in ("train", "valid", "test")] == [17, 2, 5]
+    assert all((data.inputs[split][:, 0, 0] % 2 == data.labels[split]).all() for split in data.inputs)
+    assert data.names["test"][0].startswith("calm/p")
+
+
+def test_windows_of_a_recording_are_in_one_split(folder):
+    data = load_dataset(f"csv:{folder},columns=a..b,window=20,hop=10")
+    found = [recordings(data, split) for split in ("train", "valid", "test")]
+    assert sum(map(len, found)) == len(set.union(*found)) == 24
+    assert sum(map(len, data.labels.values())) == 24 * 5
+    assert set((data.inputs["train"][:, 19, 1] - data.inputs["train"][:, 0, 1]).tolist()) == {19}
+    by_person = load_dataset(f"csv:{folder},drop=t,window=20,names={{label}}/{{person}}-{{take}}.csv,test=p1")
+    assert {code // 2 % 3 for code in recordings(by_person, "test")} == {1}
+    assert not recordings(by_person, "train") & recordings(by_person, "valid")
+
+
+def test_few_long_recordings_of_a_folder_are_cut_into_pieces(folder):
+    for path in folder.rglob("*.csv"):
+        if not path.stem.endswith("-0"):
+            path.unlink()
+    with pytest.raises(DataError, match="too few; each class needs one to train on, .* as piece=ROWS makes of tables"):
+        load_dataset(f"csv:{folder},drop=t,window=5")
+    data = load_dataset(f"csv:{folder},drop=t,window=5,piece=12")
+    seen = {}
+    for split, inputs in data.inputs.items():
+        for code, first, last in zip(inputs[:, 0, 0], inputs[:, 0, 1], inputs[:, -1, 1], strict=True):
+            assert first // 12 == last // 12
+            assert seen.setdefault((int(code), int(first // 12)), split) == split
+    assert len(seen) == 2 * 5
+
+
+@pytest.mark.parametrize("damage, options, error", [
+    (lambda path: path.write_text("t,a,b\n1,2,3\n1,x,3\n", encoding="utf-8"), "",
+     r"calm/p0-0.csv: cannot be used \(line 3: 'x' in column 'a' is no number; .*; mend or remove"),
+    (lambda path: path.write_bytes(b"\xff"), "", r"calm/p0-0.csv: cannot be used \(is no UTF-8 text"),
+    (lambda path: path.write_text("a,b\n1,2\n", encoding="utf-8"), "",
+     r"calm/p0-3.csv: 3 columns, where calm/p0-0.csv has 2; name those wanted with columns="),
+    (lambda path: path.write_text("t,a,b\n1,2,3\n", encoding="utf-8"), "", r"recordings of 1 to 60 rows; add window"),
+    (lambda path: None, ",label=a", r"label: goes with a single file; folders and names say it here"),
+    (lambda path: None, ",window=100", r"the longest recording has 60 rows, a window 100; write a shorter one")])
+def test_wrong_folders_are_one_line(folder, damage, options, error):
+    damage(folder / "calm/p0-0.csv")
+    with pytest.raises(DataError, match=error) as caught:
+        load_dataset(f"csv:{folder}{options}")
+    assert "\n" not in str(caught.value)
+
+
+def test_broken_and_short_recordings_are_left_out(folder):
+    (folder / "calm/p0-0.csv").write_bytes(b"\xff")
+    (folder / "odd/p1-1.csv").write_text("t,a,b\n1,2,3\n1,2,3\n", encoding="utf-8")
+    data = load_dataset(f"csv:{folder},drop=t,window=20,broken=skip")
+    assert [path.name for path, _ in data.broken] == ["p0-0.csv"]
+    says = "1 recordings or pieces are shorter than a window of 20 rows and left out"
+    assert any(says in each for each in data.warnings)
+
+
+def test_what_goes_with_a_folder_only(csv):
+    with pytest.raises(DataError, match=r"names: goes with a folder of files; leave it out"):
+        csv(NAMED, ",names={label}.csv")
 
 
 def test_files_that_are_none(tmp_path):
