@@ -23,7 +23,7 @@ from hw.spec.presets import to_toml
 from hw.spec.soc import MemoryMap
 from hw.tools import versions
 from sw.compiler import Program, compile_graph
-from sw.firmware.build import code_bytes
+from sw.firmware.build import code_bytes, functions_of
 from sw.golden.kernels import FUNCTIONS
 
 __all__ = ["RECORD", "build_record", "build_to", "memory_record"]
@@ -51,7 +51,7 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
     check_clock(design, board, clock_mhz)
     store = open_store()
     with work(f"building for {board.name}", 1):
-        made = implement(store, design, board, clock_mhz)
+        made = implement(store, design, board, clock_mhz, functions=functions_of(program.image))
         stream = made.bitstream(store, program) if made.routed.timing_met else None
         advance()
     if stream:

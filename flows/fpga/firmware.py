@@ -1,4 +1,4 @@
-"""The firmware, the same for every design with one CPU."""
+"""The firmware: the same for every design with one CPU, but for networks that call what few do."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,7 @@ from flows.run.step import Step, keyed
 from flows.run.store import Store
 from hw.soc.cpus import find_cpu
 from sw.firmware import build
+from sw.firmware.header import STANDARD
 
 __all__ = ["FIRMWARE", "Firmware"]
 
@@ -23,9 +24,10 @@ class Firmware(Step[Path]):
 
     kind = "firmware"
     cpu: str = keyed(_facts)
+    functions: tuple[str, ...] = STANDARD
 
     def make(self, folder: Path, store: Store) -> None:
-        build(folder, cpu=self.cpu)
+        build(folder, cpu=self.cpu, functions=self.functions)
 
     def load(self, folder: Path) -> Path:
         return folder / FIRMWARE

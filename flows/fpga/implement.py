@@ -16,6 +16,7 @@ from hw.soc.generate import SocFiles
 from hw.spec.design import DesignPoint
 from hw.spec.soc import MemoryMap
 from sw.compiler import Program
+from sw.firmware.header import STANDARD
 
 __all__ = ["SEEDS", "Implementation", "implement"]
 
@@ -53,16 +54,18 @@ class Implementation:
                          word_bits=self.design.weight_port_bits).value(store)
 
 
-def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float, *,
-              seeds: Iterable[int] = SEEDS) -> Implementation:
+def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float, *, seeds: Iterable[int] = SEEDS,
+              functions: tuple[str, ...] = STANDARD) -> Implementation:
     """Generate, synthesize and route, with one seed after the other until timing is met.
+
+    The ROM holds these ``functions`` (``sw.firmware.build.functions_of``).
 
     Raises
     ------
     ToolError
         If a tool is missing or fails, or the design does not fit the board.
     """
-    firmware = Firmware(cpu=design.cpu).value(store)
+    firmware = Firmware(cpu=design.cpu, functions=functions).value(store)
     tell(f"firmware: {firmware.stat().st_size:,} bytes of a ROM of {MemoryMap().rom.size:,}")
     tell("generating the SoC")
     soc = SocSources(design=design, board=board, clock_mhz=clock_mhz, firmware=firmware).value(store)

@@ -1,5 +1,6 @@
 """The rung ``soc``: the whole SoC in Verilator, CPU and firmware included."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from flows.verify.engine import Simulator
 from flows.verify.images import ImageRung, Observed
 from flows.verify.soc_simulator import SocSimulator
 from hw.spec.design import DesignPoint
+from sw.firmware.build import functions_of
+from sw.firmware.header import STANDARD
 
 __all__ = ["SocRung", "soc_rung"]
 
-SOFTWARE_CYCLES = 10_000_000        # the CPU's part of an inference stays far below
+SOFTWARE_CYCLES = 200_000_000       # the CPU's part of an inference stays far below
 
 
 class SocRung(ImageRung):
@@ -24,19 +27,26 @@ class SocRung(ImageRung):
     level = "soc"
     stops_anywhere = False
 
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
+    def __init__(self, simulator: Simulator, firmware: Callable[[bytes], Path | None] = lambda image: None) -> None:
+        self.simulator, self.firmware = simulator, firmware
 
     def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
-        got = run_soc(self.simulator(False), image, inputs, cycle_limit=cycle_limit + SOFTWARE_CYCLES)
+        got = run_soc(self.simulator(False), image, inputs, cycle_limit=cycle_limit + SOFTWARE_CYCLES,
+                      firmware=self.firmware(image))
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.engine_cycles,
                         layer_cycles=got.layer_cycles, kernel_cycles=got.kernel_cycles)
 
     def waves(self, image: bytes, inputs: np.ndarray, file: Path) -> None:
-        run_soc(self.simulator(True), image, inputs[:1], trace=file)
+        run_soc(self.simulator(True), image, inputs[:1], trace=file, firmware=self.firmware(image))
 
 
 def soc_rung(store: Store, design: DesignPoint, board: Board) -> SocRung:
     """With firmware and simulators from the store."""
-    firmware = Firmware(cpu=design.cpu).value(store)
-    return SocRung(lambda trace: SocSimulator(design=design, board=board, firmware=firmware, trace=trace).value(store))
+    usual = Firmware(cpu=design.cpu).value(store)
+
+    def firmware(image: bytes) -> Path | None:
+        """Another one than the simulator has, where the image needs it."""
+        functions = functions_of(image)
+        return None if functions == STANDARD else Firmware(cpu=design.cpu, functions=functions).value(store)
+    return SocRung(lambda trace: SocSimulator(design=design, board=board, firmware=usual, trace=trace).value(store),
+                   firmware)

@@ -1,17 +1,18 @@
 """Compiling the firmware: C, a generated header and a generated linker script to the content of the ROM."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from hw.soc.cpus import find_cpu
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
+from hw.spec.image import ENGINE, reset_calls, unpack_calls, unpack_header
 from hw.spec.soc import MemoryMap
 from hw.tools import ToolError, run
-from sw.firmware.header import c_header
+from sw.firmware.header import STANDARD, c_header
 from sw.golden.kernels import FUNCTIONS
 
-__all__ = ["SOURCES", "build", "code_bytes", "compile_sources", "kernel_files", "rom_words"]
+__all__ = ["SOURCES", "build", "code_bytes", "compile_sources", "functions_of", "kernel_files", "rom_words"]
 
 SOURCES = Path(__file__).parent / "src"
 RUNTIME = ("crt0.S", "support.c")
@@ -56,7 +57,7 @@ SECTIONS
 
 
 def build(out: Path, *, cpu: str = DesignPoint.cpu, memory: MemoryMap | None = None, main: Path | None = None,
-          extra_sources: Sequence[Path] = (), timeout_s: float = 120) -> Path:
+          extra_sources: Sequence[Path] = (), functions: Collection[str] = STANDARD, timeout_s: float = 120) -> Path:
     """Compile the firmware into ``out`` and return ``out/firmware.bin``, the content of the ROM.
 
     Beside it: ``firmware.elf``, ``heddle_config.h`` and ``link.ld``. The same sources give the same bytes, wherever
@@ -74,6 +75,8 @@ def build(out: Path, *, cpu: str = DesignPoint.cpu, memory: MemoryMap | None = N
         A C file with ``main`` in place of ``sw/firmware/src/main.c``; it includes ``heddle.h``.
     extra_sources : sequence of Path
         More C files to link.
+    functions : collection of str
+        Those of the CPU's that are linked, see :func:`functions_of`.
 
     Raises
     ------
@@ -85,7 +88,22 @@ def build(out: Path, *, cpu: str = DesignPoint.cpu, memory: MemoryMap | None = N
         If there is no such CPU.
     """
     return compile_sources([SOURCES / "heddle.c", *kernel_files(), main or SOURCES / "main.c", *extra_sources], out,
-                           cpu=cpu, memory=memory or MemoryMap(), timeout_s=timeout_s)
+                           cpu=cpu, memory=memory or MemoryMap(), functions=functions, timeout_s=timeout_s)
+
+
+def functions_of(image: bytes) -> tuple[str, ...]:
+    """The functions that the firmware of a model image has: the standard ones, where those do; else, to fit the ROM,
+    exactly those that the image calls.
+
+    Raises
+    ------
+    SpecError
+        If it is no image.
+    """
+    header = unpack_header(image)
+    called = {call.runner for call in (*reset_calls(image, header), *unpack_calls(image, header))} - {ENGINE}
+    names = tuple(name for number, name in enumerate(FUNCTIONS, 1) if number in called)
+    return STANDARD if set(names) <= set(STANDARD) else names
 
 
 def kernel_files() -> list[Path]:
@@ -94,14 +112,14 @@ def kernel_files() -> list[Path]:
 
 
 def compile_sources(files: Sequence[Path], out: Path, *, cpu: str, memory: MemoryMap, defines: Sequence[str] = (),
-                    timeout_s: float = 120) -> Path:
+                    functions: Collection[str] = STANDARD, timeout_s: float = 120) -> Path:
     """Compile C files with what every program needs (start, generated header) as :func:`build` does."""
     for path in files:
         if not path.is_file():
             raise HeddleError(f"firmware source {path}: no such file; give the path of a C file")
     chosen = find_cpu(cpu)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "heddle_config.h").write_text(c_header(memory, cpu=cpu), encoding="utf-8")
+    (out / "heddle_config.h").write_text(c_header(memory, cpu=cpu, functions=functions), encoding="utf-8")
     (out / "link.ld").write_text(LINKER_SCRIPT.format(rom=memory.rom, sram=memory.sram, stack=STACK_BYTES),
                                  encoding="utf-8")
     sources = [*(SOURCES / name for name in RUNTIME), *files]

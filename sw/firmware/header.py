@@ -1,6 +1,6 @@
 """The C header: everything that the firmware knows about the hardware, generated from ``hw.spec``."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from zlib import crc32
 
 from hw.soc.cpus import Cpu, find_cpu
@@ -21,13 +21,17 @@ from hw.spec.soc import IO_REGISTERS, UART_EMPTY, MemoryMap
 from sw.firmware.protocol import IN_PLACE, MAGIC, MAX_PAYLOAD, PROTOCOL_VERSION, Op, Status
 from sw.golden.kernels import FUNCTIONS
 
-__all__ = ["c_header"]
+__all__ = ["STANDARD", "c_header"]
+
+#: The functions that every firmware has; the others are large, and linked where a network calls them.
+STANDARD = tuple(name for name in FUNCTIONS if name != "features")
 
 
-def c_header(memory: MemoryMap | None = None, design: DesignPoint | None = None, *, cpu: str | None = None) -> str:
+def c_header(memory: MemoryMap | None = None, design: DesignPoint | None = None, *, cpu: str | None = None,
+             functions: Collection[str] = STANDARD) -> str:
     """Text of ``heddle_config.h`` for the CPU ``cpu``: the design's own, or the usual one, where none is named.
 
-    One firmware serves every design with the same CPU; with ``design`` its facts are added.
+    One firmware serves every design with the same CPU; with ``design`` its facts are added. It has these ``functions``.
 
     Raises SpecError if there is no such CPU.
     """
@@ -38,7 +42,7 @@ def c_header(memory: MemoryMap | None = None, design: DesignPoint | None = None,
     lines += _section(f"CPU: {chosen.title}", _cpu(chosen))
     lines += _section("Engine: byte offsets in its region, and windows", _engine())
     lines += _section("Model image: word index of each header field", _image())
-    lines += _section("Calls of a model image: word index of each field", _calls())
+    lines += _section("Calls of a model image: word index of each field", _calls(functions))
     lines += _section("Peripheral: byte offsets", [(f"HEDDLE_IO_{name}", offset, what)
                                                    for name, (offset, what) in IO_REGISTERS.items()])
     lines += _section("Status: return values and protocol", [(f"HEDDLE_{status.name}", int(status), "")
@@ -105,7 +109,7 @@ def _image() -> list[tuple[str, int | str, str]]:
             *((f"HEDDLE_IMAGE_{name.upper()}_WORD", index, "") for index, name in enumerate(HEADER_FIELDS))]
 
 
-def _calls() -> list[tuple[str, int | str, str]]:
+def _calls(functions: Collection[str]) -> list[tuple[str, int | str, str]]:
     """Of a run of the engine, and of each function of the CPU; a function's table is behind its fields."""
     entries: list[tuple[str, int | str, str]] = [
         ("HEDDLE_CALL_ENGINE", ENGINE, ""), ("HEDDLE_RUN_WORDS", len(ENGINE_WORDS), ""),
@@ -113,7 +117,9 @@ def _calls() -> list[tuple[str, int | str, str]]:
     for name, function in FUNCTIONS.items():
         entries += [(f"HEDDLE_{name.upper()}_{field.upper()}", index, "")
                     for index, field in enumerate((*function.fields, "table"))]
-    return [*entries, ("HEDDLE_KERNELS(each)", " ".join(f"each({name})" for name in FUNCTIONS), "in the order of 1, 2")]
+    linked = ", ".join(f"heddle_kernel_{name}" if name in functions else "0" for name in FUNCTIONS)
+    return [*entries, ("HEDDLE_KERNELS(each)", " ".join(f"each({name})" for name in FUNCTIONS), ""),
+            ("HEDDLE_LINKED", linked, "in the order of 1, 2; 0 where this firmware has none")]
 
 
 def _protocol() -> list[tuple[str, int | str, str]]:

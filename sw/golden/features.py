@@ -2,9 +2,9 @@
 
 A waveform is cut into windows; of each the power spectrum is gathered into channels that are evenly spaced on the mel
 scale, their square roots lose the noise, are divided by their own level (per-channel amplitude normalization) and come
-out as logarithms: ``uint16``, of which ``STEPS`` make 1. What follows ``tensorflow/lite/experimental/microfrontend`` of
-TensorFlow and its fixed-point transform, KISS FFT; PyPI ``pymicro-features`` is the reference for the window, hop and
-channels that it has.
+out as logarithms: ``uint16``, of which :data:`sw.graph.audio.STEPS` make 1. The arithmetic is that of
+``tensorflow/lite/experimental/microfrontend`` and its fixed-point transform, KISS FFT; PyPI ``pymicro-features`` is the
+reference for the window, hop and channels that it has.
 
 All that depends on a :class:`FeatureSpec` alone is in its :class:`FeatureTables`, which the firmware is given as they
 are.
@@ -16,13 +16,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from hw.spec.errors import SpecError
+from sw.graph.audio import WEIGHT_BITS, FeatureSpec, centers, edges, line_hertz, mel
 
-__all__ = ["STEPS", "FeatureSpec", "FeatureTables", "features", "tables_of"]
+__all__ = ["FeatureTables", "features", "features_by", "tables_of"]
 
-STEPS = 25.6                     # of the logarithm, in a unit
 WINDOW_BITS = 12                 # fractional bits of a window's coefficients
-WEIGHT_BITS = 12                 # of a channel's weights
 NOISE_BITS = 14                  # of the noise's smoothing
 SMOOTHING_BITS = 10              # that the noise's estimate has more than a signal
 EVEN_SMOOTHING, ODD_SMOOTHING = int(0.025 * (1 << NOISE_BITS)), int(0.06 * (1 << NOISE_BITS))
@@ -32,69 +30,7 @@ SNR_BITS, OUTPUT_BITS = 12, 6
 GAIN_INTERVALS = 32              # of the gain's table: a parabola for each power of two
 LOG_BITS, LOG_SEGMENTS, LOG_SHIFT = 16, 7, 6
 LN_2 = 45426                     # with LOG_BITS
-SMALLEST_RATE, LARGEST_RATE = 4000, 48000         # Hz
-LARGEST_WINDOW, MOST_CHANNELS = 2048, 128
 BLOCK = 2048                     # windows that are transformed at a time
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeatureSpec:
-    """What features are computed of which waveforms.
-
-    Raises
-    ------
-    SpecError
-        If a field is out of range, or the spectrum has too few lines for the channels.
-
-    >>> spec = FeatureSpec()
-    >>> spec.window, spec.hop, spec.transform, spec.frames(16000)
-    (480, 320, 512, 49)
-    """
-
-    rate: int = 16000            # samples/s
-    window_ms: int = 30
-    hop_ms: int = 20
-    channels: int = 40
-    low_hz: float = 125.0        # of the lowest channel
-    high_hz: float = 7500.0      # of the highest channel
-
-    def __post_init__(self) -> None:
-        if not SMALLEST_RATE <= self.rate <= LARGEST_RATE:
-            raise SpecError(f"rate={self.rate}: features take {SMALLEST_RATE} to {LARGEST_RATE} samples/s")
-        if not (0 < self.hop <= self.window and 16 <= self.window <= LARGEST_WINDOW):
-            raise SpecError(f"window_ms={self.window_ms}, hop_ms={self.hop_ms}: a window has 16 to {LARGEST_WINDOW} "
-                            f"samples, here {self.window}, and a hop 1 to as many, here {self.hop}")
-        if not 1 <= self.channels <= MOST_CHANNELS:
-            raise SpecError(f"channels={self.channels}: features have 1 to {MOST_CHANNELS} channels")
-        if not 0 <= self.low_hz < self.high_hz <= self.rate / 2:
-            raise SpecError(f"low_hz={self.low_hz:g}, high_hz={self.high_hz:g}: channels lie between 0 and half the "
-                            f"rate, {self.rate / 2:g} Hz, the lower one first")
-        if _edges(self)[-1] >= self.transform // 2 + 1:
-            raise SpecError(f"high_hz={self.high_hz:g}: the spectrum of {self.window} samples ends below; lower it")
-
-    @property
-    def window(self) -> int:
-        """Samples."""
-        return self.window_ms * self.rate // 1000
-
-    @property
-    def hop(self) -> int:
-        """Samples from the beginning of a window to that of the next."""
-        return self.hop_ms * self.rate // 1000
-
-    @property
-    def transform(self) -> int:
-        """Points of the Fourier transform: a power of two."""
-        return 1 << max(self.window - 1, 1).bit_length()
-
-    @property
-    def correction(self) -> int:
-        """Bits that a channel's value has too few: the transform's scale less half of the weights'."""
-        return self.transform.bit_length() - 1 - WEIGHT_BITS // 2
-
-    def frames(self, samples: int) -> int:
-        """Whole windows of a waveform."""
-        return 0 if samples < self.window else 1 + (samples - self.window) // self.hop
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,44 +45,20 @@ class FeatureTables:
     gains: np.ndarray           # int16 (125,): of the noise's estimate, three for each power of two
     logarithms: np.ndarray      # uint16 (130,): log2(1 + x) - x
 
-
-def _mel(hertz: float | np.float32) -> np.float32:
-    """All of it in numbers of 32 bits, as the tables of TensorFlow Lite Micro are made."""
-    return np.float32(1127.0) * np.float32(np.log1p(np.float64(np.float32(hertz) / np.float32(700.0))))
-
-
-def _line_hertz(spec: FeatureSpec) -> np.float32:
-    """The distance of two lines of the spectrum."""
-    return np.float32(0.5 * spec.rate / float(np.float32(spec.transform // 2)))
-
-
-def _centers(spec: FeatureSpec) -> list[np.float32]:
-    """Of the channels and one more, mel."""
-    low = _mel(spec.low_hz)
-    spacing = np.float32((_mel(spec.high_hz) - low) / np.float32(spec.channels + 1))
-    return [np.float32(low + np.float32(spacing * np.float32(number + 1))) for number in range(spec.channels + 1)]
-
-
-def _edges(spec: FeatureSpec) -> list[int]:
-    """The first line of each channel's rise, and the end of the last one's."""
-    line = _line_hertz(spec)
-    edges = [int(1.5 + float(np.float32(spec.low_hz)) / float(line))]
-    for center in _centers(spec):
-        at = edges[-1]
-        while _mel(np.float32(np.float32(at) * line)) <= center:
-            at += 1
-        edges.append(at)
-    return edges
+    @property
+    def correction(self) -> int:
+        """Bits that a channel's value has too few: the transform's scale less half of the weights'."""
+        return len(self.twiddles).bit_length() - WEIGHT_BITS // 2
 
 
 @lru_cache(maxsize=16)
 def tables_of(spec: FeatureSpec) -> FeatureTables:
     """All tables of a specification."""
-    edges, weights = _edges(spec), []
-    line, centers = _line_hertz(spec), [_mel(spec.low_hz), *_centers(spec)]
-    for below, center, start, stop in zip(centers, centers[1:], edges, edges[1:], strict=False):
+    cuts, weights = edges(spec), []
+    line, peaks = line_hertz(spec), [mel(spec.low_hz), *centers(spec)]
+    for below, peak, start, stop in zip(peaks, peaks[1:], cuts, cuts[1:], strict=False):
         for at in range(start, stop):
-            weight = np.float32((center - _mel(np.float32(np.float32(at) * line))) / (center - below))
+            weight = np.float32((peak - mel(np.float32(np.float32(at) * line))) / (peak - below))
             weights.append(_rounded(float(weight) * (1 << WEIGHT_BITS)))
     turn = np.float32(np.pi * 2.0) / np.float32(spec.window)
     angles = turn * (np.arange(spec.window, dtype=np.float32) + np.float32(0.5))
@@ -156,7 +68,7 @@ def tables_of(spec: FeatureSpec) -> FeatureTables:
         window=np.floor(raised.astype(np.float64) * (1 << WINDOW_BITS) + 0.5).astype(np.int16),
         twiddles=_circle(-2 * np.pi * np.arange(half) / half),
         splitting=_circle(-np.pi * ((np.arange(half // 2) + 1) / half + 0.5)),
-        edges=np.array(edges, np.int16), weights=np.array(weights, np.int16), gains=_gains(spec),
+        edges=np.array(cuts, np.int16), weights=np.array(weights, np.int16), gains=_gains(spec),
         logarithms=np.append(np.floor((np.log2(1 + np.arange(129) / 128) - np.arange(129) / 128) * (1 << LOG_BITS)
                                       + 0.5), 0).astype(np.uint16))
 
@@ -172,7 +84,7 @@ def _circle(angles: np.ndarray) -> np.ndarray:
 def _gain(spec: FeatureSpec, estimate: int) -> int:
     level = np.float32(np.float32(estimate) / np.float32(1 << SMOOTHING_BITS - spec.correction)) + np.float32(
         GAIN_OFFSET)
-    gain = np.float32(1 << GAIN_BITS) * np.power(level, np.float32(-GAIN_STRENGTH), dtype=np.float32)
+    gain = np.float32(1 << GAIN_BITS) * np.float32(float(level) ** float(np.float32(-GAIN_STRENGTH)))
     return 32767 if gain > 32767 else int(np.float32(gain + np.float32(0.5)))
 
 
@@ -191,26 +103,32 @@ def _gains(spec: FeatureSpec) -> np.ndarray:
 
 def features(spec: FeatureSpec, waveforms: np.ndarray) -> np.ndarray:
     """uint16 ``(N, frames, channels)`` of waveforms int16 ``(N, samples)``, each from silence on."""
-    tables, count = tables_of(spec), spec.frames(waveforms.shape[1])
-    found = np.zeros((len(waveforms), count, spec.channels), np.uint16)
+    return features_by(tables_of(spec), spec.hop, waveforms)
+
+
+def features_by(tables: FeatureTables, hop: int, waveforms: np.ndarray) -> np.ndarray:
+    """:func:`features` by tables and a hop in samples."""
+    size, channels = len(tables.window), len(tables.edges) - 2
+    count = max(0, 1 + (waveforms.shape[1] - size) // hop)
+    found = np.zeros((len(waveforms), count, channels), np.uint16)
     if not found.size:
         return found
-    windows = sliding_window_view(waveforms, spec.window, axis=1)[:, ::spec.hop].reshape(-1, spec.window)
-    signals = np.concatenate([_channels(spec, tables, windows[start:start + BLOCK])
+    windows = sliding_window_view(waveforms, size, axis=1)[:, ::hop].reshape(-1, size)
+    signals = np.concatenate([_channels(tables, windows[start:start + BLOCK])
                               for start in range(0, len(windows), BLOCK)]).reshape(found.shape)
-    noise = np.zeros((len(waveforms), spec.channels), np.int64)
+    noise = np.zeros((len(waveforms), channels), np.int64)
     for frame in range(count):
         signal, noise = _without_noise(signals[:, frame], noise)
-        found[:, frame] = _logarithms(tables, _normalized(spec, tables, signal, noise), spec.correction)
+        found[:, frame] = _logarithms(tables, _normalized(tables, signal, noise))
     return found
 
 
-def _channels(spec: FeatureSpec, tables: FeatureTables, samples: np.ndarray) -> np.ndarray:
+def _channels(tables: FeatureTables, samples: np.ndarray) -> np.ndarray:
     """The square root of each channel's power, int64 ``(N, channels)``."""
     windowed = samples.astype(np.int64) * tables.window >> WINDOW_BITS
     shift = 15 - _bits(np.maximum(_int16(np.abs(windowed)), 0).max(axis=1))
     scaled = _int16(windowed << shift[:, None])
-    real, imaginary = _spectrum(tables, np.pad(scaled, ((0, 0), (0, spec.transform - spec.window))))
+    real, imaginary = _spectrum(tables, np.pad(scaled, ((0, 0), (0, 2 * len(tables.twiddles) - len(tables.window)))))
     first, last = int(tables.edges[0]), int(tables.edges[-1])
     power = (real * real + imaginary * imaginary)[:, first:last]
     cuts = (tables.edges[:-1] - first).tolist()
@@ -303,7 +221,7 @@ def _without_noise(signal: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, n
     return np.maximum(left, signal * LEAST_SIGNAL >> NOISE_BITS), noise
 
 
-def _normalized(spec: FeatureSpec, tables: FeatureTables, signal: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def _normalized(tables: FeatureTables, signal: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """A signal times the gain of its noise, compressed."""
     table, interval = tables.gains.astype(np.int64), _bits(noise)
     place = np.maximum(4 * interval - 6, 0)
@@ -311,7 +229,7 @@ def _normalized(spec: FeatureSpec, tables: FeatureTables, signal: np.ndarray, no
     curve = (table[place + 2] * part >> 5) + (table[place + 1] << 5)
     gain = (_int32(curve * part) + (1 << 14) >> 15) + table[place]
     gain = np.where(noise <= 2, table[np.minimum(noise, 2)], _int16(gain))
-    ratio = (signal * gain >> GAIN_BITS - spec.correction - SNR_BITS) & 0xFFFFFFFF
+    ratio = (signal * gain >> GAIN_BITS - tables.correction - SNR_BITS) & 0xFFFFFFFF
     return np.where(ratio < 2 << SNR_BITS, ratio * ratio >> 2 + 2 * SNR_BITS - OUTPUT_BITS,
                     (ratio >> SNR_BITS - OUTPUT_BITS) - (1 << OUTPUT_BITS))
 
@@ -320,7 +238,8 @@ def _int32(values: np.ndarray) -> np.ndarray:
     return values.astype(np.int32).astype(np.int64)
 
 
-def _logarithms(tables: FeatureTables, signal: np.ndarray, correction: int) -> np.ndarray:
+def _logarithms(tables: FeatureTables, signal: np.ndarray) -> np.ndarray:
+    correction = tables.correction
     value = (signal << correction if correction >= 0 else signal >> -correction) & 0xFFFFFFFF
     whole = np.maximum(_bits(value) - 1, 0)
     part = value - (np.int64(1) << whole)

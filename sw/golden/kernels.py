@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw.spec.image import Call
-from sw.golden import convert, costs, elementwise, log_softmax, movement, pooling
+from sw.golden import convert, costs, elementwise, log_softmax, movement, pooling, waveform
 from sw.golden.function import Fields, Function, Place, Task, as_words, words_of
 from sw.golden.requantize import requantize_table, requantize_value
 from sw.golden.softmax import exponentials, normalize, softmax, softmax_row
@@ -72,7 +72,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "copy": movement.COPY, "fill": movement.FILL, "constant": movement.CONSTANT, "resize": movement.RESIZE,
     "binary": elementwise.BINARY, "mean": pooling.MEAN, "pool": pooling.POOL, "log_softmax": log_softmax.LOG_SOFTMAX,
     "quantize": convert.QUANTIZE, "dequantize": convert.DEQUANTIZE,
-    "weighted": WEIGHTED_CALL,
+    "weighted": WEIGHTED_CALL, "features": waveform.FEATURES,
 }
 
 
@@ -130,6 +130,8 @@ OPERATORS: Mapping[str, CpuOperator] = {
     "quantize": CpuOperator(batch=convert.quantize, plain=convert.quantize_plain, tasks=convert.quantize_tasks),
     "dequantize": CpuOperator(batch=convert.dequantize, plain=convert.dequantize_plain,
                               tasks=convert.dequantize_tasks),
+    "features": CpuOperator(batch=waveform.waveform_features, plain=waveform.waveform_features_plain,
+                            tasks=waveform.waveform_features_tasks),
 }
 
 

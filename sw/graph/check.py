@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from hw.spec.errors import SpecError
 from hw.spec.requant import MAX_SHIFT
+from sw.graph.audio import FeatureSpec
 from sw.graph.layer import DTYPES, POOLS, WEIGHTED, Layer, TensorType
 
 __all__ = ["RULES", "problems", "type_problems"]
@@ -36,7 +38,8 @@ def problems(layer: Layer, taken: Sequence[TensorType]) -> Iterator[str]:
 
 
 def _dtype_problems(layer: Layer, taken: Sequence[TensorType]) -> Iterator[str]:
-    outside = {"quantize": ("float32", "int8"), "dequantize": ("int8", "float32")}.get(layer.op)
+    outside = {"quantize": ("float32", "int8"), "dequantize": ("int8", "float32"),
+               "features": ("int16", "int8")}.get(layer.op)
     if outside:
         if (taken[0].dtype, layer.output.dtype) != outside:
             yield f"{taken[0].dtype} to {layer.output.dtype}; it makes {outside[1]} of {outside[0]}"
@@ -305,6 +308,24 @@ def _has_scale(layer: Layer) -> bool:
 
 
 #: operator -> rank of its weights, tensors that it reads (0: one or more), what else must hold
+def _features_problems(layer: Layer, operands: Sequence[TensorType]) -> Iterator[str]:
+    taken, = operands
+    if len(layer.parameters) != len(FeatureSpec.__dataclass_fields__):
+        yield f"has {len(layer.parameters)} parameters; it takes {', '.join(FeatureSpec.__dataclass_fields__)}"
+        return
+    try:
+        spec = FeatureSpec(**dict(zip(FeatureSpec.__dataclass_fields__, layer.parameters, strict=True)))
+    except SpecError as error:
+        yield str(error)
+        return
+    frames = spec.frames(taken.size)
+    if layer.output.size != frames * spec.channels or not frames:
+        yield (f"output shape is {layer.output.shape}, but {taken.size} samples have {frames} windows of "
+               f"{spec.channels} channels")
+    if layer.multiplier.shape != (1,) or layer.multiplier.dtype != np.int32 or layer.multiplier[0] < 1:
+        yield f"multiplier is {layer.multiplier.dtype}{layer.multiplier.shape}; expected int32(1,) above 0"
+
+
 RULES: dict[str, tuple[int, int, Rule]] = {
     "conv": (4, 1, _window_problems), "depthwise": (3, 1, _window_problems), "dense": (2, 1, _window_problems),
     "avgpool": (3, 1, _window_problems), "maxpool": (3, 1, _window_problems),
@@ -314,4 +335,5 @@ RULES: dict[str, tuple[int, int, Rule]] = {
     "softmax": (1, 1, _softmax_problems), "log_softmax": (1, 1, _log_softmax_problems),
     "concat": (1, 0, _concat_problems), "gather": (1, 1, _gather_problems), "pad": (1, 1, _pad_problems),
     "resize": (1, 1, _resize_problems),
-    "quantize": (1, 1, _conversion_problems), "dequantize": (1, 1, _conversion_problems)}
+    "quantize": (1, 1, _conversion_problems), "dequantize": (1, 1, _conversion_problems),
+    "features": (1, 1, _features_problems)}

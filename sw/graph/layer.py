@@ -16,7 +16,7 @@ POOLS = ("avgpool", "maxpool")
 MOVES = ("concat", "gather", "pad", "resize")   # operators that compute nothing: each output is an input, or a constant
 #: Operators each of whose outputs comes from what stands at its own place in operands of its shape.
 ELEMENTWISE = ("add", "sub", "mul", "maximum", "minimum", "prelu", "table", "requantize")
-DTYPES = ("int8", "uint8", "float32")       # of tensors; all but int8 stand at the ends of a network only
+DTYPES = ("int8", "uint8", "int16", "float32")       # of tensors; all but int8 stand at the ends of a network only
 
 
 class GraphError(HeddleError, ValueError):
@@ -76,12 +76,12 @@ class TensorType:
     @property
     def low(self) -> int:
         """Least value that ``bits`` hold."""
-        return 0 if self.dtype == "uint8" else -(1 << self.bits - 1)
+        return {"uint8": 0, "int16": -32768}.get(self.dtype, -(1 << self.bits - 1))
 
     @property
     def high(self) -> int:
         """Greatest value that ``bits`` hold."""
-        return 255 if self.dtype == "uint8" else (1 << self.bits - 1) - 1
+        return {"uint8": 255, "int16": 32767}.get(self.dtype, (1 << self.bits - 1) - 1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -157,6 +157,8 @@ class Layer:
                 3
     quantize    ``(0,)``; float32 to int8             none
     dequantize  ``(0,)``; int8 to float32             none
+    features    ``(0,)``; int16 waveform to int8      ``parameters``: the fields of ``sw.graph.audio.FeatureSpec``;
+                                                      one multiplier, of 24 fractional bits, and no shift
     =========== ===================================== ============================================================
 
     The bias does not contain the input's zero point.

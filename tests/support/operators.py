@@ -8,6 +8,8 @@ import numpy as np
 
 from sw.golden.elementwise import prepare_add, prepare_mul, prepare_prelu
 from sw.golden.pooling import prepare_mean
+from sw.golden.waveform import prepare_features
+from sw.graph.audio import FeatureSpec
 from sw.graph.graph import Graph
 from sw.graph.layer import POOLS, WEIGHTED, Constant, Layer, TensorType
 from tests.support.layers import KEEPING, made_kernel, random_kernel, random_layer, shifted_left
@@ -139,11 +141,25 @@ def _random_conversion(rng: np.random.Generator, op: str, kind: TensorType) -> t
     return made_kernel(op, given, act_min=-128, act_max=127), [taken]
 
 
+def _random_features(rng: np.random.Generator, op: str, kind: TensorType) -> tuple[Layer, list[TensorType]]:
+    """Of a few windows; what ``kind`` says does not matter."""
+    spec = FeatureSpec(rate=(8000, 16000)[int(rng.integers(2))], window_ms=int(rng.integers(4, 33)), high_hz=3500,
+                       hop_ms=int(rng.integers(1, 5)), channels=int(rng.integers(1, 24)), low_hz=int(rng.integers(300)))
+    samples = spec.window + int(rng.integers(0, 3 * spec.hop))
+    output = TensorType(shape=(1, spec.frames(samples), spec.channels), scale=float(rng.uniform(0.05, 0.2)),
+                        zero_point=int(rng.integers(-128, 0)))
+    parameters = tuple(getattr(spec, name) for name in FeatureSpec.__dataclass_fields__)
+    layer = made_kernel(op, output, parameters=parameters)
+    return replace(layer, multiplier=np.array([prepare_features(output.scale)], np.int32)), [
+        TensorType(shape=(1, 1, samples), scale=1.0, zero_point=0, dtype="int16")]
+
+
 _MAKERS: dict[str, Callable[[np.random.Generator, str, TensorType], tuple[Layer, list[TensorType]]]] = {
     **dict.fromkeys(("add", "sub", "mul", "maximum", "minimum", "prelu"), _random_binary),
     **dict.fromkeys(POOLS, _random_pool), **dict.fromkeys(WEIGHTED, _random_weighted),
     "mean": _random_mean, "concat": _random_concat, "gather": _random_gather,
-    "pad": _random_pad, "resize": _random_resize, "quantize": _random_conversion, "dequantize": _random_conversion}
+    "pad": _random_pad, "resize": _random_resize, "quantize": _random_conversion, "dequantize": _random_conversion,
+    "features": _random_features}
 
 
 def random_values(rng: np.random.Generator, kind: TensorType, count: int) -> np.ndarray:

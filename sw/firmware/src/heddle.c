@@ -1,8 +1,7 @@
 #include "heddle.h"
 #include "kernel.h"
 
-#define KERNEL_ADDRESS(name) heddle_kernel_##name,
-static heddle_kernel *const kernels[] = {HEDDLE_KERNELS(KERNEL_ADDRESS)};
+static heddle_kernel *const kernels[] = {HEDDLE_LINKED};
 #define KERNELS (sizeof kernels / sizeof *kernels)
 
 static struct {
@@ -83,7 +82,8 @@ static int read_calls(uint32_t resident, uint32_t streamed)
     model.kernels = 0;
     for (const volatile uint32_t *call = model.resets; call < model.calls_end; call += 2 + call[1]) {
         uint32_t left = (uint32_t)(model.calls_end - call);
-        if (left < 2 || call[1] > left - 2 || call[0] > KERNELS)
+        if (left < 2 || call[1] > left - 2 || call[0] > KERNELS
+            || (call[0] != HEDDLE_CALL_ENGINE && !kernels[call[0] - 1]))
             return 0;
         if (call[0] == HEDDLE_CALL_ENGINE) {
             if (call[1] != HEDDLE_RUN_WORDS || call < model.calls

@@ -19,6 +19,10 @@ HEDDLE_KERNELS(HEDDLE_DECLARE_KERNEL)
 /* Bytes from one place to another, by words wherever they lie. In kernels/copy.c. */
 void heddle_move(volatile int8_t *to, const volatile int8_t *from, uint32_t bytes);
 
+/* Memory of the firmware: its end is what a function may use as it likes (features: its lines and noise).
+ * A main of a network that calls it has it. */
+extern uint32_t heddle_workspace[HEDDLE_MAX_PAYLOAD / 4];
+
 /* round(a * b / 2**31), ties upwards */
 static inline int32_t heddle_high(int32_t a, int32_t b)
 {

@@ -1,15 +1,16 @@
 /* Serves the protocol of sw/firmware/protocol.py over the UART. */
 #include "heddle.h"
+#include "kernel.h"
 
 /* Of the UART, some ten cycles each. */
 #define SILENCE_POLLS (1u << 18)
 
-/* A frame's payload: of the request, then of the response. */
-static union {
-    uint32_t words[HEDDLE_MAX_PAYLOAD / 4];
-    int8_t bytes[HEDDLE_MAX_PAYLOAD];
-    heddle_cycles cycles;   /* of an inference: as they are sent, with the output behind those that there are */
-} payload;
+/* A frame's payload: of the request, then of the response. Of an inference the cycles, as they are sent, with the output
+ * behind those that there are; until that is there a function may use what is behind all that there may be. */
+uint32_t heddle_workspace[HEDDLE_MAX_PAYLOAD / 4];
+static uint32_t *const words = heddle_workspace;
+static int8_t *const content = (int8_t *)heddle_workspace;
+static heddle_cycles *const spent = (heddle_cycles *)heddle_workspace;
 
 static uint32_t crc;
 static int lost;            /* a frame broke off */
@@ -68,7 +69,7 @@ static void respond(uint32_t status, uint32_t sequence, uint32_t bytes)
     put(bytes);
     put(bytes >> 8);
     for (uint32_t n = 0; n < bytes; n++)
-        put(payload.bytes[n]);
+        put(content[n]);
     uint32_t sum = ~crc;
     for (int n = 0; n < 4; n++, sum >>= 8)
         put(sum);
@@ -77,47 +78,47 @@ static void respond(uint32_t status, uint32_t sequence, uint32_t bytes)
 /* Particulars of what went wrong on the engine. */
 static uint32_t engine_state(void)
 {
-    payload.words[0] = *heddle_word(HEDDLE_REG_STATUS);
-    payload.words[1] = *heddle_word(HEDDLE_REG_DONE);
-    payload.words[2] = *heddle_word(HEDDLE_REG_CYCLES);
-    payload.words[3] = *heddle_word(HEDDLE_REG_PC);
+    words[0] = *heddle_word(HEDDLE_REG_STATUS);
+    words[1] = *heddle_word(HEDDLE_REG_DONE);
+    words[2] = *heddle_word(HEDDLE_REG_CYCLES);
+    words[3] = *heddle_word(HEDDLE_REG_PC);
     return 16;
 }
 
 static uint32_t info(uint32_t status)
 {
-    payload.words[0] = HEDDLE_PROTOCOL_VERSION;
-    payload.words[1] = *heddle_word(HEDDLE_REG_ID);
-    payload.words[2] = *heddle_word(HEDDLE_REG_VERSION);
-    payload.words[3] = status;
+    words[0] = HEDDLE_PROTOCOL_VERSION;
+    words[1] = *heddle_word(HEDDLE_REG_ID);
+    words[2] = *heddle_word(HEDDLE_REG_VERSION);
+    words[3] = status;
     for (uint32_t n = 0; n < HEDDLE_IMAGE_HEADER_BYTES / 4; n++)
-        payload.words[4 + n] = heddle_header_word(n);
+        words[4 + n] = heddle_header_word(n);
     return 16 + HEDDLE_IMAGE_HEADER_BYTES;
 }
 
 static uint32_t write(uint32_t bytes, uint32_t *length)
 {
-    uint32_t offset = payload.words[0], size = bytes - 4;
+    uint32_t offset = words[0], size = bytes - 4;
     if (bytes < 4)
         return HEDDLE_BAD_LENGTH;
     if ((offset | size) & 3 || offset < HEDDLE_ACT_WINDOW || offset > HEDDLE_WINDOW_BYTES
         || size > HEDDLE_WINDOW_BYTES - offset)
         return HEDDLE_BAD_ADDRESS;
     for (uint32_t n = 0; n < size / 4; n++)
-        *heddle_word(offset + 4 * n) = payload.words[1 + n];
+        *heddle_word(offset + 4 * n) = words[1 + n];
     *length = 0;
     return HEDDLE_OK;
 }
 
 static uint32_t read(uint32_t bytes, uint32_t *length)
 {
-    uint32_t offset = payload.words[0], size = payload.words[1];
+    uint32_t offset = words[0], size = words[1];
     if (bytes != 8 || size > HEDDLE_MAX_PAYLOAD)
         return HEDDLE_BAD_LENGTH;
     if ((offset | size) & 3 || offset > HEDDLE_WINDOW_BYTES || size > HEDDLE_WINDOW_BYTES - offset)
         return HEDDLE_BAD_ADDRESS;
     for (uint32_t n = 0; n < size / 4; n++)
-        payload.words[n] = *heddle_word(offset + 4 * n);
+        words[n] = *heddle_word(offset + 4 * n);
     *length = size;
     return HEDDLE_OK;
 }
@@ -126,26 +127,26 @@ static uint32_t infer(uint32_t bytes, uint32_t *length)
 {
     if (bytes < 8)
         return HEDDLE_BAD_LENGTH;
-    uint32_t in_place = payload.words[1] & HEDDLE_IN_PLACE;
+    uint32_t in_place = words[1] & HEDDLE_IN_PLACE;
     uint32_t output_bytes = in_place ? 0 : heddle_output_bytes();
     uint32_t head = 16;
-    int8_t *input = &payload.bytes[8];
+    int8_t *input = &content[8];
     if (heddle_input_bytes() && bytes - 8 != (in_place ? 0 : heddle_input_bytes()))
         return HEDDLE_BAD_LENGTH;
     /* The cycles take the place of the input, which was copied before them. The output goes to the buffer's end, then
      * behind the cycles: their number is not known before. */
     if (output_bytes > HEDDLE_MAX_PAYLOAD - head - 4 * HEDDLE_MOST_LAYERS)
         return HEDDLE_BAD_LENGTH;
-    int8_t *output = &payload.bytes[(HEDDLE_MAX_PAYLOAD - output_bytes) & ~3u];
-    heddle_set_limit(payload.words[0]);
-    int status = heddle_infer(in_place ? 0 : input, in_place ? 0 : output, &payload.cycles);
+    int8_t *output = &content[(HEDDLE_MAX_PAYLOAD - output_bytes) & ~3u];
+    heddle_set_limit(words[0]);
+    int status = heddle_infer(in_place ? 0 : input, in_place ? 0 : output, spent);
     if (status == HEDDLE_BUSY || status == HEDDLE_TIMEOUT || status == HEDDLE_ENGINE_ERROR)
         *length = engine_state();
     if (status != HEDDLE_OK)
         return (uint32_t)status;
-    head += 4 * (payload.cycles.layers + payload.cycles.kernels);
+    head += 4 * (spent->layers + spent->kernels);
     for (uint32_t n = 0; n < output_bytes; n++)
-        payload.bytes[head + n] = output[n];
+        content[head + n] = output[n];
     *length = head + output_bytes;
     return HEDDLE_OK;
 }
@@ -156,7 +157,7 @@ static uint32_t run_cfu(uint32_t bytes, uint32_t *length)
         return HEDDLE_BAD_LENGTH;
 #ifdef HEDDLE_CFU_ENABLE
     for (uint32_t n = 0; n < bytes / 12; n++)
-        payload.words[n] = heddle_cfu(payload.words[3 * n], payload.words[3 * n + 1], payload.words[3 * n + 2]);
+        words[n] = heddle_cfu(words[3 * n], words[3 * n + 1], words[3 * n + 2]);
     *length = bytes / 3;
     return HEDDLE_OK;
 #else
@@ -189,9 +190,9 @@ static uint32_t serve(uint32_t op, uint32_t bytes, uint32_t *length, int *opened
 
 void heddle_trap(uint32_t cause, uint32_t pc, uint32_t value)
 {
-    payload.words[0] = cause;
-    payload.words[1] = pc;
-    payload.words[2] = value;
+    words[0] = cause;
+    words[1] = pc;
+    words[2] = value;
     respond(HEDDLE_TRAP, 0, 12);
 }
 
@@ -209,7 +210,7 @@ int main(void)
             continue;
         }
         for (uint32_t n = 0; n < bytes; n++)
-            payload.bytes[n] = (int8_t)get();
+            content[n] = (int8_t)get();
         uint32_t sum = ~crc, sent = 0, length = 0;
         for (int n = 0; n < 4; n++)
             sent |= get() << 8 * n;

@@ -3,15 +3,19 @@ from zlib import crc32
 
 import pytest
 
+from hw.soc.cpus import CPUS
 from hw.spec.cfu import CFU_INSTRUCTIONS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
+from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, Call, pack_calls, pack_header
 from hw.spec.registers import REGISTERS
 from hw.spec.soc import MemoryMap, Region
 from hw.tools import ToolError
 from sw.firmware import build, c_header, rom_words
-from sw.firmware.build import SOURCES, code_bytes
+from sw.firmware.build import SOURCES, code_bytes, functions_of
+from sw.firmware.header import STANDARD
 from sw.firmware.protocol import Op, Status
+from sw.golden.kernels import FUNCTIONS
 
 
 def defines(text):
@@ -90,6 +94,31 @@ def test_the_bytes_of_each_function_are_those_that_the_docs_say(tmp_path):
     text = (SOURCES.parents[2] / "docs" / "calls.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| .* \| ([\d,]+) \|$", text, re.MULTILINE)
     said = {name: int(size.replace(",", "")) for name, size in rows}
-    found = code_bytes(build(tmp_path))
+    found = code_bytes(build(tmp_path))      # compiled are all of them
     assert list(said) == list(found)
     assert all(abs(said[name] - size) <= 0.1 * size + 16 for name, size in found.items())
+
+
+def image_of(*functions):
+    calls = pack_calls(Call(runner=1 + list(FUNCTIONS).index(name), words=(0, 0)) for name in functions)
+    return pack_header({**dict.fromkeys(HEADER_FIELDS, 0), "calls_offset": HEADER_BYTES}, calls) + calls
+
+
+@pytest.mark.parametrize("called, linked", [
+    ((), STANDARD), (("softmax", "copy"), STANDARD), (("softmax", "features"), ("softmax", "features")),
+    (("features",), ("features",))])
+def test_the_functions_of_a_networks_firmware(called, linked):
+    assert functions_of(image_of(*called)) == linked
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_a_network_that_hears_fits_the_rom_with_what_it_calls(tmp_path, cpu):
+    small = build(tmp_path / "small", cpu=cpu, functions=("features", "softmax", "table"))
+    assert small.stat().st_size <= MemoryMap().rom.size
+    names = defines((tmp_path / "small" / "heddle_config.h").read_text())["HEDDLE_LINKED"].split(", ")
+    assert [name.removeprefix("heddle_kernel_") for name in names if name != "0"] == ["table", "softmax", "features"]
+
+
+def test_all_functions_at_once_are_too_many_for_the_rom(tmp_path):
+    with pytest.raises(ToolError, match="overflowed by"):
+        build(tmp_path, functions=tuple(FUNCTIONS))

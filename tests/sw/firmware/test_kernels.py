@@ -27,7 +27,8 @@ def compiled(folder, changes: Mapping[str, str] | None = None):
         for old, new in (changes or {}).items():
             text = text.replace(old, new)
         (folder / path.name).write_text(text)
-    names = [path.name for path in kernel_files()]
+    (folder / "workspace.c").write_text('#include "kernel.h"\nuint32_t heddle_workspace[HEDDLE_MAX_PAYLOAD / 4];\n')
+    names = [*(path.name for path in kernel_files()), "workspace.c"]
     run_tool(["gcc", "-shared", "-fPIC", "-O1", "-std=c11", "-Wall", "-Wextra", "-Werror", "-I.", f"-I{SOURCES}",
               *names, "-o", "kernels.so"], cwd=folder, timeout_s=60, log=folder / "gcc.log")
     library = ctypes.CDLL(str(folder / "kernels.so"))
@@ -229,6 +230,11 @@ def faults(broken, op, *, count=120):
     ("dense", "record[RIGHT]", "0"), ("dense", "record += RECORD", "record++"),
     ("quantize", "divisor >> digits", "divisor >> 31"), ("quantize", "exponent < -1", "exponent < 0"),
     ("quantize", "twice >= divisor", "twice > divisor"), ("quantize", "exponent > 8 ||", "exponent > 7 ||"),
+    ("features", "fraction(uint32_t value)\n{\n    return (int16_t)((int32_t)(value + (1u << 14))",
+     "fraction(uint32_t value)\n{\n    return (int16_t)((int32_t)(value)"),
+    ("features", "even_i - odd)", "even_i + odd)"), ("features", "own->splitting + 2 * (n - 1)", "own->splitting"),
+    ("features", "(result >> 1) + bit", "(result >> 1)"), ("features", "ODD_SMOOTHING 983", "ODD_SMOOTHING 883"),
+    ("features", "4 * interval - 6", "4 * interval - 5"), ("features", "LN_2 45426", "LN_2 45226"),
     ("dequantize", "(product >> shift & 1)", "1"), ("dequantize", "- zero, mantissa", "+ zero, mantissa")])
 def test_a_fault_in_a_function_is_found(tmp_path, op, old, new):
     assert any(old in path.read_text() for path in (*kernel_files(), SOURCES / "kernel.h"))

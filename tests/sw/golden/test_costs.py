@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sw.golden.kernels import FUNCTIONS, OPERATORS, constant_call
+from sw.graph.audio import FeatureSpec
 from sw.graph.layer import TensorType
 from tests.support.layers import made_kernel
 
@@ -78,6 +79,20 @@ def calls_of(op, output, taken, pairs, fields, *, source=0):
 def test_an_estimate_is_near_what_was_counted(case):
     *layer, cycles = case
     assert abs(estimated(calls_of(*layer)) / cycles - 1) < 0.22
+
+
+@pytest.mark.parametrize("spec, frames, cycles", [
+    (FeatureSpec(), 5, 995965), (FeatureSpec(window_ms=16, hop_ms=16, channels=10), 7, 604886),
+    (FeatureSpec(window_ms=64, hop_ms=32, channels=64), 2, 838694),
+    (FeatureSpec(window_ms=20, hop_ms=10), 11, 1957366), (FeatureSpec(window_ms=32, hop_ms=32, channels=16), 3, 516334),
+    (FeatureSpec(rate=8000, window_ms=32, hop_ms=16, channels=20, high_hz=3800), 14, 1383243)])
+def test_features_cost_what_was_counted(spec, frames, cycles):
+    layer = made_kernel("features", kind(1, frames, spec.channels), parameters=tuple(vars(spec).values()))
+    taken = TensorType(shape=(1, 1, 2000), scale=1.0, zero_point=0, dtype="int16")
+    calls = OPERATORS["features"].calls(replace(layer, multiplier=np.ones(1, np.int32)), [taken], sources=[0],
+                                        output=4096)
+    assert calls[0].words[2] == frames
+    assert abs(estimated(calls) / cycles - 1) < 0.02
 
 
 def test_a_constant_costs_what_its_bytes_do():
