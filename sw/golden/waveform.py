@@ -29,7 +29,7 @@ def prepare_features(scale: float) -> int:
     """The multiplier of outputs of a scale.
 
     >>> prepare_features(666 / 256 / 25.6)
-    6448924
+    6448900
 
     Raises
     ------
