@@ -151,6 +151,8 @@ def _added(program: Program, plan: KernelPlan | LayerPlan) -> Duty:
         why = f"to its place in {graph.layers[stage.joins[0]].name}"
     elif stage.output < graph.first:
         why = "the next value of a state"
+    elif stage.rows:
+        why = "a sum in bands of rows has a place of its own"
     else:
         why = "an output has a place of its own" if on_cpu else "both operands of an add are read again"
     return Duty(name=plan.name, op=plan.op if on_cpu else "copy", function="", layer=None, reads=(source,),

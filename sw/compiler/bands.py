@@ -1,32 +1,39 @@
 """Tiling of activations that do not fit: parts of the network run band by band of rows.
 
-A chain of stages ``first`` to ``last``, each reading what the one before it writes, is cut at rows of its last output.
-For each band all its stages run, on the rows that this band takes; what lies between them exists one band at a time,
-as a tensor of its own number. Rows of the chain's input make room once no band to come reads them, so its output may
-grow into the place of its input, which helps even a chain of one stage. Chains take turns in running from the top row
-down and from the bottom row up, because an output that grows downwards must lie below its input and is then itself in
-the way of the next one. Rows where the windows of two bands overlap are computed twice, all but those of the chain's
-input and output.
+Which stages are a chain (:mod:`sw.compiler.chains`), and how many bands it has, is chosen here. Rows of what a chain
+reads make room once no band to come reads them, so its output may grow into the place of its input, which helps even a
+chain of one stage. Chains take turns in running from the top row down and from the bottom row up, because an output
+that grows downwards must lie below its input and is then itself in the way of the next one.
+
+The search is a list of attempts, the first that finds places for all tensors wins; none of them looks at a clock.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from math import inf, prod
 
 from hw.spec.design import DesignPoint
+from hw.spec.errors import SpecError
 from hw.spec.image import MOST_LAYERS
 from sw.compiler.apart import schedule_apart
+from sw.compiler.chains import Chain, Flow, Rows, band_stages, last_reads
 from sw.compiler.errors import CompileError
-from sw.compiler.plan import Placement, areas, live_bytes, place, plan_memory
-from sw.compiler.proof import window_rows
-from sw.compiler.schedule import RowRange, Schedule, Stage, Tables, schedule
+from sw.compiler.plan import NARROWER, Placement, areas, live_bytes, place, plan_memory
+from sw.compiler.proof import runs_in_rows
+from sw.compiler.schedule import Schedule, Stage, Tables, schedule
 from sw.graph.graph import Graph
 
-__all__ = ["Chain", "MemoryPlan", "band_stages", "executed_macs", "fit_memory"]
+__all__ = ["Cutter", "MemoryPlan", "executed_macs", "fit_memory"]
 
-SLACKS = (0, 64, 32, 20, 16, 12, 8, 6, 4)     # 1/n of the scratchpad is kept free for gaps between tensors; 0: nothing
+#: What is tried, in order: whether inner tensors lie apart, which 1/n of the scratchpad is kept free for gaps between
+#: tensors (0: nothing), and what is the least: work, commands, or work where each chain counts as 1/n of the network's.
+ATTEMPTS: tuple[tuple[bool, tuple[int, ...], tuple[str | int, ...]], ...] = (
+    (False, (0, 64, 32, 20, 16, 12, 8, 6, 4), ("work", "commands")),
+    (True, (0, 32, 12, 6, 4, 3, 2), ("work", "commands", 32, 8)))
+MOST_STAGES = 24               # of a chain
+CPU_WORK = 1280                # multiply-accumulates in the time in which the CPU makes a byte
+COPY_WORK = 16                 # and the engine copies one
 TURNS = 2                      # groups of neighbouring chains, from the end, whose directions are tried
 
 
@@ -39,29 +46,15 @@ class MemoryPlan:
     outputs: tuple[int, ...]       # numbers of the tensors that are the answers
 
 
-@dataclass(frozen=True, kw_only=True)
-class Chain:
-    """Stages that run band by band."""
-
-    first: int                          # stages of the schedule, both included
-    last: int
-    bands: tuple[tuple[int, int], ...]  # rows of the last output, end excluded, in the order in which they are computed
-    upward: bool = False                # the bottom band comes first
-
-    @property
-    def added(self) -> int:
-        """Commands beyond one per stage."""
-        return (len(self.bands) - 1) * (self.last - self.first + 1)
-
-
 def fit_memory(graph: Graph, *, capacity: int, alignment: int = 4, keep_input: bool = False,
                commands: int = MOST_LAYERS, share_alignment: int = 1, tables: Tables = None,
                design: DesignPoint | None = None, channels: bool = False) -> MemoryPlan:
     """Schedule ``graph`` and place its tensors; in bands where, and only where, they do not fit otherwise.
 
-    Of the ways to cut the network into chains, that with the fewest multiply-accumulates done twice is taken, then
-    that with the fewest commands; each chain has the fewest bands that fit. With ``channels`` those are places that can
-    be, see :func:`sw.compiler.apart.schedule_apart`.
+    Of the ways to cut the network into chains, that with the fewest multiply-accumulates done twice is taken (see
+    ``ATTEMPTS`` for others, where its tensors find no places), then that with the fewest commands; each chain has the
+    fewest bands that fit. With ``channels`` those are places that can be, see
+    :func:`sw.compiler.apart.schedule_apart`, unless it fits only where they are not.
 
     Raises
     ------
@@ -69,35 +62,66 @@ def fit_memory(graph: Graph, *, capacity: int, alignment: int = 4, keep_input: b
         If it does not fit in bands either, or takes more than ``commands`` commands.
     """
     scheduled = partial(schedule, graph, keep_input=keep_input, alignment=share_alignment, tables=tables, design=design)
-    plan = schedule_apart(scheduled, graph, design) if channels and design else scheduled()
-    stages = plan.stages
-    if len(stages) > commands:
-        raise CompileError(f"{graph.name}: {len(stages)} layers; a program holds {commands}; "
+    plain = scheduled()
+    plans = [schedule_apart(scheduled, graph, design), plain] if channels and design else [plain]
+    if len(plans[0].stages) > commands:
+        raise CompileError(f"{graph.name}: {len(plans[0].stages)} layers; a program holds {commands}; "
                            f"use a network of fewer layers")
-    try:
-        return MemoryPlan(stages=stages, outputs=plan.outputs, placements=plan_memory(
-            plan, graph, capacity=capacity, alignment=alignment, keep_input=keep_input))
-    except CompileError as error:
-        whole = error
-    tried: list[list[Chain]] = []
+    placed = partial(plan_memory, graph=graph, capacity=capacity, alignment=alignment, keep_input=keep_input)
+    refused: list[CompileError] = []
+    for plan in plans:
+        try:
+            return MemoryPlan(stages=plan.stages, outputs=plan.outputs, placements=placed(plan))
+        except CompileError as error:
+            refused.append(error)
     ends = [sum(graph.types()[number].bytes for number in numbers) for numbers in (range(len(graph.inputs)),
                                                                                    graph.answers)]
     if max(ends) > capacity:
         raise CompileError(f"{graph.name}: input and output take {ends[0]} and {ends[1]} bytes, and they lie whole in "
-                           f"the scratchpad; act_bytes={capacity}; raise act_bytes or narrow the network")
-    for slack in SLACKS:
-        target = capacity - (capacity // slack if slack else 0)
-        tiler = _Tiler(graph, plan, keep_input, capacity, target)
-        for cheapest, turns in product((0, 1), range(1 << TURNS)):
-            chains = tiler.chains(cheapest=cheapest, turns=turns)
-            if chains is None or chains in tried or len(stages) + sum(chain.added for chain in chains) > commands:
-                continue
-            tried.append(chains)
-            banded = replace(plan, stages=band_stages(stages, graph, chains))
-            if place(areas(banded, graph, keep_input=keep_input), capacity=capacity, alignment=alignment) is not None:
-                return MemoryPlan(stages=banded.stages, outputs=plan.outputs, placements=plan_memory(
-                    banded, graph, capacity=capacity, alignment=alignment, keep_input=keep_input))
-    raise CompileError(f"{whole}; it does not fit band by band in {commands} commands either") from whole
+                           f"the scratchpad; act_bytes={capacity}; {_way_out(graph, max(ends), design)}")
+    for plan in plans:
+        banded = _banded(graph, plan, capacity=capacity, alignment=alignment, keep_input=keep_input, commands=commands)
+        if banded is not None:
+            return MemoryPlan(stages=banded.stages, outputs=plan.outputs, placements=placed(banded))
+    peak = max(live_bytes(areas(plain, graph, keep_input=keep_input), len(plain.stages)))
+    raise CompileError(f"{str(refused[-1]).removesuffix(f'; {NARROWER}')}; it does not fit band by band in {commands} "
+                       f"commands either; {_way_out(graph, peak, design)}") from refused[-1]
+
+
+def _banded(graph: Graph, plan: Schedule, *, capacity: int, alignment: int, keep_input: bool,
+            commands: int) -> Schedule | None:
+    """The schedule in bands, of the first way of cutting it whose tensors find places."""
+    cutter = Cutter(graph, plan, keep_input)
+    tried: list[list[Chain]] = []
+    for apart, slacks, aims in ATTEMPTS:
+        for slack in slacks:
+            tiler = _Tiler(cutter, capacity, capacity - (capacity // slack if slack else 0), apart=apart)
+            for aim, turns in product(aims, range(1 << TURNS)):
+                chains = tiler.chains(aim=aim, turns=turns)
+                if chains is None or chains in tried:
+                    continue
+                tried.append(chains)
+                banded = replace(plan, stages=band_stages(plan, graph, chains, keep_input=keep_input))
+                found = areas(banded, graph, keep_input=keep_input)
+                fits = len(banded.stages) <= commands and max(live_bytes(found, len(banded.stages))) <= capacity
+                if fits and place(found, capacity=capacity, alignment=alignment) is not None:
+                    return banded
+    return None
+
+
+def _way_out(graph: Graph, size: int, design: DesignPoint | None) -> str:
+    """What would do where ``size`` activations do not fit."""
+    if design is None:
+        return NARROWER
+    types = graph.types()
+    if any(types[number].dtype == "float32" for number in (*range(len(graph.inputs)), *graph.answers)):
+        return "convert the network with int8 inputs and outputs, which take a quarter of float32"
+    while design.act_bytes < size:
+        try:
+            design = replace(design, act_bytes=2 * design.act_bytes)
+        except SpecError:
+            return f"no design has act_bytes={2 * design.act_bytes}: use a smaller input"
+    return f"raise act_bytes to {design.act_bytes}, or narrow the network"
 
 
 def executed_macs(stages: Sequence[Stage], graph: Graph) -> int:
@@ -111,84 +135,61 @@ def _macs(layer: int, rows: int | None, graph: Graph) -> int:
     return graph.macs(layer) * (height if rows is None else rows) // height
 
 
-def band_stages(stages: Sequence[Stage], graph: Graph, chains: Sequence[Chain]) -> tuple[Stage, ...]:
-    """``stages`` with those of ``chains`` (in order, apart from each other) run band by band."""
-    number = 1 + max(graph.first + len(graph.layers) - 1, *(stage.output for stage in stages))
-    found: list[Stage] = []
-    at = 0
-    for chain in chains:
-        found += stages[at:chain.first]
-        part = stages[chain.first:chain.last + 1]
-        for start, stop in chain.bands:
-            found += _band(part, graph, start, stop, number)
-            number += len(part) - 1
-        at = chain.last + 1
-    return (*found, *stages[at:])
+class Cutter:
+    """What of the search does not depend on how much memory a chain may take."""
 
+    def __init__(self, graph: Graph, plan: Schedule, keep_input: bool):
+        self.graph, self.plan, self.stages = graph, plan, plan.stages
+        self.areas = areas(plan, graph, keep_input=keep_input)
+        self.live = live_bytes(self.areas, len(plan.stages))
+        self.bandable = [self.runs_in_bands(stage) for stage in plan.stages]
+        self.reads = last_reads(plan, graph, keep_input=keep_input)
+        self.flows: dict[tuple[int, int], tuple[Flow, int]] = {}
+        self.work = executed_macs(plan.stages, graph)
 
-def _heights(part: Sequence[Stage], graph: Graph) -> list[tuple[int, int]]:
-    """Rows and bytes per row of the tensor before the first stage and after each one; ``part`` is a chain."""
-    types = graph.types()
-    shapes = [types[part[0].source].shape, *(types[stage.output].shape for stage in part)]
-    return [(shape[0], prod(shape[1:])) for shape in shapes]
+    def runs_in_bands(self, stage: Stage) -> bool:
+        if stage.joins or any(map(self.plan.shared.groups.pitch, (stage.source, *stage.others, stage.output))):
+            return False
+        if stage.layer is None:
+            return stage.loads or not stage.cpu
+        layer = self.graph.layers[stage.layer]
+        return layer.op != "dense" and runs_in_rows(layer, self.graph.taken(stage.layer))
 
-
-def _windows(part: Sequence[Stage], graph: Graph, start: int, stop: int) -> list[tuple[int, int, int, int]]:
-    """For each stage, what it reads (see :func:`window_rows`) for the last one's rows from ``start`` to ``stop``."""
-    shapes, windows, first, rows = _heights(part, graph), [], start, stop - start
-    for stage, (height, _) in zip(reversed(part), reversed(shapes[:-1]), strict=True):
-        window = window_rows(None if stage.layer is None else graph.layers[stage.layer], height, first, rows)
-        windows.append(window)
-        first, rows = window[:2]
-    return windows[::-1]
-
-
-def _band(part: Sequence[Stage], graph: Graph, start: int, stop: int, number: int) -> Iterator[Stage]:
-    """The stages of one band; tensors between them are numbered from ``number`` on."""
-    shapes, windows = _heights(part, graph), _windows(part, graph, start, stop)
-    written = [window[:2] for window in windows[1:]] + [(start, stop - start)]
-    for index, (stage, window, (out_first, out_rows)) in enumerate(zip(part, windows, written, strict=True)):
-        inner_in, inner_out = index > 0, index < len(part) - 1
-        rows = RowRange(
-            out_first=out_first, out_rows=out_rows, out_offset=0 if inner_out else out_first * shapes[index + 1][1],
-            in_first=window[0], in_rows=window[1], in_offset=0 if inner_in else window[0] * shapes[index][1],
-            top=window[2], bottom=window[3])
-        yield replace(stage, rows=rows, source=number + index - 1 if inner_in else stage.source,
-                      output=number + index if inner_out else stage.output)
+    def flow(self, first: int, last: int) -> tuple[Flow, int]:
+        """Stages as a chain, and the bytes of what lives meanwhile and is not the chain's to count."""
+        if (first, last) not in self.flows:
+            flow = Flow(self.plan, self.graph, first, last, self.reads)
+            others = sum(area.size for area in self.areas if area.first <= last and area.last >= first
+                         and not (flow.touched & {*area.tensors} and flow.touched & {*area.tensors} <= flow.counted))
+            self.flows[first, last] = flow, others
+        return self.flows[first, last]
 
 
 class _Tiler:
     """Chooses the chains: every stage that takes more than ``capacity`` is in one, and they take ``target``."""
 
-    def __init__(self, graph: Graph, plan: Schedule, keep_input: bool, capacity: int, target: int):
-        self.graph, self.capacity, self.target = graph, capacity, target
-        self.stages = stages = plan.stages
-        self.pinned = plan.shared.pinned
-        self.areas = areas(plan, graph, keep_input=keep_input)
-        self.live = live_bytes(self.areas, len(stages))
+    def __init__(self, cutter: Cutter, capacity: int, target: int, *, apart: bool):
+        self.cutter, self.graph, self.stages = cutter, cutter.graph, cutter.stages
+        self.capacity, self.target, self.apart = capacity, target, apart
         self.known: dict[tuple[int, int, bool], tuple[Chain | None, int]] = {}
-        self.readers: dict[int, int] = {}
-        for stage in stages:
-            for tensor in {stage.source, *stage.others, stage.source if stage.residual is None else stage.residual}:
-                self.readers[tensor] = self.readers.get(tensor, 0) + 1
 
-    def chains(self, *, cheapest: int, turns: int) -> list[Chain] | None:
+    def chains(self, *, aim: str | int, turns: int) -> list[Chain] | None:
         """None where no chains fit the target.
 
-        ``cheapest`` 0: of the fewest products, then of the fewest commands; 1: the other way round. Neighbouring
-        chains take turns; bit ``n`` of ``turns`` says whether the last chain of the ``n``-th group of neighbours from
-        the end runs from the bottom up.
+        ``aim``: see ``ATTEMPTS``. Neighbouring chains take turns; bit ``n`` of ``turns`` says whether the last chain of
+        the ``n``-th group of neighbours from the end runs from the bottom up.
         """
         best: dict[int, tuple[tuple[int, int], list[Chain]] | None] = {len(self.stages): ((0, 0), [])}
+        each = self.cutter.work // aim if isinstance(aim, int) else 0
         for start in reversed(range(len(self.stages))):
-            options = [best[start + 1]] if self.live[start] <= self.capacity else []
+            options = [best[start + 1]] if self.cutter.live[start] <= self.capacity else []
             for last in self.lasts(start):
                 rest = best[last + 1]
                 if rest is None:
                     continue
                 chain, repeated = self.option(start, last, _turn(last, rest[1], turns))
                 if chain is not None:
-                    cost = (repeated, chain.added)[::-1 if cheapest else 1]
+                    cost = (repeated + each, chain.added)[::-1 if aim == "commands" else 1]
                     options.append(((cost[0] + rest[0][0], cost[1] + rest[0][1]), [chain, *rest[1]]))
             best[start] = min((option for option in options if option is not None), key=lambda option: option[0],
                               default=None)
@@ -198,54 +199,75 @@ class _Tiler:
         """A chain and the multiply-accumulates that it repeats."""
         key = first, last, upward
         if key not in self.known:
-            chain = self.cut(*key)
-            self.known[key] = chain, 0 if chain is None else self.repeated(chain)
+            self.known[key] = self.cut(*key)
         return self.known[key]
 
     def lasts(self, first: int) -> Iterator[int]:
         """Where a chain from ``first`` on may end; it holds a stage that does not fit otherwise."""
         too_large = False
-        for last in range(first, len(self.stages)):
-            stage, before = self.stages[last], self.stages[last - 1]
-            if last > first and (stage.source != before.output or before.residual is not None
-                                 or self.readers[before.output] != 1):
+        for last in range(first, min(first + MOST_STAGES, len(self.stages))):
+            if not self.cutter.bandable[last]:
                 return
-            if stage.cpu or stage.layer is None or not self.free(stage):
-                return
-            too_large |= self.live[last] > self.capacity
-            if too_large and stage.residual != self.stages[first].source:
+            too_large |= self.cutter.live[last] > self.capacity
+            if too_large and not self.stages[first].loads and not self.stages[last].loads:
                 yield last
 
-    def free(self, stage: Stage) -> bool:
-        """Whether rows of what a stage reads and writes are rows of tensors that have a place of their own."""
-        return (not self.pinned & {stage.source, stage.output} and stage.layer is not None
-                and self.graph.layers[stage.layer].op not in ("dense", "resize")
-                and not self.graph.layers[stage.layer].views)
+    def cut(self, first: int, last: int, upward: bool) -> tuple[Chain | None, int]:
+        """The fewest bands that fit the target, and what they compute twice; None where even one row is too much."""
+        if self.apart:      # as free as may be
+            found = (self.bands(first, last, upward, target)
+                     for target in (*range(self.target, self.capacity, max(1, self.capacity // 16)), self.capacity))
+            return next((pair for pair in found if pair[0] is not None), (None, 0))
+        return self.bands(first, last, upward, self.target)
 
-    def cut(self, first: int, last: int, upward: bool) -> Chain | None:
-        """The fewest bands that fit the target; None where even one row is too much."""
-        part = self.stages[first:last + 1]
-        height = self.graph.types()[part[-1].output].shape[0]
-        source, sink = (next(area for area in self.areas if tensor in area.tensors)
-                        for tensor in (part[0].source, part[-1].output))
-        inside = {source.tensors, sink.tensors, *((stage.output,) for stage in part)}
-        others = sum(area.size for area in self.areas
-                     if area.tensors not in inside and area.first <= last and area.last >= first)
-        room, bands, done = _Room(part, self.graph, source.last <= last, sink.first >= first), [], 0
+    def bands(self, first: int, last: int, upward: bool, target: int) -> tuple[Chain | None, int]:
+        flow, others = self.cutter.flow(first, last)
+        height = flow.heights[flow.sink]
+        state, bands, done, work = flow.start(), list[Rows](), 0, -self.work(flow, None)
         while done < height:
-            sizes = range(height - done, 0, -1)
-            spans = ((height - done - size, height - done) if upward else (done, done + size) for size in sizes)
-            band = next((span for span in spans if others + room.needed(*span, upward) <= self.target), None)
-            if band is None:
-                return None
-            bands.append(band)
-            done += band[1] - band[0]
-        return Chain(first=first, last=last, bands=tuple(bands), upward=upward)
+            def span(size: int, done: int = done) -> Rows:
+                return (height - done - size, height - done) if upward else (done, done + size)
 
-    def repeated(self, chain: Chain) -> int:
-        part = self.stages[chain.first:chain.last + 1]
-        bands = band_stages(part, self.graph, [replace(chain, first=0, last=len(part) - 1)])
-        return executed_macs(bands, self.graph) - executed_macs(part, self.graph)
+            def fits(size: int, state: Mapping[int, int] = state) -> bool:
+                return others + flow.needed(state, *span(size), upward, apart=self.apart) <= target
+
+            size = _largest(height - done, fits)
+            if not size:
+                return None, 0
+            bands.append(span(size))
+            done += size
+            rows = flow.demand(state, bands[-1][0 if upward else 1], upward)[0]
+            work += self.work(flow, rows)
+            state = flow.after(state, rows)
+        return Chain(first=first, last=last, bands=tuple(bands), upward=upward), work
+
+    def work(self, flow: Flow, rows: Sequence[Rows | None] | None) -> int:
+        """What the stages of a band cost, in multiply-accumulates; None: of the whole tensors, without copies."""
+        total = 0
+        for index, stage in enumerate(flow.part):
+            height = flow.heights[stage.output]
+            part = (0, height) if rows is None else rows[index]
+            if part is None:
+                continue
+            count = part[1] - part[0]
+            if stage.cpu:
+                total += count * flow.row_bytes[stage.output] * CPU_WORK
+            elif stage.layer is not None:
+                total += self.graph.macs(stage.layer) * count // height
+            if rows is not None and stage.output in flow.copied:
+                total += count * flow.row_bytes[stage.output] * COPY_WORK
+        return total
+
+
+def _largest(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest size up to ``most`` that fits, if each smaller one fits as well; 0 where none does."""
+    if fits(most):
+        return most
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2 if low else min(high - 1, 1)
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 def _turn(last: int, rest: Sequence[Chain], turns: int) -> bool:
@@ -254,36 +276,3 @@ def _turn(last: int, rest: Sequence[Chain], turns: int) -> bool:
         return not rest[0].upward
     groups = sum(before.last + 1 != after.first for before, after in zip(rest, rest[1:], strict=False)) + bool(rest)
     return bool(turns >> groups % TURNS & 1)
-
-
-class _Room:
-    """What a chain's tensors take while one of its bands runs."""
-
-    def __init__(self, part: Sequence[Stage], graph: Graph, dies: bool, grows: bool):
-        self.part, self.graph, self.dies, self.grows = part, graph, dies, grows
-        self.shapes = _heights(part, graph)
-
-    def needed(self, start: int, stop: int, upward: bool) -> float:
-        """Most bytes at any of its stages; ``dies``, ``grows``: whether the input ends and the output begins here."""
-        windows = _windows(self.part, self.graph, start, stop)
-        if min(window[1] for window in windows) < 1:
-            return inf       # a band of padding alone
-        (in_height, in_bytes), (height, out_bytes) = self.shapes[0], self.shapes[-1]
-        left = (0, start) if upward else (stop, height)
-        rest = range(0)      # rows of the input that later bands read
-        if left[0] < left[1]:
-            begin, rows = _windows(self.part, self.graph, *left)[0][:2]
-            rest = range(begin, begin + rows)
-        most = 0
-        for index, window in enumerate(windows):
-            now = {*rest, *(range(window[0], window[0] + window[1]) if index == 0 else ())}
-            held = (len(now) if self.dies else in_height) * in_bytes
-            done = height - stop if upward else start
-            done += stop - start if index == len(windows) - 1 else 0
-            held += (done if self.grows else height) * out_bytes
-            if index:
-                held += window[1] * self.shapes[index][1]
-            if index < len(windows) - 1:
-                held += windows[index + 1][1] * self.shapes[index + 1][1]
-            most = max(most, held)
-        return most

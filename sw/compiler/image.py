@@ -159,8 +159,9 @@ def _runs(outline: Outline) -> list[range]:
 
 def _resident_bytes(chosen: Sequence[Variant], streamed: frozenset[int], design: DesignPoint,
                     outline: Outline) -> int:
-    words = sum(_table_words(one, design) + (0 if index in streamed else _words(one))
-                for index, one in enumerate(chosen))
+    words = sum(_table_words(one, design) for index, one in enumerate(chosen) if index in streamed)
+    words += sum(_table_words(one, design) + _words(one) for one in {
+        one.content: one for index, one in enumerate(chosen) if index not in streamed}.values())
     streams = sum(not streamed.isdisjoint(run) for run in _runs(outline))
     return outline.resident_bytes(words, design, streams=streams)
 
@@ -203,17 +204,23 @@ def _place(chosen: Sequence[Variant], streamed: frozenset[int], design: DesignPo
 
 def _addressed(chosen: Sequence[Variant], streamed: frozenset[int], design: DesignPoint,
                outline: Outline) -> Iterator[Mapping[str, int]]:
-    """The LAYER commands with the addresses of their weights, resident ones behind all commands; so are tables."""
+    """The LAYER commands with the addresses of their weights, resident ones behind all commands; so are tables.
+
+    Commands of the same words, such as those of the bands of a layer, share them.
+    """
     streams = sum(not streamed.isdisjoint(run) for run in _runs(outline))
     base = (HEADER_BYTES + (len(chosen) + len(outline.runs) + streams) * COMMAND_BYTES) // word_bytes(design)
+    places: dict[bytes, int] = {}
     for index, one in enumerate(chosen):
         table = _table_words(one, design)
         if index in streamed:
             yield {**one.command, "stream": 1, "block_words": one.words.shape[1], "weight_base": base if table else 0}
             base += table
-        else:
-            yield {**one.command, "weight_base": base}
+            continue
+        if one.content not in places:
+            places[one.content] = base
             base += table + _words(one)
+        yield {**one.command, "weight_base": places[one.content]}
 
 
 def pack_image(commands: Commands, calls: Sequence[Call], design: DesignPoint, *, source: Placement,
@@ -226,7 +233,7 @@ def pack_image(commands: Commands, calls: Sequence[Call], design: DesignPoint, *
     encoded = [encode_for(design, command) for run in commands.runs
                for command in (*run.all, {"opcode": OPCODES["END"]})]
     body = b"".join(word.to_bytes(COMMAND_BYTES, "little") for word in encoded)
-    streamed = b""
+    streamed, written = b"", set[int]()
     for command, words, table in zip(commands.layers, commands.words, commands.tables, strict=True):
         packed = np.packbits(words.reshape(-1, design.weight_word_bits), bitorder="little", axis=1).tobytes()
         resident = b"" if table is None else table.tobytes()
@@ -234,8 +241,9 @@ def pack_image(commands: Commands, calls: Sequence[Call], design: DesignPoint, *
             streamed += packed
         else:
             resident += packed
-        if resident:
-            start = command["weight_base"] * word_bytes(design) - HEADER_BYTES
+        start = command["weight_base"] * word_bytes(design) - HEADER_BYTES
+        if resident and start not in written:
+            written.add(start)
             body = body.ljust(start, b"\0")[:start] + resident
     body += b"\0" * (-len(body) % 4)
     return _packed(body, streamed.ljust(commands.stream_bytes, b"\0"), resets, calls, {

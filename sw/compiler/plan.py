@@ -13,9 +13,10 @@ from sw.compiler.proof import Placement, prove
 from sw.compiler.schedule import Schedule, Stage, held_tensors, stage_name
 from sw.graph.graph import Graph
 
-__all__ = ["Area", "Piece", "Placement", "PlanError", "areas", "live_bytes", "peak_bytes", "place", "plan_memory",
-           "prove"]
+__all__ = ["NARROWER", "Area", "Piece", "Placement", "PlanError", "areas", "live_bytes", "peak_bytes", "place",
+           "plan_memory", "prove"]
 
+NARROWER = "raise act_bytes or narrow the network"
 REPAIRS = 60   # times that an area which found no room goes to the front of the queue
 
 
@@ -132,10 +133,8 @@ def _lives(stages: Sequence[Stage], graph: Graph) -> tuple[dict[int, int],
     used |= set(range(len(graph.inputs)))
     heights = {tensor: types[held[tensor]].shape[0] for tensor in used}
     sizes = {tensor: types[held[tensor]].bytes for tensor in used}
-    for stage in stages:     # a band's tensor holds no more than its rows
-        if stage.rows and stage.output >= len(types):
-            sizes[stage.output] = sizes[stage.output] // heights[stage.output] * stage.rows.out_rows
-            heights[stage.output] = stage.rows.out_rows
+    for tensor, size in _band_sizes(stages, len(types), {tensor: sizes[tensor] // heights[tensor] for tensor in used}):
+        heights[tensor], sizes[tensor] = size * heights[tensor] // sizes[tensor], size
     lives = {tensor: _never(height, len(stages)) for tensor, height in heights.items()}
     for tensor in range(len(graph.inputs)):
         lives[tensor][0][:] = lives[tensor][1][:] = 0
@@ -149,12 +148,29 @@ def _lives(stages: Sequence[Stage], graph: Graph) -> tuple[dict[int, int],
     for at, stage in enumerate(stages):
         rows = stage.rows
         touch(stage.source, at, rows.in_offset if rows else 0, rows.in_rows if rows else None)
-        for other in stage.others:
-            touch(other, at, 0, None)
+        for index, other in enumerate(stage.others):
+            touch(other, at, rows.others[index] if rows else 0,
+                  rows.out_rows if rows and types[held[other]].shape[0] > 1 else None)
         for target in (stage.output, stage.residual):
             if target is not None:
                 touch(target, at, rows.out_offset if rows else 0, rows.out_rows if rows else None)
+    for tensor, at in {stage.output: at for at, stage in enumerate(stages) if stage.rows}.items():
+        if tensor < len(types):      # complete once: somebody may look at it
+            lives[tensor][1][:] = np.maximum(lives[tensor][1], at)
     return sizes, lives
+
+
+def _band_sizes(stages: Sequence[Stage], tensors: int, row_bytes: Mapping[int, int]) -> Iterable[tuple[int, int]]:
+    """What the tensors of bands take, the graph's own ``tensors`` aside: their rows and no more."""
+    found: dict[int, int] = {}
+    for stage in stages:
+        if stage.rows and stage.output >= tensors:
+            end = stage.rows.out_offset + stage.rows.out_rows * row_bytes[stage.output]
+            found[stage.output] = max(end, found.get(stage.output, 0))
+    for tensor, below in _sums(stages).items():      # in the place of one that may have more rows
+        if tensor in found and below in found:
+            found[tensor] = found[below]
+    return found.items()
 
 
 def _pieces(first: np.ndarray, last: np.ndarray, row_bytes: int) -> tuple[Piece, ...]:
@@ -170,11 +186,13 @@ def live_bytes(found: Iterable[Area], stages: int) -> list[int]:
 
     A network that only moves inputs to where they are already has no stage; what lives then is the first number.
     """
-    total = [0] * max(1, stages)
+    change = np.zeros(max(1, stages) + 1, np.int64)
     for area in found:
         for piece in area.pieces:
-            for stage in range(piece.first, piece.last + 1):
-                total[stage] += piece.size
+            if piece.first <= piece.last:
+                change[piece.first] += piece.size
+                change[piece.last + 1] -= piece.size
+    total: list[int] = np.cumsum(change)[:-1].tolist()
     return total
 
 
@@ -206,8 +224,7 @@ def plan_memory(plan: Schedule, graph: Graph, *, capacity: int, alignment: int =
         what = (f"the tensors that live there take {live[worst]} bytes" if live[worst] > capacity else
                 f"the tensors that live there take {live[worst]} bytes, and with the gaps between them they do not fit")
         where = stage_name(stages[worst], graph) if stages else graph.name
-        raise CompileError(f"{where}: {what}; act_bytes={capacity}; "
-                           f"raise act_bytes or narrow the network")
+        raise CompileError(f"{where}: {what}; act_bytes={capacity}; {NARROWER}")
     placements = _placements(found, addresses, plan, graph)
     prove(stages, placements, graph, capacity=capacity, keep_input=keep_input, outputs=plan.outputs)
     return placements
@@ -236,12 +253,12 @@ def place(found: Sequence[Area], *, capacity: int, alignment: int) -> list[int] 
     If none fits, an area that found no room is moved to the front of its order, up to ``REPAIRS`` times, and areas
     that want to lie above others (``Area.top``) are put as high as they can.
     """
-    low = max(sum(piece.size for area in found for piece in area.pieces if piece.first <= at <= piece.last)
-              for at in sorted({piece.first for area in found for piece in area.pieces}))
+    low = max(live_bytes(found, 1 + max(area.last for area in found)))
+    conflicts = _Conflicts(found)
     best: tuple[int, list[int]] | None = None
     orders = [sorted(range(len(found)), key=lambda index: (key(found[index]), index)) for key in _KEYS]
     for order in orders:
-        addresses, _ = _fill(found, order, capacity, alignment, ())
+        addresses, _ = _fill(conflicts, order, capacity, alignment, ())
         if addresses is not None:
             end = max(address + area.size for address, area in zip(addresses, found, strict=True))
             best = min(best or (end, addresses), (end, addresses), key=lambda pair: pair[0])
@@ -253,7 +270,7 @@ def place(found: Sequence[Area], *, capacity: int, alignment: int) -> list[int] 
         for order in orders:
             queue, seen = list(order), set()
             for _ in range(REPAIRS):
-                addresses, failed = _fill(found, queue, capacity, alignment, high)
+                addresses, failed = _fill(conflicts, queue, capacity, alignment, high)
                 if addresses is not None:
                     return addresses
                 queue = [failed, *(index for index in queue if index != failed)]
@@ -271,29 +288,50 @@ _KEYS: tuple[Callable[[Area], tuple[int, ...]], ...] = (
 )
 
 
-def _fill(found: Sequence[Area], order: Sequence[int], capacity: int, alignment: int,
+class _Conflicts:
+    """How far from each other areas may not lie."""
+
+    def __init__(self, found: Sequence[Area]):
+        self.found = found
+        self.fields = [np.array([(piece.offset, piece.offset + piece.size, piece.first, piece.last)
+                                 for piece in area.pieces]).T for area in found]
+        self.spans = [(area.first, area.last) for area in found]
+        self.known: dict[tuple[int, int], list[tuple[int, int]]] = {}
+
+    def ranges(self, area: int, other: int) -> list[tuple[int, int]]:
+        """Distances of ``area`` from ``other``, end excluded, at which they are in each other's way."""
+        if self.spans[area][0] > self.spans[other][1] or self.spans[other][0] > self.spans[area][1]:
+            return []
+        if (area, other) not in self.known:
+            self.known[area, other] = self.found_ranges(area, other)
+        return self.known[area, other]
+
+    def found_ranges(self, area: int, other: int) -> list[tuple[int, int]]:
+        start, stop, first, last = (field[:, None] for field in self.fields[area])
+        starts, stops, firsts, lasts = self.fields[other]
+        meet = (first <= lasts) & (firsts <= last)
+        found = sorted(zip((starts - stop + 1)[meet].tolist(), (stops - start)[meet].tolist(), strict=True))
+        merged: list[tuple[int, int]] = []
+        for begin, end in found:
+            if merged and begin <= merged[-1][1]:
+                merged[-1] = merged[-1][0], max(end, merged[-1][1])
+            else:
+                merged.append((begin, end))
+        return merged
+
+
+def _fill(conflicts: _Conflicts, order: Sequence[int], capacity: int, alignment: int,
           high: Iterable[int]) -> tuple[list[int] | None, int]:
     """Addresses, or None and the area that found no room; areas of ``high`` go as far up as they can."""
     placed: dict[int, int] = {}
     for index in order:
-        taken = sorted(_taken(found[index], [(found[other], address) for other, address in placed.items()]))
-        address = _gap(taken, capacity - found[index].size, alignment, top=index in high)
+        taken = sorted((address + start, address + stop) for other, address in placed.items()
+                       for start, stop in conflicts.ranges(index, other))
+        address = _gap(taken, capacity - conflicts.found[index].size, alignment, top=index in high)
         if address is None:
             return None, index
         placed[index] = address
-    return [placed[index] for index in range(len(found))], -1
-
-
-def _taken(area: Area, placed: list[tuple[Area, int]]) -> Iterable[tuple[int, int]]:
-    """Ranges of addresses, end excluded, at which ``area`` would lie on a placed one while both live."""
-    for other, address in placed:
-        if area.first > other.last or other.first > area.last:
-            continue
-        for theirs in other.pieces:
-            for ours in area.pieces:
-                if ours.meets(theirs):
-                    start = address + theirs.offset - ours.offset
-                    yield start - ours.size + 1, start + theirs.size
+    return [placed[index] for index in range(len(order))], -1
 
 
 def _gap(taken: list[tuple[int, int]], limit: int, alignment: int, *, top: bool) -> int | None:

@@ -5,16 +5,18 @@ of which of the graph's tensors. It knows nothing of how stages and plan were fo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sw.compiler.errors import PlanError
 from sw.compiler.schedule import RowRange, Stage, stage_name
-from sw.graph.graph import Graph, Layer
-from sw.graph.layer import ELEMENTWISE
+from sw.graph.graph import Graph, Layer, TensorType
+from sw.graph.layer import ELEMENTWISE, POOLS
 
-__all__ = ["Placement", "prove", "window_rows"]
+__all__ = ["Placement", "of_rows", "prove", "runs_in_rows", "window_rows"]
+
+WINDOWED = ("conv", "depthwise", *POOLS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +48,39 @@ class Placement:
 def window_rows(layer: Layer | None, height: int, first: int, rows: int) -> tuple[int, int, int, int]:
     """What ``rows`` output rows from ``first`` on read of an input of ``height`` rows.
 
-    ``layer`` is a convolution, pool or dense layer, or None for a copy. Returns the first row that exists, the number
-    of rows that exist, and the rows of padding above and below them.
+    ``layer`` is one that :func:`runs_in_rows`, or None for a copy. Returns the first row that exists, the number of
+    rows that exist, and the rows of padding above and below them.
     """
-    if layer is None:
-        return first, rows, 0, 0
+    if layer is None or layer.op not in (*WINDOWED, "dense"):
+        return (0, 1, 0, 0) if height == 1 else (first, rows, 0, 0)
     if layer.op == "dense":
         return 0, height, 0, 0
     start = first * layer.stride[0] - layer.padding[0]
     stop = (first + rows - 1) * layer.stride[0] - layer.padding[0] + layer.extent[0]
     begin, end = max(start, 0), min(stop, height)
     return begin, end - begin, begin - start, stop - end
+
+
+def runs_in_rows(layer: Layer, taken: Sequence[TensorType]) -> bool:
+    """Whether each row of a layer's output comes from those rows of its operands that :func:`window_rows` says."""
+    if layer.views or any(len(kind.shape) != 3 for kind in (*taken, layer.output)):
+        return False
+    if layer.op in ELEMENTWISE:
+        return all(kind.shape[0] in (1, layer.output.shape[0]) for kind in taken)
+    if layer.op == "pad":
+        return not any(layer.parameters[:3])      # nothing above, below or between rows
+    if layer.op == "concat":
+        return layer.parameters[0] in (-1, -2)
+    return layer.op in (*WINDOWED, "dense")
+
+
+def of_rows(layer: Layer, taken: Sequence[TensorType], rows: RowRange) -> tuple[Layer, list[TensorType]]:
+    """A layer that :func:`runs_in_rows`, and what it reads, as if the rows of a band were all that there is."""
+    read = [window_rows(layer, kind.shape[0], rows.out_first, rows.out_rows)[1] for kind in taken]
+    padding = (rows.top, layer.padding[1], rows.bottom, layer.padding[3]) if layer.op in WINDOWED else layer.padding
+    return (replace(layer, padding=padding,
+                    output=replace(layer.output, shape=(rows.out_rows, *layer.output.shape[1:]))),
+            [replace(kind, shape=(count, *kind.shape[1:])) for kind, count in zip(taken, read, strict=True)])
 
 
 def prove(stages: Sequence[Stage], placements: Mapping[int, Placement], graph: Graph, *, capacity: int | None = None,
@@ -155,8 +179,7 @@ class _Walk:
         rows = self.checked_rows(at, stage, layer, value, result)
         self.check_apart(at, stage, layer)
         reads = [self.read(at, stage.source, value, rows.in_offset, rows.in_first, rows.in_rows)]
-        reads += [self.read(at, tensor, other, 0, 0, None)
-                  for tensor, other in zip(stage.others, taken[1:], strict=True)]
+        reads += [self.read_other(at, stage, layer, rows, index, other) for index, other in enumerate(taken[1:])]
         if stage.add is not None:
             self.check_add(at, stage, result, rows)
             result = self.graph.first + stage.add
@@ -179,6 +202,16 @@ class _Walk:
             if meet(read, written):
                 raise PlanError(f"{self.names[at]}: writes tensor {stage.output} to {written[0]}..{written[-1]} over "
                                 f"tensor {tensor}, which it reads, at {read[0]}..{read[-1]}")
+
+    def read_other(self, at: int, stage: Stage, layer: Layer | None, rows: RowRange, index: int, value: int) -> slice:
+        tensor = stage.others[index]
+        if stage.rows is None:
+            return self.read(at, tensor, value, 0, 0, None)
+        if len(rows.others) != len(stage.others):
+            raise PlanError(f"{self.names[at]}: reads {len(stage.others)} tensors more, and knows where "
+                            f"{len(rows.others)} are")
+        first, count = window_rows(layer, self.types[value].shape[0], rows.out_first, rows.out_rows)[:2]
+        return self.read(at, tensor, value, rows.others[index], first, count)
 
     def checked_place(self, at: int, stage: Stage, layer: Layer | None) -> bool:
         """Whether a stage of the CPU may write where it reads: element by element, at the same places."""
@@ -245,6 +278,8 @@ class _Walk:
                             top=0, bottom=0)
         if rows.out_first < 0 or rows.out_rows < 1 or rows.out_first + rows.out_rows > out_height:
             raise PlanError(f"{self.names[at]}: the output has {out_height} rows")
+        if layer is not None and stage.layer is not None and not runs_in_rows(layer, self.graph.taken(stage.layer)):
+            raise PlanError(f"{self.names[at]}: its rows are no rows of what it reads, and it runs in bands")
         want = window_rows(layer, height, rows.out_first, rows.out_rows)
         if (rows.in_first, rows.in_rows, rows.top, rows.bottom) != want or rows.in_rows < 1:
             raise PlanError(f"{self.names[at]}: reads rows {rows.in_first}+{rows.in_rows} with {rows.top} and "

@@ -41,6 +41,7 @@ class RowRange:
     in_offset: int    # bytes from the source's placement to row in_first
     top: int          # rows of padding above in_first
     bottom: int       # rows of padding below the last row that is read
+    others: tuple[int, ...] = ()   # bytes from the placement of each of the stage's ``others`` to what is read of it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from sw.compiler.channels import add_words, join
 from sw.compiler.cycles import layer_cycles
 from sw.compiler.errors import CompileError
 from sw.compiler.operator import Geometry, Operator
-from sw.compiler.proof import Placement
+from sw.compiler.proof import Placement, of_rows
 from sw.compiler.schedule import Stage, held_tensors, stage_name, why_cpu
 from sw.compiler.variants import Variant, operator_of, through, variants
 from sw.golden.function import Task
@@ -68,10 +68,10 @@ def stage_work(stages: tuple[Stage, ...], placements: Mapping[int, Placement], g
     ends = {stage.output: index for index, stage in enumerate(stages)}
     found: list[Work | KernelPlan] = []
     for index, stage in enumerate(stages):
-        if stage.cpu:
-            found.append(_kernel(stage, placements, graph, design))
-            continue
         whole = ends[stage.output] == index and stage.output < len(types)      # no copy, and the last band
+        if stage.cpu:
+            found.append(_kernel(stage, placements, graph, design, whole=whole))
+            continue
         output = placements[stage.output]
         if not output.pitch:
             output = replace(output, size=types[held[stage.output]].bytes)
@@ -92,22 +92,27 @@ def stage_work(stages: tuple[Stage, ...], placements: Mapping[int, Placement], g
     return found
 
 
-def _kernel(stage: Stage, placements: Mapping[int, Placement], graph: Graph, design: DesignPoint) -> KernelPlan:
+def _kernel(stage: Stage, placements: Mapping[int, Placement], graph: Graph, design: DesignPoint, *,
+            whole: bool) -> KernelPlan:
     output = placements[stage.output]
     loaded = graph.constant_of(stage.output) if stage.loads else None
     if loaded is not None:
         return _moved("constant", stage, output, [constant(loaded.values, output.address)])
     if stage.layer is None:
         return _moved("copy", stage, output, _copied(placements[stage.source], output))
-    layer, taken = graph.layers[stage.layer], graph.taken(stage.layer)
+    layer, taken = graph.layers[stage.layer], list(graph.taken(stage.layer))
     try:
         _check_bits([*taken, layer.output], design)
         _check_products(graph, stage.layer, design)
     except SpecError as error:
         raise CompileError(f"{stage_name(stage, graph)}: {error}") from error
-    sources = [placements[tensor].address for tensor in (stage.source, *stage.others)]
-    calls = OPERATORS[layer.op].calls(layer, taken, sources=sources, output=output.address)
-    return KernelPlan(name=layer.name, op=layer.op, tensor=stage.output, output=output, stage=stage, calls=tuple(calls))
+    sources, address = [placements[tensor].address for tensor in (stage.source, *stage.others)], output.address
+    if (rows := stage.rows) is not None:
+        (layer, taken), address = of_rows(layer, taken, rows), address + rows.out_offset
+        sources = [start + offset for start, offset in zip(sources, (rows.in_offset, *rows.others), strict=True)]
+    calls = OPERATORS[layer.op].calls(layer, taken, sources=sources, output=address)
+    return KernelPlan(name=layer.name, op=layer.op, tensor=stage.output if whole else None, output=output, stage=stage,
+                      calls=tuple(calls))
 
 
 def _copied(source: Placement, output: Placement) -> list[Task]:

@@ -7,6 +7,7 @@ fastest.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from hashlib import sha256
 
 import numpy as np
 
@@ -34,6 +35,12 @@ class Variant:
     def words(self) -> np.ndarray:
         """``(blocks, words, cols, lanes * weight_bits)`` of single bits, least significant first."""
         return self.pack()
+
+    @cached_property
+    def content(self) -> bytes:
+        """Equal where table and words are."""
+        table = b"" if self.table is None else self.table.tobytes()
+        return sha256(repr(self.words.shape).encode() + table + np.packbits(self.words).tobytes()).digest()
 
 
 @dataclass(frozen=True, kw_only=True)

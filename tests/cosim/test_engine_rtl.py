@@ -16,6 +16,7 @@ from sw.graph.graph import Graph, TensorType
 from tests.support.engines import check_exact, check_outputs, random_programs
 from tests.support.images import program_of, with_changed_command, with_flipped_bit
 from tests.support.layers import random_cut, random_inputs, random_layer
+from tests.support.stages import residual_block
 
 pytestmark = pytest.mark.sim
 
@@ -50,6 +51,17 @@ def test_sixteen_rows_share_a_word(lead, tmp_path, monkeypatch):
     assert program.layers[0].command["broadcast"]
     with pytest.raises(AssertionError) if lead > MODE_LEAD_CYCLES else nullcontext():
         check_outputs(simulator, program, random_inputs(rng, program.graph, 3))
+
+
+def test_a_residual_and_two_readers_in_bands(tmp_path):
+    """The sum exists one band at a time; where it is the output, the residual's rows are copied to their place."""
+    rng, small = np.random.default_rng(6), replace(DESIGN, act_bytes=2048)
+    simulator = build_engine(small, tmp_path)
+    graph = residual_block(rng, TensorType(shape=(16, 8, 2), scale=0.05, zero_point=9), 12)
+    for part, names in ((graph, {"down", "pool"}), (replace(graph, layers=graph.layers[:4], outputs=()), {"copy"})):
+        program = compile_graph(part.check(), small)
+        assert {"stem", "first", "second+add", *names} == {plan.name for plan in program.layers if plan.stage.rows}
+        check_exact(simulator, program, random_inputs(rng, part, 3))
 
 
 def test_bus_traffic_changes_no_bit(engine):

@@ -1,56 +1,18 @@
 from dataclasses import replace
+from time import perf_counter
 
 import numpy as np
 import pytest
 
-from sw.compiler.bands import Chain, band_stages, executed_macs, fit_memory
+from hw.spec.design import DesignPoint
+from sw.compiler.bands import executed_macs, fit_memory
 from sw.compiler.errors import CompileError
-from sw.compiler.plan import areas, live_bytes, peak_bytes, plan_memory
-from sw.compiler.schedule import RowRange, schedule
-from sw.golden import run
+from sw.compiler.plan import areas, live_bytes, peak_bytes
+from sw.compiler.schedule import schedule
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_add, random_inputs, random_kernel, random_layer, same_padding
+from tests.support.layers import made_kernel, random_add, random_inputs, random_kernel, random_layer, same_padding
 from tests.support.mlperf import needs_mlperf, network
-from tests.support.stages import run_stages
-
-
-def tall(rng, layers, ops=("conv", "depthwise", "maxpool", "avgpool")):
-    """A chain on a high, narrow input; kernels, strides and paddings of all kinds."""
-    kind = TensorType(shape=(int(rng.integers(12, 30)), 2, 3), scale=0.05, zero_point=int(rng.integers(-128, 128)))
-    start, found = kind, []
-    for index in range(layers):
-        op = str(rng.choice(ops))
-        kernel = (int(rng.integers(1, 4)), 1)
-        padding = (0, 0, 0, 0) if op == "avgpool" else (
-            *(int(n) for n in rng.integers(0, kernel[0], 1)), 0, *(int(n) for n in rng.integers(0, kernel[0], 1)), 0)
-        stride = (int(rng.integers(1, 3)), 1) if kind.shape[0] > 8 else (1, 1)
-        found.append(random_layer(rng, op, kind, outputs=int(rng.integers(2, 9)), kernel=kernel, stride=stride,
-                                  padding=padding, name=f"{op}{index}"))
-        kind = found[-1].output
-    return Graph(name="tall", inputs=(start,), layers=tuple(found)).check()
-
-
-def agrees(stages, placements, graph, data):
-    """Every row that a stage writes, and the output, equal the golden model's."""
-    tensors = run(graph, data[None])
-    output, trace = run_stages(stages, placements, graph, data)
-    for tensor, first, values in trace:
-        assert np.array_equal(values, tensors[tensor][0][first:first + len(values)])
-    assert np.array_equal(output, tensors[-1][0])
-
-
-@pytest.mark.parametrize("upward", [False, True])
-@pytest.mark.parametrize("seed", range(15))
-def test_bands_compute_the_same(seed, upward):
-    rng = np.random.default_rng(seed)
-    graph = tall(rng, 4)
-    plan, height = schedule(graph), graph.layers[2].output.shape[0]
-    cuts = sorted({0, height, *(int(n) for n in rng.integers(1, height, 2))})
-    bands = tuple(zip(cuts, cuts[1:], strict=False))
-    banded = replace(plan, stages=band_stages(plan.stages, graph, [
-        Chain(first=int(seed % 3 == 0), last=2, upward=upward, bands=bands[::-1] if upward else bands)]))
-    placements = plan_memory(banded, graph, capacity=4096)
-    agrees(banded.stages, placements, graph, random_inputs(rng, graph, 3)[2])
+from tests.support.stages import agrees, random_dag, residual_block, tall
 
 
 @pytest.mark.parametrize("seed", range(15))
@@ -88,21 +50,6 @@ def test_a_residual_takes_the_sum_of_a_banded_layer():
     agrees(plan.stages, plan.placements, graph, random_inputs(rng, graph, 3)[2])
 
 
-def test_what_a_band_reads_and_writes():
-    rng = np.random.default_rng(0)
-    kind = TensorType(shape=(8, 2, 3), scale=0.05, zero_point=0)
-    first = random_layer(rng, "conv", kind, outputs=4, kernel=(3, 1), stride=(2, 1), padding=(0, 0, 1, 0))
-    second = random_layer(rng, "depthwise", first.output, kernel=(3, 1), padding=(1, 0, 1, 0))
-    graph = Graph(name="net", inputs=(kind,), layers=(first, second)).check()
-    stages = band_stages(schedule(graph).stages, graph, [Chain(first=0, last=1, bands=((0, 2), (2, 4)))])
-    assert [(stage.source, stage.output, stage.rows) for stage in stages] == [
-        (0, 3, RowRange(out_first=0, out_rows=3, out_offset=0, in_first=0, in_rows=7, in_offset=0, top=0, bottom=0)),
-        (3, 2, RowRange(out_first=0, out_rows=2, out_offset=0, in_first=0, in_rows=3, in_offset=0, top=1, bottom=0)),
-        (0, 4, RowRange(out_first=1, out_rows=3, out_offset=0, in_first=2, in_rows=6, in_offset=12, top=0, bottom=1)),
-        (4, 2, RowRange(out_first=2, out_rows=2, out_offset=16, in_first=1, in_rows=3, in_offset=0, top=0, bottom=1))]
-    assert executed_macs(stages, graph) == graph.macs(0) * 6 // 4 + graph.macs(1)
-
-
 @needs_mlperf
 @pytest.mark.parametrize("name, capacity, commands, macs", [
     ("vww", 65536, 29, 7_489_664), ("vww", 49152, 30, 7_489_664), ("vww", 32768, 39, 7_501_952),
@@ -116,7 +63,7 @@ def test_networks_in_bands(name, capacity, commands, macs):
     agrees(plan.stages, plan.placements, graph, random_inputs(np.random.default_rng(0), graph, 3)[2])
 
 
-def test_the_cpu_runs_no_bands():
+def test_the_cpu_runs_bands_too():
     rng = np.random.default_rng(3)
     kind = TensorType(shape=(32, 2, 2), scale=0.05, zero_point=9)
     padding = same_padding(kind.shape, (3, 1), (1, 1))
@@ -126,13 +73,50 @@ def test_the_cpu_runs_no_bands():
     layers.append(random_layer(rng, "conv", layers[-1].output, outputs=8, kernel=(3, 1), padding=padding))
     layers.append(random_layer(rng, "conv", layers[-1].output, outputs=2, kernel=(1, 1)))
     graph = Graph(name="cut", inputs=(kind,), layers=tuple(layers)).check()
-    plan = fit_memory(graph, capacity=400)
-    middle, = (at for at, stage in enumerate(plan.stages) if stage.cpu)
-    assert plan.stages[middle].rows is None
-    assert any(stage.rows for stage in plan.stages[:middle]) and any(stage.rows for stage in plan.stages[middle:])
+    data = random_inputs(rng, graph, 3)[2]
+    for capacity, banded in ((400, False), (200, True)):
+        plan = fit_memory(graph, capacity=capacity)
+        middle = [stage for stage in plan.stages if stage.cpu]
+        assert any(stage.rows for stage in plan.stages) and all(bool(stage.rows) is banded for stage in middle)
+        agrees(plan.stages, plan.placements, graph, data)
+    with pytest.raises(CompileError, match="act_bytes=140; it does not fit band by band in 256 commands either; "
+                                           "raise act_bytes or narrow the network$"):
+        fit_memory(graph, capacity=140)
+
+
+def test_an_input_that_takes_nearly_all_memory():
+    """The first layer's output is larger than the input, and neither leaves room for the other."""
+    rng = np.random.default_rng(5)
+    kind = TensorType(shape=(24, 6, 3), scale=0.05, zero_point=9)
+    layers = [random_layer(rng, "conv", kind, outputs=8, kernel=(3, 3), stride=(1, 2), padding=(1, 0, 1, 1))]
+    layers.append(random_layer(rng, "conv", layers[-1].output, outputs=8, kernel=(3, 3), stride=(2, 1),
+                               padding=(0, 1, 1, 1), name="second"))
+    graph = Graph(name="large", inputs=(kind,), layers=tuple(layers)).check()
+    plan = fit_memory(graph, capacity=kind.size * 5 // 4)
+    assert peak_bytes(plan.placements) <= kind.size * 5 // 4
     agrees(plan.stages, plan.placements, graph, random_inputs(rng, graph, 3)[2])
-    with pytest.raises(CompileError, match="act_bytes=200; .* it does not fit band by band in 256 commands either"):
-        fit_memory(graph, capacity=200)
+
+
+def test_a_residual_and_two_readers_in_a_chain():
+    rng = np.random.default_rng(6)
+    kind = TensorType(shape=(16, 8, 2), scale=0.05, zero_point=9)
+    graph = residual_block(rng, kind, 12)
+    whole = max(live_bytes(areas(schedule(graph), graph), 6))
+    data = random_inputs(rng, graph, 3)[2]
+    for capacity in (whole * 3 // 4, whole * 2 // 3):
+        plan = fit_memory(graph, capacity=capacity)
+        assert peak_bytes(plan.placements) <= capacity
+        assert {stage.layer for stage in plan.stages if stage.rows} >= {1, 2}
+        agrees(plan.stages, plan.placements, graph, data)
+
+
+def test_a_search_without_success_ends_soon():
+    rng = np.random.default_rng(7)
+    graph = random_dag(rng, 30, cpu=True, shape=(40, 2, 4))
+    before = perf_counter()
+    with pytest.raises(CompileError, match="it does not fit band by band"):
+        fit_memory(graph, capacity=graph.input.size + 100)
+    assert perf_counter() - before < 60
 
 
 def test_what_cannot_fit_says_so():
@@ -141,6 +125,17 @@ def test_what_cannot_fit_says_so():
     with pytest.raises(CompileError, match=r"tall: input and output take \d+ and \d+ bytes, and they lie whole in the "
                                            r"scratchpad; act_bytes=64; raise act_bytes or narrow the network"):
         fit_memory(graph, capacity=64)
+    large = DesignPoint(act_bytes=65536)
+    for dtype, height, text in (("int8", 200, "raise act_bytes to 131072, or narrow the network$"),
+                                ("int8", 500, "no design has act_bytes=262144: use a smaller input$"),
+                                ("float32", 200, "convert the network with int8 inputs and outputs, which take a "
+                                                 "quarter of float32$")):
+        kind = TensorType(shape=(height, 100, 4), scale=1.0, zero_point=0, dtype=dtype)
+        output = replace(kind, dtype="int8")
+        op = made_kernel("quantize", output) if dtype == "float32" else random_layer(
+            rng, "conv", kind, outputs=1, kernel=(1, 1))
+        with pytest.raises(CompileError, match=text):
+            fit_memory(Graph(name="large", inputs=(kind,), layers=(op,)), capacity=65536, design=large)
     with pytest.raises(CompileError, match=r"tall: 3 layers; a program holds 2; use a network of fewer"):
         fit_memory(graph, capacity=64, commands=2)
     with pytest.raises(CompileError, match=r"layer \d conv\d \(conv\): .*; it does not fit band by band in 3 commands"):

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sw.compiler.bands import Chain, band_stages
+from sw.compiler.chains import Chain, band_stages
 from sw.compiler.errors import PlanError
 from sw.compiler.plan import Placement, plan_memory, prove
 from sw.compiler.proof import window_rows
-from sw.compiler.schedule import Stage, schedule
+from sw.compiler.schedule import RowRange, Stage, schedule
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
 from tests.support.layers import made_kernel, random_add, random_inputs, random_layer, same_padding
@@ -30,7 +30,7 @@ STAGES = PLAN.stages
 #: input and sum at 0, conv0 at 64, the output at 64
 GOOD = {0: Placement(address=0, size=64), 1: Placement(address=64, size=64), 3: Placement(address=0, size=64),
         4: Placement(address=64, size=64)}
-BANDS = band_stages(STAGES, GRAPH, [Chain(first=2, last=2, bands=((0, 2), (2, 4)))])
+BANDS = band_stages(PLAN, GRAPH, [Chain(first=2, last=2, bands=((0, 2), (2, 4)))])
 
 
 def test_a_table_of_something_else_is_found():
@@ -110,6 +110,35 @@ def test_a_residual_that_lives_on_is_found():
     with pytest.raises(PlanError, match=r"stage 2, layer 2 add \(add\): reads tensor 0, but 8 of its bytes are not "
                                         r"there, first at address 0: stage 1, layer 1 add \(add\), overwrote it"):
         prove(stages, places, graph)
+
+
+def test_bands_of_the_cpu_with_a_planted_fault():
+    kind = TensorType(shape=(4, 2, 2), scale=0.05, zero_point=0)
+    layers = (made_kernel("table", kind, weights=np.arange(-128, 128).astype(np.int8)),
+              made_kernel("concat", replace(kind, shape=(4, 2, 4)), parameters=(-1,), inputs=(0, 1)),
+              made_kernel("softmax", replace(kind, shape=(4, 2, 4)), [(1 << 30, 5)], inputs=(2,)))
+    graph = Graph(name="cpu", inputs=(kind,), layers=layers)
+    places = {0: Placement(address=0, size=16), 1: Placement(address=16, size=16), 2: Placement(address=32, size=32),
+              3: Placement(address=64, size=32)}
+    table, concat, softmax = (Stage(layer=index, source=source, output=index + 1, others=others, cpu=True)
+                              for index, (source, others) in enumerate([(0, ()), (0, (1,)), (2, ())]))
+
+    def rows(first: int, **fields: object) -> RowRange:
+        return RowRange(**{"out_first": first, "out_rows": 2, "out_offset": 8 * first, "in_first": first, "in_rows": 2,
+                           "in_offset": 4 * first, "top": 0, "bottom": 0, "others": (4 * first,), **fields})
+
+    def bands(**fields: object) -> list[Stage]:
+        return [table, *(replace(concat, rows=rows(first, **fields)) for first in (0, 2))]
+
+    prove([*bands(), softmax], places, graph)
+    for fields, text in (({"others": (0,)}, r"stage 2, layer 1 concat \(concat\) rows 2 to 3: reads tensor 1, but 8 of "
+                                            r"its bytes are not there"),
+                         ({"others": ()}, r"stage 1, .*: reads 1 tensors more, and knows where 0 are")):
+        with pytest.raises(PlanError, match=text):
+            prove([*bands(**fields), softmax], places, graph)
+    with pytest.raises(PlanError, match=r"stage 3, layer 2 softmax \(softmax\) rows 0 to 1: its rows are no rows of "
+                                        r"what it reads, and it runs in bands$"):
+        prove([*bands(), replace(softmax, rows=rows(0, others=()))], places, graph)
 
 
 def test_an_input_to_be_kept_that_is_overwritten_is_found():
