@@ -203,7 +203,8 @@ class _Walk:
                 raise PlanError(f"{self.names[at]}: writes tensor {stage.output} to {written[0]}..{written[-1]} over "
                                 f"tensor {tensor}, which it reads, at {read[0]}..{read[-1]}")
 
-    def read_other(self, at: int, stage: Stage, layer: Layer | None, rows: RowRange, index: int, value: int) -> slice:
+    def read_other(self, at: int, stage: Stage, layer: Layer | None, rows: RowRange, index: int,
+                   value: int) -> np.ndarray:
         tensor = stage.others[index]
         if stage.rows is None:
             return self.read(at, tensor, value, 0, 0, None)

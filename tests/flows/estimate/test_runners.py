@@ -12,6 +12,7 @@ from sw.graph.graph import Graph, TensorType
 from tests.support.dense import even_dense
 from tests.support.layers import random_add, random_kernel, random_layer
 from tests.support.mixed import mixed_net
+from tests.support.stages import residual_block
 
 DESIGN = PRESETS["ecp5-25"]
 START = 500      # cycles, at most, in which the CPU starts a run of the engine and sees its end
@@ -80,6 +81,14 @@ def test_bands_of_a_layer_are_one_job():
     assert len(program.layers) > 1
     assert duty.why == f"the engine has conv, in {len(program.layers)} bands of rows"
     assert (duty.engine_cycles, duty.macs) == (sum(plan.cycles for plan in program.layers), program.macs)
+
+
+def test_a_copy_for_a_sum_in_bands_is_named():
+    graph = residual_block(np.random.default_rng(6), TensorType(shape=(16, 8, 2), scale=0.05, zero_point=9), 12)
+    graph = replace(graph, layers=graph.layers[:4], outputs=())
+    program = compile_graph(graph, DesignPoint(act_bytes=2048))
+    copies = [duty for duty in assign(program).duties if duty.layer is None]
+    assert copies and {duty.why for duty in copies} == {"a sum in bands of rows has a place of its own"}
 
 
 def test_a_copy_for_an_add_is_named():

@@ -250,6 +250,19 @@ def test_a_table_takes_no_call_of_the_cpu(name, op):
     assert program.image[start:start + 256] == graph.layers[-1].weights.tobytes()
 
 
+def test_bands_of_a_layer_share_their_weights():
+    rng, design = np.random.default_rng(2), DesignPoint(act_bytes=2048)
+    kind = TensorType(shape=(32, 16, 2), scale=0.1, zero_point=0)
+    layers = [random_layer(rng, "conv", kind, outputs=3, kernel=(3, 3), padding=(1, 1, 1, 1), name="conv")]
+    layers.append(random_layer(rng, "conv", layers[0].output, outputs=3, kernel=(3, 3), stride=(2, 2), name="other"))
+    program = check_program(Graph(name="banded", inputs=(kind,), layers=tuple(layers)).check(), design, rng)
+    places = {name: {plan.command["weight_base"] for plan in program.layers if plan.name == name}
+              for name in ("conv", "other")}
+    assert len(program.layers) >= 3 and all(len(place) == 1 for place in places.values())
+    words = {plan.name: plan.weight_words for plan in program.layers}
+    assert max(places["other"]) - min(places["conv"]) == words["conv"]
+
+
 def test_tables_that_leave_no_room_for_weights_are_the_cpus():
     rng, design, layers = np.random.default_rng(1), TABLES["up5k"], list[Layer]()
     kind = start = TensorType(shape=(4, 4, 8), scale=0.1, zero_point=2)
