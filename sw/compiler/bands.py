@@ -114,7 +114,8 @@ def _way_out(graph: Graph, size: int, design: DesignPoint | None) -> str:
     if design is None:
         return NARROWER
     types = graph.types()
-    if any(types[number].dtype == "float32" for number in (*range(len(graph.inputs)), *graph.answers)):
+    wide = any(types[number].dtype == "float32" for number in (*range(len(graph.inputs)), *graph.answers))
+    if wide and size // 4 < design.act_bytes:
         return "convert the network with int8 inputs and outputs, which take a quarter of float32"
     while design.act_bytes < size:
         try:

@@ -128,7 +128,7 @@ def test_what_cannot_fit_says_so():
     large = DesignPoint(act_bytes=65536)
     for dtype, height, text in (("int8", 200, "raise act_bytes to 131072, or narrow the network$"),
                                 ("int8", 500, "no design has act_bytes=262144: use a smaller input$"),
-                                ("float32", 200, "convert the network with int8 inputs and outputs, which take a "
+                                ("float32", 100, "convert the network with int8 inputs and outputs, which take a "
                                                  "quarter of float32$")):
         kind = TensorType(shape=(height, 100, 4), scale=1.0, zero_point=0, dtype=dtype)
         output = replace(kind, dtype="int8")
