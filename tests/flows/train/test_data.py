@@ -6,7 +6,9 @@ import pytest
 
 from flows.run.step import canonical
 from flows.train.data import DataSource, _loaded
+from flows.train.training import Training
 from sw.data import DataError
+from sw.quant.config import TrainConfig
 
 
 def test_the_digits_by_name():
@@ -43,6 +45,19 @@ def test_data_that_changed_since_are_an_error():
     source = replace(DataSource.of("digits"), content="other")
     with pytest.raises(DataError, match=r"data 'digits': is another than a moment ago; if a function makes it, seed"):
         source.load()
+
+
+def test_a_users_file_that_gives_other_data_moves_the_key(tmp_path):
+    """And one that gives the same, however it does it, does not."""
+    keys = []
+    for text in ("y = np.arange(60) % 2", "y = np.arange(60) % 2   # as before", "y = np.arange(60) // 30"):
+        (tmp_path / "mine.py").write_text(f"import numpy as np\ndef f():\n    {text}\n"
+                                          f"    return np.random.default_rng(0).normal(0, 1, (60, 4)), y\n",
+                                          encoding="utf-8")
+        _loaded.cache_clear()
+        source = DataSource.of(f"{tmp_path / 'mine.py'}:f")
+        keys.append(Training(config=TrainConfig(network="mlp"), data=source).digest)
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_a_function_that_draws_without_a_seed_is_seen(tmp_path):

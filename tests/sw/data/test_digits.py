@@ -34,3 +34,10 @@ def test_the_split_is_stratified_and_fixed(digits):
 def test_digits_take_no_path():
     with pytest.raises(DataError, match=r"data 'digits:x': .* take no path; write digits"):
         load_dataset("digits:x")
+
+
+def test_another_seed_and_another_share():
+    other = load_dataset("digits,seed=1,valid=0.25,augment=none")
+    assert [len(other.inputs[split]) for split in SPLITS] == [1078, 359, 360]
+    assert (other.seed, other.augmentations) == (1, ())
+    assert other.digest != load_dataset("digits,valid=0.25,augment=none").digest
