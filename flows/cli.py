@@ -168,6 +168,9 @@ def estimate(model: str, design: str, board: str | None, as_json: bool) -> int:
               show_default=True, help="Rung of the ladder.")
 @click.option("--inputs", type=click.IntRange(min=1), default=32, show_default=True, help="Number of inputs.")
 @click.option("--inputs-from", type=EXISTING, metavar="FILE", help="Inputs from an .npz file.")
+@click.option("--data", metavar="DATA", help="Inputs from the test split of a data set.")
+@click.option("--from", "begin", type=click.Choice(["input", "waveform"]), default="input", show_default=True,
+              help="What an inference begins with: the network's input, or the recording of which that is made.")
 @click.option("--trace", type=EXISTING, metavar="FILE", help="Waves around the first mismatch.")
 @json_flag
 def verify(as_json: bool, **options: Any) -> int:

@@ -3,22 +3,30 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from flows.run.store import Store, open_store
+from flows.train.data import DataSource
 from flows.train.model import load_model
 from flows.verify.inputs import choose_inputs, vectors_beside
 from flows.verify.ladder import check_level, verify
 from hw.soc.target import load_target
+from hw.spec.errors import SpecError
+from sw.data.sources import waveforms_of
+from sw.golden.waveform import hearing
+from sw.graph.graph import Graph
 
 __all__ = ["verify_model"]
 
 
 def verify_model(model: str, design: str, board: str | None = None, *, level: str = "engine", inputs: int = 32,
-                 inputs_from: Path | None = None, trace: Path | None = None,
-                 store: Store | None = None) -> dict[str, Any]:
+                 inputs_from: Path | None = None, data: str | None = None, begin: str = "input",
+                 trace: Path | None = None, store: Store | None = None) -> dict[str, Any]:
     """The document of ``heddle verify``; ``first_mismatch`` is None exactly where all is as predicted.
 
-    Inputs come from ``inputs_from``, else from ``NAME_vectors.npz`` beside the model, else from a seed; at most
-    ``inputs`` of them.
+    Inputs come from ``inputs_from``, from the test split of ``data``, else from ``NAME_vectors.npz`` beside the model,
+    else from a seed; at most ``inputs`` of them. With ``begin="waveform"`` they are the recordings of ``data``, and the
+    network's features of them are computed first, by the firmware on the SoC.
 
     Raises
     ------
@@ -28,8 +36,26 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
     check_level(level)
     point, chosen = load_target(design, board)
     loaded = load_model(model, weight_bits=point.weight_bits)
-    beside = vectors_beside(loaded.path)
-    given, outputs = choose_inputs(loaded.graph, inputs_from or (beside if beside.is_file() else None), inputs)
-    return verify(loaded.graph, point, level=level, inputs=given, outputs=outputs,
+    graph, outputs = loaded.graph, None
+    if data or begin != "input":
+        graph, given = _of_data(graph, data or "", begin, inputs)
+    else:
+        beside = vectors_beside(loaded.path)
+        given, outputs = choose_inputs(graph, inputs_from or (beside if beside.is_file() else None), inputs)
+    return verify(graph, point, level=level, inputs=given, outputs=outputs,
                   board=chosen, store=store or open_store(), trace=trace,
                   model=model, design_name=design).document()
+
+
+def _of_data(graph: Graph, source: str, begin: str, count: int) -> tuple[Graph, list[np.ndarray]]:
+    """What is verified, and its inputs: the first of the test split."""
+    if not source:
+        raise SpecError("--from waveform: recordings of which data? add --data wav:DIR,features=40")
+    found = DataSource.of(source).load()
+    if begin == "input":
+        return graph, [found.quantized("test", graph.input)[:count]]
+    if not found.spec:
+        raise SpecError(f"--from waveform: {source!r} has no front end; add features=40, or as many as it was trained "
+                        f"with")
+    waves = DataSource.of(waveforms_of(source)).load().inputs["test"][:count]
+    return hearing(graph, found.spec, waves.shape[1]), [waves.reshape(len(waves), 1, 1, -1)]

@@ -11,6 +11,7 @@ from sw.data.dataset import MOST_CLASSES, STEPS, Dataset
 from sw.data.errors import DataError
 from sw.data.options import NumberOptions, Options, SplitOptions
 from sw.data.split import divide, hold_back
+from sw.graph.audio import FeatureSpec
 
 __all__ = ["Part", "assemble", "usual"]
 
@@ -62,7 +63,8 @@ def usual(shape: Sequence[int]) -> tuple[Augmentation, ...]:
 def assemble(name: str, train: Part, test: Part | None = None, *, valid: Part | None = None, held: int | None = None,
              options: Options | None = None, scale: float = 1.0, offset: float = 0.0,
              augmentations: tuple[Augmentation, ...] = (), class_names: Sequence[str] = (), rate: float = 0.0,
-             warnings: Sequence[str] = (), broken: Sequence[tuple[Path, str]] = ()) -> Dataset:
+             warnings: Sequence[str] = (), broken: Sequence[tuple[Path, str]] = (),
+             spec: FeatureSpec | None = None) -> Dataset:
     """A data set of the splits that are given; what is not is taken from ``train`` as ``options`` say.
 
     ``held`` is the number of inputs for ``valid`` where the options name no share. ``augmentations`` are those that
@@ -98,7 +100,7 @@ def assemble(name: str, train: Part, test: Part | None = None, *, valid: Part | 
         inputs={split: part.inputs for split, part in parts.items()},
         labels={split: part.labels for split, part in parts.items()},
         names={split: part.names for split, part in parts.items() if part.names},
-        class_names=tuple(class_names), rate=rate, standard=standard, broken=tuple(broken),
+        class_names=tuple(class_names), rate=rate, spec=spec, standard=standard, broken=tuple(broken),
         warnings=(*warnings, *_broken_warnings(broken), *_class_warnings(train, test, valid, classes),
                   *_range_warnings(train, 0.0 if standard else offset,
                                    ", as standardize=1 does" if isinstance(options, NumberOptions) else "")))

@@ -9,6 +9,7 @@ import numpy as np
 
 from sw.data.augment import Augmentation
 from sw.data.errors import DataError
+from sw.graph.audio import FeatureSpec
 from sw.graph.graph import TensorType
 
 __all__ = ["SPLITS", "Dataset", "image_shape"]
@@ -61,6 +62,7 @@ class Dataset:
     rate: float = 0.0                 # samples a second, of recordings of sound
     standard: tuple[tuple[float, float], ...] = ()   # of each channel, what was subtracted, then divided by
     broken: tuple[tuple[Path, str], ...] = ()        # files left out, each with the reason
+    spec: FeatureSpec | None = None   # of the front end that made the inputs of recordings
 
     def __post_init__(self) -> None:
         for split in SPLITS:

@@ -1,22 +1,29 @@
 """Folders of recordings: sound in WAV or FLAC files, each cut or filled with silence to one length."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from sw.data.assemble import assemble, usual
+from hw.spec.errors import SpecError
+from sw.data.assemble import TIME_SHIFT, assemble, usual
+from sw.data.augment import Augmentation, TimeShift
 from sw.data.dataset import Dataset
 from sw.data.errors import DataError
 from sw.data.folders import Files, FolderOptions, Unreadable, find_files, parts_of, read_all, reason_of, without_broken
 from sw.data.options import option
+from sw.golden.features import features
+from sw.graph.audio import STEPS, FeatureSpec
 
 __all__ = ["FULL", "RecordingOptions", "load_recordings"]
 
 SUFFIXES = (".wav", ".flac")
 FULL = 32768                # int16 that means 1
+HIGHEST = 7500              # Hz of the highest channel of features, where the rate has them
 RATES = (1000, 192000)      # samples a second
 UNTOLD = (0, 0xFFFFFFFF)    # sizes of a chunk that was written before its end was known
 
@@ -27,6 +34,14 @@ class RecordingOptions(FolderOptions):
 
     seconds: float = option(1.0, "length of an input; longer recordings are cut, shorter ones end in silence")
     rate: int = option(0, "samples a second that all are brought to; without it they have one rate")
+    features: int = option(0, "channels of TensorFlow Lite Micro's audio front end, which a network is given; without "
+                              "it the waveform itself")
+    window: int = option(30, "milliseconds of a window of the front end")
+    hop: int = option(20, "milliseconds from one window to the next")
+    low: int = option(125, "Hz of the front end's lowest channel")
+    high: int = option(0, "Hz of its highest channel; without it 7500, or 15/16 of half the rate where that is less")
+    axes: Literal["image", "sequence"] = option("image", "what a network sees of features: an image with a row for "
+                                                         "each window, or a sequence")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -34,6 +49,16 @@ class RecordingOptions(FolderOptions):
             raise DataError(f"seconds={self.seconds:g}: write more than 0 and up to 60")
         if self.rate and not RATES[0] <= self.rate <= RATES[1]:
             raise DataError(f"rate={self.rate}: write {RATES[0]} to {RATES[1]} samples a second")
+
+    def spec(self, rate: int) -> FeatureSpec | None:
+        """The front end for recordings of a rate, if there is one."""
+        if not self.features:
+            return None
+        try:
+            return FeatureSpec(rate=rate, window_ms=self.window, hop_ms=self.hop, channels=self.features,
+                               low_hz=self.low, high_hz=self.high or min(HIGHEST, rate * 15 // 32))
+        except SpecError as error:
+            raise DataError(f"features={self.features}: {error}") from None
 
 
 def load_recordings(path: str, options: RecordingOptions) -> Dataset:
@@ -57,20 +82,30 @@ def load_recordings(path: str, options: RecordingOptions) -> Dataset:
     if longer:
         files.warnings.append(f"{path}: {longer} of {len(files.files)} recordings are longer than {options.seconds:g} "
                               f"s and cut; write seconds= to keep more")
-    inputs, scale = _inputs(waves)
+    spec = options.spec(rate)
+    inputs, scale = _inputs(waves, spec, options.axes)
     parts, names = parts_of(files, inputs, options)
     return assemble(Path(path).name, parts["train"], parts.get("test"), valid=parts.get("valid"), options=options,
-                    scale=scale, class_names=names, rate=float(rate), warnings=files.warnings,
-                    broken=files.broken, augmentations=usual(inputs.shape[1:]))
+                    scale=scale, class_names=names, rate=float(rate), warnings=files.warnings, spec=spec,
+                    broken=files.broken, augmentations=_usual(inputs.shape[1:], spec))
 
 
-def _inputs(waves: np.ndarray) -> tuple[np.ndarray, float]:
-    """What a network gets of waveforms int16 ``(N, samples)``, and what one step of it means.
-
-    The samples themselves, ``(N, samples, 1)``. A front end that makes features of them has its place here: it gives
-    ``(N, frames, channels)``.
+def _inputs(waves: np.ndarray, spec: FeatureSpec | None, axes: str) -> tuple[np.ndarray, float]:
+    """What a network gets of waveforms int16 ``(N, samples)``, and what one step of it means: the samples themselves,
+    ``(N, samples, 1)``, or uint16 features, ``(N, windows, channels)`` as a sequence, with an axis more as an image.
     """
-    return waves[..., None], 1 / FULL
+    if not spec:
+        return waves[..., None], 1 / FULL
+    if not spec.frames(waves.shape[1]):
+        raise DataError(f"window={spec.window_ms}: a recording of {waves.shape[1]} samples has no whole window of "
+                        f"{spec.window}; write a smaller one, or more seconds=")
+    found = features(spec, waves)
+    return found if axes == "sequence" else found[..., None], 1 / STEPS
+
+
+def _usual(shape: Sequence[int], spec: FeatureSpec | None) -> tuple[Augmentation, ...]:
+    """Features may begin a little earlier or later; up and down is another sound."""
+    return (TimeShift(steps=max(1, shape[0] // TIME_SHIFT)),) if spec and shape[0] > 1 else usual(shape) * (not spec)
 
 
 def _form(files: Files, options: RecordingOptions) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from sw.data.errors import DataError
 from sw.data.function import load_function
 from sw.data.options import Options, parse_options, split_source
 
-__all__ = ["SOURCES", "Source", "load_dataset"]
+__all__ = ["SOURCES", "Source", "load_dataset", "waveforms_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,17 @@ def load_dataset(name: str) -> Dataset:
         raise
     except (OSError, ValueError, MemoryError) as error:
         raise DataError(f"data {name!r}: {str(error) or 'the memory is too small'}") from error
+
+
+def waveforms_of(name: str) -> str:
+    """The source of the waveforms that a source makes features of, in the same order.
+
+    >>> waveforms_of("wav:words,features=40,seed=2")
+    'wav:words,seed=2'
+    """
+    source, given = split_source(name)
+    kept = {option: value for option, value in given.items() if option not in ("features", "augment")}
+    return ",".join([source, *(f"{option}={value}" for option, value in kept.items())])
 
 
 def _choices() -> str:

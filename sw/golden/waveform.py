@@ -6,6 +6,7 @@ is what TensorFlow Lite Micro's ``micro_speech`` gives its network.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,12 +14,14 @@ from sw.golden import costs
 from sw.golden.features import FeatureTables, features, features_by, tables_of
 from sw.golden.function import Fields, Function, Task, as_words
 from sw.graph.audio import STEPS, FeatureSpec
+from sw.graph.graph import Graph
 from sw.graph.layer import GraphError, Layer, TensorType
 
-__all__ = ["FEATURES", "prepare_features", "spec_of", "waveform_features", "waveform_features_plain",
+__all__ = ["FEATURES", "hearing", "prepare_features", "spec_of", "waveform_features", "waveform_features_plain",
            "waveform_features_tasks"]
 
 FRACTION = 24              # fractional bits of the multiplier
+NOTHING = np.zeros(0, np.int32)
 LEAST_SCALE = 1 / 1024     # of an output: the multiplier has 31 bits
 GAINS, LOGARITHMS = 125, 130      # entries of these tables
 Types = Sequence[TensorType]
@@ -45,6 +48,34 @@ def prepare_features(scale: float) -> int:
 def spec_of(layer: Layer) -> FeatureSpec:
     """What a layer computes."""
     return FeatureSpec(**dict(zip(FeatureSpec.__dataclass_fields__, layer.parameters, strict=True)))
+
+
+def hearing(graph: Graph, spec: FeatureSpec, samples: int) -> Graph:
+    """The same network with a front end: it takes waveforms of so many samples, int16 ``(1, 1, samples)``.
+
+    Raises
+    ------
+    GraphError
+        If the network does not take the features of such waveforms as its one input.
+    """
+    taken, frames = graph.inputs[0], spec.frames(samples)
+    if len(graph.inputs) != 1 or taken.dtype != "int8" or taken.size != frames * spec.channels:
+        takes = " and ".join(f"{kind.dtype} {kind.shape}" for kind in graph.inputs)
+        raise GraphError(f"{graph.name}: takes {takes}, but {samples} samples have {frames} windows of {spec.channels} "
+                         f"channels; give the data with which it was trained")
+    ears = Layer(name="ears", op="features", output=taken, weights=np.zeros(0, np.int8), bias=NOTHING, shift=NOTHING,
+                 multiplier=np.array([prepare_features(taken.scale)], np.int32), inputs=(0,),
+                 parameters=tuple(vars(spec).values()))
+    waveform = TensorType(shape=(1, 1, samples), scale=1.0, zero_point=0, dtype="int16")
+
+    def moved(number: int) -> int:
+        """Layers have one more before them, and the features are what the input was."""
+        return graph.first if number == 0 else number + (number >= graph.first)
+    layers = [replace(layer, inputs=tuple(map(moved, graph.inputs_of(index)))) for index, layer in enumerate(
+        graph.layers)]
+    return replace(graph, inputs=(waveform,), layers=(ears, *layers), outputs=tuple(map(moved, graph.answers)),
+                   states=tuple(replace(state, next=moved(state.next)) for state in graph.states),
+                   input_shapes=()).check()
 
 
 def _quantized(values: np.ndarray, multiplier: int, zero: int) -> np.ndarray:

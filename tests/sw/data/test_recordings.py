@@ -7,6 +7,8 @@ import soundfile
 
 from sw.data import BrokenFiles, DataError, load_dataset
 from sw.data.augment import Noise, TimeShift
+from sw.golden.features import features
+from sw.graph.audio import STEPS, FeatureSpec
 
 SHARED = Path(__file__).parents[4] / "shared/data"
 DIGITS, COMMANDS = SHARED / "spoken_digits/recordings", SHARED / "speech_commands"
@@ -170,3 +172,26 @@ def test_spoken_digits_by_take_and_by_speaker():
     data = load_dataset(f"wav:{DIGITS},{PATTERN},by=take,test=0-4,valid=5-9")
     assert [len(data.labels[split]) for split in ("train", "valid", "test")] == [2400, 300, 300]
     assert speakers(data, "test") == {"george", "jackson", "lucas", "nicolas", "theo", "yweweler"}
+
+
+def test_features_of_recordings(folder):
+    plain = load_dataset(f"wav:{folder},{PATTERN}")
+    data = load_dataset(f"wav:{folder},{PATTERN},features=20,hop=10")
+    spec = FeatureSpec(rate=RATE, hop_ms=10, channels=20, high_hz=3750)
+    assert (data.spec, data.shape, data.scale) == (spec, (98, 20, 1), 1 / STEPS)
+    assert data.augmentations == (TimeShift(steps=4),)
+    for split in ("train", "valid", "test"):
+        assert np.array_equal(data.inputs[split][..., 0], features(spec, plain.inputs[split][..., 0]))
+        assert data.names[split] == plain.names[split]
+    sequence = load_dataset(f"wav:{folder},{PATTERN},features=20,hop=10,axes=sequence")
+    assert sequence.shape == (1, 98, 20) and sequence.digest != data.digest
+
+
+@pytest.mark.parametrize("options, text", [
+    ("features=200", "features=200: channels=200: features have 1 to 128 channels"),
+    ("features=20,high=4400", "features=20: low_hz=125, high_hz=4400: channels lie between 0 and half the rate"),
+    ("features=20,window=30,seconds=0.02", "window=30: a recording of 160 samples has no whole window of 240; write a")])
+def test_features_that_cannot_be_are_one_line(folder, options, text):
+    with pytest.raises(DataError) as caught:
+        load_dataset(f"wav:{folder},{PATTERN},{options}")
+    assert text in str(caught.value)

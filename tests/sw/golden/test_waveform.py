@@ -6,10 +6,10 @@ import pytest
 from sw.golden import run
 from sw.golden.features import features
 from sw.golden.kernels import OPERATORS, run_call
-from sw.golden.waveform import prepare_features, spec_of
+from sw.golden.waveform import hearing, prepare_features, spec_of
 from sw.graph.audio import FeatureSpec
 from sw.graph.graph import Graph, GraphError, TensorType
-from tests.support.layers import made_kernel
+from tests.support.layers import made_kernel, random_add, random_layer
 
 MICRO_SCALE = 666 / 256 / 25.6      # at which a quantized feature is what TensorFlow Lite Micro's micro_speech has
 SPEC = FeatureSpec(window_ms=16, hop_ms=8, channels=10)
@@ -74,3 +74,26 @@ def test_it_takes_waveforms_alone_and_a_multiplier():
         graph_of(layer, taken, multiplier=0)
     with pytest.raises(GraphError, match="scale 0.0005: features take a scale of 1/1024 or more"):
         prepare_features(0.0005)
+
+
+def test_a_network_with_a_front_end_answers_as_without():
+    """With an add of two layers, whose numbers move."""
+    rng, kind = np.random.default_rng(2), ears()[0].output
+    conv = random_layer(rng, "conv", kind, outputs=1, kernel=(1, 1), name="conv")
+    again = random_layer(rng, "conv", conv.output, outputs=1, kernel=(1, 1), name="again")
+    both = random_add(rng, (1, 2), (conv.output, again.output), name="both")
+    graph = Graph(name="net", inputs=(kind,), layers=(conv, again, both), outputs=(3, 1)).check()
+    waveforms = rng.integers(-9000, 9000, (2, 1, 1, SAMPLES)).astype(np.int16)
+    heard = hearing(graph, SPEC, SAMPLES)
+    assert heard.outputs == (4, 2) and heard.inputs[0].dtype == "int16"
+    after = run(heard, waveforms)
+    before = run(graph, after[heard.first])
+    for old, new in zip(graph.answers, heard.answers, strict=True):
+        assert np.array_equal(before[old], after[new])
+
+
+def test_a_network_of_other_features_is_refused():
+    graph = Graph(name="net", inputs=(ears()[0].output,), layers=(random_layer(
+        np.random.default_rng(0), "conv", ears()[0].output, kernel=(1, 1)),)).check()
+    with pytest.raises(GraphError, match=r"^net: takes int8 \(6, 10, 1\), but 2000 samples have 14 windows of 10"):
+        hearing(graph, SPEC, 2000)
