@@ -188,8 +188,9 @@ def _place(chosen: Sequence[Variant], streamed: frozenset[int], design: DesignPo
         stream = None
         if mine := streamed.intersection(run):
             length = stream_length(design, sum(_words(chosen[index]) for index in mine))
-            size = min(ring["room"], -(-length // step) * step)
-            if size < smallest_ring(design, most := max(chosen[index].words.shape[1] for index in mine)):
+            least = smallest_ring(design, most := max(chosen[index].words.shape[1] for index in mine))
+            size = min(ring["room"], max(-(-length // step) * step, least))
+            if size < least:
                 return None
             check_ring(design, ring_base=ring["ring_base"], ring_bytes=size, block_words=most,
                        layer="the largest block")
@@ -234,17 +235,20 @@ def pack_image(commands: Commands, calls: Sequence[Call], design: DesignPoint, *
                for command in (*run.all, {"opcode": OPCODES["END"]})]
     body = b"".join(word.to_bytes(COMMAND_BYTES, "little") for word in encoded)
     streamed, written = b"", set[int]()
-    for command, words, table in zip(commands.layers, commands.words, commands.tables, strict=True):
+    starts = [run.stream_start for run in commands.runs for _ in run.layers]
+    for start, command, words, table in zip(starts, commands.layers, commands.words, commands.tables, strict=True):
+        # what the run before took ends with a whole write, which may be more than its last word
+        streamed = streamed.ljust(start, b"\0")
         packed = np.packbits(words.reshape(-1, design.weight_word_bits), bitorder="little", axis=1).tobytes()
         resident = b"" if table is None else table.tobytes()
         if command["stream"]:
             streamed += packed
         else:
             resident += packed
-        start = command["weight_base"] * word_bytes(design) - HEADER_BYTES
-        if resident and start not in written:
-            written.add(start)
-            body = body.ljust(start, b"\0")[:start] + resident
+        place = command["weight_base"] * word_bytes(design) - HEADER_BYTES
+        if resident and place not in written:
+            written.add(place)
+            body = body.ljust(place, b"\0")[:place] + resident
     body += b"\0" * (-len(body) % 4)
     return _packed(body, streamed.ljust(commands.stream_bytes, b"\0"), resets, calls, {
         "fingerprint": design.fingerprint, "layers": len(commands.layers), "input_address": source.address,

@@ -84,6 +84,22 @@ def test_a_prefix_ends_anywhere(name, seed):
     assert program.prefix(len(program.plans)).image == program.image
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_a_run_may_end_in_the_middle_of_a_write(rows):
+    """Two weight words of this design are a write of the stream."""
+    design = DesignPoint(rows=1, cols=4, lanes=4, memory="spram", act_bytes=131072, weight_bytes=4096, weight_bits=2,
+                         multiplier="lut")
+    rng = np.random.default_rng(rows)
+    kind = TensorType(shape=(4, 4, 4), scale=0.05, zero_point=3)
+    first = random_layer(rng, "conv", kind, outputs=4, kernel=(rows, 1), weight_bits=2)
+    again = random_kernel(rng, "softmax", first.output)
+    last = random_layer(rng, "conv", again.output, outputs=4, kernel=(1, 1), weight_bits=2, name="last")
+    graph = Graph(name="odd", inputs=(kind,), layers=(first, again, last)).check()
+    program, inputs = compile_graph(graph, design), random_inputs(rng, graph, 3)
+    assert program.layers[0].weight_words % 2 == rows % 2 ^ design.param_words % 2
+    assert np.array_equal(interpreted(program, inputs), run(graph, inputs)[-1].reshape(3, -1))
+
+
 def chain(*ops):
     rng = np.random.default_rng(2)
     kind = start = TensorType(shape=(4, 4, 4), scale=0.05, zero_point=3)
