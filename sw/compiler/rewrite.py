@@ -8,6 +8,7 @@ operator on bytes alone is tried with all 256. A step that a design cannot run i
 - A table behind a table is one table.
 - A multiplication by a constant for each channel, a mean over the image, and a table that scales and clamps are
   depthwise convolutions, which the engine runs: the arithmetic is the same.
+- A movement of channels, the same in each pixel, is a convolution with a weight for each output, where it is no place.
 - A layer whose output factor is 1 or more is one of larger weights, or of copies of its input (``factors``).
 - A pad around a convolution's input with its zero point is the convolution's padding.
 """
@@ -25,6 +26,7 @@ from hw.spec.requant import MAX_SHIFT
 from sw.compiler.factors import lower_factors
 from sw.compiler.schedule import on_cpu
 from sw.golden.fixed import quantize_multiplier
+from sw.golden.movement import gathered
 from sw.golden.ops import run_layer
 from sw.golden.requantize import requantize_table
 from sw.graph.edit import change_layers, read_by_one, without_unread
@@ -37,13 +39,16 @@ BINARY = ("add", "sub", "mul", "maximum", "minimum", "prelu")
 EVERY = np.arange(-128, 128).astype(np.int8)
 EMPTY = np.zeros(0, np.int32)
 ROUNDED = 0.75       # at most so far are two roundings, to halves and to wholes, from the real value
+KEPT = 64, 1 << 30, 5     # weight, multiplier and shift that give a difference to the zero point as it is
+MOVING_PART = 4      # the part of the weight scratchpad that movements of channels may take
+MOST_TAKEN = 4       # cycles that an output of such may take: fewer than the CPU's
 SLOPES = 65          # factors of those that fit a table which are tried; at some a value lies at a rounding's edge
 
 
 def rewrite(graph: Graph, design: DesignPoint) -> Graph:
     """A checked graph with the same inputs, states and outputs, and for every input the same answers."""
     graph = lower_factors(graph, weight_bits=design.weight_bits)
-    for step in (_multiplications, _tables, _joined_tables, _pads, _on_engine):
+    for step in (_multiplications, _tables, _joined_tables, _pads, _on_engine, _moved_channels):
         graph = step(graph, design)
     return graph.check()
 
@@ -164,6 +169,59 @@ def _on_engine(graph: Graph, design: DesignPoint) -> Graph:
     if not _takes_depthwise(design):
         return graph
     return change_layers(graph, lambda graph, index: _as_depthwise(graph, index, design))
+
+
+def _moved_channels(graph: Graph, design: DesignPoint) -> Graph:
+    """Convolutions for gathers that shuffle channels, as long as their weights leave the others most of the memory."""
+    room = design.weight_bytes // MOVING_PART if _takes_depthwise(design) else 0
+    ends = {*graph.answers, *(state.next for state in graph.states)}
+    for index, layer in enumerate(graph.layers):
+        source, = graph.inputs_of(index)[:1]
+        kind = graph.types()[source]
+        chosen = _chosen_channels(layer, kind) if layer.op == "gather" and len(kind.shape) == 3 else None
+        if chosen is None or graph.first + index in ends or kind.dtype != "int8":
+            continue
+        size = len(chosen) * kind.shape[2]
+        if size <= room and kind.shape[2] <= MOST_TAKEN * design.macs_per_cycle:
+            room -= size
+            graph = _with_channels_moved(graph, index, source, chosen)
+    return graph
+
+
+def _chosen_channels(layer: Layer, kind: TensorType) -> np.ndarray | None:
+    """Which channel of its input each output channel of a gather is; None where it moves more, or is a slice."""
+    height, width, channels = kind.shape
+    pixels = height * width
+    if layer.output.size % pixels or pixels == 1:
+        return None
+    places = gathered(layer).reshape(pixels, -1) - channels * np.arange(pixels)[:, None]
+    chosen: np.ndarray = places[0]
+    inside = (places == chosen).all() and chosen.min() >= 0 and chosen.max() < channels
+    return chosen if inside and (np.diff(chosen) != 1).any() else None
+
+
+def _with_channels_moved(graph: Graph, index: int, source: int, chosen: np.ndarray) -> Graph:
+    """A layer as a convolution; what reads it in its own shape says so now."""
+    layer, number, kind = graph.layers[index], graph.first + index, graph.types()[source]
+    outputs = len(chosen)
+    weights = np.zeros((outputs, 1, 1, kind.shape[2]), np.int8)
+    weights[np.arange(outputs), 0, 0, chosen] = KEPT[0]
+    own, shape = layer.output.shape, (*kind.shape[:2], outputs)
+    moved = Layer(name=layer.name, op="conv", output=replace(layer.output, shape=shape), weights=weights,
+                  bias=np.zeros(outputs, np.int32), multiplier=np.full(outputs, KEPT[1], np.int32),
+                  shift=np.full(outputs, KEPT[2], np.int32), inputs=(source,), act_min=kind.low, act_max=kind.high,
+                  function=layer.function or layer.op)
+    types = graph.types()
+    types[number] = moved.output
+    layers = list(graph.layers)
+    layers[index] = moved
+    for reader, other in enumerate(graph.layers):
+        read = graph.inputs_of(reader)
+        if number in read:
+            views = other.views or tuple(own if one == number else types[one].shape for one in read)
+            plain = all(view == types[one].shape for view, one in zip(views, read, strict=True))
+            layers[reader] = replace(other, views=() if plain else views)
+    return replace(graph, layers=tuple(layers))
 
 
 def _takes_depthwise(design: DesignPoint) -> bool:

@@ -15,9 +15,8 @@ from sw.golden.function import Fields, Function, Place, Task, as_words
 from sw.graph.layer import Layer, TensorType
 
 __all__ = ["CONSTANT", "COPY", "FILL", "RESIZE", "concat", "concat_plain", "concat_tasks", "constant", "copies",
-           "enlargement",
-           "gather", "gather_plain", "gather_tasks", "in_four", "merged", "nearest", "pad", "pad_plain", "pad_tasks",
-           "resize", "resize_plain", "resize_tasks", "row_major", "span"]
+           "enlargement", "gather", "gather_plain", "gather_tasks", "gathered", "in_four", "merged", "nearest", "pad",
+           "pad_plain", "pad_tasks", "resize", "resize_plain", "resize_tasks", "row_major", "span"]
 
 DIMENSIONS = 4      # of a copy, around its runs
 Types = Sequence[TensorType]
@@ -152,9 +151,14 @@ RESIZE = Function(
     writes=lambda fields: [(fields["output"], fields["rows"] * fields["columns"] * fields["bytes"])])
 
 
-def gather(layer: Layer, taken: Types, data: Arrays) -> np.ndarray:
+def gathered(layer: Layer) -> np.ndarray:
+    """Where in its input each output of a gather lies, in elements; of the output's shape."""
     offset, *strides = layer.parameters
-    return data[0].reshape(len(data[0]), -1)[:, _places(offset, layer.output.shape, strides, 1)[..., 0]]
+    return _places(offset, layer.output.shape, strides, 1)[..., 0]
+
+
+def gather(layer: Layer, taken: Types, data: Arrays) -> np.ndarray:
+    return data[0].reshape(len(data[0]), -1)[:, gathered(layer)]
 
 
 def gather_plain(layer: Layer, taken: Types, data: Arrays) -> np.ndarray:

@@ -119,6 +119,46 @@ def test_the_same_answers_from_other_layers(graph, ops):
     compile_graph(graph, DESIGN)
 
 
+def shuffled(*, groups=2, channels=8, **fields):
+    """Channels of each pixel as those of another group follow each other, read as they are and in another shape."""
+    kind = replace(KIND, shape=(6, 5, channels))
+    apart = replace(kind, shape=(6, 5, channels // groups, groups))
+    gather = layer("gather", apart, (0,), 0, 5 * channels, channels, 1, channels // groups)
+    convs = [replace(random_layer(np.random.default_rng(0), "conv", kind, outputs=3, kernel=(1, 1), inputs=(1,)),
+                     views=(kind.shape,)), table(apart, inputs=(1,))]
+    return net(gather, *convs, kind=kind, **{"outputs": (2, 3), **fields})
+
+
+@pytest.mark.parametrize("graph, ops", [
+    (shuffled(), ["conv", "conv", "table"]), (shuffled(groups=4, channels=12), ["conv", "conv", "table"]),
+    (shuffled(outputs=(2, 3, 1)), ["gather", "conv", "table"]),             # an answer keeps its shape
+    (shuffled(groups=1), ["gather", "conv", "table"]),                      # moves nothing
+    (shuffled(groups=2, channels=512), ["gather", "conv", "table"]),        # more weights than there is room for
+    (net(layer("gather", replace(KIND, shape=(6, 5, 2)), (0,), 1, 20, 4, 1), table(replace(KIND, shape=(6, 5, 2)),
+                                                                                   inputs=(1,))), ["gather", "table"]),
+    (net(layer("gather", replace(KIND, shape=(6, 5, 2)), (0,), 1, 20, 4, 2), table(replace(KIND, shape=(6, 5, 2)),
+                                                                                   inputs=(1,))), ["conv", "table"]),
+    (net(layer("gather", KIND, (0,), 3, 20, 4, -1), table(KIND, inputs=(1,))), ["conv", "table"]),
+    (net(layer("gather", KIND, (0,), 100, -20, 4, 1), table(KIND, inputs=(1,))), ["gather", "table"]),     # rows
+])
+def test_a_movement_of_channels_is_a_convolution(graph, ops):
+    inputs = np.random.default_rng(1).integers(-128, 128, (40, *graph.input.shape)).astype(np.int8)
+    found = rewrite(graph, DESIGN)
+    assert [one.op for one in found.layers] == ops
+    before, after = run(graph, inputs), run(found, inputs)
+    for old, new in zip(graph.answers, found.answers, strict=True):
+        assert np.array_equal(before[old], after[new].reshape(before[old].shape))
+    assert "conv" not in [one.op for one in rewrite(graph, PRESETS["up5k"]).layers[:1]]
+
+
+def test_movements_of_channels_leave_the_other_weights_most_of_the_memory():
+    kind = replace(KIND, shape=(6, 5, 64))
+    layers = [layer("gather", kind, (number,), 63, 320, 64, -1) for number in range(4)]
+    graph = net(*layers, table(kind, inputs=(4,)), kind=kind)
+    found = [one.op for one in rewrite(graph, DESIGN).layers]
+    assert found == ["conv", "conv", "gather", "gather", "table"] and DESIGN.weight_bytes // 4 // 64**2 == 2
+
+
 @pytest.mark.parametrize("graph", [multiplied(9), requantized(0.3), averaged(6, 5)], ids=["mul", "requantize", "mean"])
 @pytest.mark.parametrize("design", [
     replace(DESIGN, multiplier="trunc"), PRESETS["up5k"], replace(DESIGN, weight_bits=4, multiplier="lut")])
