@@ -17,6 +17,7 @@ from sw.compiler import compile_graph
 from sw.compiler.channels import pooling_scale
 from sw.golden import accumulate, run
 from sw.graph.graph import Graph, TensorType
+from tests.support.branches import random_branches
 from tests.support.images import with_flipped_bit
 from tests.support.layers import random_add, random_graph, random_inputs, random_layer
 
@@ -103,6 +104,22 @@ def test_every_kind_and_way(name, way, tmp_path_factory, monkeypatch):
     array = folder if (folder / "heddle_array").exists() else build_array(design, folder)
     graph = EVEN if design.memory == "spram" else every_operator(design)
     assert not differing(array, graph, design, compile_graph(graph, design), stalls=3)
+
+
+@pytest.mark.parametrize("kind", ["fire", "dense", "unet"])
+def test_channels_that_lie_apart(array, kind):
+    """Sums are told by the addresses that their outputs have."""
+    graph = random_branches(np.random.default_rng(1), kind)
+    program = compile_graph(graph, replace(DESIGN, act_bytes=16384))
+    assert any(plan.output.pitch for plan in program.layers)
+    tensors = run(graph, random_inputs(np.random.default_rng(2), graph, 3), DESIGN)
+    for index, (layer, found) in enumerate(zip(graph.layers, run_array(array, program, tensors), strict=True)):
+        assert (found is None) == (layer.op in ("concat", "resize"))
+        if found is not None:
+            number, = graph.inputs_of(index)
+            scale = pooling_scale(1, DESIGN.weight_bits)[0] if layer.op == "maxpool" else 1
+            right = accumulate(layer, graph.types()[number], tensors[number], DESIGN) * scale
+            assert np.array_equal(found, right), layer.name
 
 
 def test_a_wrong_weight_is_seen(array, graph):
