@@ -106,7 +106,7 @@ def _assigned(program: Program, index: int) -> Duty:
         return _duty(program.graph, index, CPU, _cpu_why(program, index), None, spent)
     if not commands:
         copied = sum(plan.stage.joins is not None and plan.stage.joins[0] == index for plan in program.plans)
-        why = f"a place in memory, {copied} of its operands are copied there" if copied else (
+        why = f"a place in memory, {copied} of its operands copied there" if copied else (
             "a place in memory, no byte moves")
         return _duty(program.graph, index, NOBODY, why, None, None)
     # what is done on another layer's way out costs nothing of its own

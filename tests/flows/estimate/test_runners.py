@@ -10,7 +10,7 @@ from sw.compiler import compile_graph
 from sw.golden.kernels import FUNCTIONS, OPERATORS
 from sw.graph.graph import Graph, TensorType
 from tests.support.dense import even_dense
-from tests.support.layers import random_add, random_kernel, random_layer
+from tests.support.layers import made_kernel, random_add, random_kernel, random_layer
 from tests.support.mixed import mixed_net
 from tests.support.stages import residual_block
 
@@ -47,6 +47,24 @@ def test_tables_of_the_engine_are_named():
         ("beside", ENGINE, "a copy through the engine's table"), ("sum", ENGINE, "the engine has add")]
     assert [duty.engine_cycles for duty in duties] == [program.layers[0].cycles, 0, *(
         plan.cycles for plan in program.layers[1:])]
+
+
+def test_operands_that_are_copied_to_their_places_are_counted():
+    rng, kind = np.random.default_rng(0), TensorType(shape=(4, 4, 4), scale=0.1, zero_point=0)
+    one = random_layer(rng, "conv", kind, outputs=4, kernel=(1, 1), name="one")
+    one = replace(one, output=kind, act_min=-128)
+    joined = made_kernel("concat", replace(kind, shape=(4, 4, 8)), inputs=(0, 1), parameters=(-1,), name="joined")
+    again = made_kernel("concat", replace(kind, shape=(4, 4, 12)), inputs=(2, 1), parameters=(-1,), name="again")
+    last = random_layer(rng, "conv", again.output, outputs=4, kernel=(1, 1), name="last")
+    graph = Graph(name="joined", inputs=(kind,), layers=(one, joined, again, last)).check()
+    program = compile_graph(graph, DESIGN)
+    copied, = (plan.cycles for plan in program.layers if not plan.stage.layers)
+    # a fetch of the second copy, of what lies beside it, would hold what the engine writes
+    assert [(duty.name, duty.runner, duty.why, duty.engine_cycles) for duty in assign(program).duties[1:]] == [
+        ("joined", NOBODY, "a place in memory, 1 of its operands copied there", None),
+        ("again", NOBODY, "a place in memory, 1 of its operands copied there", None),
+        ("last", ENGINE, "the engine has conv", program.layers[-1].cycles),
+        ("copy", ENGINE, "to its place in joined", copied), ("copy6", CPU, "to its place in again", None)]
 
 
 def test_a_table_that_no_command_takes_is_the_cpus():
