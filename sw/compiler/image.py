@@ -1,6 +1,6 @@
 """Where commands and weights lie, in the weight scratchpad or in the memory that they stream from; the model image."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -116,11 +116,12 @@ def place_weights(name: str, chosen: Sequence[Variant], design: DesignPoint, *, 
         raise CompileError(f"{name}: {_too_large(chosen, streamed, layers, design, outline)}")
     if design.memory == "spram":
         return best
+    known: dict[Hashable, int] = {}
     while True:
         tried = [(index, placed) for index in sorted(streamed)
                  if (placed := _place(chosen, streamed - {index}, design, outline)) is not None]
-        now = _cycles(best, design)
-        gains = {index: (now - _cycles(placed, design)) / _words(chosen[index]) for index, placed in tried}
+        now = _cycles(best, design, known)
+        gains = {index: (now - _cycles(placed, design, known)) / _words(chosen[index]) for index, placed in tried}
         if not gains or max(gains.values()) < 0:
             return best
         index = max(gains, key=gains.__getitem__)
@@ -139,8 +140,16 @@ def _too_large(chosen: Sequence[Variant], streamed: frozenset[int], layers: Sequ
             f"or narrow that layer")
 
 
-def _cycles(commands: Commands, design: DesignPoint) -> int:
-    return sum(terms.total for terms in commands.timeline(design))
+def _cycles(commands: Commands, design: DesignPoint, known: dict[Hashable, int]) -> int:
+    """Of all runs; ``known`` has those of runs that were asked for, whose layers stream as they do here."""
+    total = 0
+    for number, run in enumerate(commands.runs):
+        stream = (run.stream["ring_bytes"], run.stream["stream_bytes"]) if run.stream else None
+        key = number, stream, tuple(layer["stream"] for layer in run.layers)
+        if key not in known:      # where the weights lie is nothing to it
+            known[key] = sum(terms.total for terms in timeline(design, run.all))
+        total += known[key]
+    return total
 
 
 def _words(variant: Variant) -> int:
