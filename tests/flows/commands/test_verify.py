@@ -1,12 +1,16 @@
 import numpy as np
 import pytest
+import soundfile
 
 from flows.commands.verify import verify_model
 from flows.run.store import Store
+from hw.spec.errors import SpecError
 from hw.spec.presets import to_toml
+from sw.data import load_dataset
 from sw.golden import run
+from sw.graph.graph import Graph
 from tests.support.ladder import DESIGN, every_operator
-from tests.support.layers import random_inputs
+from tests.support.layers import random_inputs, random_layer
 
 
 @pytest.mark.sim
@@ -29,3 +33,35 @@ def test_from_a_folder_with_vectors(tmp_path):
     assert bad["first_mismatch"] == {"input": 3, "layer": "dense_layer", "what": "value", "channel": 2,
                                      "position": (0, 0), "expected": int(wrong[3, 2]), "got": int(wanted[3, 2])}
     assert verify_model(**arguments, inputs_from=tmp_path / "wrong.npz", inputs=3)["mismatches"] == 0
+
+
+@pytest.fixture
+def listener(tmp_path):
+    """A network of the features of recordings, and the recordings."""
+    rng, folder = np.random.default_rng(0), tmp_path / "words"
+    for word in ("no", "yes"):
+        (folder / word).mkdir(parents=True)
+        for take in range(6):
+            soundfile.write(folder / word / f"{take}.wav", rng.normal(0, 0.1, 1600), 8000)
+    data = f"wav:{folder},seconds=0.2,features=10,window=40,hop=40"
+    kind = load_dataset(data).input_type
+    layer = random_layer(rng, "dense", kind, outputs=2)
+    Graph(name="listener", inputs=(kind,), layers=(layer,)).check().save(tmp_path / "model.npz")
+    return str(tmp_path), data
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("begin", ["input", "waveform"])
+def test_inputs_of_a_data_set_and_what_they_are_made_of(listener, begin):
+    model, data = listener
+    found = verify_model(model, "ecp5-25", data=data, begin=begin, inputs=2)
+    assert (found["inputs"], found["mismatches"], found["first_mismatch"]) == (2, 0, None)
+    assert [kernel["op"] for kernel in found["kernels"]] == (["features"] if begin == "waveform" else [])
+
+
+@pytest.mark.parametrize("data, text", [
+    (None, "^--from waveform: recordings of which data[?] add --data wav:DIR,features=40$"),
+    ("digits", "^--from waveform: 'digits' has no front end; add features=40, or as many as it was trained with$")])
+def test_a_waveform_that_nobody_has_is_one_line(listener, data, text):
+    with pytest.raises(SpecError, match=text):
+        verify_model(listener[0], "ecp5-25", data=data, begin="waveform")
