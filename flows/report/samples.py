@@ -99,7 +99,7 @@ class _Images:
         low, high = (float(bound) for bound in (data.inputs["train"].min(), data.inputs["train"].max()))
         self.low, self.span = low, high - low
         real = [(bound - data.offset) * data.scale for bound in (low, high)]
-        self.scale = f"black is {real[0]:g}, white {real[1]:g}"
+        self.scale = f"black is {real[0]:.3g}, white {real[1]:.3g}"
 
     def cell(self, one: np.ndarray) -> Iterator[str]:
         shown = one if one.shape[-1] == 3 else one[..., :1]

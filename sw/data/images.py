@@ -65,8 +65,8 @@ def load_images(path: str, options: ImageOptions) -> Dataset:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)     # such files are refused
         inputs = _read(files, options)
     parts, names = parts_of(files, inputs, options)
-    return assemble(Path(path).name, parts["train"], parts.get("test"), valid=parts.get("valid"), options=options,
-                    scale=1 / BYTE_PEAK, class_names=names, warnings=files.warnings, broken=files.broken,
+    return assemble(Path(path).resolve().name, parts["train"], parts.get("test"), valid=parts.get("valid"),
+                    options=options, scale=1 / BYTE_PEAK, class_names=names, warnings=files.warnings, broken=files.broken,
                     augmentations=usual(inputs.shape[1:]))
 
 

@@ -85,8 +85,8 @@ def load_recordings(path: str, options: RecordingOptions) -> Dataset:
     spec = options.spec(rate)
     inputs, scale = _inputs(waves, spec, options.axes)
     parts, names = parts_of(files, inputs, options)
-    return assemble(Path(path).name, parts["train"], parts.get("test"), valid=parts.get("valid"), options=options,
-                    scale=scale, class_names=names, rate=float(rate), warnings=files.warnings, spec=spec,
+    return assemble(Path(path).resolve().name, parts["train"], parts.get("test"), valid=parts.get("valid"),
+                    options=options, scale=scale, class_names=names, rate=float(rate), warnings=files.warnings, spec=spec,
                     broken=files.broken, augmentations=_usual(inputs.shape[1:], spec))
 
 

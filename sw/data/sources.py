@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sw.data import arrays, digits, idx, images, recordings, series, tables
@@ -48,6 +49,8 @@ def load_dataset(name: str) -> Dataset:
     source, given = split_source(name)
     kind, _, place = source.partition(":")
     try:
+        if place.startswith("~"):
+            place = str(Path(place).expanduser())       # a shell leaves it behind a colon
         if kind not in SOURCES and source.rpartition(":")[0].endswith(".py"):
             return load_function(source, given)
         if kind not in SOURCES:

@@ -178,7 +178,7 @@ def _load_folder(folder: Path, options: TableOptions) -> Dataset:
     _check_columns(files, tables)
     inputs = _cut(files, tables, options) if options.window else _whole(files, tables)
     parts, names = parts_of(files, inputs, options)
-    return assemble(folder.name, parts["train"], parts.get("test"), valid=parts.get("valid"), options=options,
+    return assemble(folder.resolve().name, parts["train"], parts.get("test"), valid=parts.get("valid"), options=options,
                     class_names=names, augmentations=usual(inputs.shape[1:]), warnings=files.warnings,
                     broken=files.broken)
 

@@ -38,6 +38,16 @@ def test_what_a_source_fails_with_names_the_data(monkeypatch, failure, says):
         load_dataset("broken:here,seed=1")
 
 
+def test_a_place_may_begin_at_home_and_be_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_arrays(tmp_path)
+    assert load_dataset("npz:~/some.npz").classes == 2
+    (tmp_path / "photos").mkdir()
+    write_images(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path / "photos")
+    assert load_dataset("images:.").name == "photos"
+
+
 def test_every_option_has_its_line():
     for source in SOURCES.values():
         assert all(each.metadata["says"] for each in source.options.__dataclass_fields__.values())
