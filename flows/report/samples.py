@@ -1,4 +1,4 @@
-"""A page of samples of a data set: a row a class, with images, waveforms above their spectrograms, or curves. SVG."""
+"""A page of samples of a data set, as SVG: a row a class, with images, waveforms and spectrograms, features, curves."""
 
 import base64
 import io
@@ -17,6 +17,7 @@ ROWS = 12                                    # classes
 SHOWN = (("train", 6), ("test", 2))          # split -> samples of a class
 CELL, GAP, BREAK = 96, 10, 26                # pixels: a sample, between two, between splits
 LEFT, TOP, MARGIN = 130, 74, 20
+NAME, TITLE = 16, 105                        # characters that have room
 WAVE = 34                                    # pixels of a waveform; the rest of its cell is the spectrogram
 CURVES = 6                                   # channels of a sequence
 FRAME, LEAST_DB = 256, -70.0                 # samples of a spectrum, and what is drawn as silence
@@ -31,11 +32,13 @@ def samples_svg(data: Dataset, title: str) -> str:
     rows = min(data.classes, ROWS)
     width = LEFT + sum(count * (CELL + GAP) for _, count in SHOWN) + BREAK + MARGIN
     height = TOP + rows * (CELL + GAP) + MARGIN
-    kinds: dict[str, Callable[[Dataset], _Kind]] = {"image": _Images, "recording": _Recordings}
+    kinds: dict[str, Callable[[Dataset], _Kind]] = {
+        "image": _Images, "recording": _Recordings, "features": _Features}
     draw = kinds.get(data.kind, _Curves)(data)
     more = f", the first {rows} of {data.classes} classes" if data.classes > rows else ""
     about = f"{data.kind}: {'×'.join(map(str, data.shape))}{more}; {draw.scale}"
-    parts = [f'<text x="{MARGIN}" y="28" font-size="15" font-weight="600" fill="{INK}">{_text(title)}</text>',
+    parts = [f'<text x="{MARGIN}" y="28" font-size="15" font-weight="600" fill="{INK}">'
+             f'{_text(_short(title, TITLE))}</text>',
              f'<text x="{MARGIN}" y="47" fill="{MUTED}">{_text(about)}</text>']
     left = LEFT
     for split, count in SHOWN:
@@ -60,8 +63,8 @@ def _text(text: str) -> str:
     return escape(printable(text))
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 16 else f"{name[:15]}…"
+def _short(name: str, most: int = NAME) -> str:
+    return name if len(name) <= most else f"{name[:most - 1]}…"
 
 
 def _chosen(labels: np.ndarray, label: int, count: int) -> list[int]:
@@ -130,6 +133,21 @@ class _Recordings:
         yield _png(_shaded(_spectrogram(values)), 0, WAVE + 2, CELL, CELL - WAVE - 2)
 
 
+class _Features:
+    """Channels from the lowest up, windows from left to right."""
+
+    def __init__(self, data: Dataset) -> None:
+        self.low, high = (float(bound) for bound in (data.inputs["train"].min(), data.inputs["train"].max()))
+        self.span = high - self.low
+        real = [(bound - data.offset) * data.scale for bound in (self.low, high)]
+        self.scale = (f"windows from left to right, channels from the lowest up; white is {real[0]:.3g}, black "
+                      f"{real[1]:.3g}")
+
+    def cell(self, one: np.ndarray) -> Iterator[str]:
+        shares = (one.reshape(one.shape[:2]).astype(np.float64) - self.low) / self.span
+        yield _png(_shaded_shares(shares.T[::-1]), 0, 0, CELL, CELL)
+
+
 def _spectrogram(wave: np.ndarray) -> np.ndarray:
     """Loudness in dB below a full tone, ``(frequencies, moments)``, high frequencies first."""
     padded = np.pad(wave, (0, max(0, FRAME - len(wave))))
@@ -139,7 +157,12 @@ def _spectrogram(wave: np.ndarray) -> np.ndarray:
 
 
 def _shaded(decibels: np.ndarray) -> np.ndarray:
-    share = ((decibels - LEAST_DB) / -LEAST_DB).clip(0, 1) * (len(SHADES) - 1)
+    return _shaded_shares((decibels - LEAST_DB) / -LEAST_DB)
+
+
+def _shaded_shares(shares: np.ndarray) -> np.ndarray:
+    """From 0, silence, to 1."""
+    share = shares.clip(0, 1) * (len(SHADES) - 1)
     below = np.minimum(share.astype(int), len(SHADES) - 2)
     part = (share - below)[..., None]
     return (SHADES[below] * (1 - part) + SHADES[below + 1] * part).round().astype(np.uint8)

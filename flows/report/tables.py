@@ -11,7 +11,8 @@ __all__ = ["show_bench", "show_build", "show_data", "show_estimate", "show_files
            "show_tools", "show_training", "show_verification"]
 
 Document = Mapping[str, Any]
-PLURALS = {"image": "images", "recording": "recordings", "sequence": "sequences", "table": "rows of a table"}
+PLURALS = {"image": "images", "recording": "recordings", "features": "features", "sequence": "sequences",
+           "table": "rows of a table"}
 DUPLICATES = 10                              # that people are shown
 STYLES = {CPU: "yellow", NOBODY: "dim"}      # of who runs a layer
 

@@ -111,9 +111,9 @@ class Dataset:
 
     @property
     def kind(self) -> str:
-        """What an input is: ``image``, ``recording`` (of sound), ``sequence`` or ``table``."""
+        """What an input is: ``image``, ``recording`` (of sound), ``features`` of one, ``sequence`` or ``table``."""
         if self.rate:
-            return "recording"
+            return "features" if self.spec else "recording"
         rank = self.inputs["train"].ndim
         return "table" if rank == 2 or rank == 4 and self.shape[0] == 1 else "image" if rank == 4 else "sequence"
 

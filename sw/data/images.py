@@ -66,8 +66,8 @@ def load_images(path: str, options: ImageOptions) -> Dataset:
         inputs = _read(files, options)
     parts, names = parts_of(files, inputs, options)
     return assemble(Path(path).resolve().name, parts["train"], parts.get("test"), valid=parts.get("valid"),
-                    options=options, scale=1 / BYTE_PEAK, class_names=names, warnings=files.warnings, broken=files.broken,
-                    augmentations=usual(inputs.shape[1:]))
+                    options=options, scale=1 / BYTE_PEAK, class_names=names, warnings=files.warnings,
+                    broken=files.broken, augmentations=usual(inputs.shape[1:]))
 
 
 def _read(files: Files, options: ImageOptions) -> np.ndarray:

@@ -86,8 +86,8 @@ def load_recordings(path: str, options: RecordingOptions) -> Dataset:
     inputs, scale = _inputs(waves, spec, options.axes)
     parts, names = parts_of(files, inputs, options)
     return assemble(Path(path).resolve().name, parts["train"], parts.get("test"), valid=parts.get("valid"),
-                    options=options, scale=scale, class_names=names, rate=float(rate), warnings=files.warnings, spec=spec,
-                    broken=files.broken, augmentations=_usual(inputs.shape[1:], spec))
+                    options=options, scale=scale, class_names=names, rate=float(rate), warnings=files.warnings,
+                    spec=spec, broken=files.broken, augmentations=_usual(inputs.shape[1:], spec))
 
 
 def _inputs(waves: np.ndarray, spec: FeatureSpec | None, axes: str) -> tuple[np.ndarray, float]:

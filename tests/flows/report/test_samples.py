@@ -9,6 +9,7 @@ from PIL import Image
 
 from flows.report.samples import CELL, CURVES, ROWS, WAVE, samples_svg
 from sw.data import Dataset, load_dataset
+from sw.golden.features import FeatureSpec
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -80,6 +81,20 @@ def test_a_recording_shorter_than_a_spectrum():
     assert pictures(parsed(dataset(waves, scale=1 / 32768, rate=8000.0)))[0].shape == (129, 1, 3)
 
 
+@pytest.mark.parametrize("axis", [False, True])
+def test_features_have_time_to_the_right_and_high_channels_on_top(axis):
+    values = np.zeros((4, 30, 12), np.uint16)
+    values[:, 5, 2] = 600
+    data = dataset(values[..., None] if axis else values, scale=0.1, rate=8000.0, spec=FeatureSpec(
+        rate=8000, channels=12, high_hz=3750.0))
+    root = parsed(data)
+    shown = pictures(root)[0].astype(int)
+    assert shown.shape == (12, 30, 3)
+    assert np.unravel_index(shown.sum(2).argmin(), (12, 30)) == (12 - 1 - 2, 5)
+    assert (shown.sum(2) == 765).sum() == 12 * 30 - 1
+    assert any(text.startswith("features: ") and text.endswith("white is 0, black 60") for text in texts(root))
+
+
 def test_channels_of_a_sequence_lie_below_each_other():
     values = np.random.default_rng(0).normal(0, 1, (8, 30, 8)).astype(np.float32)
     root = parsed(dataset(values))
@@ -111,5 +126,6 @@ def test_many_classes_are_the_first_ones_and_output_is_the_same_every_time():
 
 def test_names_of_others_are_made_safe():
     values = np.random.default_rng(0).normal(0, 1, (4, 3)).astype(np.float32)
+    assert "a" * 104 + "…" in texts(parsed(dataset(values), "a" * 200))
     root = parsed(dataset(values, class_names=("\x1b[2J", "\x00")), "a\x1b&b")
     assert "a\N{REPLACEMENT CHARACTER}&b" in texts(root)
