@@ -111,23 +111,46 @@ def data(source: str, picture: Path | None, as_json: bool) -> int:
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data, or over a part of a large set.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--feedback", type=EXISTING, metavar="FILE", help="Feedback record; `heddle explore` writes one.")
-@click.option("--choose", type=click.Choice(["width", "bits", "both"]),
-              help="What the record's latencies may pick.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
+              help="An argument of the network's function; may be given again.")
+@click.option("--design", metavar="D", help="A preset, or a TOML file: what it cannot run is not trained.")
 @out_option("runs/train")
 @json_flag
 def train(as_json: bool, **options: Any) -> int:
-    """Train a quantized network, with or without a feedback record."""
+    """Train a quantized network, with or without a feedback record.
+
+    NETWORK is a name, or file.py:function, which gives a torch.nn.Module.
+    """
     from flows.commands.train import train_to
     from flows.report.tables import show_training
     from sw.quant.config import TrainConfig
 
-    places = {name: options.pop(name) for name in ("data", "feedback", "out")}
+    places = {name: options.pop(name) for name in ("data", "feedback", "out", "design")}
+    settings = list(map(setting, options["settings"]))
+    widths = [value for name, value in settings if name == "width"]
+    options |= {"width": (*widths, options["width"])[0],
+                "settings": tuple(pair for pair in settings if pair[0] != "width")}
     chosen = {name: value for name, value in options.items() if value is not None}
     config = TrainConfig(**{**chosen, "weight_bits": int(options["weight_bits"])})
     with progress():
         document = train_to(config, **places)
     show(document, as_json, show_training)
     return DONE
+
+
+def setting(text: str) -> tuple[str, bool | int | float | str]:
+    """A name and a value: a number, true, false, or else text."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise click.BadParameter(f"{text!r} is no NAME=VALUE, such as width=0.5", param_hint="'--set'")
+    if value in ("true", "false"):
+        return name, value == "true"
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value
 
 
 @cli.command(epilog=example("heddle models model.tflite --design ecp5-85"))

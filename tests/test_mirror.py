@@ -28,6 +28,7 @@ ELSEWHERE = {
     "sw/graph/check.py": ("tests/sw/graph/test_graph.py", "asked by a graph, which names the layer"),
     "sw/graph/edit.py": ("tests/sw/compiler/test_rewrite.py", "right is what gives the same answers"),
     "sw/graph/layer.py": ("tests/sw/graph/test_graph.py", "fields; what they mean is a graph's"),
+    "sw/graph/padding.py": ("tests/sw/compiler/test_rewrite.py", "right is what gives the same answers"),
     "sw/quant/record.py": ("tests/sw/quant/test_training.py", "fields, which a training fills"),
 }
 

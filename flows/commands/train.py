@@ -10,19 +10,24 @@ from flows.run.progress import advance, note, work
 from flows.run.queue import Failure, run_queue
 from flows.run.store import Store, open_store
 from flows.train.data import DataSource
+from flows.train.draft import Draft
 from flows.train.model import TFLITE, tflite_of
 from flows.train.training import MODEL, RECORD, TrainedModel, Training
-from hw.spec.errors import HeddleError, SpecError
+from hw.spec.errors import HeddleError
 from hw.spec.feedback import Feedback
+from hw.spec.presets import load_design
+from sw.compiler import CompileError
 from sw.graph.graph import Graph
-from sw.models import build
 from sw.quant.config import TrainConfig
 
 __all__ = ["train_to"]
 
 
-def train_to(config: TrainConfig, *, data: str, feedback: Path | None, out: Path) -> dict[str, Any]:
+def train_to(config: TrainConfig, *, data: str, feedback: Path | None, out: Path,
+             design: str | None = None) -> dict[str, Any]:
     """Train, unless the store has it, and write ``model.npz`` and ``training.json`` to ``out``.
+
+    A network that cannot be trained or lowered is an error before it starts; so is one that ``design`` does not run.
 
     Beside them goes ``model.tflite`` with the same network, unless TFLite cannot hold it; a note says why.
 
@@ -33,13 +38,13 @@ def train_to(config: TrainConfig, *, data: str, feedback: Path | None, out: Path
         that of the TFLite file or None.
     """
     record = Feedback.load(feedback) if feedback else None
-    if config.choose and record is None:
-        raise SpecError("--choose: picks by the latencies of a feedback record; give one with --feedback")
     source = DataSource.of(data)
     inputs = source.load()
     for warning in inputs.warnings:
         note(f"warning: {warning}")
-    build(config.network, inputs.shape, inputs.classes, config.width)    # a wrong one is an error before it starts
+    designs = (load_design(design),) if design else ()
+    if line := Draft(config=config, data=source, designs=designs, fit=False).value(open_store()):
+        raise CompileError(line)
     training = Training(config=config, data=source, feedback=record)
     with work(f"training {training.label}", 1):
         # In a process of its own, so that Ctrl-C ends it at once.
@@ -57,7 +62,8 @@ def _value(store: Store, training: Training) -> TrainedModel:
 
 def _written(trained: TrainedModel, out: Path, test_images: int) -> dict[str, Any]:
     found = asdict(trained.record)
-    flat = {**found.pop("config"), **found}
+    config = found.pop("config")
+    flat = {**config, "settings": dict(config["settings"]), **found}
     write_whole(out / MODEL, trained.path.read_bytes())
     write_json(out / RECORD, flat)
     tflite = tflite_of(Graph.load(trained.path))

@@ -295,20 +295,13 @@ def _feedback(builder: _Page, comparison: Comparison | None) -> str:
             f"seeds. <b>{escape(effect.conclusion)}</b>")
     pairs = [(str(pair.seed), f"{pair.exact:.4f}", f"{pair.without:.4f}", f"{pair.informed:.4f}",
               f"{pair.informed - pair.without:+.4f}") for pair in comparison.pairs]
-    choices = [(f"width {choice.width:g}, {choice.weight_bits} bits", f"{choice.cycles:,}",
-                f"{choice.accuracy:.4f}", f"{choice.probability:.3f}",
-                '<span class="ok">picked</span>' if choice.picked else "") for choice in comparison.choices]
     return _section(
         "feedback", title,
         f"The truncated multiplier's RTL ran over {noise.pairs:,} operand pairs ({escape(noise.simulator)}); its "
-        f"errors became noise in the forward pass, the cycle model a latency term in the loss. Network: "
-        f"{escape(comparison.label)}.",
+        f"errors became noise in the forward pass. Network: {escape(comparison.label)}.",
         f"<p>{said}</p>", '<div class="pair"><div>', builder.chart(figures.feedback_figure(comparison.pairs)),
         "</div><div>", builder.chart(figures.noise_figure(noise)), "</div></div>",
-        table(("seed", "exact multiplier, without", "truncated, without", "truncated, with", "difference"), pairs),
-        "<h3>What the latency term picks</h3>",
-        "<p>A choice of one run, not a comparison over seeds: the interval above is of the noise alone.</p>",
-        table(("network", "engine cycles", "accuracy, trained alone", "probability at the end", ""), choices))
+        table(("seed", "exact multiplier, without", "truncated, without", "truncated, with", "difference"), pairs))
 
 
 def _failures(found: Exploration) -> str:

@@ -13,6 +13,16 @@ __all__ = ["from_plain", "read_typed", "to_plain", "write_typed"]
 Value = TypeVar("Value")
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True)
 _CONVERTER.register_unstructure_hook(Path, str)
+_SCALARS = (bool, int, float, str)
+
+
+@_CONVERTER.register_structure_hook
+def _scalar(value: Any, _: Any) -> bool | int | float | str:
+    """A number, text, true or false, as it is."""
+    if type(value) not in _SCALARS:
+        raise ValueError(f"{value!r} is no number, text, true or false")
+    scalar: bool | int | float | str = value
+    return scalar
 
 
 def to_plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from flows.search.measure import Files, measure_best
 from flows.search.point import Failed, Point
 from flows.search.space import Space, load_space
 from flows.search.study import Study
-from flows.search.trainings import Comparison, Prepared, inexact, train_all
+from flows.search.trainings import Comparison, Prepared, draft_all, train_all
 from flows.search.worth import Evaluator, Requirement
 from flows.train.data import DataSource
 from flows.train.training import MODEL
@@ -23,7 +23,7 @@ from hw.spec.feedback import Feedback
 from hw.tools import TOOLS
 from hw.tools import version as tool_version
 from sw.data import Dataset
-from sw.models import NETWORKS, build
+from sw.models import ModelError, check_name
 from sw.quant.record import TrainingRecord
 
 __all__ = ["DataFacts", "Exploration", "ExploreError", "Request", "Results", "explore"]
@@ -54,9 +54,10 @@ class Request:
         if self.trials is not None:
             space = replace(space, search=replace(space.search, trials=self.trials))
         for name in (*space.networks.names, space.feedback.network):
-            if name not in NETWORKS:
-                raise SpecError(f"{self.space_file or 'space'}: network {name!r} is unknown; "
-                                f"choose {' or '.join(NETWORKS)}")
+            try:
+                check_name(name)
+            except ModelError as error:
+                raise SpecError(f"{self.space_file or 'space'}: {error}") from error
         for name in space.hardware.boards:
             find_board(name)
         return space
@@ -119,9 +120,9 @@ def explore(request: Request) -> Results:
     data = DataSource.of(request.data)
     for warning in data.load().warnings:
         note(f"warning: {warning}")
-    _check_networks(space, data.load())
     store = open_store()
-    prepared = train_all(space, store, data, jobs=request.jobs)
+    refused = draft_all(space, store, data)
+    prepared = train_all(space, store, data, jobs=request.jobs, refused=refused)
     trainings, requirement = prepared.trainings, request.requirement()
     evaluator = Evaluator(store=store, data=data, trainings=trainings, space=space, requirement=requirement)
     study = Study(space=space, data=data, requirement=requirement,
@@ -144,14 +145,6 @@ def _exploration(space: Space, data: DataSource, requirement: Requirement, prepa
         trials=tuple(point for point in found if not point.failure),
         failures=(*prepared.failures, *estimated, *failures), trainings=prepared.records,
         comparison=prepared.comparison)
-
-
-def _check_networks(space: Space, data: Dataset) -> None:
-    """Raises ModelError, before anything is trained, for a network that cannot be built for the data."""
-    plan = space.feedback
-    compared = [space.config(plan.network, plan.width, plan.weight_bits)] if inexact(space, plan.weight_bits) else []
-    for config in (*space.configs(), *compared):
-        build(config.network, data.shape, data.classes, config.width)
 
 
 def _check_clock(space: Space) -> None:

@@ -24,8 +24,9 @@ POINT = "point"         # name of the attribute that a trial keeps it under
 Options = Mapping[str, tuple[Candidate, dict[str, Any]]]   # by id: a candidate and its parameters
 
 
-def search(space: Space, evaluate: Callable[[Candidate], Point], *, database: Path, key: str) -> list[Point]:
-    """Look at ``space.search.trials`` different candidates, or at all if there are fewer.
+def search(space: Space, evaluate: Callable[[Candidate], Point], *, database: Path, key: str,
+           wanted: Callable[[Candidate], bool] = lambda candidate: True) -> list[Point]:
+    """Look at ``space.search.trials`` different candidates that are ``wanted``, or at all if there are fewer.
 
     The study named ``key`` in ``database`` goes on where it stopped; what was told stays told. The sampler is
     seeded by the number of points, so a stopped search that goes on equals one that was never stopped.
@@ -42,15 +43,16 @@ def search(space: Space, evaluate: Callable[[Candidate], Point], *, database: Pa
     study.add_trials([trial for trial in stored.get_trials() if POINT in trial.user_attrs])
     points = {point.id: point for point in map(_point, study.get_trials(deepcopy=False))}
     saved, last = len(points), monotonic()
-    options = {candidate.id: (candidate, _parameters(candidate)) for candidate in space.candidates()}
-    done, wanted = sum(not point.failure for point in points.values()), min(space.search.trials, len(options))
-    count(done, wanted)
+    options = {candidate.id: (candidate, _parameters(candidate)) for candidate in space.candidates()
+               if wanted(candidate)}
+    done, most = sum(not point.failure for point in points.values()), min(space.search.trials, len(options))
+    count(done, most)
     try:
-        while done < wanted and len(points) < len(options):
+        while done < most and len(points) < len(options):
             point = _next(study, space, options, points, evaluate)
             points[point.id] = point
             done += not point.failure
-            count(done, wanted)
+            count(done, most)
             if monotonic() - last > 1:
                 saved, last = _save(study, stored, saved), monotonic()
     finally:

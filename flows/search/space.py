@@ -12,7 +12,7 @@ from flows.estimate.program import DEFAULT_CLOCK_MHZ
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
-from sw.quant.config import TRAINED_BITS, TrainConfig
+from sw.quant.config import TRAINED_BITS, TrainConfig, short_name
 
 __all__ = ["DEFAULT_SPACE", "Candidate", "Space", "load_space"]
 
@@ -41,7 +41,7 @@ class Candidate:
     def id(self) -> str:
         """Readable and unique in a space; a folder name."""
         dsps = "" if self.requantizer_dsps == 4 else f"d{self.requantizer_dsps}"
-        return (f"{self.network}-{self.width:g}-w{self.weight_bits}-{self.rows}x{self.cols}x{self.lanes}"
+        return (f"{short_name(self.network)}-{self.width:g}-w{self.weight_bits}-{self.rows}x{self.cols}x{self.lanes}"
                 f"-{self.multiplier}-r{self.requantizers}{dsps}-t{self.depthwise_taps}-{self.board}")
 
     def design(self, *, act_bytes: int = LARGEST["act_bytes"],
@@ -219,6 +219,10 @@ def _problems(space: Space) -> Iterator[str]:
             value = getattr(getattr(space, section.name), item.name)
             if isinstance(value, tuple) and len(set(value)) != len(value):
                 yield f"[{section.name}] {item.name}: an entry is there twice; keep one"
+    names = [short_name(name) for name in nets.names]
+    for name in names:
+        if names.count(name) > 1:
+            yield f"[networks] names: two are called {name} in the names of points; rename a file or a function"
     for bits in (*nets.weight_bits, space.feedback.weight_bits):
         if bits not in TRAINED_BITS:
             yield f"weight_bits = {bits}: choose from 8, 4 and 2"

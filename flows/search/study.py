@@ -33,4 +33,4 @@ class Study(Keyed):
     def points(self, evaluator: Evaluator, database: Path) -> list[Point]:
         """Every candidate that was looked at, in order; the study in ``database`` goes on where it stopped."""
         with work("searching", self.space.search.trials):
-            return search(self.space, evaluator, database=database, key=self.digest)
+            return search(self.space, evaluator, database=database, key=self.digest, wanted=evaluator.trained)

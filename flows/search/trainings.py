@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from flows.run.progress import advance, note, tell, work
 from flows.run.queue import Failure, Result, run_queue
@@ -13,6 +14,7 @@ from flows.search.space import Space
 from flows.search.worth import Trainings
 from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
+from flows.train.draft import Draft
 from flows.train.feedback import Effect, make_feedback, paired_effect
 from flows.train.training import TrainedModel, Training
 from hw.spec.design import DesignPoint
@@ -22,7 +24,7 @@ from hw.spec.multipliers import MULTIPLIERS
 from sw.quant.config import TrainConfig
 from sw.quant.record import TrainingRecord
 
-__all__ = ["Choice", "Comparison", "Pair", "Prepared", "TrainError", "inexact", "reference_design", "train_all"]
+__all__ = ["Comparison", "Pair", "Prepared", "TrainError", "draft_all", "inexact", "reference_design", "train_all"]
 
 Models = Mapping[TrainConfig, TrainedModel]
 
@@ -42,18 +44,6 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """One network that the latency term chose from; its accuracy is that of a training by itself."""
-
-    width: float
-    weight_bits: int
-    cycles: int
-    probability: float
-    picked: bool
-    accuracy: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """What feedback from the hardware does to accuracy."""
 
@@ -61,7 +51,6 @@ class Comparison:
     profile: NoiseProfile
     pairs: tuple[Pair, ...]
     effect: Effect
-    choices: tuple[Choice, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +78,33 @@ def reference_design(space: Space, multiplier: str, weight_bits: int) -> DesignP
                        board=space.hardware.boards[0])
 
 
-def train_all(space: Space, store: Store, data: DataSource, *, jobs: int) -> Prepared:
-    """Train all that the search needs.
+def draft_all(space: Space, store: Store, data: DataSource) -> dict[TrainConfig, str]:
+    """Networks of the space that none of its designs runs, and what the compiler says of the last one.
+
+    Raises
+    ------
+    ModelError, QuantError
+        If a network cannot be built for the data, or not be lowered.
+    """
+    designs: dict[int, dict[DesignPoint, None]] = {}
+    for candidate in space.candidates():
+        designs.setdefault(candidate.weight_bits, {})[replace(candidate.design(), board="")] = None
+    plan = space.feedback
+    compared = [space.config(plan.network, plan.width, plan.weight_bits)] if inexact(space, plan.weight_bits) else []
+    refused = {}
+    configs = list(dict.fromkeys((*space.configs(), *compared)))
+    with work("checking the networks", len(configs)):
+        for config in configs:
+            step = Draft(config=config, data=data, designs=tuple(designs.get(config.weight_bits, ())))
+            if line := step.value(store):
+                refused[config] = line
+            advance()
+    return refused
+
+
+def train_all(space: Space, store: Store, data: DataSource, *, jobs: int,
+              refused: Mapping[TrainConfig, str] = MappingProxyType({})) -> Prepared:
+    """Train all that the search needs; of networks that no design runs there are the reasons instead.
 
     Raises
     ------
@@ -101,16 +115,19 @@ def train_all(space: Space, store: Store, data: DataSource, *, jobs: int) -> Pre
     plan = space.feedback
     widths = sorted({*space.networks.weight_bits, plan.weight_bits})
     job.designs = {bits: reference_design(space, kind, bits) for bits in widths if (kind := inexact(space, bits))}
-    configs = list(space.configs())
-    seeds = range(space.training.seed, space.training.seed + plan.seeds) if plan.weight_bits in job.designs else ()
-    pairs = [replace(space.config(plan.network, plan.width, plan.weight_bits), seed=seed) for seed in seeds]
+    job.refuse(refused)
+    configs = [config for config in space.configs() if config not in refused]
+    compared = space.config(plan.network, plan.width, plan.weight_bits)
+    paired = plan.weight_bits in job.designs and compared not in refused
+    seeds = range(space.training.seed, space.training.seed + plan.seeds) if paired else ()
+    pairs = [replace(compared, seed=seed) for seed in seeds]
     first = job.train("training the networks", [(config, None) for config in (*configs, *pairs)])
     plain = {config: first[config] for config in configs if config in first}
     if not plain:
         raise TrainError(f"no network could be trained: {job.failures[0].reason}")
     if not job.designs:
-        return Prepared(trainings=Trainings(plain=_paths(plain)), records=_records(plain), feedback=None,
-                        comparison=None, failures=tuple(job.failures))
+        return Prepared(trainings=Trainings(plain=_paths(plain), failed=job.failed), records=_records(plain),
+                        feedback=None, comparison=None, failures=tuple(job.failures))
     return _close_loop(job, plain, first, pairs)
 
 
@@ -125,15 +142,15 @@ def _close_loop(job: "_Trainer", plain: Models, first: Models, pairs: Sequence[T
     informed = [config for config in plain if config.weight_bits in job.designs]
     asked: list[tuple[TrainConfig, Feedback | None]] = [(config, records[config.weight_bits]) for config in informed]
     main = records.get(plan.weight_bits)
-    choosing = replace(space.config(plan.network, plan.width, plan.weight_bits), choose="both")
-    if main:
-        asked += [(config, main) for config in (*pairs, choosing)]
+    if main and pairs:
+        asked += [(config, main) for config in pairs]
     second = job.train("training with feedback", asked)
     comparison = None
-    if main:
-        comparison = _comparison(job, pairs, first, second, main, _choices(plain, space, second.get(choosing)))
-    return Prepared(trainings=Trainings(plain=_paths(plain), noisy=_paths({
-        config: second[config] for config in informed if config in second})), records=_records(plain),
+    if main and pairs:
+        comparison = _comparison(job, pairs, first, second, main)
+    noisy = _paths({config: second[config] for config in informed if config in second})
+    return Prepared(
+        trainings=Trainings(plain=_paths(plain), noisy=noisy, failed=job.failed), records=_records(plain),
         feedback=main or next(iter(records.values())), comparison=comparison, failures=tuple(job.failures))
 
 
@@ -144,6 +161,14 @@ class _Trainer:
         self.store, self.data, self.space, self.jobs = store, data, space, jobs
         self.designs: Mapping[int, DesignPoint] = {}     # with an inexact multiplier, by weight bits
         self.failures: list[Failed] = []
+        self.failed: dict[TrainConfig, str] = {}         # why there is no network
+
+    def refuse(self, refused: Mapping[TrainConfig, str]) -> None:
+        """Record what is not trained, and why."""
+        for config, line in refused.items():
+            note(f"not trained: {config.label}: {line}")
+            self.failed[config] = line
+            self.failures.append(Failed(id=config.label, doing="compiling, before training", reason=line))
 
     def train(self, title: str, asked: Iterable[tuple[TrainConfig, Feedback | None]]) -> Models:
         """What came of each configuration; those that failed are in ``failures`` instead."""
@@ -155,6 +180,7 @@ class _Trainer:
                 advance()
                 if isinstance(result.value, Failure):
                     note(f"failed: {result.task.label}: {result.value.reason}")
+                    self.failed[result.task.config] = result.value.reason
                     self.failures.append(Failed(id=result.task.label, doing="training", reason=result.value.reason))
 
             results = run_queue(partial(_train, self.store, self.designs), unique, jobs=self.jobs,
@@ -180,8 +206,8 @@ def _records(models: Models) -> tuple[TrainingRecord, ...]:
     return tuple(model.record for model in models.values())
 
 
-def _comparison(job: _Trainer, pairs: Sequence[TrainConfig], first: Models, second: Models, feedback: Feedback,
-                choices: tuple[Choice, ...]) -> Comparison:
+def _comparison(job: _Trainer, pairs: Sequence[TrainConfig], first: Models, second: Models,
+                feedback: Feedback) -> Comparison:
     """Accuracy on the inexact multiplier with and without the feedback, seed by seed."""
     plan, kind = job.space.feedback, feedback.noise.multiplier
     design = reference_design(job.space, kind, plan.weight_bits)
@@ -197,19 +223,4 @@ def _comparison(job: _Trainer, pairs: Sequence[TrainConfig], first: Models, seco
                          f"{job.failures[0].reason}")
     return Comparison(label=f"{plan.network}, width {plan.width:g}, {plan.weight_bits}-bit weights on {design.label}",
                       profile=feedback.noise, pairs=rows,
-                      effect=paired_effect([(row.without, row.informed) for row in rows]), choices=choices)
-
-
-def _choices(plain: Models, space: Space, chosen: TrainedModel | None) -> tuple[Choice, ...]:
-    """The networks that the latency term chose from, with the accuracy of each when trained by itself."""
-    pick = chosen.record.pick if chosen else None
-    if pick is None:
-        return ()
-    rows = []
-    for entry, probability in zip(pick.candidates, pick.probabilities, strict=True):
-        config = space.config(entry.network, entry.width, entry.weight_bits)
-        if config in plain:
-            rows.append(Choice(width=entry.width, weight_bits=entry.weight_bits, cycles=entry.cycles,
-                               probability=probability, accuracy=plain[config].record.test_accuracy,
-                               picked=(entry.width, entry.weight_bits) == (pick.width, pick.weight_bits)))
-    return tuple(sorted(rows, key=lambda row: row.cycles))
+                      effect=paired_effect([(row.without, row.informed) for row in rows]))

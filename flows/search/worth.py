@@ -13,7 +13,7 @@ from flows.search.point import Metrics, Point
 from flows.search.space import Candidate, Space
 from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
-from hw.spec.errors import HeddleError
+from hw.spec.errors import HeddleError, SpecError
 from hw.spec.multipliers import MULTIPLIERS
 from sw.compiler import Program
 from sw.graph.graph import Graph
@@ -48,6 +48,7 @@ class Trainings:
 
     plain: Mapping[TrainConfig, Path]
     noisy: Mapping[TrainConfig, Path] = field(default_factory=dict)
+    failed: Mapping[TrainConfig, str] = field(default_factory=dict)      # why there is no network
 
 
 class Evaluator:
@@ -74,9 +75,15 @@ class Evaluator:
         return Point(candidate=candidate, design=program.design, estimated=metrics,
                      violations=self.requirement.violations(metrics, board.budget))
 
+    def trained(self, candidate: Candidate) -> bool:
+        """Whether there is a network for it."""
+        return self.space.config(candidate.network, candidate.width, candidate.weight_bits) in self.trainings.plain
+
     def model(self, candidate: Candidate) -> Path:
         """The model file: of several trainings the one that is best on the validation split with this multiplier."""
         config = self.space.config(candidate.network, candidate.width, candidate.weight_bits)
+        if config not in self.trainings.plain:
+            raise SpecError(f"{config.label}: was not trained: {self.trainings.failed[config]}")
         if MULTIPLIERS[candidate.multiplier].exact(candidate.weight_bits) or config not in self.trainings.noisy:
             return self.trainings.plain[config]
         if (config, candidate.multiplier) not in self._models:

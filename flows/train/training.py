@@ -1,17 +1,18 @@
 """Trainings, each made once and kept in the store."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from flows.run.progress import tell
-from flows.run.step import Step, canonical
+from flows.run.step import Step, keyed
 from flows.run.store import Store
 from flows.run.typed import read_typed, write_typed
 from flows.train.data import DataSource
+from flows.train.networks import named, network_key
 from hw.spec.feedback import Feedback
-from sw.models import build, network_source
+from sw.models import network_source
 from sw.quant.config import TrainConfig
 from sw.quant.record import TrainingRecord
 
@@ -31,10 +32,10 @@ class TrainedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Step[TrainedModel]):
-    """One training; with ``feedback`` it knows the hardware's noise and latencies."""
+    """One training; with ``feedback`` it knows the hardware's noise."""
 
     kind = "training"
-    config: TrainConfig
+    config: TrainConfig = keyed(named)
     data: DataSource
     feedback: Feedback | None = field(default=None, repr=False)
 
@@ -48,14 +49,11 @@ class Training(Step[TrainedModel]):
         return (network_source(self.config.network),)
 
     def key(self) -> dict[str, Any]:
-        """Also the layers that the network has now, whatever its function made them from, and which of torch's
-        instruction sets was asked for: another one adds in another order.
+        """Also what a user's network is now, and which of torch's instruction sets was asked for: another one adds in
+        another order.
         """
-        data, config = self.data.load(), self.config
-        picks = [entry for entry in self.feedback.latency if entry.network == config.network] if self.feedback else []
-        widths = sorted({config.width, *(entry.width for entry in picks if config.choose)})
-        layers = [build(config.network, data.shape, data.classes, width) for width in widths]
-        return {**super().key(), "layers": canonical(layers), "instructions": os.environ.get(INSTRUCTIONS, "default")}
+        return {**super().key(), "network": network_key(self.config, self.data),
+                "instructions": os.environ.get(INSTRUCTIONS, "default")}
 
     def make(self, folder: Path, store: Store) -> None:
         from sw.quant.training import train  # brings torch, which takes seconds to load
@@ -64,7 +62,8 @@ class Training(Step[TrainedModel]):
         trained = train(self.config, self.data.load(), feedback=self.feedback,
                         progress=lambda epoch: tell(f"epoch {epoch.epoch} of {epochs}"))
         trained.graph.save(folder / MODEL)
-        write_typed(folder / RECORD, trained.record)
+        write_typed(folder / RECORD, replace(trained.record, config=named(self.config)))
 
     def load(self, folder: Path) -> TrainedModel:
-        return TrainedModel(path=folder / MODEL, record=read_typed(TrainingRecord, folder / RECORD))
+        record = read_typed(TrainingRecord, folder / RECORD)
+        return TrainedModel(path=folder / MODEL, record=replace(record, config=self.config))

@@ -160,9 +160,8 @@ class Cutter:
         """Stages as a chain, and the bytes of what lives meanwhile and is not the chain's to count."""
         if (first, last) not in self.flows:
             flow = Flow(self.plan, self.graph, first, last, self.reads)
-            others = sum(piece.size for area in self.areas
-                         if not (flow.touched & {*area.tensors} and flow.touched & {*area.tensors} <= flow.counted)
-                         for piece in area.pieces if piece.first <= last and piece.last >= first)
+            others = sum(area.size for area in self.areas if area.first <= last and area.last >= first
+                         and not (flow.touched & {*area.tensors} and flow.touched & {*area.tensors} <= flow.counted))
             self.flows[first, last] = flow, others
         return self.flows[first, last]
 

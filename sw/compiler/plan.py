@@ -4,8 +4,7 @@ Sizes and addresses are in activations, as ``DesignPoint.act_bytes`` counts them
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -87,9 +86,6 @@ def areas(plan: Schedule, graph: Graph, *, keep_input: bool = False) -> list[Are
             first = np.min([lives[tensor][0] for tensor in tensors], axis=0)
             last = np.max([lives[tensor][1] for tensor in tensors], axis=0)
             found.append(Area(tensors=tensors, pieces=_pieces(first, last, sizes[tensors[0]] // len(first))))
-        elif not any(map(plan.shared.groups.pitch, tensors)):
-            found.append(Area(tensors=tensors, offsets=offsets, pieces=_overlaid(
-                [(offset, sizes[tensor], *lives[tensor]) for tensor, offset in zip(tensors, offsets, strict=True)])))
         else:
             whole = Piece(offset=0, size=max(offset + _reach(tensor, plan, graph, sizes[tensor])
                                              for tensor, offset in zip(tensors, offsets, strict=True)),
@@ -183,29 +179,6 @@ def _pieces(first: np.ndarray, last: np.ndarray, row_bytes: int) -> tuple[Piece,
     return tuple(Piece(offset=start * row_bytes, size=(stop - start) * row_bytes, first=int(first[start]),
                        last=int(last[start]))
                  for start, stop in zip(cuts, cuts[1:], strict=False))
-
-
-def _overlaid(parts: Sequence[tuple[int, int, np.ndarray, np.ndarray]]) -> tuple[Piece, ...]:
-    """Pieces of tensors that lie in each other: bytes live from the first to the last stage that touches any of them.
-
-    ``parts``: of each tensor its offset, its size, and the lives of its rows.
-    """
-    rows = [replace(piece, offset=offset + piece.offset)
-            for offset, size, first, last in parts for piece in _pieces(first, last, size // len(first))]
-    cuts = sorted({end for piece in rows for end in (piece.offset, piece.offset + piece.size)})
-    found: list[Piece] = []
-    for start, stop in pairwise(cuts):
-        over = [piece for piece in rows if piece.offset <= start < piece.offset + piece.size]
-        if not over:
-            continue
-        piece = Piece(offset=start, size=stop - start, first=min(one.first for one in over),
-                      last=max(one.last for one in over))
-        before = found[-1] if found else None
-        if before and (before.first, before.last) == (piece.first, piece.last) and before.offset + before.size == start:
-            found[-1] = replace(before, size=before.size + piece.size)
-        else:
-            found.append(piece)
-    return tuple(found)
 
 
 def live_bytes(found: Iterable[Area], stages: int) -> list[int]:

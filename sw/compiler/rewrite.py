@@ -10,7 +10,7 @@ operator on bytes alone is tried with all 256. A step that a design cannot run i
   depthwise convolutions, which the engine runs: the arithmetic is the same.
 - A movement of channels, the same in each pixel, is a convolution with a weight for each output, where it is no place.
 - A layer whose output factor is 1 or more is one of larger weights, or of copies of its input (``factors``).
-- A pad around a convolution's input with its zero point is the convolution's padding, through a slice of rows as well.
+- A pad around a convolution's input with its zero point is the convolution's padding.
 """
 
 from collections.abc import Iterator

@@ -5,10 +5,8 @@ from pathlib import Path
 
 from hw.spec.errors import HeddleError
 
-__all__ = ["UNFETCHED", "BrokenFiles", "DataError", "check_fetched", "is_pointer"]
+__all__ = ["BrokenFiles", "DataError"]
 
-POINTER = b"version https://git-lfs"
-UNFETCHED = "is a pointer of Git LFS, not the file; run git lfs pull"
 NAMED = 3               # files that one line names
 
 
@@ -27,15 +25,3 @@ class BrokenFiles(DataError):
         also = f"; so {'are' if len(others) > 1 else 'is'} {named}{more}" if others else ""
         super().__init__(f"{first}: cannot be used ({reason}){also}; mend or remove "
                          f"{'them' if others else 'it'}, or add broken=skip to go on without")
-
-
-def is_pointer(path: Path) -> bool:
-    """Whether a file is but what Git LFS puts in its place."""
-    with path.open("rb") as file:
-        return file.read(len(POINTER)) == POINTER
-
-
-def check_fetched(path: Path) -> None:
-    """Raises DataError for a pointer of Git LFS."""
-    if is_pointer(path):
-        raise DataError(f"{path}: {UNFETCHED}")

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from sw.data.assemble import Part
-from sw.data.errors import UNFETCHED, BrokenFiles, DataError, is_pointer
+from sw.data.errors import BrokenFiles, DataError
 from sw.data.labels import number_labels
 from sw.data.options import SplitOptions, option
 
@@ -25,6 +25,7 @@ SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "tes
 LISTS = {"testing_list.txt": "test", "validation_list.txt": "valid"}
 #: Fields by which files are kept together where they are there and nothing else is asked for, the first of them.
 GROUPS = ("speaker", "person", "subject", "group", "session", "recording", "take")
+POINTER = b"version https://git-lfs"
 FILE_COLUMNS = ("file", "filename", "path", "image", "name", "id")
 LABEL_COLUMNS = ("label", "class", "category", "target")
 
@@ -233,9 +234,12 @@ def reason_of(path: Path, said: str) -> str:
     'is no image'
     """
     try:
-        return UNFETCHED if is_pointer(path) else said
+        with path.open("rb") as file:
+            if file.read(len(POINTER)) == POINTER:
+                return "is a pointer of Git LFS, not the file; run git lfs pull"
     except OSError:
         return said
+    return said
 
 
 def read_all(files: Files, found: np.ndarray, read: Callable[[Path], np.ndarray], options: FolderOptions) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from sw.data.arrays import BYTE_PEAK
 from sw.data.assemble import Part, assemble, usual
 from sw.data.dataset import Dataset
-from sw.data.errors import DataError, check_fetched
+from sw.data.errors import DataError
 from sw.data.options import Options
 
 __all__ = ["load_folder", "read_idx"]
@@ -41,7 +41,6 @@ def read_idx(path: Path) -> np.ndarray:
     DataError
         If the file cannot be read or is no IDX file.
     """
-    check_fetched(path)
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:

@@ -1,7 +1,6 @@
 """From the labels of a file to the numbers of classes."""
 
 from collections.abc import Sequence
-from math import isfinite
 
 import numpy as np
 
@@ -21,9 +20,6 @@ def number_labels(texts: Sequence[np.ndarray], where: str) -> tuple[list[np.ndar
         If there are more of them than classes can be told apart.
     """
     names = order_names(np.unique(np.concatenate(texts)).tolist())
-    if all(map(isfinite, values := [_value(name) for name in names])) and any(value % 1 for value in values):
-        broken = next(name for name, value in zip(names, values, strict=True) if value % 1)
-        raise DataError(f"{where}: labels such as {broken} are values, not classes; name the labels of classes")
     if len(names) > MOST_CLASSES:
         raise DataError(f"{where}: {len(names)} different labels, such as {names[0]!r} and {names[1]!r}; up to "
                         f"{MOST_CLASSES} classes can be told apart: name the labels of classes")
@@ -35,14 +31,6 @@ def number_labels(texts: Sequence[np.ndarray], where: str) -> tuple[list[np.ndar
         every, place = np.unique(each, return_inverse=True)
         found.append(np.array([numbers[name] for name in every.tolist()], np.int64)[place.reshape(-1)])
     return found, tuple(names)
-
-
-def _value(text: str) -> float:
-    """NaN for what is no number."""
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
 
 
 def whole_labels(labels: np.ndarray, where: str) -> np.ndarray:

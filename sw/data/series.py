@@ -7,7 +7,7 @@ import numpy as np
 
 from sw.data.assemble import Part, assemble, usual
 from sw.data.dataset import Dataset
-from sw.data.errors import DataError, check_fetched
+from sw.data.errors import DataError
 from sw.data.labels import number_labels
 from sw.data.options import NumberOptions, option
 
@@ -86,12 +86,11 @@ def read_ts(path: Path) -> _File:
     """
     file, data = _File(path=path), False
     head: dict[str, str] = {}
-    check_fetched(path)
     try:
         with path.open(encoding="utf-8", errors="strict") as lines:
             for number, line in enumerate(lines, 1):
                 text = line.strip()
-                if not text or text.startswith(("#", "%")):
+                if not text or text.startswith("#"):
                     continue
                 if data:
                     _add(file, text, f"{path}: line {number}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from sw.data.assemble import Part, assemble, usual
 from sw.data.dataset import Dataset
-from sw.data.errors import DataError, check_fetched
+from sw.data.errors import DataError
 from sw.data.folders import File, Files, FolderOptions, find_files, parts_of, without_broken
 from sw.data.labels import number_labels
 from sw.data.options import NumberOptions, option
@@ -21,7 +21,6 @@ SUFFIXES = (".csv", ".tsv", ".txt")          # of files in a folder
 SEPARATORS = ",;\t|"
 #: Names of the column of labels, where none is named; else it is the last.
 LABELS = ("label", "labels", "class", "target", "activity", "y")
-ENDINGS = ("label", "labels", "class")
 #: What a column of splits may say.
 SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test", "valid": "valid", "val": "valid",
           "validation": "valid"}
@@ -31,8 +30,7 @@ SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "tes
 class TableOptions(NumberOptions, FolderOptions):
     """How a table is read, or a folder of tables, each of which is a recording."""
 
-    label: str = option("", "the column of labels; without it the one called label or class or the like, else the only "
-                            "one of texts, else the last")
+    label: str = option("", "the column of labels; without it the one called label or class or the like, else the last")
     columns: tuple[str, ...] = option((), "the columns that are inputs, such as ax,ay,az or first..last; without it "
                                           "all others")
     drop: tuple[str, ...] = option((), "columns that are no inputs")
@@ -62,20 +60,6 @@ class _Head:
     names: tuple[str, ...]
     separator: str | None       # None: blanks
     skipped: int                # lines before the first row
-    texts: tuple[int, ...]      # columns whose first value is no number
-
-    @property
-    def label(self) -> int:
-        """The column of labels, as far as one can tell."""
-        names = [name.lower() for name in self.names]
-        called = [place for wanted in LABELS for place, name in enumerate(names) if name == wanted]
-        ending = [place for place, name in enumerate(names) if name.endswith(ENDINGS)]
-        return next(iter([*called, *ending, *(self.texts if len(self.texts) == 1 else ())]), len(names) - 1)
-
-    @property
-    def nameless(self) -> list[int]:
-        """Columns without a name beside others with one: numbers of rows, as other tools write them."""
-        return [place for place, name in enumerate(self.names) if not name]
 
     def place(self, name: str) -> int:
         if name in self.names:
@@ -98,21 +82,16 @@ class _Head:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)        # of empty lines, which count for nothing
-                found: np.ndarray = np.loadtxt(
-                    self.path, kind, delimiter=self.separator, skiprows=self.skipped, usecols=places, ndmin=2,
-                    quotechar='"', comments=None, encoding="utf-8")
+                return np.loadtxt(self.path, kind, delimiter=self.separator, skiprows=self.skipped, usecols=places,
+                                  ndmin=2, quotechar='"', comments=None, encoding="utf-8")
         except ValueError as error:
             raise DataError(f"{self.path}: {self._said(str(error), places)}") from None
-        if not found.size:
-            raise DataError(f"{self.path}: no rows below the names; give some")
-        return found
 
     def _said(self, error: str, places: Sequence[int]) -> str:
         if found := re.search(r"could not convert string '(.*)' to \w+ at row (\d+), column (\d+)", error):
             text, row, column = found[1], int(found[2]), int(found[3]) - 1    # counted from 0 and from 1
             return (f"line {row + self.skipped + 1}: {text!r} in column {self.names[column]!r} is no number; mend it, "
-                    f"leave the column out with drop={self.names[column]}, or name those wanted with columns= and "
-                    f"label=")
+                    f"or leave the column out with drop={self.names[column]}")
         if found := re.search(r"invalid column index (\d+) at row (\d+) with (\d+) columns", error):
             return (f"line {int(found[2]) + self.skipped}: {found[3]} columns, where the first row has "
                     f"{len(self.names)}; mend or remove it")
@@ -135,9 +114,9 @@ def load_table(path: str, options: TableOptions) -> Dataset:
     if wrong := next((name for name in ("names", "labels", "by", "broken") if getattr(options, name)), ""):
         raise DataError(f"data 'csv:{path}': {wrong}: goes with a folder of files; leave it out")
     head = _head(file)
-    label = head.place(options.label) if options.label else head.label
+    label = head.place(options.label) if options.label else _label(head)
     texts = {name: head.place(name) for name in (options.group, options.split) if name}
-    apart = {label, *texts.values(), *head.places(options.drop), *head.nameless}
+    apart = {label, *texts.values(), *head.places(options.drop)}
     places = head.places(options.columns) if options.columns else [
         place for place in range(len(head.names)) if place not in apart]
     if label in places or not places:
@@ -186,7 +165,7 @@ def _load_folder(folder: Path, options: TableOptions) -> Dataset:
 def _recording(path: Path, options: TableOptions) -> np.ndarray:
     """float32 ``(rows, columns)``."""
     head = _head(path)
-    apart = {*head.places(options.drop), *head.nameless}
+    apart = head.places(options.drop)
     places = head.places(options.columns) if options.columns else [
         place for place in range(len(head.names)) if place not in apart]
     values = head.read(places, np.float32)
@@ -237,7 +216,6 @@ def _pieces(files: Files, tables: list[np.ndarray], piece: int) -> Iterator[tupl
 
 
 def _head(path: Path) -> _Head:
-    check_fetched(path)
     try:
         with path.open(encoding="utf-8-sig") as lines:
             first, second = (next(lines, "") for _ in range(2))
@@ -250,15 +228,12 @@ def _head(path: Path) -> _Head:
     one, two = (_fields(line, separator) for line in (first, second))
     if not two:
         raise DataError(f"{path}: one line only; give a row of names and rows of values")
-    if len(one) != len(two):
-        raise DataError(f"{path}: line 2: {len(two)} columns, where the first row has {len(one)}; mend or remove it")
     named = not any(map(_is_number, one)) or any(
         _is_number(b) and not _is_number(a) for a, b in zip(one, two, strict=False))
     names = tuple(one) if named else tuple(map(str, range(len(one))))
-    texts = tuple(place for place, value in enumerate(two if named else one) if not _is_number(value))
-    if twice := next((name for name in names if name and names.count(name) > 1), ""):
+    if twice := next((name for name in names if names.count(name) > 1), ""):
         raise DataError(f"{path}: two columns are called {twice!r}; rename one")
-    return _Head(path=path, names=names, separator=separator, skipped=int(named), texts=texts)
+    return _Head(path=path, names=names, separator=separator, skipped=int(named))
 
 
 def _fields(line: str, separator: str | None) -> list[str]:
@@ -275,6 +250,11 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _label(head: _Head) -> int:
+    return next((place for wanted in LABELS for place, name in enumerate(head.names) if name.lower() == wanted),
+                len(head.names) - 1)
 
 
 def _check_finite(head: _Head, values: np.ndarray, places: Sequence[int]) -> None:

@@ -1,9 +1,7 @@
-"""Networks by name. To add one, write a function like those in ``sw.models.networks`` beside them."""
+"""Networks: ordinary modules of torch, by name or from a user's file, and what they become when they are traced."""
 
-from sw.models import networks
-from sw.models.build import NETWORKS, build, network, network_source
-from sw.models.layers import LayerSpec, ModelError, Shape
-from sw.models.shapes import macs, shapes
+from sw.models.build import NETWORKS, build, check_name, network_source, traced
+from sw.models.ir import ModelError, Node, Traced, torch_shape
 
-__all__ = ["NETWORKS", "LayerSpec", "ModelError", "Shape", "build", "macs", "network", "network_source", "networks",
-           "shapes"]
+__all__ = ["NETWORKS", "ModelError", "Node", "Traced", "build", "check_name", "network_source", "torch_shape",
+           "traced"]

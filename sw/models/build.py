@@ -1,178 +1,221 @@
-"""Networks by name, as sequences of layers, so that one number scales their width."""
+"""Networks: those that come with Heddle by name, a user's by ``file.py:factory``.
+
+A network is what a *factory* gives: ``factory(shape, classes, **settings)`` returns a ``torch.nn.Module``
+(docs/networks.md). Loads torch only to build one.
+"""
 
 import inspect
-import math
-import re
-import traceback
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from functools import partial
-from itertools import islice
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
+from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sw.models.layers import LayerSpec, ModelError, Shape
-from sw.models.shapes import kernel_of, output_of
+from sw.models.ir import ModelError, Shape, Traced, torch_shape
 
-__all__ = ["NETWORKS", "Network", "build", "network", "network_source"]
+if TYPE_CHECKING:
+    from torch import nn
 
-MULTIPLE = 4               # scaled channels are a multiple of it: the array's columns come in powers of two
-MOST_LAYERS = 1000         # of a network; more is a function that never ends
+__all__ = ["NETWORKS", "build", "check_name", "network_source", "traced"]
+
+#: Names of the functions of ``sw/models/networks.py``.
+NETWORKS = ("mlp", "dscnn", "cnn", "resnet8", "mobilenet", "cnn1d", "tcn", "strided", "dense")
+MOST_NODES = 1000          # of a network; more is one that never ends
 MOST_WEIGHTS = 1 << 24     # of a network; no memory of the boards holds as many
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")   # part of folder names
-
-Network = Callable[[Shape, int], Iterable[LayerSpec]]
-NETWORKS: dict[str, Network] = {}
+BUILT_IN = Path(__file__).with_name("networks.py")
 
 
-def network(name: str) -> Callable[[Network], Network]:
-    """Registers a function ``(input shape, classes) -> layers at width 1`` under ``name``.
-
-    Raises
-    ------
-    ModelError
-        If the name is taken, or no part of a folder's name.
-    """
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise ModelError(f"network {name!r}: a name has letters, digits, '_', '-' and '.'; write @network(\"tiny\")")
-
-    def register(make: Network) -> Network:
-        if name in NETWORKS:
-            raise ModelError(f"network {name!r}: registered twice; choose another name")
-        NETWORKS[name] = make
-        return make
-    return register
+def _file_of(name: str) -> tuple[Path, str] | None:
+    """File and function of a user's network; None for a name."""
+    path, colon, function = name.rpartition(":")
+    return (Path(path), function) if colon else None
 
 
-def _registered(name: str) -> Network:
-    if name not in NETWORKS:
-        raise ModelError(f"network {name!r}: unknown; choose {' or '.join(NETWORKS)}")
-    return NETWORKS[name]
+def check_name(name: str) -> None:
+    """Raises ModelError where there is no such network; of a file it reads nothing."""
+    own = _file_of(name)
+    if own is None and name not in NETWORKS:
+        written = f"; if it is a file, write {name}:FUNCTION" if name.endswith(".py") else ", or write file.py:function"
+        raise ModelError(f"network {name!r}: unknown; choose {', '.join(NETWORKS)}{written}")
+    if own is not None and not own[0].is_file():
+        raise ModelError(f"network {name!r}: there is no file {own[0]}; write file.py:function")
 
 
 def network_source(name: str) -> Path:
-    """The file in which the network's function is written: with what it imports, all that decides its layers.
+    """The file in which the network's factory is written: with what it imports, all that decides its layers.
 
     Raises
     ------
     ModelError
-        If there is no such network, or its function is in no file.
+        If there is no such network.
 
     >>> network_source("mlp").name
     'networks.py'
     """
-    make = _registered(name)
-    if (source := _file(make)) is None:
-        raise ModelError(f"network {name!r}: {make!r} is not in a file, so its results could not be told from those of "
-                         f"another; write it in one")
-    return source
+    check_name(name)
+    own = _file_of(name)
+    return own[0].resolve() if own else BUILT_IN
 
 
-def _file(make: object) -> Path | None:
-    while isinstance(make, partial):
-        make = make.func
-    make = inspect.unwrap(make) if callable(make) else make
-    code = make if inspect.isroutine(make) or inspect.isclass(make) else type(make)
-    try:
-        found = Path(inspect.getsourcefile(code) or "")
-    except TypeError:   # built in
-        return None
-    return found.resolve() if found.is_file() else None
+def build(name: str, image: tuple[int, int, int], classes: int, *, width: float = 1.0,
+          settings: Mapping[str, Any] | None = None, seed: int = 0) -> Traced:
+    """The network for inputs of a height, a width and channels, traced, folded and checked.
 
-
-def build(name: str, shape: Shape, classes: int, width: float = 1.0) -> tuple[LayerSpec, ...]:
-    """The layers of a network with ``width`` times its channels, in multiples of 4.
+    The factory gets ``settings``, and ``width`` where it takes one. ``seed`` is that of torch's random numbers, from
+    which its weights start.
 
     Raises
     ------
     ModelError
-        If there is no such network, the width is not above 0, or the network cannot be trained on such inputs and
-        classes; the message names the network, the layer and the rule.
+        If there is no such network, or it cannot be trained on such inputs and classes, or computes what the integer
+        graph does not; the message names the network, the module and its line.
 
-    >>> [layer.channels for layer in build("mlp", (8, 8, 1), 10, width=0.5)]
-    [16, 16, 10]
+    >>> small = build("mlp", (8, 8, 1), 10, width=0.5)
+    >>> [node.op for node in small.nodes], small.output.shape, small.macs
+    (['input', 'move', 'linear', 'linear', 'linear'], (10,), 1440)
     """
-    make = _registered(name)
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = _made(name, torch_shape(image), classes, width, dict(settings or {}))
+    found = traced(name, module, image)
+    _check(name, found, classes)
+    return found
+
+
+def traced(name: str, module: "nn.Module", image: tuple[int, int, int]) -> Traced:
+    """What a module computes of inputs of a height, a width and channels, whatever it gives.
+
+    Raises
+    ------
+    ModelError
+        If the integer graph does not compute it; the message names ``name``, the module and its line.
+    """
+    import torch
+
+    from sw.models.fold import fold
+    from sw.models.operators import OPERATORS
+    from sw.models.trace import record
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)       # several only wait for each other
+    try:
+        nodes, tensors = record(name, module, torch_shape(image), OPERATORS)
+    finally:
+        torch.set_num_threads(threads)
+    nodes = fold(nodes)
+    used = {tensor for node in nodes for tensor in node.tensors.values()}
+    return Traced(nodes=tuple(nodes), tensors={tensor: value.detach().clone().requires_grad_(value.requires_grad)
+                                                for tensor, value in tensors.items() if tensor in used})
+
+
+def _made(name: str, shape: Shape, classes: int, width: float, settings: dict[str, Any]) -> "nn.Module":
+    from torch import nn
+
+    from sw.models.trace import placed
+
     if not 0 < width <= 16:
         raise ModelError(f"width={width}: the width multiplier is above 0 and at most 16")
-    layers = tuple(_scaled(f"network {name!r}, layer {index}, width {width:g}", layer, width)
-                   for index, layer in enumerate(_made(name, make, shape, classes)))
-    _check(name, layers, shape, classes)
-    return layers
-
-
-def _made(name: str, make: Network, shape: Shape, classes: int) -> tuple[LayerSpec, ...]:
-    """What the function gives, which may be anybody's."""
-    try:
-        given = make(shape, classes)
-        layers = () if given is None else tuple(islice(given, MOST_LAYERS + 1))
-    except (Exception, SystemExit) as error:   # whatever a user's function may raise is one line that says where
-        text = str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"
-        raise ModelError(f"network {name!r}{_place(error, make)}: {' '.join(text.split())}") from error
-    if given is None or len(layers) > MOST_LAYERS:
-        what = "nothing" if given is None else f"more than {MOST_LAYERS} layers"
-        raise ModelError(f"network {name!r}: its function gives {what}; return a tuple of LayerSpec(op=...)")
-    for index, layer in enumerate(layers):
-        if not isinstance(layer, LayerSpec):
-            raise ModelError(f"network {name!r}, layer {index}: {layer!r} is no layer; make it with LayerSpec(op=...)")
-    return layers
-
-
-def _scaled(where: str, layer: LayerSpec, width: float) -> LayerSpec:
-    if not (layer.channels and layer.scaled):
-        return layer
-    try:
-        return replace(layer, channels=max(MULTIPLE, round(layer.channels * width / MULTIPLE) * MULTIPLE))
-    except ModelError as error:
-        raise ModelError(f"{where}: {error}") from error
-
-
-def _place(error: BaseException, make: Network) -> str:
-    """Where in the file of ``make`` the error came up."""
-    source = _file(make)
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
-             if source and Path(frame.filename).resolve() == source]
-    return f", layer in line {lines[-1]} of {source.name}" if source and lines else ""
-
-
-def _check(name: str, layers: Sequence[LayerSpec], shape: Shape, classes: int) -> None:
-    if not layers:
-        raise ModelError(f"network {name!r}: no layers; a network ends in a dense layer with channels=classes and "
-                         f"scaled=False")
-    taken, weights = shape, 0
-    for index, layer in enumerate(layers):
+    with _factory(name) as factory:
+        settings = _with_width(name, factory, width, settings)
         try:
-            made = output_of(layer, taken)
-        except ModelError as error:
-            raise ModelError(f"network {name!r}, layer {index}: {error}") from error
-        weights += _weights(layer, taken, made)
-        if weights > MOST_WEIGHTS:
-            raise ModelError(f"network {name!r}, layer {index} ({layer.op}): {weights} weights up to here exceed "
-                             f"{MOST_WEIGHTS}; use fewer channels, a smaller kernel or width, or pool before")
-        taken = made
-    if not weights:
-        raise ModelError(f"network {name!r}, layer {len(layers) - 1} ({layers[-1].op}): no layer has weights; nothing "
-                         f"can be trained")
-    _check_end(f"network {name!r}, layer {len(layers) - 1} ({layers[-1].op})", layers[-1], taken, classes)
+            with placed():
+                module = factory(shape, classes, **settings)
+        except (Exception, SystemExit) as error:   # whatever a user's function may raise is one line that says where
+            text = str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"
+            called = ", ".join([f"{shape}, {classes}", *(f"{key}={value!r}" for key, value in settings.items())])
+            raise ModelError(f"network {name!r}{_place(error, network_source(name))}: {' '.join(text.split())}; it is "
+                             f"called with {called}") from error
+    if not isinstance(module, nn.Module):
+        raise ModelError(f"network {name!r}: its function gives {type(module).__name__}; return a torch.nn.Module")
+    return module
 
 
-def _check_end(where: str, last: LayerSpec, given: Shape, classes: int) -> None:
-    if given[:2] != (1, 1):
-        raise ModelError(f"{where}: the last layer gives an image of {'x'.join(map(str, given))}; a network ends in "
-                         f"one output for each of the {classes} classes, so put an avgpool with kernel=(0, 0) or a "
-                         f"dense layer behind it")
-    if given[2] != classes:
-        scaled = " and scaled=False, so that the width does not change it" if last.channels and last.scaled else ""
-        raise ModelError(f"{where}: the last layer gives {given[2]} outputs, but there are {classes} classes; write "
-                         f"channels=classes{scaled}")
-    if last.relu and last.op != "avgpool":
-        raise ModelError(f"{where}: the last layer has relu=True, which cuts off what speaks against a class; write "
-                         f"relu=False")
+def _with_width(name: str, factory: Callable[..., Any], width: float, settings: dict[str, Any]) -> dict[str, Any]:
+    """``settings`` with the width, if the factory takes one; those that it does not take are an error."""
+    parameters = inspect.signature(factory).parameters
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    known = [key for key, parameter in parameters.items()
+             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)][2:]
+    if "width" in known or anything:
+        settings = {"width": width, **settings}
+    elif width != 1:
+        raise ModelError(f"network {name!r}, width={width:g}: its function takes no width; write (shape, classes, "
+                         f"width=1.0), or leave --width out")
+    for key in settings:
+        if key not in known and not anything:
+            raise ModelError(f"network {name!r}: its function takes no {key}; it takes "
+                             f"{', '.join(known) or 'shape and classes only'}")
+    return settings
 
 
-def _weights(layer: LayerSpec, taken: Shape, made: Shape) -> int:
-    if layer.op == "avgpool":
-        return 0
-    if layer.op == "dense":
-        return math.prod(taken) * made[2]
-    return math.prod(kernel_of(layer, taken)) * made[2] * (taken[2] if layer.op == "conv" else 1)
+@contextmanager
+def _factory(name: str) -> "Iterator[Callable[..., Any]]":
+    """The function that makes a network; the folder of a user's file is where it imports from meanwhile."""
+    check_name(name)
+    own = _file_of(name)
+    if own is None:
+        from sw.models import networks
+
+        yield getattr(networks, name)
+        return
+    path, function = own
+    before = list(sys.path)
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        module = _executed(name, path)
+        found = getattr(module, function, None)
+        if not callable(found):
+            there = [key for key, value in vars(module).items()
+                     if callable(value) and getattr(value, "__module__", "") == module.__name__]
+            raise ModelError(f"network {name!r}: {path.name} has no function {function!r}; it has "
+                             f"{', '.join(there) or 'none'}")
+        yield found
+    finally:
+        sys.path[:] = before
+
+
+def _executed(name: str, path: Path) -> Any:
+    """A user's file, run as a module of its own; again each time, since it may have changed."""
+    spec = spec_from_file_location(f"heddle_network_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ModelError(f"network {name!r}: {path} is no Python file; write file.py:function")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module     # dataclasses look there for themselves
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        line = f", line {error.lineno} of {path.name}" if isinstance(error, SyntaxError) else _place(error, path)
+        raise ModelError(f"network {name!r}{line}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+    return module
+
+
+def _place(error: BaseException, source: Path) -> str:
+    """Where in a file an error came up."""
+    import traceback
+
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
+             if Path(frame.filename).resolve() == source.resolve()]
+    return f", line {lines[-1]} of {source.name}" if lines else ""
+
+
+def _check(name: str, made: Traced, classes: int) -> None:
+    last = made.output
+    if len(made.nodes) > MOST_NODES:
+        raise ModelError(f"network {name!r}: {len(made.nodes)} operators exceed {MOST_NODES}; use fewer layers")
+    if made.weights > MOST_WEIGHTS:
+        raise ModelError(f"network {name!r}: {made.weights} weights exceed {MOST_WEIGHTS}; use fewer channels, a "
+                         f"smaller kernel or width, or pool before")
+    if not made.weights:
+        raise ModelError(f"network {name!r}: no layer has weights; nothing can be trained")
+    where = f"network {name!r}, {last.where or last.name}"
+    if last.shape != (classes,):
+        shown = ", ".join(map(str, ("N", *last.shape)))
+        raise ModelError(f"{where}: the last layer gives ({shown}), but there are {classes} classes; return "
+                         f"(N, {classes}), by a Linear layer or a mean over height and width")
+    if (last.low, last.high) != (-inf, inf) or last.function in ("relu", "relu6", "clamp"):
+        raise ModelError(f"{where}: a ReLU stands behind the last layer, which cuts off what speaks against a class; "
+                         f"leave it out")

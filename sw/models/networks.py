@@ -1,33 +1,240 @@
-"""The networks that come with Heddle. To add one, write a function like these beside them."""
+"""The networks that come with Heddle: ordinary modules, each by a function ``(shape, classes, width)``.
 
-from sw.models.build import network
-from sw.models.layers import LayerSpec, Shape
+``shape`` is that of one input, channels first; ``width`` multiplies the channels, which are multiples of 4, since the
+array's columns come in powers of two. To add a network, write a function like these and its name in
+``sw.models.build.NETWORKS``.
+"""
 
-__all__ = ["dscnn", "mlp"]
+from collections.abc import Sequence
 
-SMALL_IMAGE = 16         # pixels; larger inputs are halved by the stem
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sw.models.ir import Shape, image_of
+
+__all__ = ["cnn", "cnn1d", "dense", "dscnn", "mlp", "mobilenet", "resnet8", "strided", "tcn"]
+
+MULTIPLE = 4
+SMALL_IMAGE = 16         # pixels; larger inputs are halved by the first layer
 
 
-@network("mlp")
-def mlp(shape: Shape, classes: int) -> tuple[LayerSpec, ...]:
-    """Two hidden dense layers."""
-    return (LayerSpec(op="dense", channels=32), LayerSpec(op="dense", channels=32),
-            LayerSpec(op="dense", channels=classes, scaled=False, relu=False))
+def scaled(channels: int, width: float) -> int:
+    """Channels at a width.
 
-
-@network("dscnn")
-def dscnn(shape: Shape, classes: int) -> tuple[LayerSpec, ...]:
-    """A convolution, three depthwise-separable blocks of which the second halves the image, pooling, dense.
-
-    Kernels are 3 wide along an axis, and 1 where the input has but one pixel: around it there is only padding.
+    >>> scaled(24, 0.25), scaled(24, 1.5)
+    (8, 36)
     """
-    kernel = (min(shape[0], 2) * 2 - 1, min(shape[1], 2) * 2 - 1)
-    stem = (1, 1) if max(shape[:2]) <= SMALL_IMAGE else (2, 2)
-    return (LayerSpec(op="conv", channels=16, kernel=kernel, stride=stem),
-            *_separable(24, kernel), *_separable(32, kernel, stride=(2, 2)), *_separable(32, kernel),
-            LayerSpec(op="avgpool", kernel=(0, 0)),
-            LayerSpec(op="dense", channels=classes, scaled=False, relu=False))
+    return max(MULTIPLE, round(channels * width / MULTIPLE) * MULTIPLE)
 
 
-def _separable(channels: int, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1)) -> tuple[LayerSpec, LayerSpec]:
-    return LayerSpec(op="depthwise", kernel=kernel, stride=stride), LayerSpec(op="conv", channels=channels)
+def started(module: nn.Module) -> nn.Module:
+    """With weights for ReLUs, and no bias, to start from."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Conv1d | nn.Linear):
+            nn.init.kaiming_normal_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+    return module
+
+
+class Image(nn.Module):
+    """Any input as an image: a sequence is one of a single row, features are one of a single pixel."""
+
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.shape = image_of(shape)
+
+    def forward(self, value: Tensor) -> Tensor:
+        return value.reshape(value.shape[0], *self.shape)
+
+
+class Same(nn.Module):
+    """Zeros around, so that a convolution of stride 1 keeps the size: TFLite's SAME, the odd one behind."""
+
+    def __init__(self, kernel: Sequence[int], stride: Sequence[int]):
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, value: Tensor) -> Tensor:
+        around = []
+        for size, taps, step in zip(value.shape[:1:-1], self.kernel[::-1], self.stride[::-1], strict=True):
+            total = max((-(-size // step) - 1) * step + taps - size, 0)
+            around += [total // 2, total - total // 2]
+        return functional.pad(value, around) if any(around) else value
+
+
+def conv(taken: int, channels: int, kernel: Sequence[int] = (1, 1), stride: Sequence[int] = (1, 1), groups: int = 1,
+         relu: bool = True) -> nn.Sequential:
+    """A convolution that pads as TFLite's SAME, a normalization and a ReLU."""
+    size, step = (kernel[0], kernel[1]), (stride[0], stride[1])
+    parts: list[nn.Module] = [Same(kernel, stride), nn.Conv2d(taken, channels, size, step, groups=groups, bias=False),
+                              nn.BatchNorm2d(channels)]
+    return nn.Sequential(*parts, *([nn.ReLU()] if relu else []))
+
+
+def separable(taken: int, channels: int, kernel: Sequence[int], stride: Sequence[int] = (1, 1)) -> nn.Sequential:
+    """A depthwise convolution and one of a single tap."""
+    return nn.Sequential(conv(taken, taken, kernel, stride, groups=taken), conv(taken, channels))
+
+
+def filling(shape: Sequence[int]) -> tuple[int, int]:
+    """3 taps along an axis, and 1 where the input has but one pixel: around it there is only padding."""
+    return min(shape[0], 2) * 2 - 1, min(shape[1], 2) * 2 - 1
+
+
+def halving(shape: Sequence[int]) -> tuple[int, int]:
+    """The stride of a first layer."""
+    return (1, 1) if max(shape) <= SMALL_IMAGE else (2, 2)
+
+
+class Pooled(nn.Module):
+    """The mean over the image, and a dense layer."""
+
+    def __init__(self, taken: int, classes: int):
+        super().__init__()
+        self.classifier = nn.Linear(taken, classes)
+
+    def forward(self, value: Tensor) -> Tensor:
+        given: Tensor = self.classifier(value.mean((2, 3)))
+        return given
+
+
+def mlp(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
+    """Two hidden dense layers."""
+    hidden, taken = scaled(32, width), torch.Size(shape).numel()
+    return started(nn.Sequential(nn.Flatten(), nn.Linear(taken, hidden), nn.ReLU(), nn.Linear(hidden, hidden),
+                                 nn.ReLU(), nn.Linear(hidden, classes)))
+
+
+def dscnn(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
+    """A convolution, three depthwise-separable blocks of which the second halves the image, pooling, dense."""
+    taken, *size = image_of(shape)
+    kernel, (stem, small, large) = filling(size), (scaled(channels, width) for channels in (16, 24, 32))
+    return started(nn.Sequential(
+        Image(shape), conv(taken, stem, kernel, halving(size)), separable(stem, small, kernel),
+        separable(small, large, kernel, (2, 2)), separable(large, large, kernel), Pooled(large, classes)))
+
+
+def cnn(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
+    """Three convolutions, each behind the first on half the image, pooling, dense."""
+    taken, *size = image_of(shape)
+    kernel, (first, second, third) = filling(size), (scaled(channels, width) for channels in (16, 32, 64))
+    return started(nn.Sequential(
+        Image(shape), conv(taken, first, kernel, halving(size)), conv(first, second, kernel, (2, 2)),
+        conv(second, third, kernel, (2, 2)), Pooled(third, classes)))
+
+
+class Residual(nn.Module):
+    """Two convolutions beside the input, or beside one of a single tap where its shape changes."""
+
+    def __init__(self, taken: int, channels: int, kernel: Sequence[int], stride: Sequence[int]):
+        super().__init__()
+        self.first = conv(taken, channels, kernel, stride)
+        self.second = conv(channels, channels, kernel, relu=False)
+        same = taken == channels and tuple(stride) == (1, 1)
+        self.beside = nn.Identity() if same else conv(taken, channels, (1, 1), stride, relu=False)
+
+    def forward(self, value: Tensor) -> Tensor:
+        return functional.relu(self.second(self.first(value)) + self.beside(value))
+
+
+def resnet8(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
+    """MLPerf Tiny's image classifier: a convolution, three residual blocks, pooling, dense."""
+    taken, *size = image_of(shape)
+    kernel, (first, second, third) = filling(size), (scaled(channels, width) for channels in (16, 32, 64))
+    return started(nn.Sequential(
+        Image(shape), conv(taken, first, kernel), Residual(first, first, kernel, (1, 1)),
+        Residual(first, second, kernel, (2, 2)), Residual(second, third, kernel, (2, 2)), Pooled(third, classes)))
+
+
+class Inverted(nn.Module):
+    """MobileNetV2's block: wider, a depthwise convolution, narrow again; beside its input where shapes agree."""
+
+    def __init__(self, taken: int, channels: int, kernel: Sequence[int], stride: Sequence[int], expand: int = 4):
+        super().__init__()
+        self.body = nn.Sequential(conv(taken, expand * taken), conv(expand * taken, expand * taken, kernel, stride,
+                                                                    groups=expand * taken),
+                                  conv(expand * taken, channels, relu=False))
+        self.residual = taken == channels and tuple(stride) == (1, 1)
+
+    def forward(self, value: Tensor) -> Tensor:
+        given: Tensor = self.body(value)
+        return given + value if self.residual else given
+
+
+def mobilenet(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
+    """A small MobileNetV2: a convolution, five inverted residual blocks, one more convolution, pooling, dense."""
+    taken, *size = image_of(shape)
+    kernel, (first, second, third, last) = filling(size), (scaled(channels, width) for channels in (8, 12, 16, 64))
+    return started(nn.Sequential(
+        Image(shape), conv(taken, first, kernel, halving(size)), Inverted(first, first, kernel, (1, 1)),
+        Inverted(first, second, kernel, (2, 2)), Inverted(second, second, kernel, (1, 1)),
+        Inverted(second, third, kernel, (2, 2)), Inverted(third, third, kernel, (1, 1)), conv(third, last),
+        Pooled(last, classes)))
+
+
+class Sequence1d(nn.Module):
+    """Any input as a sequence: of an image, its columns, each with the channels of all rows."""
+
+    def __init__(self, shape: Shape):
+        super().__init__()
+        channels, height, length = image_of(shape)
+        self.shape = (channels * height, length)
+
+    def forward(self, value: Tensor) -> Tensor:
+        return value.reshape(value.shape[0], *self.shape)
+
+
+def cnn1d(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
+    """For sensors: three convolutions over time, each behind the first with half the steps, pooling, dense."""
+    sequence = Sequence1d(shape)
+    taken, length = sequence.shape
+    parts: list[nn.Module] = [sequence]
+    for channels in (scaled(channels, width) for channels in (16, 32, 32)):
+        taps = 5 if length > 4 else 1
+        step = 2 if length > 4 else 1
+        parts += [nn.Conv1d(taken, channels, taps, step, padding=taps // 2, bias=False), nn.BatchNorm1d(channels),
+                  nn.ReLU()]
+        taken, length = channels, (length - 1) // step + 1
+    return started(nn.Sequential(*parts, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(taken, classes)))
+
+
+class Causal(nn.Module):
+    """A residual block of a temporal convolution: what comes later is not seen, and gaps reach far back."""
+
+    def __init__(self, channels: int, taps: int, dilation: int):
+        super().__init__()
+        self.pad = nn.ConstantPad1d(((taps - 1) * dilation, 0), 0.0)
+        self.conv = nn.Conv1d(channels, channels, taps, dilation=dilation, bias=False)
+        self.norm = nn.BatchNorm1d(channels)
+
+    def forward(self, value: Tensor) -> Tensor:
+        return functional.relu(self.norm(self.conv(self.pad(value))) + value)
+
+
+def tcn(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
+    """A temporal convolution network: four causal blocks with gaps of 1, 2, 4 and 8, the last step, dense."""
+    sequence = Sequence1d(shape)
+    taken, length = sequence.shape
+    channels = scaled(16, width)
+    stem = nn.Sequential(nn.Conv1d(taken, channels, 1, bias=False), nn.BatchNorm1d(channels), nn.ReLU())
+    blocks = [Causal(channels, 3, gap) for gap in (1, 2, 4, 8) if gap < max(length, 2)]
+    return started(nn.Sequential(sequence, stem, *blocks, nn.AdaptiveAvgPool1d(1), nn.Flatten(),
+                                 nn.Linear(channels, classes)))
+
+
+def strided(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
+    """One block: a convolution that takes every other pixel, and a dense layer."""
+    taken, *size = image_of(shape)
+    channels, kernel = scaled(8, width), filling(size)
+    stride = [min(length, 2) for length in size]
+    count = channels * -(-size[0] // stride[0]) * -(-size[1] // stride[1])
+    return started(nn.Sequential(Image(shape), conv(taken, channels, kernel, stride), nn.Flatten(),
+                                 nn.Linear(count, classes)))
+
+
+def dense(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
+    """One hidden dense layer."""
+    hidden, taken = scaled(16, width), torch.Size(shape).numel()
+    return started(nn.Sequential(nn.Flatten(), nn.Linear(taken, hidden), nn.ReLU(), nn.Linear(hidden, classes)))

@@ -1,18 +1,21 @@
 """Quantization in floating point: values that integers can represent, with a straight-through gradient."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from sw.golden.fixed import half_away
 from sw.quant.config import QuantError
 
-__all__ = ["Range", "fake_activations", "fake_integers", "weight_limit", "weight_scale"]
+__all__ = ["Range", "fake_activations", "fake_integers", "single", "weight_limit", "weight_scale"]
 
-SMALLEST_SCALE = 1e-6
+SMALLEST_SCALE, LARGEST = 1e-6, 3e38
+LOWEST, HIGHEST = -128, 127
 STEPS = 255                # of an int8 activation
+MOST = 1e9                 # beyond it there is no bound
 MOMENTUM = 0.9             # of the running range
 TERNARY_STEP = 1.4         # times the mean magnitude: half of it is the threshold below which a weight is 0
 NARROW_REACH = 3.2         # times the mean magnitude: beyond it, 4-bit weights saturate
@@ -52,49 +55,79 @@ class _Fake(torch.autograd.Function):
     """Several times faster on a CPU than ``torch.fake_quantize_per_tensor_affine``, which is a scalar loop."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, scale: float, zero_point: int) -> Tensor:
+    def forward(ctx: Any, value: Tensor, scale: float, low: float, high: float) -> Tensor:
         steps = (value * (1 / scale)).round_()
-        low, high = float(-128 - zero_point), float(127 - zero_point)
         clamped = steps.clamp(low, high)
         ctx.save_for_backward(steps == clamped)
         return clamped.mul_(scale)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return gradient * ctx.saved_tensors[0], None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        return gradient * ctx.saved_tensors[0], None, None, None
 
 
-def fake_activations(value: Tensor, scale: float, zero_point: int) -> Tensor:
-    """``value`` rounded and clamped to an int8 type; the gradient passes where it does not saturate."""
-    return _Fake.apply(value, scale, zero_point)
+def fake_activations(value: Tensor, scale: float, zero_point: int, low: int = LOWEST, high: int = HIGHEST) -> Tensor:
+    """``value`` rounded and clamped to an int8 type, between two of its integers; the gradient passes where it does not
+    saturate."""
+    return _Fake.apply(value, scale, float(low - zero_point), float(high - zero_point))
 
 
-@dataclass
+def single(value: float) -> float:
+    """The nearest number of 32 bits: scales are such, as files of other tools hold them.
+
+    >>> single(0.1)
+    0.10000000149011612
+    """
+    return float(np.float32(min(value, LARGEST)))
+
+
 class Range:
-    """Running range of an activation, from which its asymmetric int8 type follows."""
+    """Running range of an activation between two bounds, from which its asymmetric int8 type follows.
 
-    relu: bool
-    low: float = 0.0
-    high: float = 0.0
-    floor: float = 0.0        # smallest scale allowed: the requantizer's multiplier must stay below 1
+    Ranges that are :meth:`joined <join>` have one type, which holds what any of them saw.
+    """
+
+    def __init__(self, least: float = -math.inf, most: float = math.inf):
+        self.least, self.most = least, most      # a ReLU and its like
+        self.low = self.high = 0.0               # as seen
+        self.floor = 0.0      # smallest scale allowed: the requantizer's multiplier must stay below 1
+        self.group = [self]
+
+    def join(self, other: "Range") -> None:
+        """Both, and those that either is joined with, have one type from now on."""
+        if other.group is not self.group:
+            self.group.extend(other.group)
+            for member in other.group:
+                member.group = self.group
 
     def observe(self, value: Tensor) -> None:
         low, high = (float(bound) for bound in torch.aminmax(value.detach()))
         if not math.isfinite(high - low):
             raise QuantError(f"activations from {low} to {high}: the training does not converge; lower learning_rate")
-        low, high = 0.0 if self.relu else min(low, 0.0), max(high, 0.0)
+        low, high = max(min(low, 0.0), self.least), min(max(high, 0.0), self.most)
         first = self.low == self.high
         keep = 0.0 if first else MOMENTUM
         self.low, self.high = keep * self.low + (1 - keep) * low, keep * self.high + (1 - keep) * high
 
     @property
     def scale(self) -> float:
-        return max((self.high - self.low) / STEPS, self.floor, SMALLEST_SCALE)
+        if len(self.group) == 1:
+            return single(max((self.high - self.low) / STEPS, self.floor, SMALLEST_SCALE))
+        low, high = min(one.low for one in self.group), max(one.high for one in self.group)
+        return single(max((high - low) / STEPS, *(one.floor for one in self.group), SMALLEST_SCALE))
 
     @property
     def zero_point(self) -> int:
-        return max(-128, min(127, round(-128 - self.low / self.scale)))
+        low = min(one.low for one in self.group)
+        return max(LOWEST, min(HIGHEST, round(LOWEST - low / self.scale)))
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Least and greatest integer, of the type or of the bounds."""
+        scale, zero = self.scale, self.zero_point
+        return (max(LOWEST, zero + half_away(max(self.least, -MOST) / scale)),
+                min(HIGHEST, zero + half_away(min(self.most, MOST) / scale)))
 
     def fake(self, value: Tensor) -> Tensor:
-        """``value`` rounded to the int8 type and clamped to it, which is the ReLU where there is one."""
-        return fake_activations(value, self.scale, self.zero_point)
+        """``value`` rounded to the int8 type and clamped to it and the bounds."""
+        return fake_activations(value, self.scale, self.zero_point, *self.limits)

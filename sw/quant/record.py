@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from hw.spec.feedback import LatencyEntry
 from sw.quant.config import TrainConfig
 
-__all__ = ["EpochRecord", "Pick", "TrainingRecord"]
+__all__ = ["EpochRecord", "TrainingRecord"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,23 +17,11 @@ class EpochRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pick:
-    """What the latency term picked, and from what."""
-
-    width: float
-    weight_bits: int
-    candidates: tuple[LatencyEntry, ...]
-    probabilities: tuple[float, ...]     # of the candidates, when choosing ended
-    losses: tuple[float, ...]            # running cross-entropy of the candidates, when choosing ended
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
     """How a network was trained and what it came to."""
 
-    config: TrainConfig                # as trained: width and weight bits are those picked
+    config: TrainConfig
     curves: tuple[EpochRecord, ...]
-    pick: Pick | None                  # if the configuration left something to choose
     fake_accuracy: float               # of the fake-quantized network on the test split, 0 to 1
     valid_accuracy: float              # integer, exact products, on the validation split
     test_accuracy: float               # integer, exact products, on the test split

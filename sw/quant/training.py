@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,19 +13,19 @@ from hw.spec.feedback import Feedback
 from sw import golden
 from sw.data import Augmentation, Dataset
 from sw.graph.graph import Graph
-from sw.models import build
+from sw.models import Traced, build
 from sw.quant.batches import WIDE_START, augmented, batches, images_of, rate
-from sw.quant.choose import choose
-from sw.quant.config import QuantError, TrainConfig
+from sw.quant.config import QuantError, TrainConfig, short_name
 from sw.quant.lower import lower
 from sw.quant.network import QuantNetwork
 from sw.quant.noise import Noise
 from sw.quant.record import EpochRecord, TrainingRecord
 
-__all__ = ["Progress", "Trained", "evaluate", "train"]
+__all__ = ["Progress", "Trained", "draft", "evaluate", "train", "traced_of"]
 
 SETTLING = 32           # batches after the last step, for statistics and ranges to settle
 EVALUATION_BATCH = 512  # inputs
+DRAFTING = 64           # inputs that a draft sees
 
 
 Progress = Callable[[EpochRecord], None]
@@ -48,6 +48,39 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def traced_of(config: TrainConfig, data: Dataset) -> Traced:
+    """What a configuration trains, before it is trained. Raises ModelError where it cannot be."""
+    return build(config.network, data.shape, data.classes, width=config.width, settings=dict(config.settings),
+                 seed=config.seed)
+
+
+def _network(config: TrainConfig, data: Dataset, generator: torch.Generator) -> QuantNetwork:
+    return QuantNetwork(traced_of(config, data), data.input_type, config.weight_bits, generator)
+
+
+def draft(config: TrainConfig, data: Dataset) -> Graph:
+    """The graph of the untrained network, with ranges of its activations on random inputs: what of a design can be
+    known before training is known of it.
+
+    Raises
+    ------
+    QuantError, ModelError
+        If the network cannot be trained or lowered; the message names the layer.
+    """
+    with _one_thread():
+        return _draft(config, data)
+
+
+@torch.no_grad()
+def _draft(config: TrainConfig, data: Dataset) -> Graph:
+    generator = torch.Generator().manual_seed(config.seed)
+    network, (height, width, channels), (low, high) = _network(config, data, generator), data.shape, data.range
+    inputs = low + (high - low) * torch.rand(DRAFTING, channels, height, width, generator=generator)
+    for training in (True, True, False):
+        network.train(training)(inputs)
+    return lower(network, short_name(config.network))
 
 
 def evaluate(graph: Graph, data: Dataset, design: DesignPoint | None = None, *, split: str = "test") -> float:
@@ -109,33 +142,27 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
           progress: Progress | None = None) -> Trained:
     """Train and lower one network; the same arguments give the same graph, bit for bit.
 
-    With ``feedback``, the noise of its multiplier is added in the forward pass, and its latencies pick what
-    ``config.choose`` leaves open.
+    With ``feedback``, the noise of its multiplier is added in the forward pass.
 
     Raises
     ------
     QuantError, ModelError
         If the configuration cannot be trained; the message names the field.
     """
-    if config.choose and feedback is None:
-        raise QuantError(f"choose={config.choose!r}: needs the latencies of a feedback record; give one")
-    if feedback and not config.choose and config.weight_bits != feedback.noise.weight_bits:
+    if feedback and config.weight_bits != feedback.noise.weight_bits:
         bits = feedback.noise.weight_bits
         raise QuantError(f"weight_bits={config.weight_bits}: the feedback's noise is of {bits}-bit weights; "
                          f"train with weight_bits={bits} or measure another multiplier")
     with _one_thread():
-        pick = choose(config, data, feedback) if config.choose and feedback else None
-        if pick:
-            config = replace(config, width=pick.width, weight_bits=pick.weight_bits)
+        _draft(config, data)      # what cannot be lowered is said before training
         generator = torch.Generator().manual_seed(config.seed)
-        layers = build(config.network, data.shape, data.classes, config.width)
-        network = QuantNetwork(layers, data.input_type, config.weight_bits, generator)
+        network = _network(config, data, generator)
         if feedback is not None:
             network.add_noise(Noise(feedback.noise, generator))
         curves = _fit(network, data, config, generator, progress)
         network.add_noise(None)
         fake = fake_accuracy(network, data, "test")
-        graph = lower(network, config.network)
+        graph = lower(network, short_name(config.network))
     return Trained(graph=graph, record=TrainingRecord(
-        config=config, curves=curves, pick=pick, fake_accuracy=fake,
+        config=config, curves=curves, fake_accuracy=fake,
         valid_accuracy=evaluate(graph, data, split="valid"), test_accuracy=evaluate(graph, data)))

@@ -62,7 +62,7 @@ def small_request(folder: Path, monkeypatch: Any, **prepared: Any) -> Request:
     path = folder / "mlp.npz"
     digit_classifier().save(path)
 
-    def train_all(space, store, data, *, jobs):
+    def train_all(space, store, data, *, jobs, refused):
         return Prepared(**{"trainings": Trainings(plain={space.config("mlp", 1.0, 8): path}), "records": (),
                            "feedback": None, "comparison": None, "failures": (), **prepared})
 

@@ -1,11 +1,13 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from flows.commands.train import train_to
 from flows.run.queue import Failure, Result
-from hw.spec.errors import HeddleError, SpecError
+from hw.spec.errors import HeddleError
 from hw.spec.feedback import Feedback, LatencyEntry, NoiseProfile
+from sw.compiler import CompileError
 from sw.frontend import load_file
 from sw.graph.graph import Graph
 from sw.quant.config import TrainConfig
@@ -39,9 +41,25 @@ def test_a_network_is_trained_into_a_folder(tmp_path, monkeypatch):
     assert not (out / "model.tflite").exists(), "it is of a training before"
 
 
-def test_latencies_may_pick_only_where_there_are_some(tmp_path):
-    with pytest.raises(SpecError, match="^--choose: picks by the latencies of a feedback record; give one with --feed"):
-        train_to(TrainConfig(network="mlp", choose="width"), data="digits", feedback=None, out=tmp_path / "out")
+def test_a_design_that_does_not_run_it_is_said_before_anything_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr("flows.commands.train.run_queue", lambda *arguments, **options: pytest.fail("started"))
+    (tmp_path / "tiny.toml").write_text("act_bytes = 1024\nweight_bytes = 1024\n", encoding="utf-8")
+    with pytest.raises(CompileError, match="weight_bytes"):
+        train_to(replace(CONFIG, width=16.0), data="digits", feedback=None, out=tmp_path / "out",
+                 design=str(tmp_path / "tiny.toml"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_users_network_is_trained_with_its_settings(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text("from torch import nn\ndef net(shape, classes, hidden=4):\n"
+                    "    first, last = nn.Linear(64, hidden), nn.Linear(hidden, classes)\n"
+                    "    return nn.Sequential(nn.Flatten(), first, nn.Tanh(), last)\n", encoding="utf-8")
+    config = TrainConfig(network=f"{path}:net", settings={"hidden": 12}, epochs=1, epoch_images=256)
+    document = train_to(config, data="digits", feedback=None, out=tmp_path / "out")
+    graph = Graph.load(tmp_path / "out" / "model.npz")
+    assert (graph.name, [layer.op for layer in graph.layers]) == ("own-net", ["dense", "table", "dense"])
+    assert document["settings"] == {"hidden": 12} and graph.layers[0].weights.shape == (12, 64)
 
 
 def test_a_feedback_record_reaches_the_training(tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ def layer(name, cycles, roof):
 
 
 def training(width, bits, network="mlp"):
-    return TrainingRecord(config=TrainConfig(network=network, width=width, weight_bits=bits), pick=None,
+    return TrainingRecord(config=TrainConfig(network=network, width=width, weight_bits=bits),
                           fake_accuracy=0.9, valid_accuracy=0.9, test_accuracy=0.9,
                           curves=tuple(EpochRecord(epoch=n, loss=1 / n, accuracy=n / 10) for n in (1, 2, 3)))
 

@@ -9,7 +9,7 @@ from flows.run.typed import from_plain, to_plain
 from flows.search.job import DataFacts, Exploration
 from flows.search.point import Failed
 from flows.search.space import Space
-from flows.search.trainings import Choice, Comparison, Pair
+from flows.search.trainings import Comparison, Pair
 from flows.search.worth import Requirement
 from flows.train.feedback import Effect
 from hw.spec.feedback import NoiseProfile
@@ -21,14 +21,13 @@ from tests.support.points import point
 def exploration():
     measured = point("mlp-<b>", 0.98, 2e-5, 5000, measured=True)
     measured = replace(measured, estimated=replace(measured.estimate, lut=4000))
-    training = TrainingRecord(config=TrainConfig(network="mlp"), pick=None, fake_accuracy=0.9, valid_accuracy=0.9,
+    training = TrainingRecord(config=TrainConfig(network="mlp"), fake_accuracy=0.9, valid_accuracy=0.9,
                               test_accuracy=0.9, curves=(EpochRecord(epoch=1, loss=1.0, accuracy=0.5),))
     comparison = Comparison(
         label="mlp", effect=Effect(difference=0.01, interval=(-0.01, 0.03), conclusion="No effect is shown."),
         profile=NoiseProfile(multiplier="trunc", weight_bits=2, mean=(0.0,) * 4, variance=(0.0,) * 4, pairs=1024,
                              simulator="Verilator"),
-        pairs=(Pair(seed=1, exact=0.95, without=0.9, informed=0.91),),
-        choices=(Choice(width=1.0, weight_bits=8, cycles=10, probability=0.7, picked=True, accuracy=0.9),))
+        pairs=(Pair(seed=1, exact=0.95, without=0.9, informed=0.91),))
     return Exploration(
         data=DataFacts(name="digits", counts={"train": 10, "valid": 5, "test": 5}, seed=0, digest="ab" * 32,
                        shape=(8, 8, 1), classes=10),

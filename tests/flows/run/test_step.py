@@ -99,6 +99,7 @@ from flows.search.study import Study
 from flows.search.worth import Requirement
 from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
+from flows.train.draft import Draft
 from flows.train.noise import MultiplierNoise
 from flows.train.training import Training
 from flows.verify.array_simulator import ArraySimulator
@@ -119,7 +120,8 @@ steps = [
     ArraySimulator(design=design), EngineSimulator(design=design),
     SocSimulator(design=design, board=board, firmware=file),
     Verification(model=file, design=design, board=board, level="soc", inputs=np.zeros(1, np.int8)),
-    Training(config=TrainConfig(network="mlp"), data=data), Accuracy(model=file, data=data, split="test"),
+    Training(config=TrainConfig(network="mlp"), data=data), Draft(config=TrainConfig(network="mlp"), data=data),
+    Accuracy(model=file, data=data, split="test"),
     MultiplierNoise(multiplier="trunc", weight_bits=8),
     Study(space=Space(), data=data, requirement=Requirement(), models=(file,))]
 
@@ -142,10 +144,11 @@ SIMULATORS = {"ArraySimulator", "EngineSimulator", "SocSimulator"}
 #: file -> the kinds of steps whose keys an edit of it moves
 MOVES = {
     "flows/train/accuracy.py": {"Accuracy", "Study"},
-    "sw/quant/noise.py": {"Training"},
-    "sw/models/networks.py": {"Training"},      # a study knows its models by their contents
+    "sw/quant/noise.py": {"Training", "Draft"},
+    "sw/models/networks.py": {"Training", "Draft"},      # a study knows its models by their contents
     # the firmware's functions, and golden between two runs of the engine, are of this package
-    "sw/golden/ops.py": {"Training", "Accuracy", "Study", "Verification", "Firmware", "SocSources", *SIMULATORS},
+    "sw/golden/ops.py": {"Training", "Draft", "Accuracy", "Study", "Verification", "Firmware", "SocSources",
+                         *SIMULATORS},
     "sw/firmware/build.py": {"Firmware", "SocSources", "SocSimulator", "Verification"},
     "sw/firmware/src/heddle.c": {"Firmware", "SocSources", "SocSimulator", "Verification"},
     "hw/soc/top.py": {"SocSources", "SocSimulator", "Verification"},
@@ -155,6 +158,7 @@ MOVES = {
     "flows/fpga/families.py": {"Synthesis", "Routing"},
     "flows/fpga/patch.py": {"SocSources", "Bitstream"},
     "flows/estimate/resources.json": {"Study"},
+    "sw/compiler/schedule.py": {"Draft", "Study", "Verification", "ArraySimulator"},
     "flows/search/measure.py": set(),
     "flows/report/page.py": set(),
     "flows/commands/build.py": set(),
@@ -172,8 +176,8 @@ def copy(tmp_path_factory):
     (root / "netlist").mkdir()
     (root / "netlist" / "netlist.json").write_text("{}")
 
-    def moved(edits, *, prelude="", network="mlp"):
-        script = prelude + EDITS.replace('network="mlp"', f'network="{network}"')
+    def moved(edits, *, network="mlp"):
+        script = EDITS.replace('network="mlp"', f'network="{network}"')
         done = subprocess.run([sys.executable, "-c", script, json.dumps(edits)], cwd=root, capture_output=True,
                               text=True, env={"PYTHONPATH": str(root), "PATH": "/usr/bin:/bin"}, check=True)
         return {name: set(kinds) for name, kinds in json.loads(done.stdout).items()}
@@ -189,6 +193,6 @@ def test_an_edit_moves_the_keys_of_what_it_makes_and_no_others(copy):
 def test_a_network_of_ones_own_is_a_part_of_its_trainings_key(copy):
     root, moved = copy
     (root / "mine.py").write_text(
-        "from sw.models import LayerSpec, network\n@network('mine')\ndef mine(shape, classes):\n"
-        "    return (LayerSpec(op='dense', channels=classes, scaled=False, relu=False),)\n")
-    assert moved({"mine.py": "# changed\n"}, prelude="import mine\n", network="mine") == {"mine.py": {"Training"}}
+        "from torch import nn\ndef mine(shape, classes):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))\n")
+    assert moved({"mine.py": "# changed\n"}, network="mine.py:mine") == {"mine.py": {"Training", "Draft"}}

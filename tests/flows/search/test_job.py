@@ -7,7 +7,6 @@ from flows.search import job as module
 from flows.search.job import DataFacts, ExploreError, explore
 from hw.spec.errors import HeddleError
 from sw.data import load_dataset
-from sw.models import NETWORKS, LayerSpec
 from tests.support.jobs import small_request
 from tests.support.listener import Heard
 
@@ -48,14 +47,14 @@ def test_a_clock_that_nothing_reaches_is_refused_before_any_training(request_, m
         explore(request_)
 
 
-def test_a_network_that_cannot_be_built_is_refused_before_any_training(request_, monkeypatch):
-    def wrong(shape, classes):
-        return (LayerSpec(op="dense", channels=classes + 1, scaled=False, relu=False),)
-
+def test_a_network_that_cannot_be_built_is_refused_before_any_training(request_, monkeypatch, tmp_path):
+    path = tmp_path / "wrong.py"
+    path.write_text("from torch import nn\ndef net(shape, classes):\n"
+                    "    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes + 1))\n", encoding="utf-8")
     monkeypatch.setattr(module, "train_all", lambda *arguments, **options: pytest.fail("trained"))
-    monkeypatch.setitem(NETWORKS, "wrong", wrong)
-    request_.space_file.write_text(request_.space_file.read_text().replace('["mlp"]', '["mlp", "wrong"]'))
-    with pytest.raises(HeddleError, match=r"^network 'wrong'.*11"):
+    request_.space_file.write_text(request_.space_file.read_text().replace('["mlp"]', f'["mlp", "{path}:net"]').replace(
+        "widths = [1.0]", "widths = [1.0]"))
+    with pytest.raises(HeddleError, match=r"wrong\.py:net', 1 \(Linear\), line 3 of wrong\.py: .* gives \(N, 11\)"):
         explore(request_)
 
 
@@ -79,5 +78,5 @@ def test_wrong_requests(request_, options, says):
 
 def test_an_unknown_network(request_):
     request_.space_file.write_text('[networks]\nnames = ["resnet"]\n')
-    with pytest.raises(HeddleError, match=r"network 'resnet' is unknown; choose mlp or dscnn"):
+    with pytest.raises(HeddleError, match=r"space\.toml: network 'resnet': unknown; choose mlp, dscnn, "):
         request_.space()

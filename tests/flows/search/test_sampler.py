@@ -77,3 +77,9 @@ def test_search_finds_most_of_the_front(tmp_path):
     found, true = ({item.metrics for item in front(items)} for items in (outcomes, everything))
     assert len(everything) > 4 * len(outcomes)
     assert len(found & true) >= 0.7 * len(true)
+
+
+def test_what_is_not_wanted_is_not_looked_at(tmp_path):
+    outcomes = search(SMALL, fake, database=tmp_path / "study.db", key="a",
+                      wanted=lambda candidate: candidate.network == "mlp")
+    assert {item.candidate.network for item in outcomes} == {"mlp"} and len(outcomes) == 30

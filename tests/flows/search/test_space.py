@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from flows.search.space import DEFAULT_SPACE, Space, load_space
+from flows.search.space import DEFAULT_SPACE, Networks, Space, load_space
 from hw.spec.errors import SpecError
 
 
@@ -59,3 +59,10 @@ def test_a_wrong_file_says_what_where_and_the_way_out(tmp_path, text, says):
 def test_a_missing_file_says_so(tmp_path):
     with pytest.raises(SpecError, match=r"none.toml: No such file or directory; give a TOML file"):
         load_space(tmp_path / "none.toml")
+
+
+def test_two_networks_of_one_short_name_are_refused():
+    with pytest.raises(SpecError, match=r"^\[networks\] names: two are called net-a in the names of points"):
+        Space(networks=Networks(names=("x/net.py:a", "y/net.py:a")))
+    found = next(Space(networks=Networks(names=("x/net.py:a",))).candidates())
+    assert found.id.startswith("net-a-0.5-w8-")

@@ -45,6 +45,7 @@ def test_a_study_goes_on_where_it_stopped_and_another_starts_anew(study, tmp_pat
         looked.append(candidate)
         return Point(candidate=candidate, estimated=metrics(0.9, 1e-5, 1000 + len(candidate.id)))
 
+    evaluate.trained = lambda candidate: True
     heard = Heard()
     with listening(heard):
         first = study.points(evaluate, tmp_path / "study.db")

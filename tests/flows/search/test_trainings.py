@@ -6,7 +6,7 @@ from flows.run.queue import Failure, Result
 from flows.run.store import Store
 from flows.search import trainings
 from flows.search.space import Hardware, Networks, Space, Training
-from flows.search.trainings import TrainError, inexact, reference_design, train_all
+from flows.search.trainings import TrainError, draft_all, inexact, reference_design, train_all
 from flows.train.data import DataSource
 from flows.train.training import TrainedModel
 from sw.quant.record import TrainingRecord
@@ -28,7 +28,7 @@ def test_reference_design_is_the_fastest():
 
 
 def trained(task):
-    record = TrainingRecord(config=task.config, curves=(), pick=None, fake_accuracy=0.9, valid_accuracy=0.9,
+    record = TrainingRecord(config=task.config, curves=(), fake_accuracy=0.9, valid_accuracy=0.9,
                             test_accuracy=0.9)
     return TrainedModel(path=Path(f"{task.config.width}-{task.config.weight_bits}.npz"), record=record)
 
@@ -72,3 +72,28 @@ def test_none_at_all_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(trainings, "run_queue", queue(fails=lambda config: True))
     with pytest.raises(TrainError, match=r"^no network could be trained: out of memory$"):
         train_all(EXACT, Store(tmp_path), DATA, jobs=1)
+
+
+def test_a_network_that_no_design_runs_is_not_trained(monkeypatch, tmp_path):
+    """The compiler's line stands where its training would."""
+    seen, lines = [], []
+    monkeypatch.setattr(trainings, "run_queue", queue(seen=seen))
+    monkeypatch.setattr(trainings, "note", lines.append)
+    monkeypatch.setattr(trainings.Draft, "value", lambda step, store: "too large" if step.config.width == 1 else "")
+    refused = draft_all(EXACT, Store(tmp_path), DATA)
+    assert {(config.width, line) for config, line in refused.items()} == {(1.0, "too large")}
+    found = train_all(EXACT, Store(tmp_path), DATA, jobs=1, refused=refused)
+    assert {config.width for config in seen} == {0.5}
+    assert [(item.id, item.doing, item.reason) for item in found.failures] == [
+        (f"mlp width 1, {bits} bits, seed 1", "compiling, before training", "too large") for bits in (8, 4, 2)]
+    assert found.trainings.failed == refused and lines[0] == "not trained: mlp width 1, 8 bits, seed 1: too large"
+
+
+def test_each_network_is_tried_on_every_array_of_its_width_until_one_runs_it(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(trainings.Draft, "value", lambda step, store: asked.append(step) or "")
+    assert draft_all(EXACT, Store(tmp_path), DATA) == {}
+    assert len(asked) == 6
+    for step in asked:
+        assert {design.weight_bits for design in step.designs} == {step.config.weight_bits}
+        assert len({design.fingerprint for design in step.designs}) == len(step.designs) > 5

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from flows.run.store import Store
@@ -46,3 +48,11 @@ def test_what_cannot_be_compiled_is_a_point_with_its_reason(evaluator, monkeypat
     monkeypatch.setattr(worth, "fit_memories", refuse)
     point = evaluator(CANDIDATE)
     assert (point.failure, point.feasible, point.design) == ("layer 0: too large", False, None)
+
+
+def test_a_candidate_without_a_network_says_why(evaluator):
+    wide = replace(CANDIDATE, width=2.0)
+    config = evaluator.space.config("small", 2.0, CANDIDATE.weight_bits)
+    evaluator.trainings = replace(evaluator.trainings, failed={config: "the training does not converge"})
+    assert evaluator.trained(CANDIDATE) and not evaluator.trained(wide)
+    assert evaluator(wide).failure == "small width 2, 8 bits, seed 1: was not trained: the training does not converge"

@@ -1,13 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from sw.compiler.errors import CompileError
 from sw.compiler.plan import Area, Piece, Placement, areas, live_bytes, peak_bytes, place, plan_memory
 from sw.compiler.schedule import schedule
-from sw.graph.graph import Graph, TensorType
-from tests.support.layers import made_kernel, random_layer, random_residual
+from tests.support.layers import random_residual
 from tests.support.mlperf import needs_mlperf, network
 from tests.support.stages import random_dag
 
@@ -65,23 +62,3 @@ def test_a_plan_that_does_not_fit_names_the_stage():
 def test_placements_overlap_only_where_they_share_bytes():
     first = Placement(address=0, size=8)
     assert first.overlaps(Placement(address=7, size=1)) and not first.overlaps(Placement(address=8, size=1))
-
-
-def test_rows_of_a_group_live_as_long_as_somebody_reads_them():
-    """Slices of an input die one after the other; what is put together grows."""
-    rng = np.random.default_rng(0)
-    kind, half = (TensorType(shape=(rows, 2, 2), scale=0.05, zero_point=0) for rows in (8, 4))
-    slices = [made_kernel("gather", half, name=f"slice{first}", inputs=(0,), parameters=(first * 4, 4, 2, 1))
-              for first in (0, 4)]
-    convs = [random_layer(rng, "conv", half, outputs=2, kernel=(1, 1), name=f"conv{n}", inputs=(1 + n,))
-             for n in (0, 1)]
-    convs[1] = replace(convs[1], output=convs[0].output)
-    whole = made_kernel("concat", replace(convs[0].output, shape=(8, 2, 2)), inputs=(3, 4), parameters=(-3,))
-    last = random_layer(rng, "conv", whole.output, outputs=2, kernel=(1, 1), inputs=(5,))
-    graph = Graph(name="halves", inputs=(kind,), layers=(*slices, *convs, whole, last)).check()
-    source, joined, _ = areas(schedule(graph), graph)
-    assert [(piece.offset, piece.size, piece.first, piece.last) for piece in source.pieces] == [(0, 16, 0, 0),
-                                                                                                (16, 16, 0, 1)]
-    assert [(piece.offset, piece.size, piece.first, piece.last) for piece in joined.pieces] == [(0, 16, 0, 2),
-                                                                                                (16, 16, 1, 2)]
-    assert peak_bytes(plan_memory(schedule(graph), graph, capacity=64)) <= 64

@@ -55,23 +55,6 @@ def test_columns_that_are_inputs(csv, options, columns):
     np.testing.assert_array_equal(inputs, np.stack([numbers, numbers / 2, -numbers], 1)[:, columns])
 
 
-@pytest.mark.parametrize("names, label", [
-    ("a,class,b,c", 1), ("a,b,c,activity_label", 3), ("a,kind,b,c", 1), ("a,b,acc_y,c", 3), ("y,b,c,d", 0)])
-def test_the_column_of_labels_is_found(csv, names, label):
-    """By its name, or as the only one of texts, or at the end."""
-    texts = ("x", "z") if "kind" in names else ("1", "2")
-    lines = [[str(number + place / 4) for place in range(4)] for number in range(40)]
-    for number, line in enumerate(lines):
-        line[label] = texts[number % 2]
-    data = csv([names, *(",".join(line) for line in lines)])
-    assert data.class_names == texts and data.shape == (1, 1, 3)
-
-
-def test_a_column_that_only_numbers_the_rows_is_no_input(csv):
-    numbered = [f"{number},{row}" for number, row in enumerate(rows())]
-    assert csv([",ax,ay,az,kind", *numbered]).digest == csv(NAMED).digest
-
-
 def test_empty_lines_count_for_nothing(csv):
     assert csv([*NAMED[:20], "", *NAMED[20:], ""]).digest == csv(NAMED).digest
 
@@ -134,7 +117,7 @@ def test_a_column_of_splits(csv):
 
 
 @pytest.mark.parametrize("text, options, error", [
-    (["a,b,kind", *("1,2,x",) * 9, "1,oops,y"], "", r"line 11: 'oops' in column 'b' is no number; mend it, leave"),
+    (["a,b,kind", *("1,2,x",) * 9, "1,oops,y"], "", r"line 11: 'oops' in column 'b' is no number; mend it, or leave"),
     (["a,b,kind", *("1,2,x",) * 9, "1,,y"], "", r"line 11: '' in column 'b' is no number"),
     (["a,b,kind", *("1,2,x",) * 9, "1,nan,y"], "", r"line 11: nan in column 'b'; fill the gap, or remove the line"),
     (["1,2,x"] * 9 + ["1,inf,y"], "", r"line 10: inf in column '1'"),
@@ -150,11 +133,7 @@ def test_a_column_of_splits(csv):
     (["", "1,2,x"], "", r"its first line is empty"), (["a,b,kind"], "", r"one line only; give a row of names and rows"),
     (["a,b,kind", *("1,2,x",) * 9, "1,2,"], "", r"column 'kind': an input without a label"),
     (["a,b,kind", *("1,2,x",) * 9], "", r"every input is of class 'x'; give at least two classes"),
-    (["a,b,kind", "", ""], "", r"some.csv: (no rows below the names; give some|one line only)"),
-    (["a,kind", "1,2,x", "3,4,y"], "", r"line 2: 3 columns, where the first row has 2; mend or remove it"),
-    (["a,price", *(f"{number},{number + 0.25}" for number in range(50))], "", r"'price': labels such as 0.25 are"),
-    (["a,number", *(f"{number},{number}" for number in range(5000))], "", r"5000 different labels"),
-    (["version https://git-lfs.github.com/spec/v1", "oid sha256:0"], "", r"some.csv: is a pointer of Git LFS, not the"),
+    (["a,price", *(f"{number},{number + 0.25}" for number in range(5000))], "", r"5000 different labels"),
 ])
 def test_wrong_tables_name_line_and_column(csv, text, options, error):
     with pytest.raises(DataError, match=error) as caught:

@@ -15,8 +15,10 @@ from sw.quant import QuantError, TrainConfig
     ({"weight_bits": 3}, r"weight_bits=3: choose 8, 4 or 2"),
     ({"weight_bits": 16}, r"weight_bits=16: choose 8, 4 or 2"),
     ({"weight_bits": "8"}, r"weight_bits='8': choose 8, 4 or 2"),
-    ({"choose": "size"}, r"choose='size': write width, bits, both, or nothing"),
-    ({"choose": None}, r"choose=None: write width, bits, both, or nothing"),
+    ({"settings": {"a b": 1}}, r"settings: \('a b', 1\) is no name and value; write depth=3, for example"),
+    ({"settings": {"a": None}}, r"settings: a=None: must be a number, text, True or False"),
+    ({"settings": {"width": 2}}, r"settings: width is a field of its own, shape and classes are the data's; leave"),
+    ({"settings": (("a", 1), ("a", 2))}, r"settings: a name is there twice; keep one"),
     ({"augment": 1}, r"augment=1: must be True or False"),
     ({"epochs": 0}, r"epochs=0: must be 1 to 1048576"),
     ({"epochs": 4.0}, r"epochs=4\.0: must be a whole number"),
@@ -31,7 +33,6 @@ from sw.quant import QuantError, TrainConfig
     ({"width": "1"}, r"width='1': must be a finite number"),
     ({"learning_rate": -0.1}, r"learning_rate=-0\.1: must be above 0"),
     ({"learning_rate": float("inf")}, r"learning_rate=inf: must be a finite number"),
-    ({"latency_weight": -1}, r"latency_weight=-1: must not be negative"),
 ])
 def test_mistakes_are_named(fields, error):
     with pytest.raises(QuantError, match=error) as caught:
@@ -40,7 +41,7 @@ def test_mistakes_are_named(fields, error):
 
 
 def test_the_fields_make_a_key():
-    config = TrainConfig(network="mlp", width=0.5, weight_bits=4, seed=3)
+    config = TrainConfig(network="mlp", width=0.5, weight_bits=4, seed=3, settings={"depth": 2, "act": "relu"})
     assert TrainConfig(**json.loads(json.dumps(asdict(config)))) == config
     assert len({config, replace(config), replace(config, seed=4)}) == 2
     with pytest.raises(FrozenInstanceError):
@@ -48,15 +49,16 @@ def test_the_fields_make_a_key():
 
 
 def test_equal_configurations_have_equal_records():
-    one, other = TrainConfig(width=1, latency_weight=0), TrainConfig(width=np.float64(1.0), latency_weight=0.0)
+    one, other = (TrainConfig(width=width, settings=settings) for width, settings in (
+        (1, {"a": 1, "b": 2}), (np.float64(1.0), [["b", 2], ("a", 1)])))
     assert one == other
     assert json.dumps(asdict(one)) == json.dumps(asdict(other))
 
 
 @pytest.mark.parametrize("fields, label", [
     ({}, "dscnn width 1, 8 bits, seed 0"),
-    ({"network": "mlp", "width": 0.5, "weight_bits": 2, "seed": 7, "choose": "both"},
-     "mlp width 0.5, 2 bits, seed 7, chooses both"),
+    ({"network": "nets/own.py:tiny", "width": 0.5, "weight_bits": 2, "seed": 7, "settings": {"depth": 3}},
+     "own-tiny width 0.5, depth 3, 2 bits, seed 7"),
 ])
 def test_the_label_tells_trainings_apart(fields, label):
     assert TrainConfig(**fields).label == label

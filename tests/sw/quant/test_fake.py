@@ -43,7 +43,7 @@ def test_fake_activations_equal_torchs_own():
 
 
 def test_a_range_follows_what_it_sees():
-    relu, both = Range(relu=True), Range(relu=False)
+    relu, both = Range(0.0), Range()
     for _ in range(100):
         for seen in (relu, both):
             seen.observe(torch.tensor([-1.0, 0.5, 3.0]))
@@ -54,7 +54,30 @@ def test_a_range_follows_what_it_sees():
 
 
 def test_a_range_widens_to_its_floor():
-    seen = Range(relu=True)
+    seen = Range(0.0)
     seen.observe(torch.tensor([0.0, 2.55]))
     seen.floor = 0.5
     assert seen.scale == 0.5
+
+
+def test_a_range_stays_within_its_bounds():
+    """As TFLite's fused RELU6: the type ends at 6, or cuts there where something else widens it."""
+    seen = Range(0.0, 6.0)
+    seen.observe(torch.tensor([-1.0, 9.0]))
+    assert seen.scale == pytest.approx(6 / 255) and seen.limits == (-128, 127)
+    seen.floor = 0.1
+    assert seen.limits == (-128, -68)
+    assert seen.fake(torch.tensor([-1.0, 3.0, 9.0])).tolist() == pytest.approx([0.0, 3.0, 6.0])
+
+
+def test_joined_ranges_have_one_type_that_holds_all():
+    first, second, third = Range(0.0), Range(), Range()
+    second.join(third)
+    first.join(second)
+    for one, value in ((first, 3.0), (second, -1.0), (third, 0.5)):
+        one.observe(torch.tensor([value]))
+    assert len({(one.scale, one.zero_point) for one in (first, second, third)}) == 1
+    assert third.scale == pytest.approx(4 / 255) and third.zero_point == -64
+    assert first.limits == (-64, 127) and second.limits == (-128, 127)
+    first.floor = 0.5
+    assert second.scale == 0.5

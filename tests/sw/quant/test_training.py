@@ -11,9 +11,9 @@ from sw.data import load_dataset
 from sw.data.assemble import Part, assemble
 from sw.data.augment import Noise, Shift
 from sw.graph.graph import ARRAYS, Graph
-from sw.models import NETWORKS, LayerSpec, ModelError
+from sw.models import ModelError
 from sw.quant import QuantError, TrainConfig
-from sw.quant.training import evaluate, train
+from sw.quant.training import draft, evaluate, train
 from tests.sw.quant.records import feedback
 
 TABLE = Path(__file__).parents[4] / "shared/cases/idx/tabular_1x6"
@@ -145,12 +145,37 @@ def test_a_training_that_diverges_says_so(digits):
         train(TrainConfig(network="mlp", epochs=2, learning_rate=1e30), digits)
 
 
-def test_a_network_that_does_not_fit_the_data_is_refused_before_training(digits, monkeypatch):
-    monkeypatch.setitem(NETWORKS, "own", lambda shape, classes: [LayerSpec(op="dense", channels=8)])
-    with pytest.raises(ModelError, match=r"network 'own', layer 0 \(dense\): the last layer gives 8 outputs"):
-        train(TrainConfig(network="own"), digits, progress=lambda epoch: pytest.fail("it trained"))
+def test_a_network_that_does_not_fit_the_data_is_refused_before_training(digits, tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text("from torch import nn\ndef net(shape, classes):\n"
+                    "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 8))\n", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"own\.py:net', 1 \(Linear\), line 3 of own\.py: the last layer gives "):
+        train(TrainConfig(network=f"{path}:net"), digits, progress=lambda epoch: pytest.fail("it trained"))
 
 
-def test_choosing_needs_a_record(digits):
-    with pytest.raises(QuantError, match=r"choose='width': needs the latencies of a feedback record; give one"):
-        train(TrainConfig(choose="width"), digits)
+def test_what_cannot_be_lowered_is_refused_before_training(digits, tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text("from torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+                    "        self.conv, self.fc = nn.Conv2d(1, 3, 3), nn.Linear(48, 10)\n"
+                    "    def forward(self, x):\n        x = self.conv(x)[:, :, 1:].reshape(-1, 5, 18)[:, 1:, 1:13]\n"
+                    "        return self.fc(x.permute(0, 2, 1).reshape(-1, 48))\n"
+                    "def net(shape, classes):\n    return Net()\n", encoding="utf-8")
+    with pytest.raises(QuantError, match=r"^layer fc, fc \(Linear\), line 8 of own\.py: its input is moved as"):
+        train(TrainConfig(network=f"{path}:net"), digits, progress=lambda epoch: pytest.fail("it trained"))
+
+
+def test_a_draft_has_the_layers_of_the_trained_network(digits):
+    """With other weights: what compiles is known before."""
+    config = TrainConfig(network="dscnn", epochs=2, epoch_images=256, width=0.5, weight_bits=4)
+    before, after = draft(config, digits), train(config, digits).graph
+    assert [(layer.name, layer.op, layer.weights.shape, layer.weight_bits) for layer in before.layers] == [
+        (layer.name, layer.op, layer.weights.shape, layer.weight_bits) for layer in after.layers]
+    assert before.input == after.input and not same(before, after)
+
+
+@pytest.mark.parametrize("network, epochs", [
+    ("resnet8", 4), ("mobilenet", 6), ("cnn", 4), ("cnn1d", 10), ("tcn", 10), ("strided", 10), ("dense", 40)])
+def test_every_other_network_learns_the_digits(digits, network, epochs):
+    trained = train(TrainConfig(network=network, width=0.5, epochs=epochs), digits)
+    assert trained.record.test_accuracy > 0.5
+    assert abs(trained.record.test_accuracy - trained.record.fake_accuracy) <= 0.03

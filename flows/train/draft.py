@@ -1,0 +1,66 @@
+"""Before a network is trained: whether it can be, and whether a design runs it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flows.estimate.memories import fit_memories
+from flows.run.files import read_json, write_json
+from flows.run.step import Step, keyed
+from flows.run.store import Store
+from flows.train.data import DataSource
+from flows.train.networks import named, network_key
+from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError
+from sw.compiler import compile_graph
+from sw.models import network_source
+from sw.quant.config import TrainConfig
+
+__all__ = ["Draft"]
+
+RECORD = "draft.json"
+
+
+def _untrained(config: TrainConfig) -> TrainConfig:
+    """Without what only decides how it is trained."""
+    default = TrainConfig()
+    return named(replace(config, epochs=default.epochs, epoch_images=default.epoch_images, batch=default.batch,
+                         learning_rate=default.learning_rate, augment=default.augment))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft(Step[str]):
+    """What the compiler says of the untrained network on the last of several designs, if none of them runs it; else "".
+
+    Its weights are random and its activations' ranges those of random inputs. Raises ModelError or QuantError where
+    the network cannot be trained; the line names the layer.
+    """
+
+    kind = "draft"
+    config: TrainConfig = keyed(_untrained)
+    data: DataSource
+    designs: tuple[DesignPoint, ...] = ()
+    fit: bool = True                # with the memories that the network needs, not with the designs' own
+
+    def code(self) -> tuple[Path, ...]:
+        """The file that the network's function is in."""
+        return (network_source(self.config.network),)
+
+    def key(self) -> dict[str, Any]:
+        return {**super().key(), "network": network_key(self.config, self.data)}
+
+    def make(self, folder: Path, store: Store) -> None:
+        from sw.quant.training import draft  # brings torch, which takes seconds to load
+
+        graph, line = draft(self.config, self.data.load()), ""
+        for design in self.designs:
+            try:
+                (fit_memories if self.fit else compile_graph)(graph, design)
+                line = ""
+                break
+            except HeddleError as error:
+                line = f"{design.label}: {error}"
+        write_json(folder / RECORD, {"line": line})
+
+    def load(self, folder: Path) -> str:
+        return str(read_json(folder / RECORD)["line"])

@@ -1,0 +1,150 @@
+"""Layers with weights as they will be computed: sums of integer products, normalized or not, requantized."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sw.models.ir import Node
+from sw.quant.fake import LOWEST, Range, fake_integers, weight_scale
+from sw.quant.noise import Noise
+
+__all__ = ["Product", "Signal"]
+
+MARGIN = 1 + 1e-6      # keeps the requantizer's multiplier below 1
+NORM_MOMENTUM = 0.1
+LEAST_DEVIATION = 48   # accumulator steps; a channel that varies less is not stretched to fill the output's range
+
+
+class Signal(NamedTuple):
+    """A fake-quantized activation, batch and channels first, and its type."""
+
+    value: Tensor
+    scale: float
+    zero_point: int
+
+
+class Product(nn.Module):
+    """A convolution, a dense layer or a normalization: product with fake-quantized weights, normalization or bias,
+    fake-quantized output.
+
+    The normalization follows sums of integer weights, whose scale it would cancel anyway; it is folded into the
+    output's multiplier when the network is lowered. Convolutions have a scale for each output channel, dense layers one
+    for all, as in TFLite. A normalization alone multiplies by 1.
+    """
+
+    ranged = True
+
+    def __init__(self, node: Node, tensors: Mapping[str, Tensor], bits: int):
+        super().__init__()
+        self.node, self.bits = node, bits
+        self.noise: Noise | None = None
+        self.channels = node.shape[0]
+        self.range = Range(node.low, node.high)
+        self.sequence = node.op != "linear" and len(node.shape) == 2
+        self.normalized = node.normalized
+        self.weight = tensors["weight"] if node.op != "norm" else None
+        bias = tensors.get("beta" if node.normalized else "bias")
+        self.bias = torch.zeros(self.channels) if bias is None else bias
+        if node.normalized:
+            gamma = tensors.get("gamma")
+            self.gamma = torch.ones(self.channels) if gamma is None else gamma
+            mean, variance = self._statistics(tensors)
+            self.register_buffer("mean", mean)
+            self.register_buffer("variance", variance)
+
+    def _statistics(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Of sums of integer weights; those that a module starts with are left as they are."""
+        mean, variance = tensors["mean"].clone(), tensors["variance"].clone()
+        if not mean.any() and torch.equal(variance, torch.ones_like(variance)):
+            return mean, variance
+        steps = self.scales().detach()
+        if "bias" in tensors:
+            mean = mean - tensors["bias"].detach()
+        return mean / steps, (variance + self.node.epsilon) / steps ** 2
+
+    def kernel(self) -> Tensor:
+        """The weights, ``(O, I, KH, KW)`` of a convolution of any kind, ``(O, I)`` of a dense layer."""
+        if self.weight is None:
+            return torch.ones(self.channels, 1, 1, 1)
+        if self.node.op == "linear" or self.weight.dim() == 4:
+            return self.weight
+        return self.weight.reshape(*self.weight.shape[:2], *self.node.kernel)
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each output channel reads one channel of several."""
+        node = self.node
+        if node.op == "norm":
+            return True
+        return node.groups > 1 and self.kernel().shape[1] == 1
+
+    def scales(self) -> Tensor:
+        """Scale of each output channel's weights."""
+        if self.weight is None:
+            return torch.ones(self.channels)
+        return weight_scale(self.weight, self.bits, per_channel=self.normalized or self.node.op == "conv")
+
+    def integers(self, scale: Tensor) -> Tensor:
+        """Fake-quantized weights as integers of ``scale``."""
+        return self.kernel() if self.weight is None else fake_integers(self.kernel(), scale, self.bits)
+
+    def gain(self, taken_scale: float) -> Tensor:
+        """What one unit of each channel's sum, of input values times integer weights, adds to its output."""
+        if not self.normalized:
+            return self.scales()
+        return (self.gamma / torch.sqrt(self.variance + _epsilon(taken_scale))).detach()
+
+    def offset(self, taken_scale: float) -> Tensor:
+        """Output of each channel where the sum is 0."""
+        return (self.bias - self.mean * self.gain(taken_scale) if self.normalized else self.bias).detach()
+
+    def products(self, value: Tensor, weight: Tensor) -> Tensor:
+        """Sums of activations times weights; padding contributes 0."""
+        node = self.node
+        if node.op == "linear":
+            return functional.linear(value, weight)
+        if self.weight is None:
+            return value * weight.reshape(-1, *[1] * (value.dim() - 2))
+        if self.sequence:
+            value = value.unsqueeze(2)
+        top, left, bottom, right = node.padding
+        around: tuple[int, int] = (0, 0)
+        if (top, left) == (bottom, right):
+            around = (top, left)
+        elif any(node.padding):
+            value = functional.pad(value, (left, right, top, bottom))
+        found = functional.conv2d(value, weight, stride=node.stride, padding=around, dilation=node.dilation,
+                                  groups=node.groups)
+        return found.squeeze(2) if self.sequence else found
+
+    def _finish(self, total: Tensor, scale: Tensor, taken_scale: float) -> Tensor:
+        if not self.normalized:
+            shape = (-1, *[1] * (total.dim() - 2))
+            return (total * scale.reshape(shape)) + self.bias.reshape(shape)
+        return functional.batch_norm(total, self.mean, self.variance, self.gamma, self.bias,
+                                     training=self.training, momentum=NORM_MOMENTUM,
+                                     eps=_epsilon(taken_scale))
+
+    def forward(self, taken: Signal) -> Signal:
+        scale = self.scales()
+        weights = self.integers(scale)
+        total = self.products(taken.value, weights)
+        if self.noise is not None and self.bits == self.noise.weight_bits:
+            total = total + self.noise.draw(_active(taken), weights, self.products) * taken.scale
+        value = self._finish(total, scale, taken.scale)
+        if self.training:
+            self.range.observe(value)
+        self.range.floor = MARGIN * taken.scale * float(self.gain(taken.scale).abs().max())
+        return Signal(self.range.fake(value), self.range.scale, self.range.zero_point)
+
+
+def _epsilon(taken_scale: float) -> float:
+    return (LEAST_DEVIATION * taken_scale) ** 2
+
+
+def _active(taken: Signal) -> Tensor:
+    lowest = (LOWEST - taken.zero_point) * taken.scale
+    return (taken.value.detach() > lowest + taken.scale / 2).float()
