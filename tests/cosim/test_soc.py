@@ -17,10 +17,13 @@ from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, WEIGH
 from sw.compiler import compile_graph
 from sw.firmware import DeviceError, build
 from sw.firmware import protocol as wire
-from sw.firmware.build import SOURCES
+from sw.firmware.build import SOURCES, functions_of
+from sw.firmware.header import STANDARD
 from sw.firmware.protocol import Op, Status
 from sw.golden import run
 from sw.golden.kernels import FUNCTIONS
+from sw.golden.waveform import hearing
+from sw.graph.audio import FeatureSpec
 from sw.graph.graph import Graph, TensorType
 from tests.support.images import run_image, with_body
 from tests.support.layers import random_cut, random_graph, random_inputs, random_layer
@@ -336,7 +339,8 @@ def test_every_function_of_the_cpu(real):
     """As far from what is estimated as all of them together are."""
     graph = every_function(np.random.default_rng(4))
     program, data = compile_graph(graph, REAL), random_values(np.random.default_rng(5), graph.input, 3)
-    assert {call.runner for plan in program.kernels for call in plan.calls} == set(range(1, 1 + len(FUNCTIONS)))
+    called = {list(FUNCTIONS)[call.runner - 1] for plan in program.kernels for call in plan.calls}
+    assert called == set(STANDARD)
     answer = run_soc(real, program.image, data.view(np.int8).reshape(3, -1))
     assert answer.outputs.tobytes() == run(graph, data)[-1].tobytes()
     assert answer.engine_cycles.tolist() == [program.cycles] * 3
@@ -344,8 +348,28 @@ def test_every_function_of_the_cpu(real):
     assert guess and (abs(taken / guess - 1) < 0.25).all()
 
 
+def test_a_network_that_hears_has_a_firmware_of_its_own(real, tmp_path):
+    """And no other one takes its image."""
+    spec = FeatureSpec(rate=8000, window_ms=16, hop_ms=8, channels=8, high_hz=3500)
+    taken = TensorType(shape=(spec.frames(300), 8, 1), scale=0.1, zero_point=-128)
+    conv = random_layer(np.random.default_rng(6), "conv", taken, outputs=4)
+    graph = hearing(Graph(name="net", inputs=(taken,), layers=(conv,)).check(), spec, 300)
+    program = compile_graph(graph, REAL)
+    data = np.random.default_rng(7).integers(-9000, 9000, (2, 1, 1, 300)).astype(np.int16)
+    packed = program.pack_inputs([data])
+    own = build(tmp_path, functions=functions_of(program.image))
+    answer = run_soc(real, program.image, packed, firmware=own)
+    assert answer.outputs.tobytes() == run(graph, data)[-1].tobytes()
+    assert answer.engine_cycles.tolist() == [program.cycles] * 2
+    guess = cpu_cycles(program)
+    assert guess and (abs(answer.kernel_cycles.sum(axis=1) / guess - 1) < 0.25).all()
+    with pytest.raises(DeviceError):
+        run_soc(real, program.image, packed)
+
+
 @pytest.mark.parametrize("calls", [
     [Call(runner=0, words=(0, LAYERS, 0)), Call(runner=len(FUNCTIONS) + 1, words=(0, 0, 0))],       # no such function
+    [Call(runner=0, words=(0, LAYERS, 0)), Call(runner=len(FUNCTIONS), words=(0, 0, 0))],       # not in this firmware
     [Call(runner=0, words=(0, 0))], [Call(runner=0, words=(0, 0, 0, 0))],   # not the words of a run
     [Call(runner=0, words=(0, LAYERS + 1, 0))],                             # other layers than the header's
     # more than the log holds

@@ -58,7 +58,7 @@ def test_what_has_no_soc_yet_is_one_line(tmp_path, monkeypatch, design, refused)
 
 
 def test_a_clock_out_of_reach_is_refused_before_anything_is_routed(model, monkeypatch):
-    monkeypatch.setattr("flows.commands.build.implement", lambda *arguments: pytest.fail("routed"))
+    monkeypatch.setattr("flows.commands.build.implement", lambda *arguments, functions: pytest.fail("routed"))
     design = model / "design.toml"
     design.write_text(to_toml(DesignPoint(multiplier="lut")))
     with pytest.raises(HeddleError, match=r"^clock_mhz=200: this SoC is estimated to reach \d+ MHz, so no seed would "
@@ -90,7 +90,7 @@ def test_what_was_written_is_what_is_listed(model, firmware, monkeypatch, capsys
     for fmax_mhz, files in ((70.0, {"build.json", "heddle.bit", "firmware.bin", "model.bin", "design.toml",
                                     "model.npz"}), (49.0, {"build.json"})):
         made = routed_at(fmax_mhz, 50.0, model, firmware)
-        monkeypatch.setattr("flows.commands.build.implement", lambda *arguments, made=made: made)
+        monkeypatch.setattr("flows.commands.build.implement", lambda *arguments, made=made, functions: made)
         shutil.rmtree(out, ignore_errors=True)
         document = build_to(str(model), str(model / "design.toml"), None, clock_mhz=50, out=out)
         assert {path.name for path in out.iterdir()} == files
