@@ -10,6 +10,7 @@
 #include "Vtop___024root.h"
 
 #include <cstdint>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -34,7 +35,9 @@ struct Stopped {
     Failure kind;
 };
 
-constexpr uint32_t ACK_LIMIT_CYCLES = 10000;  // the engine pauses for the bus within a few cycles
+// The engine pauses for the bus within a few cycles, but a read of a scratchpad while a layer waits for a block of its
+// stream is answered when that is there: then the run's own limit holds.
+constexpr uint32_t ACK_LIMIT_CYCLES = 10000;
 
 // Verilator remembers the clock's last value; setting it replaces an evaluation at the falling edge, at which nothing
 // in the engine happens. Other versions of Verilator may name it otherwise: then that edge is evaluated.
@@ -114,6 +117,7 @@ public:
     Memory memory;
     uint64_t cycles = 0;
     bool ended = false;  // irq was seen since this was cleared
+    uint64_t ack_limit = ACK_LIMIT_CYCLES;
 
     Bench() {
         top.clk = 0;
@@ -183,7 +187,7 @@ public:
         top.BUS(sel) = select;
         top.BUS(adr) = byte_address >> 2;
         top.BUS(dat_w) = data;
-        for (uint32_t waited = 0; waited < ACK_LIMIT_CYCLES; waited++) {
+        for (uint64_t waited = 0; waited < ack_limit; waited++) {
             settle();
             const bool ack = top.BUS(ack);
             const uint32_t value = top.BUS(dat_r);
@@ -297,6 +301,7 @@ void infer(Bench& bench, const Request& request, uint32_t ticket, const uint8_t*
     bench.write(REG_TICKET, ticket);
     if (request.traffic) {
         std::mt19937 random(request.traffic + ticket);
+        if (request.stream_bytes) bench.ack_limit = std::max<uint64_t>(ACK_LIMIT_CYCLES, request.cycle_limit);
         bench.wait_with_traffic(request.cycle_limit, ticket, random);
     } else {
         bench.wait(request.cycle_limit);

@@ -44,7 +44,8 @@ class Engine(wiring.Component):
     bus : In(WISHBONE)
         A register takes 2 cycles, and the layer log, or a register that it keeps, 2 more than its latency. A
         scratchpad write takes 2 or more, a read 6 or more, up to a segment longer while the engine is busy.
-        Reads of a scratchpad pause a running engine for a cycle each; writes do not.
+        Reads of a scratchpad pause a running engine for a cycle each; writes do not. While a layer waits for a block of
+        weights that stream, a read waits with it.
     irq : Out(1)
         High for one cycle when a run ends.
     memory : Out(memory_port)

@@ -73,6 +73,19 @@ def test_bus_traffic_changes_no_bit(engine):
     assert slower
 
 
+def test_a_read_waits_for_a_block_that_streams_however_long(tmp_path):
+    """Longer than a bus takes to be called dead where nothing streams."""
+    design = replace(DESIGN, multiplier="dsp", acc_bits=28, act_bytes=16384, weight_bytes=65536,
+                     stream_bytes=2)
+    rng, kind = np.random.default_rng(3), TensorType(shape=(1, 1, 8000), scale=0.1, zero_point=1)
+    graph = Graph(name="long", inputs=(kind,), layers=(random_layer(rng, "dense", kind, outputs=12),)).check()
+    program = compile_graph(graph, design)
+    assert program.streamed_bytes and program.cycles > 40_000
+    simulator, inputs = build_engine(design, tmp_path), random_inputs(rng, graph, 1)
+    check_exact(simulator, program, inputs)
+    check_outputs(simulator, program, inputs, traffic=1)
+
+
 @pytest.mark.parametrize("design", [
     DESIGN, SPRAM, replace(DESIGN, weight_bytes=2048, stream_bytes=2, weight_bits=4, multiplier="dsp")])
 def test_the_golden_model_stands_for_the_cpu_between_runs(design, tmp_path):
