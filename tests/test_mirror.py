@@ -22,6 +22,8 @@ ELSEWHERE = {
     "sw/compiler/image.py": ("tests/sw/compiler/test_compile.py", "right is what the interpreter makes of an image"),
     "sw/compiler/variants.py": ("tests/sw/compiler/test_compile.py", "right is what the interpreter makes of it"),
     "sw/compiler/stages.py": ("tests/sw/compiler/test_compile.py", "right is what the interpreter makes of a stage"),
+    "sw/frontend/export_layers.py": ("tests/sw/frontend/test_export.py", "right is what is read again"),
+    "sw/frontend/exported.py": ("tests/sw/frontend/test_export.py", "right is what is read again"),
     "sw/firmware/header.py": ("tests/sw/firmware/test_build.py", "right is what the C compiler takes"),
     "sw/golden/layer.py": ("tests/sw/golden/test_interpreter.py", "only the interpreter runs a command"),
     "sw/golden/reference.py": ("tests/sw/golden/test_ops.py", "the plain definition, which the fast ones must equal"),

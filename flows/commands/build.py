@@ -24,7 +24,7 @@ from hw.spec.soc import MemoryMap
 from hw.tools import versions
 from sw.compiler import Program, compile_graph
 from sw.firmware.build import code_bytes, functions_of
-from sw.golden.kernels import FUNCTIONS
+from sw.golden.kernels import name_of
 
 __all__ = ["RECORD", "build_record", "build_to", "memory_record"]
 
@@ -76,7 +76,7 @@ def check_clock(design: DesignPoint, board: Board, clock_mhz: float) -> None:
 def memory_record(program: Program, firmware: Path) -> dict[str, Any]:
     """Bytes of each memory, used and available, and of the ROM's those of the functions that the network calls."""
     design, code = program.design, code_bytes(firmware)
-    called = {list(FUNCTIONS)[call.runner - 1] for plan in program.kernels for call in plan.calls}
+    called = {name_of(call) for plan in program.kernels for call in plan.calls}
     sizes = {"weights": (program.resident_bytes, design.weight_bytes),
              "activations": (unpack_header(program.image)["act_bytes"], design.act_bytes),
              "rom": (firmware.stat().st_size, MemoryMap().rom.size)}

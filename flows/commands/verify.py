@@ -37,6 +37,8 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
     point, chosen = load_target(design, board)
     loaded = load_model(model, weight_bits=point.weight_bits)
     graph, outputs = loaded.graph, None
+    if data and inputs_from:
+        raise SpecError("--data and --inputs-from: both say where the inputs come from; leave one out")
     if data or begin != "input":
         graph, given = _of_data(graph, data or "", begin, inputs)
     else:

@@ -13,12 +13,16 @@ from flows.verify.engine import Simulator
 from flows.verify.images import ImageRung, Observed
 from flows.verify.soc_simulator import SocSimulator
 from hw.spec.design import DesignPoint
+from hw.spec.image import ENGINE, unpack_calls, unpack_header
 from sw.firmware.build import functions_of
 from sw.firmware.header import STANDARD
+from sw.golden.kernels import call_cycles
 
 __all__ = ["SocRung", "soc_rung"]
 
-SOFTWARE_CYCLES = 200_000_000       # the CPU's part of an inference stays far below
+SOFTWARE_CYCLES = 10_000_000        # the firmware's part of an inference stays far below
+LONGEST = 1 << 31                   # the firmware counts in 32 bits
+SLOWEST = 50                        # times what VexRiscv is estimated to take, that another CPU may
 
 
 class SocRung(ImageRung):
@@ -31,7 +35,9 @@ class SocRung(ImageRung):
         self.simulator, self.firmware = simulator, firmware
 
     def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
-        got = run_soc(self.simulator(False), image, inputs, cycle_limit=cycle_limit + SOFTWARE_CYCLES,
+        calls = unpack_calls(image, unpack_header(image))
+        software = SOFTWARE_CYCLES + SLOWEST * round(sum(call_cycles(call) for call in calls if call.runner != ENGINE))
+        got = run_soc(self.simulator(False), image, inputs, cycle_limit=min(cycle_limit + software, LONGEST),
                       firmware=self.firmware(image))
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.engine_cycles,
                         layer_cycles=got.layer_cycles, kernel_cycles=got.kernel_cycles)

@@ -159,7 +159,7 @@ class Dataset:
         return TensorType(shape=self.shape, scale=scale, zero_point=round(LOWEST - low / scale))
 
     def quantized(self, split: str, kind: TensorType) -> np.ndarray:
-        """Inputs of a split as int8 of type ``kind``, as a network takes them.
+        """Inputs of a split as a network takes them: integers of type ``kind``, or the real values for float32.
 
         Raises
         ------
@@ -169,8 +169,10 @@ class Dataset:
         if kind.shape != self.shape:
             raise DataError(f"{self.name}: inputs are {_by(self.shape)}, but the model takes {_by(kind.shape)}; give "
                             f"the data set that it was trained on")
+        if kind.dtype == "float32":
+            return self.real(split)
         scaled = np.round(self.real(split).astype(np.float64) / kind.scale) + kind.zero_point
-        return np.clip(scaled, kind.low, kind.high).astype(np.int8)
+        return np.clip(scaled, kind.low, kind.high).astype(kind.dtype)
 
 
 def _by(shape: tuple[int, ...]) -> str:

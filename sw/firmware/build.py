@@ -10,7 +10,7 @@ from hw.spec.image import ENGINE, reset_calls, unpack_calls, unpack_header
 from hw.spec.soc import MemoryMap
 from hw.tools import ToolError, run
 from sw.firmware.header import STANDARD, c_header
-from sw.golden.kernels import FUNCTIONS
+from sw.golden.kernels import FUNCTIONS, name_of
 
 __all__ = ["SOURCES", "build", "code_bytes", "compile_sources", "functions_of", "kernel_files", "rom_words"]
 
@@ -101,9 +101,9 @@ def functions_of(image: bytes) -> tuple[str, ...]:
         If it is no image.
     """
     header = unpack_header(image)
-    called = {call.runner for call in (*reset_calls(image, header), *unpack_calls(image, header))} - {ENGINE}
-    names = tuple(name for number, name in enumerate(FUNCTIONS, 1) if number in called)
-    return STANDARD if set(names) <= set(STANDARD) else names
+    called = {name_of(call) for call in (*reset_calls(image, header), *unpack_calls(image, header))
+              if call.runner != ENGINE}
+    return STANDARD if called <= set(STANDARD) else tuple(name for name in FUNCTIONS if name in called)
 
 
 def kernel_files() -> list[Path]:

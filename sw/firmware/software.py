@@ -12,7 +12,7 @@ from hw.spec.errors import HeddleError
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, pack_header
 from hw.spec.soc import MemoryMap, Region
 from sw.firmware.build import SOURCES, compile_sources, kernel_files
-from sw.golden.kernels import FUNCTIONS, OPERATORS
+from sw.golden.kernels import FUNCTIONS, OPERATORS, name_of
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.layer import POOLS, WEIGHTED
 
@@ -140,7 +140,8 @@ def _calls(index: int, layer: Layer, taken: TensorType) -> Iterator[str]:
     entries = []
     behind = taken.bytes       # where the output lies in the calls, so that its addresses differ from the source's
     for number, call in enumerate(OPERATORS[layer.op].calls(layer, [taken], sources=[0], output=behind)):
-        name, function = list(FUNCTIONS.items())[call.runner - 1]
+        name = name_of(call)
+        function = FUNCTIONS[name]
         words = [str(word) for word in call.words]
         for place in (function.fields.index(field) for field in function.addresses):
             side, offset = (0, call.words[place]) if call.words[place] < behind else (

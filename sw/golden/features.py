@@ -186,8 +186,8 @@ def _transformed(tables: FeatureTables, real: np.ndarray,
     turned += [_turned(parts[0][..., place, :], parts[1][..., place, :], tables.twiddles[steps * place])
                for place in range(1, radix)]
     if radix == 2:
-        return tuple(_int16(np.concatenate([one + two, one - two], axis=-1))      # type: ignore[return-value]
-                     for one, two in zip(*turned, strict=True))
+        (a, b), (c, d) = turned
+        return _int16(np.concatenate([a + c, a - c], axis=-1)), _int16(np.concatenate([b + d, b - d], axis=-1))
     (a, b), (c, d), (e, f), (g, h) = turned
     reals = a + e + c + g, a - e + d - h, a + e - c - g, a - e - d + h
     imaginaries = b + f + d + h, b - f - c + g, b + f - d - h, b - f + c - g

@@ -21,7 +21,7 @@ from sw.golden.words import ProgramError
 from sw.graph.layer import POOLS, WEIGHTED, Layer, TensorType
 
 __all__ = ["FUNCTIONS", "OPERATORS", "TABLES", "CpuOperator", "Function", "call_cycles", "call_of", "constant_call",
-           "copy_call", "make_call", "places_of", "run_call", "sources_of"]
+           "copy_call", "make_call", "name_of", "places_of", "run_call", "sources_of"]
 
 Layers = Callable[[Layer, Sequence[TensorType], Sequence[np.ndarray]], np.ndarray]
 
@@ -159,11 +159,16 @@ def copy_call(*, source: int, output: int, size: int) -> Call:
     return call_of(task)
 
 
-def _function_of(call: Call) -> tuple[Function, dict[str, int]]:
-    """Who runs a call of the CPU, and its fields; raises ProgramError where nobody does."""
+def name_of(call: Call) -> str:
+    """Of the function that runs a call of the CPU; raises ProgramError where none does."""
     if not 1 <= call.runner <= len(FUNCTIONS):
         raise ProgramError(f"call of function {call.runner}: there are 1 to {len(FUNCTIONS)}; compile the model again")
-    function = list(FUNCTIONS.values())[call.runner - 1]
+    return list(FUNCTIONS)[call.runner - 1]
+
+
+def _function_of(call: Call) -> tuple[Function, dict[str, int]]:
+    """Who runs a call of the CPU, and its fields; raises ProgramError where nobody does."""
+    function = FUNCTIONS[name_of(call)]
     if len(call.words) < len(function.fields):
         raise ProgramError(f"call of function {call.runner}: {len(call.words)} words; it takes {len(function.fields)} "
                            f"and a table; compile the model again")

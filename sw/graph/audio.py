@@ -6,7 +6,8 @@ import numpy as np
 
 from hw.spec.errors import SpecError
 
-__all__ = ["STEPS", "WEIGHT_BITS", "FeatureSpec", "centers", "edges", "line_hertz", "mel"]
+__all__ = ["LARGEST_WINDOW", "MOST_CHANNELS", "STEPS", "WEIGHT_BITS", "FeatureSpec", "centers", "edges",
+           "line_hertz", "mel"]
 
 STEPS = 25.6                     # of a feature, in a unit of the logarithm
 WEIGHT_BITS = 12                 # fractional bits of a channel's weights

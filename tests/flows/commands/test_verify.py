@@ -8,9 +8,9 @@ from hw.spec.errors import SpecError
 from hw.spec.presets import to_toml
 from sw.data import load_dataset
 from sw.golden import run
-from sw.graph.graph import Graph
+from sw.graph.graph import Graph, TensorType
 from tests.support.ladder import DESIGN, every_operator
-from tests.support.layers import random_inputs, random_layer
+from tests.support.layers import made_kernel, random_inputs, random_layer
 
 
 @pytest.mark.sim
@@ -65,3 +65,20 @@ def test_inputs_of_a_data_set_and_what_they_are_made_of(listener, begin):
 def test_a_waveform_that_nobody_has_is_one_line(listener, data, text):
     with pytest.raises(SpecError, match=text):
         verify_model(listener[0], "ecp5-25", data=data, begin="waveform")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_data_come_in_the_networks_own_type(tmp_path, dtype):
+    kind = TensorType(shape=(8, 8, 1), scale=1.0 if dtype == "float32" else 1 / 255, zero_point=0, dtype=dtype)
+    inside = TensorType(shape=(8, 8, 1), scale=1 / 255, zero_point=-128)
+    first = made_kernel(*(("quantize", inside) if dtype == "float32" else ("table", inside)), act_min=-128, act_max=127,
+                        **({} if dtype == "float32" else {"weights": np.arange(256, dtype=np.uint8).view(np.int8)}))
+    last = random_layer(np.random.default_rng(0), "dense", inside, outputs=2)
+    Graph(name="net", inputs=(kind,), layers=(first, last)).check().save(tmp_path / "model.npz")
+    found = verify_model(str(tmp_path), "ecp5-25", data="digits", inputs=3)
+    assert (found["inputs"], found["mismatches"], found["first_mismatch"]) == (3, 0, None)
+
+
+def test_inputs_come_from_one_place(listener, tmp_path):
+    with pytest.raises(SpecError, match="^--data and --inputs-from: both say where the inputs come from; leave one"):
+        verify_model(listener[0], "ecp5-25", data=listener[1], inputs_from=tmp_path / "some.npz")

@@ -7,7 +7,7 @@ from flows.estimate.runners import CPU, ENGINE, NOBODY, assign, outline, weight_
 from hw.spec.design import DesignPoint
 from hw.spec.presets import PRESETS
 from sw.compiler import compile_graph
-from sw.golden.kernels import FUNCTIONS, OPERATORS
+from sw.golden.kernels import OPERATORS, call_cycles
 from sw.graph.graph import Graph, TensorType
 from tests.support.dense import even_dense
 from tests.support.layers import made_kernel, random_add, random_kernel, random_layer
@@ -179,9 +179,4 @@ def test_the_engine_is_the_cheaper_of_both_wherever_it_can(name, shape):
         graph = Graph(name=layer.name, inputs=taken, layers=(layer,)).check()
         program = compile_graph(graph, replace(PRESETS[name], table_unit=True))
         calls = OPERATORS[layer.op].calls(layer, taken, sources=(0, 4096)[:len(taken)], output=8192)
-        assert not program.kernels and program.cycles + START < sum(map(cycles_of, calls)), layer.name
-
-
-def cycles_of(call):
-    function = list(FUNCTIONS.values())[call.runner - 1]
-    return function.cycles(dict(zip(function.fields, call.words, strict=False)))
+        assert not program.kernels and program.cycles + START < sum(map(call_cycles, calls)), layer.name

@@ -7,15 +7,17 @@ from hw.soc.cpus import CPUS
 from hw.spec.cfu import CFU_INSTRUCTIONS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
-from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, Call, pack_calls, pack_header
+from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, MOST_LAYERS, Call, pack_calls, pack_header
 from hw.spec.registers import REGISTERS
 from hw.spec.soc import MemoryMap, Region
 from hw.tools import ToolError
 from sw.firmware import build, c_header, rom_words
+from sw.firmware import protocol as wire
 from sw.firmware.build import SOURCES, code_bytes, functions_of
 from sw.firmware.header import STANDARD
 from sw.firmware.protocol import Op, Status
 from sw.golden.kernels import FUNCTIONS
+from sw.graph.audio import LARGEST_WINDOW, MOST_CHANNELS
 
 
 def defines(text):
@@ -122,3 +124,9 @@ def test_a_network_that_hears_fits_the_rom_with_what_it_calls(tmp_path, cpu):
 def test_all_functions_at_once_are_too_many_for_the_rom(tmp_path):
     with pytest.raises(ToolError, match="overflowed by"):
         build(tmp_path, functions=tuple(FUNCTIONS))
+
+
+def test_the_largest_features_fit_beside_the_cycles_of_an_inference():
+    """Lines and noise lie at the end of the payload, cycles at its beginning."""
+    most = 4 * (LARGEST_WINDOW // 2 + MOST_CHANNELS)
+    assert most + wire.INFERENCE.size + 4 * MOST_LAYERS <= wire.MAX_PAYLOAD

@@ -10,7 +10,7 @@ import pytest
 from hw.tools import run as run_tool
 from sw.firmware import c_header
 from sw.firmware.build import SOURCES, kernel_files
-from sw.golden.kernels import FUNCTIONS, OPERATORS, run_call
+from sw.golden.kernels import FUNCTIONS, OPERATORS, name_of, run_call
 from sw.golden.log_softmax import prepare_log_softmax
 from sw.golden.softmax import prepare_softmax
 from sw.graph.graph import Layer, TensorType
@@ -43,8 +43,7 @@ def functions(tmp_path_factory):
 def run_calls(functions, calls, memory):
     for call in calls:
         words = np.array(call.words, np.uint32)
-        name = list(FUNCTIONS)[call.runner - 1]
-        functions[name](ctypes.c_void_p(words.ctypes.data), ctypes.c_void_p(memory.ctypes.data))
+        functions[name_of(call)](ctypes.c_void_p(words.ctypes.data), ctypes.c_void_p(memory.ctypes.data))
 
 
 def answer(functions, layer, taken, data, *, source=4, output=None):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sw.golden.kernels import FUNCTIONS, OPERATORS, constant_call
+from sw.golden.kernels import FUNCTIONS, OPERATORS, call_cycles, constant_call
 from sw.graph.audio import FeatureSpec
 from sw.graph.layer import TensorType
 from tests.support.layers import made_kernel
@@ -60,12 +60,7 @@ COUNTED += [
 
 
 def estimated(calls):
-    total = 0.0
-    for call in calls:
-        function = list(FUNCTIONS.values())[call.runner - 1]
-        signed = (word - (word >> 31 << 32) for word in call.words)
-        total += function.cycles(dict(zip(function.fields, signed, strict=False)))
-    return total
+    return sum(map(call_cycles, calls))
 
 
 def calls_of(op, output, taken, pairs, fields, *, source=0):
