@@ -15,7 +15,8 @@ from flows.search.worth import Trainings
 from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
 from flows.train.draft import Draft
-from flows.train.feedback import Effect, make_feedback, paired_effect
+from flows.train.feedback import make_feedback
+from flows.train.intervals import Effect, paired_effect
 from flows.train.training import TrainedModel, Training
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError

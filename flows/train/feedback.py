@@ -1,10 +1,8 @@
-"""The co-design loop: hardware is measured, training uses it, and seeds in pairs say whether it helped."""
+"""The co-design loop: hardware is measured, and training uses it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import sqrt
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
 
 from flows.estimate.memories import fit_memories
 from flows.run.store import Store
@@ -14,21 +12,7 @@ from hw.spec.feedback import Feedback, LatencyEntry
 from sw.graph.graph import Graph
 from sw.quant.config import TrainConfig
 
-__all__ = ["Effect", "latency_table", "make_feedback", "paired_effect"]
-
-#: 97.5% quantile of Student's t by degrees of freedom; beyond the table the normal one
-T_QUANTILE = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145,
-              2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045)
-NORMAL_QUANTILE = 1.96
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effect:
-    """What a change does to accuracy, over paired seeds."""
-
-    difference: float                 # mean of (with - without)
-    interval: tuple[float, float]     # 95%, by Student's t
-    conclusion: str
+__all__ = ["latency_table", "make_feedback"]
 
 
 def latency_table(models: Mapping[TrainConfig, Path], design: DesignPoint) -> tuple[LatencyEntry, ...]:
@@ -46,22 +30,3 @@ def make_feedback(store: Store, design: DesignPoint, clock_mhz: float, models: M
     noise = MultiplierNoise(multiplier=design.multiplier, weight_bits=design.weight_bits).value(store)
     return Feedback(design=design.label, fingerprint=design.fingerprint, clock_mhz=clock_mhz, noise=noise,
                     latency=latency_table(models, design))
-
-
-def paired_effect(pairs: Sequence[tuple[float, float]]) -> Effect:
-    """Mean of the differences of pairs (without, with), its 95% interval by Student's t, and what follows.
-
-    >>> paired_effect([(0.9, 0.92), (0.91, 0.93), (0.9, 0.93)]).conclusion
-    'It helps: the whole interval is above 0.'
-    """
-    differences = [after - before for before, after in pairs]
-    freedom = len(differences) - 1
-    quantile = T_QUANTILE[freedom - 1] if freedom <= len(T_QUANTILE) else NORMAL_QUANTILE
-    middle, half = mean(differences), quantile * stdev(differences) / sqrt(len(differences))
-    if middle - half > 0:
-        conclusion = "It helps: the whole interval is above 0."
-    elif middle + half < 0:
-        conclusion = "It hurts: the whole interval is below 0."
-    else:
-        conclusion = "No effect is shown: the interval contains 0."
-    return Effect(difference=middle, interval=(middle - half, middle + half), conclusion=conclusion)

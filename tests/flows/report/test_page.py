@@ -11,7 +11,7 @@ from flows.search.point import Failed
 from flows.search.space import Space
 from flows.search.trainings import Comparison, Pair
 from flows.search.worth import Requirement
-from flows.train.feedback import Effect
+from flows.train.intervals import Effect
 from hw.spec.feedback import NoiseProfile
 from sw.quant.config import TrainConfig
 from sw.quant.record import EpochRecord, TrainingRecord
