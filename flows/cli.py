@@ -71,7 +71,8 @@ def doctor(as_json: bool) -> int:
 @click.option("--board", "boards", multiple=True, metavar="B", help="Only this board; may be given again.")
 @click.option("--max-latency", type=FiniteRange(min=0, min_open=True), metavar="S",
               help="Seconds that an inference may take.")
-@click.option("--min-accuracy", type=FiniteRange(0, 1), metavar="A", help="Accuracy that is asked for, 0 to 1.")
+@click.option("--min-accuracy", type=FiniteRange(0, 1), metavar="A",
+              help="Accuracy that is asked for on the validation split, 0 to 1.")
 @click.option("--trials", type=click.IntRange(min=1), help="Candidates to look at; without it the space says.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes at a time.")
 @out_option("runs/explore")

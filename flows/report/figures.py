@@ -41,9 +41,19 @@ def _latency_us(points: Iterable[Point]) -> list[float]:
 
 def _hover(point: Point) -> str:
     metrics = point.metrics
-    return (f"<b>{point.id}</b><br>accuracy {metrics.accuracy:.4f}<br>{metrics.cycles:,} cycles, "
+    return (f"<b>{point.id}</b><br>test accuracy {metrics.accuracy:.4f}, 95% interval "
+            f"{' to '.join(f'{bound:.3f}' for bound in metrics.test_interval)}<br>valid accuracy "
+            f"{metrics.valid_accuracy:.4f}<br>{metrics.cycles:,} cycles, "
             f"{1e6 * metrics.latency_s:,.2f} µs<br>{metrics.lut:,} LUT, {metrics.dsp} DSP, "
             f"{metrics.bram} BRAM<br>{point.fidelity}")
+
+
+def _bars(points: Sequence[Point]) -> dict[str, Any]:
+    """The 95% interval of each accuracy."""
+    above = [point.metrics.test_interval[1] - point.metrics.accuracy for point in points]
+    below = [point.metrics.accuracy - point.metrics.test_interval[0] for point in points]
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "color": "#a8b3c5",
+            "thickness": 1, "width": 3}
 
 
 def front_figure(points: Sequence[Point], others: Sequence[Point]) -> Figure:
@@ -62,7 +72,7 @@ def front_figure(points: Sequence[Point], others: Sequence[Point]) -> Figure:
         chosen = [point for point in points if point.fidelity == fidelity]
         traces.append({
             "type": "scatter", "mode": "markers", "name": f"front, {fidelity} ({len(chosen)})",
-            "x": _latency_us(chosen), "y": [point.metrics.accuracy for point in chosen],
+            "x": _latency_us(chosen), "y": [point.metrics.accuracy for point in chosen], "error_y": _bars(chosen),
             "text": [_hover(point) for point in chosen], "hovertemplate": "%{text}<extra></extra>",
             "marker": {"size": size, "symbol": symbol, "color": [point.metrics.lut for point in chosen],
                        "line": {"width": 2 if fidelity == "measured" else 1,

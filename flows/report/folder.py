@@ -14,7 +14,7 @@ from flows.report.page import RECORD, save_record, write_report
 from flows.run.files import write_json, write_whole
 from flows.search.job import ExploreError, Results
 from flows.search.measure import Files
-from flows.search.point import Point
+from flows.search.point import Metrics, Point
 from hw.spec.presets import to_toml
 
 __all__ = ["claimed", "write_results"]
@@ -75,5 +75,9 @@ def _entry(point: Point) -> dict[str, Any]:
         verification = {"level": check.level, "inputs": check.inputs, "mismatches": check.mismatches}
     return {
         "id": point.id, "design": f"{folder}/design.toml", "model": f"{folder}/model.npz", "board": point.built.board,
-        "metrics": asdict(point.metrics), "estimated": asdict(point.estimate), "fidelity": point.fidelity,
+        "metrics": _metrics(point.metrics), "estimated": _metrics(point.estimate), "fidelity": point.fidelity,
         "verification": verification, "bitstream": f"{folder}/{BITSTREAM}" if measured else None}
+
+
+def _metrics(metrics: Metrics) -> dict[str, Any]:
+    return {**asdict(metrics), "test_interval": list(metrics.test_interval)}

@@ -20,7 +20,7 @@ class _Scale:
     def __init__(self, points: Sequence[Point]) -> None:
         latencies = [1e6 * point.metrics.latency_s for point in points]
         self.low, self.high = log10(min(latencies)) - 0.1, log10(max(latencies)) + 0.1
-        worst = min(point.metrics.accuracy for point in points)
+        worst = min(point.metrics.test_interval[0] if point.measurement else point.metrics.accuracy for point in points)
         self.bottom = floor(20 * (worst - 0.005)) / 20
         luts = [point.metrics.lut for point in points]
         self.few, self.many = min(luts), max(luts)
@@ -37,7 +37,9 @@ class _Scale:
 
 
 def front_svg(points: Sequence[Point], title: str) -> str:
-    """Accuracy against latency, colour is LUTs; diamonds were measured, circles are estimates."""
+    """Accuracy against latency, colour is LUTs; diamonds were measured, with the accuracy's 95% interval, circles are
+    estimates.
+    """
     if not points:
         return f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"/>\n'
     scale = _Scale(points)
@@ -90,7 +92,15 @@ def _mark(scale: _Scale, point: Point) -> str:
     colour = scale.colour(metrics.lut)
     shape = _diamond(x, y, colour) if point.measurement else (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}" stroke="{INK}" stroke-width="0.8"/>')
-    return shape.replace("/>", f"><title>{escape(point.id)}</title></{'path' if 'path' in shape else 'circle'}>")
+    bar = f'{_bar(scale, point, x)}\n' if point.measurement else ""
+    return bar + shape.replace("/>", f"><title>{escape(point.id)}</title></{'path' if 'path' in shape else 'circle'}>")
+
+
+def _bar(scale: _Scale, point: Point, x: float) -> str:
+    """The 95% interval of the accuracy."""
+    low, high = (scale.y(bound) for bound in point.metrics.test_interval)
+    return (f'<path d="M{x:.1f} {low:.1f}V{high:.1f}M{x - 4:.1f} {low:.1f}h8M{x - 4:.1f} {high:.1f}h8" '
+            f'stroke="{MUTED}" fill="none"/>')
 
 
 def _diamond(x: float, y: float, colour: str) -> str:

@@ -13,6 +13,7 @@ from flows.report.text import printable
 from flows.run.files import write_json, write_whole
 from flows.run.typed import from_plain, to_plain
 from flows.search.job import Exploration
+from flows.search.pareto import most_accurate
 from flows.search.point import Measurement, Metrics, Point
 from flows.search.trainings import Comparison
 from hw.spec.errors import HeddleError
@@ -20,7 +21,7 @@ from hw.spec.errors import HeddleError
 __all__ = ["RECORD", "ReportError", "page", "save_record", "write_report"]
 
 RECORD = "run.json"      # what an exploration leaves for its report
-FORMAT = 3
+FORMAT = 4
 STYLE = """
 :root{--ink:#1f2430;--muted:#6b7280;--line:#e5e7eb;--soft:#f6f7f9;--blue:#2a6fdb;--orange:#c4501d;--green:#14805f}
 *{box-sizing:border-box}
@@ -50,7 +51,8 @@ for (const each of document.querySelectorAll("script[type='application/json'][da
     modeBarButtonsToRemove: ["lasso2d", "select2d"]});
 }
 """
-METRICS = (("accuracy", "accuracy", "{:.4f}"), ("cycles", "cycles", "{:,}"),
+METRICS = (("valid_accuracy", "valid accuracy", "{:.4f}"), ("accuracy", "test accuracy", "{:.4f}"),
+           ("test_interval", "95% interval", "{:.3f}"), ("cycles", "cycles", "{:,}"),
            ("latency_s", "engine latency, µs", "{:,.2f}"),
            ("clock_mhz", "clock, MHz", "{:.1f}"), ("fmax_mhz", "Fmax, MHz", "{:.1f}"), ("lut", "LUT", "{:,}"),
            ("ff", "FF", "{:,}"), ("dsp", "DSP", "{:,}"), ("bram", "BRAM", "{:,}"),
@@ -149,6 +151,8 @@ def value(metrics: Metrics, name: str, form: str) -> str:
     shown = getattr(metrics, name)
     if shown is None:
         return "–"
+    if isinstance(shown, tuple):
+        return " to ".join(map(form.format, shown))
     return form.format(shown * UNITS[name] if name in UNITS else shown)
 
 
@@ -158,24 +162,28 @@ def _head(found: Exploration, measured: Sequence[Point]) -> str:
     tiles = [(f"{len(found.trials):,}", "candidates looked at"), (f"{len(points)}", "points in the front"),
              (f"{len(measured)}", "of them simulated and routed")]
     if best:
-        tiles += [(f"{max(point.metrics.accuracy for point in best):.2%}", "best integer accuracy"),
+        top = most_accurate(best).metrics
+        low, high = top.test_interval
+        tiles += [(f"{top.accuracy:.2%}", f"of the test inputs by the point that is best on validation; 95% interval "
+                                          f"{low:.1%} to {high:.1%}"),
                   (f"{1e6 * min(point.metrics.latency_s for point in best):,.1f} µs", "shortest engine latency"),
                   (f"{min(point.metrics.lut for point in best):,}", "least LUTs, SoC included")]
     links = (("front", "Front"), ("networks", "Networks"), ("layers", "Layers"),
              ("resources", "Resources"), ("verification", "Verification"),
              ("training", "Training"), ("feedback", "Feedback"), ("failures", "Failures"), ("provenance", "Versions"))
-    return (f"<h1>{escape(_task(found))}</h1><p class='muted'>{data.counts['test']} test inputs of "
-            f"{'×'.join(map(str, data.shape))}, {data.classes} classes; accuracies are of the integer "
-            f"arithmetic that the hardware runs, on these inputs, which also choose the front: expect a little less on "
-            f"others. Latency is the engine's, from start to done; the table of verification has the whole SoC's "
-            f"cycles.</p><nav>"
+    return (f"<h1>{escape(_task(found))}</h1><p class='muted'>Inputs of {'×'.join(map(str, data.shape))}, "
+            f"{data.classes} classes; accuracies are of the integer arithmetic that the hardware runs. The "
+            f"{data.counts['valid']} validation inputs chose the front and all that is called best; the "
+            f"{data.counts['test']} test inputs chose nothing, and what they gave is shown with its 95% interval "
+            f"(Wilson's score). Latency is the engine's, from start to done; the table of verification has the whole "
+            f"SoC's cycles.</p><nav>"
             + "".join(f'<a href="#{name}">{title}</a>' for name, title in links) + '</nav><div class="tiles">'
             + "".join(f'<div class="tile"><b>{number}</b><span>{what}</span></div>' for number, what in tiles)
             + "</div>")
 
 
 def _front(builder: _Page, found: Exploration) -> str:
-    points = sorted(found.points, key=lambda point: -point.metrics.accuracy)
+    points = sorted(found.points, key=lambda point: -point.metrics.valid_accuracy)
     names = {point.id for point in points}
     others = [trial for trial in found.trials if trial.id not in names and trial.feasible]
     rows = [(_code(point.id),
@@ -184,7 +192,9 @@ def _front(builder: _Page, found: Exploration) -> str:
     return _section(
         "front", "Pareto front",
         "Up and to the left is better; darker points take more logic. Diamonds were simulated bit-exactly, routed and "
-        "packed; circles are exact in cycles and accuracy and estimated in logic and Fmax.",
+        "packed; circles are exact in cycles and accuracy and estimated in logic and Fmax. The front was chosen by "
+        "accuracy on the validation split and is shown by accuracy on the test split, so a point may lie below others; "
+        "bars are 95% intervals.",
         builder.chart(figures.front_figure(points, others)),
         table(("point", "fidelity", *(title for _, title, _ in METRICS)), rows),
         '<p class="muted">* from a model of activity and published figures of the device; nothing was metered. '

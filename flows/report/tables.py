@@ -156,10 +156,13 @@ def show_training(document: Document, display: Display) -> None:
 
 
 def show_front(document: Document, display: Display) -> None:
-    rows = sorted(document["points"], key=lambda point: -point["metrics"]["accuracy"])
+    rows = sorted(document["points"], key=lambda point: -point["metrics"]["valid_accuracy"])
     display.table(
-        "Pareto front", ("point", "fidelity", "accuracy", "latency, µs", "clock, MHz", "LUT", "DSP", "BRAM"),
-        [(point["id"], point["fidelity"], f"{point['metrics']['accuracy']:.4f}",
+        "Pareto front", ("point", "fidelity", "valid", "test", "95% interval", "latency, µs", "clock, MHz", "LUT",
+                         "DSP", "BRAM"),
+        [(point["id"], point["fidelity"],
+          *(f"{point['metrics'][name]:.4f}" for name in ("valid_accuracy", "accuracy")),
+          " to ".join(f"{bound:.3f}" for bound in point["metrics"]["test_interval"]),
           f"{1e6 * point['metrics']['latency_s']:,.1f}", f"{point['metrics']['clock_mhz']:.1f}",
           *(f"{point['metrics'][name]:,}" for name in ("lut", "dsp", "bram"))) for point in rows],
         styles={index: "bold green" for index, point in enumerate(rows) if point["fidelity"] == "measured"})

@@ -4,6 +4,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from math import floor
 from pathlib import Path
 
 from boards import find_board
@@ -41,7 +42,7 @@ class Request:
     space_file: Path | None = None
     boards: tuple[str, ...] = ()
     max_latency: float | None = None      # seconds
-    min_accuracy: float | None = None     # 0 to 1
+    min_accuracy: float | None = None     # 0 to 1, on the validation split
     trials: int | None = None
     jobs: int = 2
     out: Path = Path("runs/explore")
@@ -131,7 +132,8 @@ def explore(request: Request) -> Results:
     if not any(point.feasible for point in found):
         raise ExploreError(_nothing_fits(found))
     best = measure_best(space, store, data, evaluator, found, jobs=request.jobs)
-    points = tuple(sorted(best.points, key=lambda point: (-point.metrics.accuracy, point.metrics.latency_s, point.id)))
+    points = tuple(sorted(best.points, key=lambda point: (-point.metrics.valid_accuracy, point.metrics.latency_s,
+                                                           point.id)))
     files = {point.id: {MODEL: evaluator.model(point.candidate), **best.files.get(point.id, {})} for point in points}
     return Results(exploration=_exploration(space, data, requirement, prepared, found, points, best.failures),
                    feedback=prepared.feedback, files=files)
@@ -177,8 +179,10 @@ def _remedies(point: Point) -> list[str]:
     metrics, found = point.metrics, []
     if "latency_s" in point.violations:
         found.append(f"raise --max-latency to {metrics.latency_s:.3g}, or add larger arrays to the space")
-    if "accuracy" in point.violations:
-        found.append(f"lower --min-accuracy to {metrics.accuracy:.3f}, or add wider networks to the space")
+    if "valid_accuracy" in point.violations:
+        found.append(f"lower --min-accuracy, which is asked of the validation split, to "
+                     f"{floor(1000 * metrics.valid_accuracy) / 1000:g}, "
+                     f"or add wider networks to the space")
     if "fmax_mhz" in point.violations:
         found.append(f"lower clock_mhz in the space to {int(metrics.fmax_mhz)}")
     if short := [name for name in ("lut", "ff", "dsp", "bram", "spram") if name in point.violations]:

@@ -75,7 +75,7 @@ class _Progress:
             yield point
 
     def _accurate(self, point: Point) -> bool:
-        return point.metrics.accuracy >= self.plan.min_accuracy
+        return point.metrics.valid_accuracy >= self.plan.min_accuracy
 
 
 def measure_best(space: Space, store: Store, data: DataSource, evaluator: Evaluator, points: Sequence[Point], *,
@@ -128,8 +128,8 @@ def _on_smallest_boards(space: Space, evaluate: Callable[[Candidate], Point], po
 
 def _order(points: Sequence[Point], min_accuracy: float) -> list[Point]:
     """Those that are accurate enough first, in the order that shows most of the front; then the others."""
-    good = [point for point in points if point.metrics.accuracy >= min_accuracy]
-    rest = [point for point in points if point.metrics.accuracy < min_accuracy]
+    good = [point for point in points if point.metrics.valid_accuracy >= min_accuracy]
+    rest = [point for point in points if point.metrics.valid_accuracy < min_accuracy]
     return [*spread(good), *spread(rest)]
 
 
@@ -175,10 +175,10 @@ class Measurer:
         files = {BITSTREAM: made.bitstream(self.store, program), FIRMWARE: made.firmware,
                  **Vectors(model=model, design=design, inputs=inputs[:VECTOR_INPUTS]).value(self.store)}
         checks = tuple(map(_check, reports))
-        cycles = checks[0].engine_cycles
+        cycles, used = checks[0].engine_cycles, routed.resources
         metrics = replace(point.estimate, cycles=cycles, latency_s=cycles / (clock_mhz * 1e6), clock_mhz=clock_mhz,
                           fmax_mhz=routed.fmax_mhz, timing_met=True, energy_j=energy_j(program, board, clock_mhz),
-                          **{name: routed.resources[name] for name in ("lut", "ff", "dsp", "bram")})
+                          lut=used["lut"], ff=used["ff"], dsp=used["dsp"], bram=used["bram"])
         return Measured(files=files, measurement=Measurement(
             metrics=metrics, checks=checks, layers=tuple(_layers(program, reports[0])),
             assignment=assign(program, graph), seed=routed.seed))

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from flows.search.point import Metrics, Point
 
-__all__ = ["OBJECTIVES", "dominates", "front", "front_of", "spread"]
+__all__ = ["OBJECTIVES", "dominates", "front", "front_of", "most_accurate", "spread"]
 
 #: field of Metrics -> +1 where more is better, -1 where less is
-OBJECTIVES = {"accuracy": 1, "latency_s": -1, "lut": -1}
+OBJECTIVES = {"valid_accuracy": 1, "latency_s": -1, "lut": -1}
 
 
 def objectives(metrics: Metrics) -> tuple[float, ...]:
@@ -42,6 +42,11 @@ def front_of(points: Sequence[Point]) -> list[Point]:
         dominates(point.metrics, other.metrics) or dominates(other.metrics, point.metrics)
         or objectives(point.metrics) == objectives(other.metrics) for other in kept)]
     return kept + front(estimated)
+
+
+def most_accurate(points: Sequence[Point]) -> Point:
+    """The best on the validation split, of equals the best in the other objectives."""
+    return points[_best(points, 0)]
 
 
 def spread(points: Sequence[Point]) -> list[Point]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from flows.estimate.runners import Assignment
 from flows.search.space import Candidate
+from flows.train.intervals import Wilson
 from hw.spec.design import DesignPoint
 
 __all__ = ["Check", "Failed", "MeasuredLayer", "Measurement", "Metrics", "Point"]
@@ -14,7 +15,9 @@ __all__ = ["Check", "Failed", "MeasuredLayer", "Measurement", "Metrics", "Point"
 class Metrics:
     """What a point is judged by; the names are those of ``pareto.json``."""
 
-    accuracy: float             # integer, on the test split, 0 to 1
+    accuracy: float             # integer, on the test split, 0 to 1: shown, chooses nothing
+    test_interval: Wilson       # of ``accuracy``, 95%
+    valid_accuracy: float       # integer, on the validation split, 0 to 1: chooses
     cycles: int                 # of the engine, for one inference
     latency_s: float            # of these, at ``clock_mhz``
     clock_mhz: float            # measured: that the routed design runs at

@@ -190,10 +190,10 @@ class _Trainer:
 
 
 def _train(store: Store, designs: Mapping[int, DesignPoint], training: Training) -> TrainedModel:
-    """In a worker: train, and evaluate on the design with an inexact multiplier, if there is one."""
+    """In a worker: train, and evaluate; also on the design with an inexact multiplier, if there is one."""
     trained = training.value(store)
-    if design := designs.get(training.config.weight_bits):
-        tell("evaluating")
+    tell("evaluating")
+    for design in dict.fromkeys((None, designs.get(training.config.weight_bits))):
         for split in ("valid", "test"):
             Accuracy(model=trained.path, data=training.data, split=split, design=design).value(store)
     return trained
@@ -214,7 +214,7 @@ def _comparison(job: _Trainer, pairs: Sequence[TrainConfig], first: Models, seco
     design = reference_design(job.space, kind, plan.weight_bits)
 
     def accuracy(model: TrainedModel, on: DesignPoint | None) -> float:
-        return Accuracy(model=model.path, data=job.data, split="test", design=on).value(job.store)
+        return Accuracy(model=model.path, data=job.data, split="test", design=on).value(job.store).accuracy
 
     rows = tuple(Pair(seed=config.seed, exact=accuracy(first[config], None), without=accuracy(first[config], design),
                       informed=accuracy(second[config], design))

@@ -11,7 +11,7 @@ from flows.fpga.buildable import check_buildable
 from flows.run.store import Store
 from flows.search.point import Metrics, Point
 from flows.search.space import Candidate, Space
-from flows.train.accuracy import Accuracy
+from flows.train.accuracy import Accuracy, Score
 from flows.train.data import DataSource
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.multipliers import MULTIPLIERS
@@ -27,7 +27,7 @@ class Requirement:
     """What the user asks for."""
 
     max_latency_s: float | None = None
-    min_accuracy: float | None = None       # 0 to 1
+    min_accuracy: float | None = None       # on the validation split, 0 to 1
 
     def violations(self, metrics: Metrics, available: Mapping[str, int]) -> dict[str, float]:
         """Each limit that is passed, and by which share of it; ``available`` is the board's."""
@@ -37,8 +37,8 @@ class Requirement:
             over["fmax_mhz"] = metrics.clock_mhz / metrics.fmax_mhz - 1
         if self.max_latency_s and metrics.latency_s > self.max_latency_s:
             over["latency_s"] = metrics.latency_s / self.max_latency_s - 1
-        if self.min_accuracy and metrics.accuracy < self.min_accuracy:
-            over["accuracy"] = self.min_accuracy - metrics.accuracy
+        if self.min_accuracy and metrics.valid_accuracy < self.min_accuracy:
+            over["valid_accuracy"] = self.min_accuracy - metrics.valid_accuracy
         return over
 
 
@@ -61,7 +61,7 @@ class Evaluator:
         self._graphs: dict[Path, Graph] = {}
         self._models: dict[tuple[TrainConfig, str], Path] = {}
         self._programs: dict[Candidate, Program] = {}
-        self._accuracies: dict[tuple[Path, str], float] = {}
+        self._scores: dict[tuple[Path, str, str], Score] = {}
 
     def __call__(self, candidate: Candidate) -> Point:
         board = find_board(candidate.board)
@@ -69,7 +69,9 @@ class Evaluator:
             program = self.program(candidate)
             check_buildable(program, board)
             estimate = estimate_program(program, board, self.space.hardware.clock_mhz)
-            metrics = Metrics(accuracy=self.accuracy(candidate), **asdict(estimate))
+            valid, test = self.score(candidate, "valid"), self.score(candidate, "test")
+            metrics = Metrics(accuracy=test.accuracy, test_interval=test.interval, valid_accuracy=valid.accuracy,
+                              **asdict(estimate))
         except HeddleError as error:
             return Point(candidate=candidate, failure=str(error))
         return Point(candidate=candidate, design=program.design, estimated=metrics,
@@ -89,7 +91,7 @@ class Evaluator:
         if (config, candidate.multiplier) not in self._models:
             options = [self.trainings.plain[config], self.trainings.noisy[config]]
             self._models[config, candidate.multiplier] = max(options, key=lambda path: Accuracy(
-                model=path, data=self.data, split="valid", design=candidate.design()).value(self.store))
+                model=path, data=self.data, split="valid", design=candidate.design()).value(self.store).right)
         return self._models[config, candidate.multiplier]
 
     def graph(self, candidate: Candidate) -> Graph:
@@ -107,10 +109,11 @@ class Evaluator:
         found = self._programs[anywhere]
         return replace(found, design=replace(found.design, board=candidate.board))
 
-    def accuracy(self, candidate: Candidate) -> float:
-        """On the test split, with integers, with the candidate's multiplier."""
+    def score(self, candidate: Candidate, split: str) -> Score:
+        """Of the integer network on a split, with the candidate's multiplier."""
         path = self.model(candidate)
-        if (path, candidate.multiplier) not in self._accuracies:
-            self._accuracies[path, candidate.multiplier] = Accuracy(
-                model=path, data=self.data, split="test", design=candidate.design()).value(self.store)
-        return self._accuracies[path, candidate.multiplier]
+        key = (path, candidate.multiplier, split)
+        if key not in self._scores:
+            self._scores[key] = Accuracy(model=path, data=self.data, split=split,
+                                         design=candidate.design()).value(self.store)
+        return self._scores[key]

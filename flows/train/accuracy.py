@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.run.files import read_json, write_json
 from flows.run.step import Step, keyed
 from flows.run.store import Store
+from flows.run.typed import read_typed, write_typed
 from flows.train.data import DataSource
+from flows.train.intervals import Wilson, wilson
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from sw.golden import run
 from sw.graph.graph import Graph
 
-__all__ = ["Accuracy"]
+__all__ = ["Accuracy", "Score"]
 
 RECORD = "accuracy.json"
 
@@ -23,8 +24,26 @@ def _dropped_columns(design: DesignPoint | None) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accuracy(Step[float]):
-    """Share of a split that the integer graph gets right, 0 to 1; without a design with exact products.
+class Score:
+    """How many inputs of a split are right."""
+
+    right: int
+    inputs: int
+
+    @property
+    def accuracy(self) -> float:
+        """0 to 1."""
+        return self.right / self.inputs
+
+    @property
+    def interval(self) -> Wilson:
+        """95%."""
+        return wilson(self.right, self.inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy(Step[Score]):
+    """How much of a split the integer graph gets right; without a design with exact products.
 
     The answer is the first of the largest outputs, as the firmware has it.
     """
@@ -39,8 +58,7 @@ class Accuracy(Step[float]):
         graph, data = Graph.load(self.model), self.data.load()
         outputs = run(graph, data.quantized(self.split, graph.input), self.design)[-1]
         right = outputs.reshape(len(outputs), -1).argmax(1) == data.labels[self.split]
-        write_json(folder / RECORD, {"right": int(right.sum()), "inputs": len(right)})
+        write_typed(folder / RECORD, Score(right=int(right.sum()), inputs=len(right)))
 
-    def load(self, folder: Path) -> float:
-        counted = read_json(folder / RECORD)
-        return counted["right"] / counted["inputs"]
+    def load(self, folder: Path) -> Score:
+        return read_typed(Score, folder / RECORD)

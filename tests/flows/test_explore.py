@@ -47,8 +47,8 @@ points = 1
 inputs = 2
 min_accuracy = 0.0
 """
-METRICS = ["accuracy", "cycles", "latency_s", "clock_mhz", "fmax_mhz", "timing_met", "lut", "ff", "dsp", "bram",
-           "energy_j"]
+METRICS = ["accuracy", "test_interval", "valid_accuracy", "cycles", "latency_s", "clock_mhz", "fmax_mhz", "timing_met",
+           "lut", "ff", "dsp", "bram", "energy_j"]
 SECTIONS = ("front", "estimates", "networks", "layers", "resources", "verification", "training", "feedback", "failures",
             "provenance")
 

@@ -150,12 +150,14 @@ def test_a_training(shown):
     assert text == ("mlp width 0.5, 8 bits: integer accuracy 0.9877 on 360 test images; wrote out/model.npz")
 
 
-def test_the_front_is_ordered_by_accuracy(shown):
-    def entry(name, accuracy, fidelity):
+def test_the_front_is_ordered_by_what_chooses(shown):
+    def entry(name, valid, test, fidelity):
         return {"id": name, "fidelity": fidelity, "metrics": {
-            "accuracy": accuracy, "latency_s": 2e-5, "clock_mhz": 50.0, "lut": 9000, "dsp": 4, "bram": 20}}
-    text = shown(show_front, {"points": [entry("low", 0.9, "estimated"), entry("high", 0.95, "measured")]})
-    assert text.index("high") < text.index("low") and "0.9500" in text and "20.0" in text and "9,000" in text
+            "valid_accuracy": valid, "accuracy": test, "test_interval": [test - 0.05, test + 0.01], "latency_s": 2e-5,
+            "clock_mhz": 50.0, "lut": 9000, "dsp": 4, "bram": 20}}
+    text = shown(show_front, {"points": [entry("low", 0.9, 0.98, "estimated"), entry("high", 0.95, 0.97, "measured")]})
+    assert text.index("high") < text.index("low") and "0.9500" in text
+    assert "0.920 to 0.980" in text and "20.0" in text and "9,000" in text
 
 
 @pytest.mark.parametrize("met, says", [

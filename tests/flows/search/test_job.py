@@ -29,7 +29,8 @@ def test_an_exploration_has_all_that_was_found(request_):
 
 
 @pytest.mark.parametrize("wish, misses, remedy", [
-    ({"min_accuracy": 0.99}, "accuracy", r"lower --min-accuracy to 0\.\d+, or add wider networks to the space$"),
+    ({"min_accuracy": 0.99}, "valid_accuracy", r"lower --min-accuracy, which is asked of the validation split, to "
+                                              r"0\.\d+, or add wider networks to the space$"),
     ({"max_latency": 1e-9}, "latency_s", r"raise --max-latency to \S+, or add larger arrays to the space$"),
 ])
 def test_a_requirement_that_nothing_meets_says_what_is_closest_and_what_to_change(request_, wish, misses, remedy):

@@ -84,6 +84,12 @@ def test_an_accurate_one_is_looked_for_before_others(monkeypatch, tmp_path):
     assert seen == ["best", "tiny"]
 
 
+def test_accurate_is_what_is_accurate_on_the_validation_split(monkeypatch, tmp_path):
+    lucky = replace(FRONT[4], estimated=replace(FRONT[4].estimate, accuracy=1.0))
+    _, _, seen = choose(monkeypatch, tmp_path, [lucky, FRONT[0]], wanted=1)
+    assert seen == ["best"]
+
+
 def test_what_does_not_fit_is_never_measured(monkeypatch, tmp_path):
     points = [FRONT[0], point("wide", 1.0, 0.1, 10, violations={"dsp": 0.5}),
               Point(candidate=replace(CANDIDATE, network="broken"), failure="no")]

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from flows.search.pareto import dominates, front, front_of, spread
+from flows.search.pareto import dominates, front, front_of, most_accurate, spread
 from tests.support.points import point as named
 
 
@@ -18,7 +18,7 @@ def test_front_equals_the_definition():
     assert found
     for item in points:
         mine = item.metrics
-        beaten = any(other.metrics.accuracy >= mine.accuracy and other.metrics.latency_s <= mine.latency_s
+        beaten = any(other.metrics.valid_accuracy >= mine.valid_accuracy and other.metrics.latency_s <= mine.latency_s
                      and other.metrics.lut <= mine.lut and other.metrics != mine for other in points)
         assert (item in found) != beaten
 
@@ -50,3 +50,16 @@ def test_a_measured_point_can_beat_another():
     good, bad = point(0.98, 2.0, 100, measured=True), point(0.97, 2.0, 100, measured=True)
     other = point(0.5, 0.1, 100)
     assert front_of([bad, good, other]) == [good, other]
+
+
+def test_what_the_test_split_gave_chooses_nothing():
+    """Lucky on the test split, and worse on the one that chooses."""
+    good, lucky = point(0.98, 2.0, 100), point(0.97, 2.0, 101)
+    lucky = replace(lucky, estimated=replace(lucky.estimate, accuracy=1.0))
+    assert dominates(good.metrics, lucky.metrics) and front_of([lucky, good]) == [good]
+    assert most_accurate([lucky, good]) == spread([lucky, good])[0] == good
+
+
+def test_of_equally_accurate_ones_the_fastest_is_the_most_accurate():
+    slow, fast = point(0.98, 2.0, 100), point(0.98, 1.0, 200)
+    assert most_accurate([slow, fast]) == fast

@@ -5,7 +5,9 @@ import pytest
 from flows.run.store import Store
 from flows.search.space import Networks, Space
 from flows.search.worth import Evaluator, Requirement, Trainings
+from flows.train.accuracy import Score
 from flows.train.data import DataSource
+from flows.train.intervals import wilson
 from tests.support.points import CANDIDATE, metrics
 from tests.sw.golden.nets import small_net
 
@@ -15,8 +17,14 @@ METRICS = metrics(0.99, 9.0, 9000)
 def test_each_limit_is_named_with_its_share():
     assert Requirement().violations(METRICS, {"lut": 9000, "dsp": 28}) == {}
     over = Requirement(max_latency_s=4.5, min_accuracy=0.995).violations(METRICS, {"lut": 6000, "dsp": 28, "spram": 0})
-    assert over == {"lut": 0.5, "latency_s": 1.0, "accuracy": pytest.approx(0.005)}
+    assert over == {"lut": 0.5, "latency_s": 1.0, "valid_accuracy": pytest.approx(0.005)}
     assert Requirement().violations(metrics(0.99, 9.0, 9000, fmax_mhz=40.0), {}) == {"fmax_mhz": 0.25}
+
+
+def test_accuracy_is_asked_of_the_validation_split():
+    lucky = replace(METRICS, accuracy=1.0)
+    assert set(Requirement(min_accuracy=0.995).violations(lucky, {})) == {"valid_accuracy"}
+    assert Requirement(min_accuracy=0.985).violations(replace(METRICS, accuracy=0.5), {}) == {}
 
 
 @pytest.fixture
@@ -26,14 +34,16 @@ def evaluator(tmp_path, monkeypatch):
     config = space.config("small", 1.0, 8)
     found = Evaluator(store=Store(tmp_path / "store"), data=DataSource(name="none", content="c"), space=space,
                       trainings=Trainings(plain={config: tmp_path / "model.npz"}), requirement=Requirement())
-    monkeypatch.setattr(found, "accuracy", lambda candidate: 0.75)
+    scores = {"valid": Score(right=9, inputs=12), "test": Score(right=1, inputs=2)}
+    monkeypatch.setattr(found, "score", lambda candidate, split: scores[split])
     return found
 
 
 def test_a_candidate_has_exact_cycles_and_the_memories_that_it_needs(evaluator):
     point = evaluator(CANDIDATE)
     program = evaluator.program(CANDIDATE)
-    assert not point.failure and point.metrics.accuracy == 0.75
+    assert not point.failure and point.metrics.valid_accuracy == 0.75
+    assert (point.metrics.accuracy, point.metrics.test_interval) == (0.5, wilson(1, 2))
     assert point.metrics.cycles == program.cycles and point.design == program.design
     assert point.design.act_bytes < CANDIDATE.design().act_bytes
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from flows.run.store import Store
-from flows.train.accuracy import Accuracy
+from flows.train.accuracy import Accuracy, Score
 from flows.train.data import DataSource
+from flows.train.intervals import wilson
 from hw.spec.design import DesignPoint
 from sw.data import Dataset
 from sw.golden import run
@@ -31,14 +32,16 @@ def share(design=None, split="test"):
 def test_it_is_the_share_of_a_split_that_is_right(model, tmp_path):
     store = Store(tmp_path / "store")
     for split in ("valid", "test"):
-        assert Accuracy(model=model, data=DIGITS, split=split).value(store) == pytest.approx(share(split=split))
+        score = Accuracy(model=model, data=DIGITS, split=split).value(store)
+        assert score.accuracy == pytest.approx(share(split=split))
 
 
 def test_an_inexact_multiplier_has_an_accuracy_of_its_own(model, tmp_path):
     store, step = Store(tmp_path / "store"), Accuracy(model=model, data=DIGITS, split="test")
     exact, wrong = DesignPoint(multiplier="lut"), DesignPoint(multiplier="trunc")
-    assert replace(step, design=wrong).value(store) == pytest.approx(share(wrong))
-    assert replace(step, design=exact).value(store) == step.value(store) == pytest.approx(share())
+    assert replace(step, design=wrong).value(store).accuracy == pytest.approx(share(wrong))
+    assert replace(step, design=exact).value(store) == step.value(store)
+    assert step.value(store).accuracy == pytest.approx(share())
     assert store.made == 2      # the shape and the board of a design do not change what is right
     assert replace(step, design=replace(wrong, rows=2, board="ulx3s-85")).digest == replace(step, design=wrong).digest
 
@@ -62,4 +65,9 @@ def test_of_equal_outputs_the_first_is_the_answer(model, tmp_path, monkeypatch):
     data = Dataset(name="two", classes=2, seed=0, inputs=inputs, labels=labels)
     monkeypatch.setattr(DataSource, "load", lambda source: data)
     step = Accuracy(model=model, data=DataSource(name="two", content="two"), split="test")
-    assert step.value(Store(tmp_path / "store")) == 0.5
+    assert step.value(Store(tmp_path / "store")) == Score(right=1, inputs=2)
+
+
+def test_a_score_has_its_interval():
+    score = Score(right=359, inputs=360)
+    assert score.accuracy == 359 / 360 and score.interval == wilson(359, 360)

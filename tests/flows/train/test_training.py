@@ -41,7 +41,7 @@ def test_a_training_is_made_once_and_tells_its_epochs(source, tmp_path):
     assert (store.made, store.reused) == (1, 1)
     for split, recorded in (("valid", made.record.valid_accuracy), ("test", made.record.test_accuracy)):
         # the trainer says what the search will say
-        assert Accuracy(model=made.path, data=source, split=split).value(store) == recorded
+        assert Accuracy(model=made.path, data=source, split=split).value(store).accuracy == recorded
 
 
 def test_what_decides_a_training_moves_its_key(source, monkeypatch):
