@@ -41,6 +41,8 @@ def write_results(out: Path, results: Results) -> dict[str, Any]:
     write_json(out / "pareto.json", document)
     if results.feedback:
         write_json(out / "feedback.json", asdict(results.feedback))
+    else:
+        (out / "feedback.json").unlink(missing_ok=True)     # of a run before, in another space
     write_whole(out / "front.svg", front_svg(found.points, f"Heddle on {found.data.name}"))
     save_record(out / RECORD, found)
     write_report(out)
@@ -76,8 +78,16 @@ def _entry(point: Point) -> dict[str, Any]:
     return {
         "id": point.id, "design": f"{folder}/design.toml", "model": f"{folder}/model.npz", "board": point.built.board,
         "metrics": _metrics(point.metrics), "estimated": _metrics(point.estimate), "fidelity": point.fidelity,
+        "over_seeds": _over_seeds(point),
         "verification": verification, "bitstream": f"{folder}/{BITSTREAM}" if measured else None}
 
 
 def _metrics(metrics: Metrics) -> dict[str, Any]:
     return {**asdict(metrics), "test_interval": list(metrics.test_interval)}
+
+
+def _over_seeds(point: Point) -> dict[str, Any] | None:
+    """Accuracy on the test split of the same network, trained with several seeds."""
+    found = point.over_seeds
+    return {**asdict(found), "seeds": [repeat.seed for repeat in point.repeats],
+            "accuracies": [repeat.accuracy for repeat in point.repeats]} if found else None

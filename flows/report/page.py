@@ -57,6 +57,7 @@ METRICS = (("valid_accuracy", "valid accuracy", "{:.4f}"), ("accuracy", "test ac
            ("clock_mhz", "clock, MHz", "{:.1f}"), ("fmax_mhz", "Fmax, MHz", "{:.1f}"), ("lut", "LUT", "{:,}"),
            ("ff", "FF", "{:,}"), ("dsp", "DSP", "{:,}"), ("bram", "BRAM", "{:,}"),
            ("energy_j", "energy, µJ *", "{:.2f}"))
+SEEDS_AFTER = 3      # columns of METRICS before that of several seeds
 UNITS = {"latency_s": 1e6, "energy_j": 1e6}
 
 
@@ -188,7 +189,10 @@ def _front(builder: _Page, found: Exploration) -> str:
     others = [trial for trial in found.trials if trial.id not in names and trial.feasible]
     rows = [(_code(point.id),
              '<span class="ok">measured</span>' if point.measurement else "estimated",
-             *(value(point.metrics, name, form) for name, _, form in METRICS)) for point in points]
+             *(value(point.metrics, name, form) for name, _, form in METRICS[:SEEDS_AFTER]), _over_seeds(point),
+             *(value(point.metrics, name, form) for name, _, form in METRICS[SEEDS_AFTER:])) for point in points]
+    titles = [title for _, title, _ in METRICS]
+    titles.insert(SEEDS_AFTER, "test over seeds †")
     return _section(
         "front", "Pareto front",
         "Up and to the left is better; darker points take more logic. Diamonds were simulated bit-exactly, routed and "
@@ -196,9 +200,16 @@ def _front(builder: _Page, found: Exploration) -> str:
         "accuracy on the validation split and is shown by accuracy on the test split, so a point may lie below others; "
         "bars are 95% intervals.",
         builder.chart(figures.front_figure(points, others)),
-        table(("point", "fidelity", *(title for _, title, _ in METRICS)), rows),
+        table(("point", "fidelity", *titles), rows),
         '<p class="muted">* from a model of activity and published figures of the device; nothing was metered. '
-        "Estimated LUTs are scaled by what the measured points took more or less than estimated.</p>")
+        "Estimated LUTs are scaled by what the measured points took more or less than estimated. † Mean, lowest and "
+        "highest of trainings of a measured point's network with several seeds, of which its own is the first; nothing "
+        "was chosen by them.</p>")
+
+
+def _over_seeds(point: Point) -> str:
+    found = point.over_seeds
+    return f"{found.mean:.4f}, {found.lowest:.4f} to {found.highest:.4f} of {found.count}" if found else "–"
 
 
 def _measured(measured: Sequence[Point]) -> str:
@@ -297,7 +308,7 @@ def _training(builder: _Page, found: Exploration) -> str:
 def _feedback(builder: _Page, comparison: Comparison | None) -> str:
     title = "Feedback from hardware to training"
     if not comparison:
-        return _section("feedback", title, "No truncated multiplier in this space.")
+        return _section("feedback", title, "Every multiplier of this space is exact: there is no error to train with.")
     noise, effect = comparison.profile, comparison.effect
     low, high = effect.interval
     said = (f"With the noise in training: mean difference <b>{effect.difference:+.2%}</b>, "

@@ -13,6 +13,7 @@ from flows.run.progress import note
 from flows.run.store import open_store
 from flows.search.measure import Files, measure_best
 from flows.search.point import Failed, Point
+from flows.search.seeds import repeat_measured
 from flows.search.space import Space, load_space
 from flows.search.study import Study
 from flows.search.trainings import Comparison, Prepared, draft_all, train_all
@@ -132,10 +133,12 @@ def explore(request: Request) -> Results:
     if not any(point.feasible for point in found):
         raise ExploreError(_nothing_fits(found))
     best = measure_best(space, store, data, evaluator, found, jobs=request.jobs)
-    points = tuple(sorted(best.points, key=lambda point: (-point.metrics.valid_accuracy, point.metrics.latency_s,
+    repeated = repeat_measured(space, store, data, evaluator, best.points, jobs=request.jobs)
+    points = tuple(sorted(repeated.points, key=lambda point: (-point.metrics.valid_accuracy, point.metrics.latency_s,
                                                            point.id)))
     files = {point.id: {MODEL: evaluator.model(point.candidate), **best.files.get(point.id, {})} for point in points}
-    return Results(exploration=_exploration(space, data, requirement, prepared, found, points, best.failures),
+    return Results(exploration=_exploration(space, data, requirement, prepared, found, points,
+                                            (*best.failures, *repeated.failures)),
                    feedback=prepared.feedback, files=files)
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from flows.estimate.runners import Assignment
 from flows.search.space import Candidate
-from flows.train.intervals import Wilson
+from flows.train.intervals import Spread, Wilson, spread_of
 from hw.spec.design import DesignPoint
 
-__all__ = ["Check", "Failed", "MeasuredLayer", "Measurement", "Metrics", "Point"]
+__all__ = ["Check", "Failed", "MeasuredLayer", "Measurement", "Metrics", "Point", "Repeat"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,14 @@ class Measurement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Repeat:
+    """What a training with a seed gave."""
+
+    seed: int
+    accuracy: float             # as that of the point: integer, on the test split, with its multiplier
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failed:
     """Why something has no result."""
 
@@ -80,7 +88,8 @@ class Point:
     """A candidate and what is known of it: the reason why it failed, or an estimate, and where it was measured, that.
 
     ``violations`` names each limit that is exceeded, and by which share of it; a point that has one may not be in the
-    front. ``learned`` is the estimate after other points were measured.
+    front. ``learned`` is the estimate after other points were measured, ``repeats`` what the network's trainings with
+    several seeds gave, its own first; nothing was chosen by them.
     """
 
     candidate: Candidate
@@ -90,6 +99,7 @@ class Point:
     failure: str = ""
     learned: Metrics | None = None
     measurement: Measurement | None = None
+    repeats: tuple[Repeat, ...] = ()
 
     @property
     def id(self) -> str:
@@ -117,6 +127,11 @@ class Point:
         if self.design is None:
             raise ValueError(f"{self.id}: failed, there is no design: {self.failure}")
         return self.design
+
+    @property
+    def over_seeds(self) -> Spread | None:
+        """Accuracy on the test split over the repeats, if there are any."""
+        return spread_of([repeat.accuracy for repeat in self.repeats]) if self.repeats else None
 
     @property
     def fidelity(self) -> str:

@@ -63,10 +63,10 @@ class Networks:
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
     geometries: tuple[tuple[int, ...], ...] = ((1, 2, 4), (1, 4, 4), (2, 4, 4), (4, 2, 4), (1, 8, 4))
-    multipliers: tuple[str, ...] = ("dsp", "lut", "trunc")
+    multipliers: tuple[str, ...] = ("dsp", "lut")
     requantizers: tuple[int, ...] = (1, 2, 4)
     requantizer_dsps: tuple[int, ...] = (4,)
-    depthwise_taps: tuple[int, ...] = (1, 4)
+    depthwise_taps: tuple[int, ...] = (4,)
     boards: tuple[str, ...] = ("ulx3s-25", "ulx3s-85")
     clock_mhz: float = DEFAULT_CLOCK_MHZ
 
@@ -97,6 +97,7 @@ class FeedbackPlan:
 class Measure:
     points: int = 4
     inputs: int = 32
+    seeds: int = 5
     min_accuracy: float = 0.97
 
 
@@ -242,7 +243,8 @@ def _problems(space: Space) -> Iterator[str]:
     if not 5 <= chips.clock_mhz <= 200:
         yield f"[hardware] clock_mhz = {chips.clock_mhz:g}: choose 5 to 200"
     for name, low, high in (("search.trials", 1, 100000), ("search.startup", 1, 10000), ("training.epochs", 1, 10000),
-                            ("feedback.seeds", 2, 100), ("measure.points", 0, 100), ("measure.inputs", 1, 100000)):
+                            ("feedback.seeds", 2, 100), ("measure.points", 0, 100), ("measure.inputs", 1, 100000),
+                            ("measure.seeds", 1, 100)):
         table, key = name.split(".")
         value = getattr(getattr(space, table), key)
         if not low <= value <= high:

@@ -151,8 +151,9 @@ def _close_loop(job: "_Trainer", plain: Models, first: Models, pairs: Sequence[T
         comparison = _comparison(job, pairs, first, second, main)
     noisy = _paths({config: second[config] for config in informed if config in second})
     return Prepared(
-        trainings=Trainings(plain=_paths(plain), noisy=noisy, failed=job.failed), records=_records(plain),
-        feedback=main or next(iter(records.values())), comparison=comparison, failures=tuple(job.failures))
+        trainings=Trainings(plain=_paths(plain), noisy=noisy, feedback=records, failed=job.failed),
+        records=_records(plain), feedback=main or next(iter(records.values())), comparison=comparison,
+        failures=tuple(job.failures))
 
 
 class _Trainer:

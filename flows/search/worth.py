@@ -14,6 +14,7 @@ from flows.search.space import Candidate, Space
 from flows.train.accuracy import Accuracy, Score
 from flows.train.data import DataSource
 from hw.spec.errors import HeddleError, SpecError
+from hw.spec.feedback import Feedback
 from hw.spec.multipliers import MULTIPLIERS
 from sw.compiler import Program
 from sw.graph.graph import Graph
@@ -48,6 +49,7 @@ class Trainings:
 
     plain: Mapping[TrainConfig, Path]
     noisy: Mapping[TrainConfig, Path] = field(default_factory=dict)
+    feedback: Mapping[int, Feedback] = field(default_factory=dict)       # that noisy ones know, by weight bits
     failed: Mapping[TrainConfig, str] = field(default_factory=dict)      # why there is no network
 
 
@@ -93,6 +95,12 @@ class Evaluator:
             self._models[config, candidate.multiplier] = max(options, key=lambda path: Accuracy(
                 model=path, data=self.data, split="valid", design=candidate.design()).value(self.store).right)
         return self._models[config, candidate.multiplier]
+
+    def feedback(self, candidate: Candidate) -> Feedback | None:
+        """What the candidate's network was trained with, if with anything."""
+        config = self.space.config(candidate.network, candidate.width, candidate.weight_bits)
+        informed = self.model(candidate) == self.trainings.noisy.get(config)
+        return self.trainings.feedback[candidate.weight_bits] if informed else None
 
     def graph(self, candidate: Candidate) -> Graph:
         path = self.model(candidate)

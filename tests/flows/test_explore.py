@@ -45,6 +45,7 @@ seeds = 2
 [measure]
 points = 1
 inputs = 2
+seeds = 2
 min_accuracy = 0.0
 """
 METRICS = ["accuracy", "test_interval", "valid_accuracy", "cycles", "latency_s", "clock_mhz", "fmax_mhz", "timing_met",
@@ -105,8 +106,8 @@ def test_pareto_json_keeps_the_contract(job, points):
     assert 1 <= len(points) <= 2
     assert {path.name for path in (job.out / "points").iterdir()} == {point["id"] for point in points}
     for point in points:
-        assert list(point) == ["id", "design", "model", "board", "metrics", "estimated", "fidelity", "verification",
-                               "bitstream"]
+        assert list(point) == ["id", "design", "model", "board", "metrics", "estimated", "fidelity",
+                               "over_seeds", "verification", "bitstream"]
         assert list(point["metrics"]) == list(point["estimated"]) == METRICS
         assert 0.5 < point["metrics"]["accuracy"] <= 1
         design = load_design(str(job.out / point["design"]))
@@ -135,6 +136,14 @@ def test_the_measured_point_has_all_that_a_board_needs(job, measured):
     assert (folder / "model.bin").read_bytes() == compile_graph(graph, design).image
     with np.load(folder / "model_vectors.npz") as vectors:
         assert np.array_equal(run(graph, vectors["inputs"], design)[-1], vectors["outputs"])
+
+
+def test_the_measured_network_was_trained_with_another_seed_too(points, measured):
+    found = measured["over_seeds"]
+    assert found["seeds"] == [1, 2] and found["count"] == 2
+    assert found["accuracies"][0] == measured["metrics"]["accuracy"]
+    assert found["lowest"] == min(found["accuracies"]) <= found["mean"] <= max(found["accuracies"]) == found["highest"]
+    assert all(point["over_seeds"] is None for point in points if point is not measured)
 
 
 def test_feedback_is_measured_and_compared(job):

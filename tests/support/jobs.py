@@ -24,11 +24,14 @@ widths = [1.0]
 weight_bits = [8]
 [hardware]
 geometries = [[1, 2, 4], [2, 4, 4]]
+multipliers = ["dsp", "lut", "trunc"]
+depthwise_taps = [1, 4]
 requantizers = [1]
 [search]
 trials = 9
 [measure]
 points = 1
+seeds = 1
 """
 
 

@@ -1,12 +1,14 @@
 """The folder that an exploration leaves."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from flows.report.folder import claimed, write_results
 from flows.report.page import write_report
 from flows.search.job import ExploreError, explore
+from flows.search.point import Repeat
 from hw.spec.feedback import Feedback, NoiseProfile
 from hw.spec.presets import load_design
 from sw.compiler import compile_graph
@@ -39,8 +41,8 @@ def test_outputs_keep_the_contract(out, results):
     assert measured[0]["metrics"]["lut"] == 9999 != measured[0]["estimated"]["lut"]
     assert (out / measured[0]["bitstream"]).read_bytes() == b"bits"
     for point in document["points"]:
-        assert list(point) == ["id", "design", "model", "board", "metrics", "estimated", "fidelity", "verification",
-                               "bitstream"]
+        assert list(point) == ["id", "design", "model", "board", "metrics", "estimated", "fidelity",
+                               "over_seeds", "verification", "bitstream"]
         assert set(point["metrics"]) == METRICS and set(point["estimated"]) == METRICS
         design = load_design(str(out / point["design"]))
         program = compile_graph(Graph.load(out / point["model"]), design)
@@ -73,6 +75,21 @@ def test_old_points_stay_when_new_ones_cannot_be_written(out, results):
         write_results(out, results)
     assert {path.name for path in (out / "points").iterdir()} == before
     assert [path.name for path in out.iterdir() if path.name.startswith(".points")] == []
+
+
+def test_several_seeds_are_shown(out, results):
+    points = tuple(replace(point, repeats=(Repeat(seed=1, accuracy=0.5), Repeat(seed=2, accuracy=0.75)))
+                   for point in results.exploration.points)
+    results = replace(results, exploration=replace(results.exploration, points=points))
+    assert write_results(out, results)["points"][0]["over_seeds"] == {
+        "count": 2, "mean": 0.625, "lowest": 0.5, "highest": 0.75, "seeds": [1, 2], "accuracies": [0.5, 0.75]}
+
+
+def test_feedback_of_a_run_before_goes(out, results):
+    out.mkdir(exist_ok=True)
+    (out / "feedback.json").write_text("{}", encoding="utf-8")
+    write_results(out, results)
+    assert not (out / "feedback.json").exists()
 
 
 def test_feedback_is_there_where_there_was_some(tmp_path, monkeypatch, out):

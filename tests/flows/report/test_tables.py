@@ -152,12 +152,13 @@ def test_a_training(shown):
 
 def test_the_front_is_ordered_by_what_chooses(shown):
     def entry(name, valid, test, fidelity):
-        return {"id": name, "fidelity": fidelity, "metrics": {
+        spread = {"mean": 0.96, "lowest": 0.951, "highest": 0.969} if fidelity == "measured" else None
+        return {"id": name, "fidelity": fidelity, "over_seeds": spread, "metrics": {
             "valid_accuracy": valid, "accuracy": test, "test_interval": [test - 0.05, test + 0.01], "latency_s": 2e-5,
             "clock_mhz": 50.0, "lut": 9000, "dsp": 4, "bram": 20}}
     text = shown(show_front, {"points": [entry("low", 0.9, 0.98, "estimated"), entry("high", 0.95, 0.97, "measured")]})
     assert text.index("high") < text.index("low") and "0.9500" in text
-    assert "0.920 to 0.980" in text and "20.0" in text and "9,000" in text
+    assert "0.920 to 0.980" in text and "0.960, 0.951 to 0.969" in text and "20.0" in text and "9,000" in text
 
 
 @pytest.mark.parametrize("met, says", [

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from flows.run.typed import from_plain, to_plain
-from flows.search.point import Point
+from flows.search.point import Point, Repeat
+from flows.train.intervals import Spread
 from tests.support.points import CANDIDATE, metrics, point
 
 
@@ -35,7 +36,15 @@ def test_a_point_that_failed_has_neither_estimate_nor_design():
             getattr(failed, what)
 
 
-@pytest.mark.parametrize("one", [point("a", 0.9, 1e-5, 1000, measured=True), point("b", 0.9, 1e-5, 9, violations={
+def test_several_seeds_have_a_spread():
+    repeats = (Repeat(seed=1, accuracy=0.99), Repeat(seed=2, accuracy=0.97))
+    assert point("a", 0.99, 1e-5, 1000, repeats=repeats).over_seeds == Spread(
+        count=2, mean=pytest.approx(0.98), lowest=0.97, highest=0.99)
+    assert point("a", 0.99, 1e-5, 1000).over_seeds is None
+
+
+@pytest.mark.parametrize("one", [point("a", 0.9, 1e-5, 1000, measured=True, repeats=(
+    Repeat(seed=2, accuracy=0.5),)), point("b", 0.9, 1e-5, 9, violations={
     "lut": 0.25}), Point(candidate=CANDIDATE, failure="no")], ids=["measured", "over", "failed"])
 def test_a_point_survives_its_record(one):
     assert from_plain(Point, to_plain(one), where="x") == one

@@ -1,7 +1,10 @@
 from dataclasses import replace
+from statistics import median
 
 import pytest
 
+from boards import find_board
+from flows.estimate.resources import engine_dsp, estimate_resources, load_model
 from flows.search.space import DEFAULT_SPACE, Networks, Space, load_space
 from hw.spec.errors import SpecError
 
@@ -17,8 +20,46 @@ def test_default_space_is_as_large_as_promised():
     assert len(space.hardware.geometries) >= 4
     assert max(item.rows * item.cols * item.lanes for item in found) == 32
     assert all(item.requantizers <= item.cols for item in found)
-    assert {item.depthwise_taps for item in found} == {1, 4}
     assert all(item.design().depthwise_taps == item.depthwise_taps for item in found)
+
+
+WORTH = 0.1     # of an engine's LUTs: what saves less leaves the default space
+FIELDS = Space(hardware=replace(Space().hardware, multipliers=("dsp", "lut", "trunc"), depthwise_taps=(1, 4)))
+
+
+def saved(field, value, dearer):
+    """By weight bits the share of its LUTs that an engine of the space, in the median, saves by ``value``."""
+    board, soc = find_board("ulx3s-85"), load_model()["soc"]["lut"]
+    found = {}
+    for candidate in FIELDS.candidates():
+        other = replace(candidate, **{field: value})
+        if getattr(candidate, field) == dearer and other in EVERY:
+            before, after = (estimate_resources(each.design(), board).lut - soc for each in (candidate, other))
+            found.setdefault(candidate.weight_bits, []).append(1 - after / before)
+    return [round(median(found[bits]), 3) for bits in (8, 4, 2)]
+
+
+EVERY = set(FIELDS.candidates())
+
+
+@pytest.mark.parametrize("field, value, dearer, shares", [
+    ("multiplier", "dsp", "lut", [0.314, 0.193, 0.074]),
+    ("multiplier", "trunc", "lut", [0.096, 0.026, 0.0]),        # 7%, 2% and 0% where both were synthesized
+    ("requantizers", 1, 2, [0.108, 0.083, 0.077]),
+    ("requantizers", 2, 4, [0.114, 0.127, 0.133]),
+    ("depthwise_taps", 1, 4, [0.058, 0.047, 0.04]),
+])
+def test_the_default_space_has_only_what_is_worth_it(field, value, dearer, shares):
+    """A value stands beside the next dearer one where it saves enough LUTs at some width; it may save other cells."""
+    assert saved(field, value, dearer) == pytest.approx(shares, abs=0.005)
+    offered = {getattr(candidate, field) for candidate in Space().candidates()}
+    assert dearer in offered and (value in offered) == (max(shares) >= WORTH)
+
+
+def test_products_of_luts_are_offered_since_they_take_no_multiplier_blocks():
+    dsp, lut = (candidate.design() for candidate in (
+        replace(next(Space().candidates()), multiplier=kind) for kind in ("dsp", "lut")))
+    assert engine_dsp(dsp) - engine_dsp(lut) == dsp.macs_per_cycle
 
 
 def test_a_multiplier_of_another_family_makes_no_candidates():
@@ -47,6 +88,7 @@ def test_a_multiplier_of_another_family_makes_no_candidates():
     ("[hardware]\ndepthwise_taps = [8]\n", r"no combination can be built: .* every depthwise_taps above lanes"),
     ("[hardware]\ndepthwise_taps = [3]\n", r"\[hardware\] depthwise_taps = 3: choose from 1, 2, 4, 8, 16"),
     ("[hardware]\nrequantizer_dsps = [3]\n", r"\[hardware\] requantizer_dsps = 3: choose from 4, 2, 0"),
+    ("[measure]\nseeds = 0\n", r"\[measure\] seeds = 0: choose 1 to 100"),
     ("[measure]\nmin_accuracy = 97\n", r"min_accuracy = 97: an accuracy is from 0 to 1"),
 ])
 def test_a_wrong_file_says_what_where_and_the_way_out(tmp_path, text, says):
