@@ -36,7 +36,7 @@ section{background:#fff;border:1px solid var(--line);border-radius:10px;padding:
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13px;margin:8px 0}
 th,td{padding:5px 8px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap;
 font-variant-numeric:tabular-nums}
-th{color:var(--muted);font-weight:600}th:first-child,td:first-child{text-align:left}td.text,th.text{text-align:left}
+th{color:var(--muted);font-weight:600;white-space:normal;vertical-align:bottom}th:first-child,td:first-child{text-align:left}td.text,th.text{text-align:left}
 td.wrap{white-space:normal;text-align:left;overflow-wrap:anywhere}
 .ok{color:var(--green);font-weight:600}.bad{color:var(--orange);font-weight:600}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:16px}
@@ -57,7 +57,6 @@ METRICS = (("valid_accuracy", "valid accuracy", "{:.4f}"), ("accuracy", "test ac
            ("clock_mhz", "clock, MHz", "{:.1f}"), ("fmax_mhz", "Fmax, MHz", "{:.1f}"), ("lut", "LUT", "{:,}"),
            ("ff", "FF", "{:,}"), ("dsp", "DSP", "{:,}"), ("bram", "BRAM", "{:,}"),
            ("energy_j", "energy, µJ *", "{:.2f}"))
-SEEDS_AFTER = 3      # columns of METRICS before that of several seeds
 UNITS = {"latency_s": 1e6, "energy_j": 1e6}
 
 
@@ -101,7 +100,7 @@ def page(found: Exploration) -> str:
     builder = _Page()
     measured = [point for point in found.points if point.measurement]
     body = "".join((
-        _head(found, measured), _front(builder, found), _measured(measured), _networks(measured),
+        _head(found, measured), _front(builder, found), _seeds(measured), _measured(measured), _networks(measured),
         _layers(builder, measured),
         _resources(builder, measured), _verification(measured), _training(builder, found),
         _feedback(builder, found.comparison), _failures(found), _provenance(found)))
@@ -165,11 +164,10 @@ def _head(found: Exploration, measured: Sequence[Point]) -> str:
     if best:
         top = most_accurate(best).metrics
         low, high = top.test_interval
-        tiles += [(f"{top.accuracy:.2%}", f"of the test inputs by the point that is best on validation; 95% interval "
-                                          f"{low:.1%} to {high:.1%}"),
+        tiles += [(f"{top.accuracy:.2%}", f"test accuracy, {low:.1%} to {high:.1%}, of the best on validation"),
                   (f"{1e6 * min(point.metrics.latency_s for point in best):,.1f} µs", "shortest engine latency"),
                   (f"{min(point.metrics.lut for point in best):,}", "least LUTs, SoC included")]
-    links = (("front", "Front"), ("networks", "Networks"), ("layers", "Layers"),
+    links = (("front", "Front"), ("seeds", "Seeds"), ("networks", "Networks"), ("layers", "Layers"),
              ("resources", "Resources"), ("verification", "Verification"),
              ("training", "Training"), ("feedback", "Feedback"), ("failures", "Failures"), ("provenance", "Versions"))
     return (f"<h1>{escape(_task(found))}</h1><p class='muted'>Inputs of {'×'.join(map(str, data.shape))}, "
@@ -189,10 +187,7 @@ def _front(builder: _Page, found: Exploration) -> str:
     others = [trial for trial in found.trials if trial.id not in names and trial.feasible]
     rows = [(_code(point.id),
              '<span class="ok">measured</span>' if point.measurement else "estimated",
-             *(value(point.metrics, name, form) for name, _, form in METRICS[:SEEDS_AFTER]), _over_seeds(point),
-             *(value(point.metrics, name, form) for name, _, form in METRICS[SEEDS_AFTER:])) for point in points]
-    titles = [title for _, title, _ in METRICS]
-    titles.insert(SEEDS_AFTER, "test over seeds †")
+             *(value(point.metrics, name, form) for name, _, form in METRICS)) for point in points]
     return _section(
         "front", "Pareto front",
         "Up and to the left is better; darker points take more logic. Diamonds were simulated bit-exactly, routed and "
@@ -200,16 +195,20 @@ def _front(builder: _Page, found: Exploration) -> str:
         "accuracy on the validation split and is shown by accuracy on the test split, so a point may lie below others; "
         "bars are 95% intervals.",
         builder.chart(figures.front_figure(points, others)),
-        table(("point", "fidelity", *titles), rows),
+        table(("point", "fidelity", *(title for _, title, _ in METRICS)), rows),
         '<p class="muted">* from a model of activity and published figures of the device; nothing was metered. '
-        "Estimated LUTs are scaled by what the measured points took more or less than estimated. † Mean, lowest and "
-        "highest of trainings of a measured point's network with several seeds, of which its own is the first; nothing "
-        "was chosen by them.</p>")
+        "Estimated LUTs are scaled by what the measured points took more or less than estimated.</p>")
 
 
-def _over_seeds(point: Point) -> str:
-    found = point.over_seeds
-    return f"{found.mean:.4f}, {found.lowest:.4f} to {found.highest:.4f} of {found.count}" if found else "–"
+def _seeds(measured: Sequence[Point]) -> str:
+    rows = [(_code(point.id), f"{found.count}", f"{found.mean:.4f}", f"{found.lowest:.4f}", f"{found.highest:.4f}",
+             ", ".join(f"{repeat.accuracy:.4f}" for repeat in point.repeats))
+            for point in measured if (found := point.over_seeds)]
+    return _section(
+        "seeds", "The same networks from other seeds",
+        "Accuracy on the test split of trainings that differ in nothing but their seed; the first is the point's own. "
+        "Nothing was chosen by them.", table(("point", "seeds", "mean", "lowest", "highest", "each"), rows)) \
+        if rows else ""
 
 
 def _measured(measured: Sequence[Point]) -> str:

@@ -9,6 +9,7 @@ __all__ = ["CONFIDENCE", "Effect", "Spread", "Wilson", "paired_effect", "spread_
 
 CONFIDENCE = 0.95
 UPPER = (1 + CONFIDENCE) / 2        # the quantile of a two-sided interval
+ROUNDING = 1e-9         # what floats make of equal differences
 
 Wilson = tuple[float, float]        # low and high, 0 to 1
 
@@ -72,7 +73,9 @@ def paired_effect(pairs: Sequence[tuple[float, float]]) -> Effect:
     differences = [after - before for before, after in pairs]
     quantile = float(stdtrit(len(differences) - 1, UPPER))
     middle, half = mean(differences), quantile * stdev(differences) / sqrt(len(differences))
-    if middle - half > 0:
+    if half < ROUNDING:
+        conclusion = "Nothing is shown: all pairs differ by the same, so their number says nothing."
+    elif middle - half > 0:
         conclusion = "It helps: the whole interval is above 0."
     elif middle + half < 0:
         conclusion = "It hurts: the whole interval is below 0."

@@ -50,8 +50,8 @@ min_accuracy = 0.0
 """
 METRICS = ["accuracy", "test_interval", "valid_accuracy", "cycles", "latency_s", "clock_mhz", "fmax_mhz", "timing_met",
            "lut", "ff", "dsp", "bram", "energy_j"]
-SECTIONS = ("front", "estimates", "networks", "layers", "resources", "verification", "training", "feedback", "failures",
-            "provenance")
+SECTIONS = ("front", "seeds", "estimates", "networks", "layers", "resources", "verification", "training", "feedback",
+            "failures", "provenance")
 
 
 class Job:

@@ -54,7 +54,8 @@ def test_the_page_is_self_contained_and_says_it_all():
     assert "Plotly.newPlot" in html and len(html) > 1_000_000
     body = text_of(html)
     for said in ("98.00%", "measured", "+25.0%", "nextpnr: timed out &lt;script&gt;", "No effect is shown.", "yosys",
-                 "max_latency_s 0.001", "1,234", "0.9700, 0.9600 to 0.9800 of 2",
+                 "max_latency_s 0.001", "1,234",
+                 "<td>2</td><td>0.9700</td><td>0.9600</td><td>0.9800</td><td>0.9800, 0.9600</td>",
                  "0.930 to 0.994", "1 candidates exceeded"):
         assert said in body, said
     assert "mlp-<b>" not in body

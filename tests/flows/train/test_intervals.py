@@ -60,6 +60,13 @@ def test_it_is_honest(gain, says):
     assert says in paired_effect([(0.9, 0.9 + gain + wobble) for wobble in (-0.001, 0, 0.001)]).conclusion
 
 
+@pytest.mark.parametrize("gain", [0.0, -1 / 360])
+def test_pairs_that_differ_alike_show_nothing(gain):
+    """Accuracies are counts of few inputs: two pairs are easily one input apart, both, by chance."""
+    found = paired_effect([(344 / 360, 344 / 360 + gain), (348 / 360, 348 / 360 + gain)])
+    assert found.conclusion == "Nothing is shown: all pairs differ by the same, so their number says nothing."
+
+
 def test_one_pair_has_no_interval():
     with pytest.raises(ValueError, match="pairs: 1 given; an interval takes two or more"):
         paired_effect([(0.9, 0.91)])
