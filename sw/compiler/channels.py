@@ -6,9 +6,9 @@ import numpy as np
 
 from hw.spec.design import PARAM_BITS, DesignPoint
 from hw.spec.errors import SpecError
-from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.requant import ADD_LEFT_SHIFT, MAX_SHIFT, TOTAL_BITS
 from sw.golden.fixed import scaled
+from sw.golden.products import products_of
 from sw.golden.sums import requantize
 from sw.graph.graph import Layer
 
@@ -83,14 +83,7 @@ def check_accumulator(weights: np.ndarray, design: DesignPoint) -> None:
 
 def _reach(weights: np.ndarray, design: DesignPoint) -> np.ndarray:
     """Most that the magnitude of each sum can be. ``weights``: (OC, taps)."""
-    return (np.abs(weights) << design.act_bits - 1).sum(axis=1) + _most_dropped(weights, design)
-
-
-def _most_dropped(weights: np.ndarray, design: DesignPoint) -> np.ndarray:
-    """Most that a truncated multiplier leaves out of each sum. ``weights``: (OC, taps)."""
-    dropped = MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
-    return sum((((weights & ((1 << dropped - bit) - 1)) << bit).sum(axis=1) for bit in range(dropped)),
-               np.zeros(len(weights), np.int64))
+    return products_of(design).largest(weights, design.act_bits).sum(axis=1)
 
 
 def pooling_scale(count: int, weight_bits: int) -> tuple[int, int, int]:

@@ -6,10 +6,9 @@ import numpy as np
 
 from hw.spec.design import SPRAM_TOTAL_BYTES, DesignPoint
 from hw.spec.fields import ADD_RECORDS, phases, undefined
-from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.requant import ADD_LEFT_SHIFT, TOTAL_BITS
 from sw.golden.fixed import scaled
-from sw.golden.sums import matmul
+from sw.golden.products import products_of
 from sw.golden.words import Endless, Undefined, Words
 
 __all__ = ["run_layer"]
@@ -63,7 +62,7 @@ class _Layer:
         self.tile = np.arange(self.tiles)
         self.written = np.full(len(act), NEVER)     # by which tile of the layer
         self.reads: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []    # of the block: address, valid, tile
-        self.dropped = MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
+        self.products = products_of(design)
         #: Columns whose sums are read: those of whole turns of the requantizers, as ``tail_cols`` may want them stored.
         self.cols = command["tile_cols"] if command["add"] else (
             -(-command["tile_cols"] // design.requantizers) * design.requantizers)
@@ -174,7 +173,7 @@ class _Layer:
         if command["maximum"]:
             return self._largest(acts, weights[:, :cols]), kept
         flat = weights[:, :cols].transpose(0, 2, 1).reshape(-1, cols)
-        return matmul(acts.reshape(self.tiles, rows, -1), flat, self.dropped), kept
+        return self.products.matmul(acts.reshape(self.tiles, rows, -1), flat), kept
 
     def _largest(self, acts: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """With ``maximum``: of ``acts`` (tile, row, step, lane) and ``weights`` (step, column, lane).
@@ -190,7 +189,7 @@ class _Layer:
         bits = design.maximum_bits
         acc = np.zeros((self.tiles, rows, cols), np.int64)
         for number in range(len(weights)):
-            dot = matmul(acts[:, :, number], weights[number].T, self.dropped)
+            dot = self.products.matmul(acts[:, :, number], weights[number].T)
             if not number:
                 acc = dot
             else:
@@ -211,7 +210,7 @@ class _Layer:
         acts, weights = (self._columns if command["window"] else self._taps)(words, block)
         acc = np.zeros((self.tiles, rows, cols), np.int64)
         for r, c in np.ndindex(rows, cols):
-            dots = [matmul(acts[:, tap, r, c], weights[tap, r, c][:, None], self.dropped)[:, 0]
+            dots = [self.products.matmul(acts[:, tap, r, c], weights[tap, r, c][:, None])[:, 0]
                     for tap in range(acts.shape[1])]
             acc[:, r, c] = np.max(dots, axis=0) if command["maximum"] else np.sum(dots, axis=0)
         return acc, params

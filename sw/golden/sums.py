@@ -3,42 +3,11 @@
 import numpy as np
 
 from hw.spec.design import DesignPoint
-from hw.spec.multipliers import MULTIPLIERS
 from sw.golden.fixed import scaled
+from sw.golden.products import EXACT, Products, products_of
 from sw.graph.layer import WEIGHTED, GraphError, Layer, TensorType
 
-__all__ = ["accumulate", "matmul", "requantize"]
-
-FLOAT32_TERMS = 1024   # products of two int8 are at most 2**14: so many sum to at most 2**24, exact in float32
-
-
-def _dropped(design: DesignPoint | None) -> int:
-    return 0 if design is None else MULTIPLIERS[design.multiplier].dropped_columns(design.weight_bits)
-
-
-def matmul(acts: np.ndarray, weights: np.ndarray, dropped: int = 0) -> np.ndarray:
-    """Sums of products ``acts @ weights`` with the low ``dropped`` columns of each product left out.
-
-    ``acts`` int8 ``(..., K)``, ``weights`` int8 ``(K, C)``; returns int64 ``(..., C)``. A truncated product is
-    ``a*w - sum(bit_i(a) * 2**i * (w mod 2**(dropped-i)))``, so each left-out bit of the activation is one more
-    matrix product. They run in floating point, which is exact here.
-    """
-    kind = np.float32 if weights.shape[0] <= FLOAT32_TERMS else np.float64
-    total = (acts.astype(kind) @ weights.astype(kind)).astype(np.int64)
-    for bit in range(dropped):
-        plane = (acts >> bit & 1).astype(kind)
-        low = weights.astype(np.int64) & (1 << dropped - bit) - 1
-        total -= (plane @ low.astype(kind)).astype(np.int64) << bit
-    return total
-
-
-def _elementwise(acts: np.ndarray, weights: np.ndarray, dropped: int) -> np.ndarray:
-    """Products ``acts * weights`` as int32, channel by channel; ``weights`` has one entry per channel."""
-    acts, weights = acts.astype(np.int32), weights.astype(np.int32)
-    total = acts * weights
-    for bit in range(dropped):
-        total -= (acts >> bit & 1) * ((weights & (1 << dropped - bit) - 1) << bit)
-    return total
+__all__ = ["accumulate", "requantize"]
 
 
 def requantize(acc: np.ndarray, *, bias: np.ndarray, multiplier: np.ndarray, shift: np.ndarray,
@@ -65,7 +34,7 @@ def _tap(layer: Layer, data: np.ndarray, ky: int, kx: int) -> np.ndarray:
     return data[:, ky:ky + (height - 1) * stride_y + 1:stride_y, kx:kx + (width - 1) * stride_x + 1:stride_x]
 
 
-def _conv(layer: Layer, data: np.ndarray, dropped: int) -> np.ndarray:
+def _conv(layer: Layer, data: np.ndarray, products: Products) -> np.ndarray:
     kernel_y, kernel_x = layer.kernel
     columns = [_tap(layer, data, ky, kx) for ky in range(kernel_y) for kx in range(kernel_x)]
     weights, inputs = layer.weights, layer.weights.shape[-1]
@@ -74,14 +43,14 @@ def _conv(layer: Layer, data: np.ndarray, dropped: int) -> np.ndarray:
     for group, outputs in enumerate(np.split(weights, groups)):
         part = slice(group * inputs, (group + 1) * inputs)
         acts = np.concatenate([column[..., part] for column in columns], axis=-1)
-        found.append(matmul(acts, outputs.reshape(len(outputs), -1).T, dropped))
+        found.append(products.matmul(acts, outputs.reshape(len(outputs), -1).T))
     return np.concatenate(found, axis=-1)
 
 
-def _depthwise(layer: Layer, data: np.ndarray, weights: np.ndarray, dropped: int) -> np.ndarray:
+def _depthwise(layer: Layer, data: np.ndarray, weights: np.ndarray, products: Products) -> np.ndarray:
     total = np.zeros((len(data), *layer.output.shape[:2], data.shape[-1]), np.int32)
     for ky, kx in np.ndindex(*layer.kernel):
-        total += _elementwise(_tap(layer, data, ky, kx), weights[ky, kx], dropped)
+        total += products.elementwise(_tap(layer, data, ky, kx), weights[ky, kx])
     return total.astype(np.int64)
 
 
@@ -95,18 +64,18 @@ def accumulate(layer: Layer, taken: TensorType, data: np.ndarray, design: Design
 
     Sums of products, an average pooling's sums or a max pooling's maxima; other operators have none of them.
     """
-    dropped = _dropped(design)
+    products = products_of(design)
     if layer.op == "avgpool":
-        return _depthwise(layer, _padded(layer, data, 0), np.ones((*layer.kernel, data.shape[-1]), np.int8), dropped=0)
+        return _depthwise(layer, _padded(layer, data, 0), np.ones((*layer.kernel, data.shape[-1]), np.int8), EXACT)
     if layer.op == "maxpool":
         return _maximum(layer, data)
     if layer.op == "dense":
-        return matmul(data.reshape(len(data), 1, 1, -1), layer.weights.T, dropped)
+        return products.matmul(data.reshape(len(data), 1, 1, -1), layer.weights.T)
     if layer.op not in WEIGHTED:
         raise GraphError(f"{layer.name} ({layer.op}): has no accumulators; ask for those of {', '.join(WEIGHTED)} or "
                          f"a pool")
     padded = _padded(layer, data, taken.zero_point)
     if layer.op == "depthwise":
         several = layer.output.shape[2] // taken.shape[2]
-        return _depthwise(layer, padded if several == 1 else padded.repeat(several, axis=-1), layer.weights, dropped)
-    return _conv(layer, padded, dropped)
+        return _depthwise(layer, padded if several == 1 else padded.repeat(several, axis=-1), layer.weights, products)
+    return _conv(layer, padded, products)

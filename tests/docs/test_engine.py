@@ -17,7 +17,10 @@ BOXES = dict(re.findall(r'^ +(\w+)\["<b>\1</b><br/>(.+)"\]$', FIGURE, re.MULTILI
 #: What is no module: round boxes.
 OTHERS = set(re.findall(r"^ +(\w+)\(\[", FIGURE, re.MULTILINE))
 EDGES = [line.strip() for line in FIGURE.splitlines() if "-->" in line or "-.->" in line]
-MODULES = {path.stem: path for path in (ROOT / "hw/gateware").glob("*.py") if path.stem != "__init__"}
+GATEWARE = ROOT / "hw/gateware"
+#: A package is one module: its own file.
+MODULES = {path.stem: path for path in GATEWARE.glob("*.py") if path.stem != "__init__"} | {
+    path.parent.name: path for path in GATEWARE.glob("*/__init__.py")}
 
 
 def public(module):

@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from flows.estimate import calibrate as module
-from flows.estimate.calibrate import SAMPLES, calibrate, fit, main
+from flows.estimate.calibrate import SAMPLES, calibrate, count_products, fit, main
 from flows.estimate.resources import engine_bram, engine_dsp, features, load_model, period_terms
 from flows.run.store import Store
 from hw.spec.errors import HeddleError
+from hw.spec.multipliers import MULTIPLIERS
 
 TRUE = {kind: {name: 1.0 + 3 * place for place, name in enumerate(sorted({
     name for design in SAMPLES for name in features(design)[kind]}))} for kind in ("lut", "ff")}
@@ -56,6 +57,7 @@ def measured(monkeypatch):
 
     monkeypatch.setattr(module, "count_engine", lambda store, design: counted(design))
     monkeypatch.setattr(module, "implement", implement)
+    monkeypatch.setattr(module, "count_products", lambda store: {"lut_8": 160.0, "trunc_8": 120.0})
 
 
 def test_calibration_finds_the_weights_that_made_its_samples(measured, tmp_path):
@@ -71,6 +73,7 @@ def test_calibration_finds_the_weights_that_made_its_samples(measured, tmp_path)
             assert guess == pytest.approx(counted(design)[kind], rel=0.02)
     assert [row["design"] for row in model["samples"]] == [design.label for design in SAMPLES]
     assert len(model["routed"]) == len(module.ROUTED)
+    assert model["products"] == {"lut_8": 160.0, "trunc_8": 120.0}
 
 
 def test_a_formula_that_synthesis_contradicts_is_an_error(measured, monkeypatch, tmp_path):
@@ -89,3 +92,12 @@ def test_the_command_writes_the_model_or_says_why_not(measured, monkeypatch, tmp
     monkeypatch.setattr(module, "count_engine", lambda store, design: counted(design) | {"bram": 99})
     assert main() == 2
     assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.synth
+def test_products_were_counted_by_the_tools_that_there_are(monkeypatch, tmp_path):
+    kept = {"lut": MULTIPLIERS["lut"], "broken": MULTIPLIERS["broken"], "dsp": MULTIPLIERS["dsp"]}
+    monkeypatch.setattr(module, "MULTIPLIERS", kept)
+    found = count_products(Store(tmp_path))
+    assert set(found) == {"lut_8", "lut_4", "lut_2", "lut_1", "broken_8", "broken_4"}
+    assert found.items() <= load_model()["products"].items()

@@ -106,3 +106,20 @@ def test_estimate_is_close_to_synthesis(design, tmp_path):
 def test_another_cpu_is_refused():
     with pytest.raises(HeddleError, match=r"^cpu='serv': resources are calibrated for SoCs with vexriscv only$"):
         estimate_resources(replace(DesignPoint(), cpu="serv"), BOARD)
+
+
+@pytest.mark.parametrize("kind, bits", [(kind, bits) for kind in MULTIPLIERS.values() if kind.family is None
+                                        for bits in kind.weight_bits])
+def test_every_kind_has_a_size(kind, bits):
+    design = DesignPoint(multiplier=kind.name, weight_bits=bits, lanes=8)
+    others = estimate_resources(replace(design, multiplier="lut"), BOARD).lut
+    assert 0.5 * others < estimate_resources(design, BOARD).lut < 2 * others
+
+
+@pytest.mark.parametrize("name", ["trunc_8", "trunc_4", "ternary_2"])
+def test_a_size_from_products_alone_is_near_the_one_of_samples(name):
+    """Kinds that samples have, as if they had none."""
+    model, plain = load_model(), f"lut_{name[-1]}"
+    weights, alone = model["lut"]["weights"], model["products"]
+    found = weights[f"product_{plain}"] * alone[name] / alone[plain]
+    assert found == pytest.approx(weights[f"product_{name}"], rel=0.15)

@@ -62,6 +62,15 @@ def test_products_of_luts_are_offered_since_they_take_no_multiplier_blocks():
     assert engine_dsp(dsp) - engine_dsp(lut) == dsp.macs_per_cycle
 
 
+def test_multipliers_that_err_are_there_for_those_who_ask(tmp_path):
+    """At the widths that they take; a default space has no published family."""
+    (tmp_path / "space.toml").write_text('[hardware]\nmultipliers = ["broken", "mitchell", "underdesigned"]\n')
+    found = load_space(tmp_path / "space.toml")
+    assert {(item.multiplier, item.weight_bits) for item in found.candidates()} == {
+        (name, bits) for name in ("broken", "mitchell", "underdesigned") for bits in (8, 4)}
+    assert not {"broken", "mitchell", "underdesigned"} & set(Space().hardware.multipliers)
+
+
 def test_a_multiplier_of_another_family_makes_no_candidates():
     space = Space(hardware=replace(Space().hardware, multipliers=("lut", "mac16")))
     assert {item.multiplier for item in space.candidates()} == {"lut"}
@@ -82,7 +91,7 @@ def test_a_multiplier_of_another_family_makes_no_candidates():
     ("[networks]\nweight_bits = [8, 8]\n", r"\[networks\] weight_bits: an entry is there twice"),
     ("[hardware]\ngeometries = [[1, 2]]\n", r"geometries: \[1, 2\] has 2 entries; write \[rows, cols, lanes\]"),
     ("[hardware]\ngeometries = [[3, 2, 4]]\n", r"geometries: \[3, 2, 4\]: rows=3: choose a power of two"),
-    ('[hardware]\nmultipliers = ["booth"]\n', r"multipliers: 'booth' is not one of dsp, lut, trunc"),
+    ('[hardware]\nmultipliers = ["booth"]\n', r"multipliers: 'booth' is not one of dsp, lut, packed"),
     ("[hardware]\nclock_mhz = 1000\n", r"clock_mhz = 1000: choose 5 to 200"),
     ("[hardware]\nrequantizers = [16]\n", r"no combination can be built"),
     ("[hardware]\ndepthwise_taps = [8]\n", r"no combination can be built: .* every depthwise_taps above lanes"),

@@ -45,7 +45,8 @@ def test_blocks_are_shared_as_promised(kind, weight_bits, family, tmp_path):
 
 @pytest.mark.parametrize("smaller, larger", [
     (("lut", 4, 4), ("lut", 4, 8)), (("lut", 2, 8), ("lut", 4, 8)), (("lut", 1, 8), ("lut", 2, 8)),
-    (("ternary", 2, 8), ("lut", 2, 8)), (("trunc", 8, 8), ("lut", 8, 8))])
+    (("ternary", 2, 8), ("lut", 2, 8)), (("trunc", 8, 8), ("lut", 8, 8)),
+    (("broken", 8, 8), ("trunc", 8, 8)), (("broken", 4, 8), ("trunc", 4, 8))])
 def test_less_to_multiply_takes_less_logic(smaller, larger, tmp_path):
     (no_blocks, few), (none_either, many) = (cells(tmp_path, "ecp5", *case) for case in (smaller, larger))
     assert no_blocks == none_either == 0

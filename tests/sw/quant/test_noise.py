@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from hw.spec.design import DesignPoint
-from hw.spec.multipliers import MULTIPLIERS
-from sw.golden.sums import matmul
+from sw.golden.products import EXACT, products_of
 from sw.quant import QuantError, TrainConfig
 from sw.quant.noise import Noise
 from sw.quant.training import evaluate, train
@@ -21,7 +20,8 @@ def test_noise_is_distributed_as_the_multiplier_errs(bits):
     rng = np.random.default_rng(0)
     acts = rng.integers(-127, 128, (4000, 64)).astype(np.int8)
     weights = rng.integers(-(1 << bits - 1), 1 << bits - 1, (64, 5)).astype(np.int8)
-    error = matmul(acts, weights, MULTIPLIERS["trunc"].dropped_columns(bits)) - matmul(acts, weights)
+    design = DesignPoint(multiplier="trunc", weight_bits=bits)
+    error = products_of(design).matmul(acts, weights) - EXACT.matmul(acts, weights)
     noise = Noise(profile("trunc", bits), torch.Generator().manual_seed(0))
     drawn = noise.draw(torch.ones(4000, 64), torch.from_numpy(weights).float(), linear).numpy()
     np.testing.assert_allclose(drawn.mean(0), error.mean(0), rtol=0.02)
@@ -31,7 +31,7 @@ def test_noise_is_distributed_as_the_multiplier_errs(bits):
 def test_the_lowest_activation_has_no_noise():
     acts = np.full((1, 9), -128, np.int8)
     weights = np.arange(-4, 5).astype(np.int8)[:, None]
-    assert (matmul(acts, weights, 6) == matmul(acts, weights)).all()
+    assert (products_of(DesignPoint(multiplier="trunc")).matmul(acts, weights) == EXACT.matmul(acts, weights)).all()
     noise = Noise(profile("trunc", 8), torch.Generator().manual_seed(0))
     assert not noise.draw(torch.zeros(1, 9), torch.from_numpy(weights).float(), linear).any()
 

@@ -1,28 +1,33 @@
-"""Multiplier kinds: the exact integer answer of each, and what it can be built for.
+"""What a multiplier kind is: a product of two integers, and what it can be built for."""
 
-``hw.gateware.multipliers`` builds the same names; a kind that is registered in both passes one conformance suite.
-"""
-
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from hw.spec.errors import SpecError
 
-__all__ = ["MULTIPLIERS", "MultiplierKind", "check_kind", "product", "weight_code", "weight_value"]
+__all__ = ["MultiplierKind", "check_kind", "exact_product", "product", "product_table", "weight_code", "weight_value"]
+
+ACTS = range(-128, 128)     # all that an int8 holds; narrower activations are among them
+
+
+def exact_product(act: int, weight: int, weight_bits: int) -> int:
+    return act * weight
 
 
 @dataclass(frozen=True, kw_only=True)
 class MultiplierKind:
     """How products are formed.
 
-    A truncated kind leaves out the least significant columns of the partial-product matrix: every bit product
-    ``act[i] * weight[j]`` with ``i + j < dropped_columns(weight_bits)`` (both operands in two's complement, the
-    activation sign-extended as far as need be, so its width does not matter).
-    The result is never above the exact product, and zero times anything is zero.
+    ``times`` is called with an activation, a weight and the width of weights in bits, all plain integers; the width of
+    activations does not matter to it. Three things the engine builds on, and a test holds every kind to them: zero
+    times anything is zero; a product fits the bits of both operands together; and products with the weight of pools,
+    2 to the power of ``weight_bits - 2``, are exact.
     """
 
     name: str
     uses_dsp: bool                    # maps to the device's multiplier blocks
-    kept_below: int | None = None     # columns kept below column ``weight_bits``; None keeps all
+    times: Callable[[int, int, int], int] = exact_product
     ways: int = 1                     # neighbouring columns of the array whose products share one multiplier
     pairs: int = 1                    # lanes whose products share one multiplier; divides the lanes
     weight_bits: tuple[int, ...] = (8, 4, 2, 1)   # widths of weights that it takes, bits
@@ -30,30 +35,17 @@ class MultiplierKind:
     magnitude: int | None = None      # largest magnitude of a weight; None: all that the width holds
     family: str | None = None         # device family whose cells it is made of; None: any
 
-    def dropped_columns(self, weight_bits: int) -> int:
-        return 0 if self.kept_below is None else max(0, weight_bits - self.kept_below)
-
     def exact(self, weight_bits: int) -> bool:
-        return self.dropped_columns(weight_bits) == 0
+        """Whether it multiplies as integers do."""
+        return self.times is exact_product or _never_errs(self, weight_bits)
 
     def weights(self, weight_bits: int) -> tuple[int, ...]:
         """Every weight that it multiplies by, in order; a weight of one bit is -1 or 1.
 
-        >>> MULTIPLIERS["ternary"].weights(2), MULTIPLIERS["lut"].weights(2), MULTIPLIERS["lut"].weights(1)
-        ((-1, 0, 1), (-2, -1, 0, 1), (-1, 1))
+        >>> MultiplierKind(name="some", uses_dsp=False, magnitude=1).weights(2)
+        (-1, 0, 1)
         """
-        every = sorted(weight_value(code, weight_bits) for code in range(1 << weight_bits))
-        return tuple(value for value in every if self.magnitude is None or abs(value) <= self.magnitude)
-
-
-MULTIPLIERS: dict[str, MultiplierKind] = {kind.name: kind for kind in (
-    MultiplierKind(name="dsp", uses_dsp=True),
-    MultiplierKind(name="lut", uses_dsp=False),
-    MultiplierKind(name="trunc", uses_dsp=False, kept_below=2),
-    MultiplierKind(name="packed", uses_dsp=True, ways=2, weight_bits=(4, 2, 1)),
-    MultiplierKind(name="mac16", uses_dsp=True, pairs=2, magnitude=127, family="ice40"),
-    MultiplierKind(name="ternary", uses_dsp=False, weight_bits=(2,), magnitude=1),
-)}
+        return tuple(value for value in _values(weight_bits) if self.magnitude is None or abs(value) <= self.magnitude)
 
 
 def weight_value(code: int, weight_bits: int) -> int:
@@ -72,14 +64,33 @@ def weight_code(value: int, weight_bits: int) -> int:
     return int(value < 0) if weight_bits == 1 else value & (1 << weight_bits) - 1
 
 
+def _values(weight_bits: int) -> list[int]:
+    return sorted(weight_value(code, weight_bits) for code in range(1 << weight_bits))
+
+
+@cache
+def _never_errs(kind: MultiplierKind, weight_bits: int) -> bool:
+    return all(kind.times(act, weight, weight_bits) == act * weight
+               for act in ACTS for weight in kind.weights(weight_bits))
+
+
 def product(kind: MultiplierKind, act: int, weight: int, *, weight_bits: int = 8) -> int:
     """Golden product of two signed integers.
 
-    >>> product(MULTIPLIERS["dsp"], -7, 3), product(MULTIPLIERS["trunc"], 7, 3)
-    (-21, 0)
+    >>> product(MultiplierKind(name="some", uses_dsp=True), -7, 3)
+    -21
     """
-    dropped = kind.dropped_columns(weight_bits)
-    return act * weight - sum(((act >> i & 1) << i) * (weight & ((1 << (dropped - i)) - 1)) for i in range(dropped))
+    return kind.times(act, weight, weight_bits)
+
+
+@cache
+def product_table(kind: MultiplierKind, weight_bits: int) -> tuple[tuple[int, ...], ...]:
+    """All products: of the activations -128 to 127, a row each, with every weight of the width in order.
+
+    >>> product_table(MultiplierKind(name="some", uses_dsp=True), 2)[128 + 5]
+    (-10, -5, 0, 5)
+    """
+    return tuple(tuple(kind.times(act, weight, weight_bits) for weight in _values(weight_bits)) for act in ACTS)
 
 
 def check_kind(kind: MultiplierKind, *, weight_bits: int, act_bits: int, lanes: int, cols: int) -> None:
