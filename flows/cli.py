@@ -3,8 +3,9 @@
 import errno
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import click
 
 from flows.run.files import to_json
 from hw.spec.errors import HeddleError
+from sw.quant.recipe import STEPS, Recipe
 
 __all__ = ["cli", "main"]
 
@@ -44,6 +46,27 @@ def example(text: str) -> str:
 
 def out_option(default: str) -> Callable[..., Any]:
     return click.option("--out", type=EXISTING, default=Path(default), show_default=True, help="Where results go.")
+
+
+def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for every field of a recipe, and for every field of each of its steps."""
+    named = [(step, item) for step, kind in reversed(STEPS.items()) for item in reversed(fields(kind))]
+    named += [("", item) for item in reversed(fields(Recipe)) if item.name not in STEPS]
+    for step, item in named:
+        kind = {float: float, int: int, bool: bool}.get(type(item.default), str)
+        default = ",".join(item.default) if isinstance(item.default, tuple) else item.default
+        name = f"{step}-{item.name}" if step else item.name
+        command = click.option(f"--{name.replace('_', '-')}", f"{step}__{item.name}" if step else item.name, type=kind,
+                               help=f"{item.metadata['help'][0].upper()}{item.metadata['help'][1:]}.  "
+                                    f"[default: {default}]")(command)
+    return command
+
+
+def recipe_changes(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What :func:`recipe_options` found, by the names that a recipe has."""
+    lists = {item.name for item in fields(Recipe) if isinstance(item.default, tuple)}
+    return {name.replace("__", "."): tuple(value.split(",")) if name in lists else value
+            for name, value in given.items() if value is not None}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]},
@@ -104,37 +127,34 @@ def data(source: str, picture: Path | None, as_json: bool) -> int:
     return FAILED if found["broken"] else DONE
 
 
-@cli.command(epilog=example("heddle train dscnn --width 0.5 --weight-bits 4 --out runs/small"))
+@cli.command(epilog=example("heddle train dscnn --width 0.5 --weight-bits 4 --passes 60 --out runs/small"))
 @click.argument("network")
 @data_option
-@click.option("--width", type=float, default=1.0, show_default=True, help="Width multiplier.")
+@click.option("--recipe", type=EXISTING, metavar="FILE", help="A recipe, see docs/recipes.md; options go before it.")
+@click.option("--width", type=float, help="Width multiplier.  [default: 1]")
 @click.option("--weight-bits", type=click.Choice(["8", "4", "2"]), default="8", show_default=True)
-@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the data, or over a part of a large set.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--feedback", type=EXISTING, metavar="FILE", help="Feedback record; `heddle explore` writes one.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
               help="An argument of the network's function; may be given again.")
 @click.option("--design", metavar="D", help="A preset, or a TOML file: what it cannot run is not trained.")
+@recipe_options
 @out_option("runs/train")
 @json_flag
-def train(as_json: bool, **options: Any) -> int:
+def train(as_json: bool, *, network: str, weight_bits: str, seed: int, width: float | None, recipe: Path | None,
+          settings: tuple[str, ...], data: str, feedback: Path | None, design: str | None, out: Path,
+          **changes: Any) -> int:
     """Train a quantized network, with or without a feedback record.
 
     NETWORK is a name, or file.py:function, which gives a torch.nn.Module.
     """
-    from flows.commands.train import train_to
+    from flows.commands.train import config_of, train_to
     from flows.report.tables import show_training
-    from sw.quant.config import TrainConfig
 
-    places = {name: options.pop(name) for name in ("data", "feedback", "out", "design")}
-    settings = list(map(setting, options["settings"]))
-    widths = [value for name, value in settings if name == "width"]
-    options |= {"width": (*widths, options["width"])[0],
-                "settings": tuple(pair for pair in settings if pair[0] != "width")}
-    chosen = {name: value for name, value in options.items() if value is not None}
-    config = TrainConfig(**{**chosen, "weight_bits": int(options["weight_bits"])})
+    config = config_of(network, weight_bits=int(weight_bits), seed=seed, width=width, recipe=recipe,
+                       settings=list(map(setting, settings)), changes=recipe_changes(changes))
     with progress():
-        document = train_to(config, **places)
+        document = train_to(config, data=data, feedback=feedback, design=design, out=out)
     show(document, as_json, show_training)
     return DONE
 

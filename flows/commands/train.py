@@ -1,8 +1,10 @@
 """``heddle train``: one network, trained into a folder."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from flows.run.files import write_json, write_whole
@@ -11,19 +13,39 @@ from flows.run.queue import Failure, run_queue
 from flows.run.store import Store, open_store
 from flows.train.data import DataSource
 from flows.train.draft import Draft
+from flows.train.intervals import wilson
 from flows.train.model import TFLITE, tflite_of
+from flows.train.recipes import RecipeFile, merged, read_recipe
 from flows.train.training import MODEL, RECORD, TrainedModel, Training
 from hw.spec.errors import HeddleError
 from hw.spec.feedback import Feedback
 from hw.spec.presets import load_design
 from sw.compiler import CompileError
 from sw.graph.graph import Graph
-from sw.quant.config import TrainConfig
+from sw.quant.config import Setting, TrainConfig
 
-__all__ = ["train_to"]
+__all__ = ["config_of", "train_to"]
 
 
-def train_to(config: TrainConfig, *, data: str, feedback: Path | None, out: Path,
+def config_of(network: str, *, weight_bits: int, seed: int, recipe: Path | None = None,
+              width: float | None = None, settings: Sequence[tuple[str, Setting]] = (),
+              changes: Mapping[str, Any] = MappingProxyType({})) -> TrainConfig:
+    """What is trained: the recipe's file, with what the command line says on top.
+
+    Raises
+    ------
+    SpecError, QuantError
+        If the file or a value cannot be used.
+    """
+    file = read_recipe(recipe) if recipe else RecipeFile()
+    given = [(name, value) for name, value in file.network.items() if name not in dict(settings)] + list(settings)
+    widths = [value for name, value in given if name == "width"] if width is None else [width]
+    return TrainConfig(network=network, width=(*widths, 1.0)[0], weight_bits=weight_bits, seed=seed,
+                       settings=tuple(pair for pair in given if pair[0] != "width"),
+                       recipe=merged(file.recipe, changes))
+
+
+def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None = None,
              design: str | None = None) -> dict[str, Any]:
     """Train, unless the store has it, and write ``model.npz`` and ``training.json`` to ``out``.
 
@@ -52,7 +74,7 @@ def train_to(config: TrainConfig, *, data: str, feedback: Path | None, out: Path
         advance()
     if isinstance(value, Failure):
         raise HeddleError(value.reason)
-    return _written(value, out, len(inputs.labels["test"]))
+    return _written(value, training, out)
 
 
 def _value(store: Store, training: Training) -> TrainedModel:
@@ -60,10 +82,14 @@ def _value(store: Store, training: Training) -> TrainedModel:
     return training.value(store)
 
 
-def _written(trained: TrainedModel, out: Path, test_images: int) -> dict[str, Any]:
+def _written(trained: TrainedModel, training: Training, out: Path) -> dict[str, Any]:
     found = asdict(trained.record)
     config = found.pop("config")
-    flat = {**config, "settings": dict(config["settings"]), **found}
+    inputs = len(training.data.load().labels["test"])
+    right = round(trained.record.test_accuracy * inputs)
+    settings = {**config, "settings": dict(config["settings"]), "data": training.data.name,
+                "feedback": training.feedback and training.feedback.design}
+    flat = {**found, "test_interval": list(wilson(right, inputs)), "test_inputs": inputs, "settings": settings}
     write_whole(out / MODEL, trained.path.read_bytes())
     write_json(out / RECORD, flat)
     tflite = tflite_of(Graph.load(trained.path))
@@ -71,5 +97,5 @@ def _written(trained: TrainedModel, out: Path, test_images: int) -> dict[str, An
         (out / TFLITE).unlink(missing_ok=True)     # of a training before
     else:
         write_whole(out / TFLITE, tflite)
-    return {**{name: value for name, value in flat.items() if name != "curves"}, "test_images": test_images,
-            "model": str(out / MODEL), "tflite": None if tflite is None else str(out / TFLITE)}
+    return {"model": str(out / MODEL), "tflite": None if tflite is None else str(out / TFLITE),
+            **{name: value for name, value in flat.items() if name != "curves"}}

@@ -117,19 +117,20 @@ def resources_figure(points: Sequence[Point]) -> Figure:
 
 
 def curves_figure(trainings: Sequence[TrainingRecord], network: str) -> Figure:
-    """Validation accuracy by epoch; colour is weight bits, dashes are width."""
+    """Validation accuracy by passes over the data; colour is weight bits, dashes are width."""
     chosen = [training for training in trainings if training.config.network == network]
     widths = sorted({training.config.width for training in chosen})
     return _figure([{
         "type": "scatter", "mode": "lines",
         "name": f"width {training.config.width:g}, {training.config.weight_bits} bits",
-        "x": [epoch.epoch for epoch in training.curves],
-        "y": [epoch.accuracy for epoch in training.curves],
-        "customdata": [epoch.loss for epoch in training.curves],
-        "hovertemplate": "epoch %{x}: %{y:.4f}, loss %{customdata:.4f}<extra>%{fullData.name}</extra>",
+        "x": [look.done for look in training.curves],
+        "y": [look.accuracy for look in training.curves],
+        "customdata": [[look.loss, look.stage] for look in training.curves],
+        "hovertemplate": "%{customdata[1]}, pass %{x:.1f}: %{y:.4f}, loss %{customdata[0]:.4f}"
+                         "<extra>%{fullData.name}</extra>",
         "line": {"width": 2, "color": NETWORK_BITS.get(training.config.weight_bits, YELLOW),
                  "dash": DASHES[widths.index(training.config.width) % len(DASHES)]}}
-        for training in chosen], height=400, xaxis=_axis("epoch"),
+        for training in chosen], height=400, xaxis=_axis("passes over the data"),
         yaxis=_axis("accuracy on the validation split", tickformat=".0%"))
 
 

@@ -151,8 +151,15 @@ def show_verification(document: Document, display: Display) -> None:
 
 
 def show_training(document: Document, display: Display) -> None:
-    display.line(f"{document['network']} width {document['width']:g}, {document['weight_bits']} bits: integer accuracy "
-                 f"{document['test_accuracy']:.4f} on {document['test_images']} test images; wrote {document['model']}")
+    settings, (low, high) = document["settings"], document["test_interval"]
+    display.table("Training", ("step", "did", "steps", "ms a step", "s", "valid"), [
+        (stage["name"], stage["did"], number(stage["steps"]), f"{1e3 * stage['step_s']:.1f}" if stage["steps"] else "–",
+         f"{stage['seconds']:.1f}", f"{stage['accuracy']:.4f}") for stage in document["stages"]], left=(1,))
+    display.line(f"{settings['network']} width {settings['width']:g}, {settings['weight_bits']} bits, "
+                 f"{number(document['weights'])} weights, {number(document['macs'])} multiply-accumulates: "
+                 f"integer accuracy {document['test_accuracy']:.4f} ({low:.4f} to {high:.4f}) on "
+                 f"{document['test_inputs']} test inputs, {document['valid_accuracy']:.4f} on valid; "
+                 f"wrote {document['model']}")
 
 
 def show_front(document: Document, display: Display) -> None:

@@ -1,6 +1,5 @@
 """The design space that ``heddle explore`` searches: read from TOML, checked, and enumerable."""
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from itertools import product
@@ -9,10 +8,12 @@ from typing import Any, get_args, get_origin
 
 from boards import BOARDS, check_design
 from flows.estimate.program import DEFAULT_CLOCK_MHZ
+from flows.run.toml import read_toml
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
 from sw.quant.config import TRAINED_BITS, TrainConfig, short_name
+from sw.quant.recipe import QuantError, Recipe, recipe_of
 
 __all__ = ["DEFAULT_SPACE", "Candidate", "Space", "load_space"]
 
@@ -80,9 +81,7 @@ class Search:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    epochs: int = 40
     seed: int = 1
-    augment: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +114,7 @@ class Space:
     hardware: Hardware = field(default_factory=Hardware)
     search: Search = field(default_factory=Search)
     training: Training = field(default_factory=Training)
+    recipe: Recipe = field(default_factory=Recipe)
     feedback: FeedbackPlan = field(default_factory=FeedbackPlan)
     measure: Measure = field(default_factory=Measure)
 
@@ -136,9 +136,8 @@ class Space:
 
     def config(self, network: str, width: float, weight_bits: int) -> TrainConfig:
         """How a network of the space is trained."""
-        training = self.training
-        return TrainConfig(network=network, width=width, weight_bits=weight_bits, seed=training.seed,
-                           epochs=training.epochs, augment=training.augment)
+        return TrainConfig(network=network, width=width, weight_bits=weight_bits, seed=self.training.seed,
+                           recipe=self.recipe)
 
     def configs(self) -> Iterator[TrainConfig]:
         """Of every network of the space."""
@@ -167,26 +166,22 @@ def load_space(path: Path | None = None) -> Space:
         If the file cannot be read, or a table, key or value is wrong.
     """
     path = path or DEFAULT_SPACE
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror}; give a TOML file, for example a copy of "
-                        f"flows/search/space.toml") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not a TOML file ({error}); copy flows/search/space.toml and change it") from error
+    tables = read_toml(path, example="flows/search/space.toml")
     sections = {item.name: item.default_factory for item in fields(Space) if item.default_factory is not MISSING}
     for name in tables:
         if name not in sections:
             raise SpecError(f"{path}: unknown table [{name}]; a space has {', '.join(f'[{key}]' for key in sections)}")
     try:
         return Space(**{name: _section(sections[name], name, table) for name, table in tables.items()})
-    except SpecError as error:
+    except (SpecError, QuantError) as error:
         raise SpecError(f"{path}: {error}") from error
 
 
 def _section(kind: Any, name: str, table: Any) -> Any:
     if not isinstance(table, dict):
         raise SpecError(f"{name} = {table!r}: this is a table; write [{name}] on a line of its own")
+    if kind is Recipe:
+        return recipe_of(table)
     known = {item.name: item.type for item in fields(kind)}
     for key in table:
         if key not in known:
@@ -242,9 +237,8 @@ def _problems(space: Space) -> Iterator[str]:
         yield from _geometry_problems(geometry, min(nets.weight_bits))
     if not 5 <= chips.clock_mhz <= 200:
         yield f"[hardware] clock_mhz = {chips.clock_mhz:g}: choose 5 to 200"
-    for name, low, high in (("search.trials", 1, 100000), ("search.startup", 1, 10000), ("training.epochs", 1, 10000),
-                            ("feedback.seeds", 2, 100), ("measure.points", 0, 100), ("measure.inputs", 1, 100000),
-                            ("measure.seeds", 1, 100)):
+    for name, low, high in (("search.trials", 1, 100000), ("search.startup", 1, 10000), ("feedback.seeds", 2, 100),
+                            ("measure.points", 0, 100), ("measure.inputs", 1, 100000), ("measure.seeds", 1, 100)):
         table, key = name.split(".")
         value = getattr(getattr(space, table), key)
         if not low <= value <= high:

@@ -15,6 +15,7 @@ from hw.spec.errors import HeddleError
 from sw.compiler import compile_graph
 from sw.models import network_source
 from sw.quant.config import TrainConfig
+from sw.quant.recipe import Recipe
 
 __all__ = ["Draft"]
 
@@ -23,9 +24,7 @@ RECORD = "draft.json"
 
 def _untrained(config: TrainConfig) -> TrainConfig:
     """Without what only decides how it is trained."""
-    default = TrainConfig()
-    return named(replace(config, epochs=default.epochs, epoch_images=default.epoch_images, batch=default.batch,
-                         learning_rate=default.learning_rate, augment=default.augment))
+    return named(replace(config, recipe=Recipe()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,9 +58,9 @@ class Training(Step[TrainedModel]):
     def make(self, folder: Path, store: Store) -> None:
         from sw.quant.training import train  # brings torch, which takes seconds to load
 
-        epochs = self.config.epochs
         trained = train(self.config, self.data.load(), feedback=self.feedback,
-                        progress=lambda epoch: tell(f"epoch {epoch.epoch} of {epochs}"))
+                        progress=lambda look, ahead: tell(f"{look.stage}: {look.done:.0f} passes, {ahead:.0f} to go, "
+                                                          f"{look.accuracy:.3f} on valid"))
         trained.graph.save(folder / MODEL)
         write_typed(folder / RECORD, replace(trained.record, config=named(self.config)))
 

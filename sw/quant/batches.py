@@ -8,12 +8,8 @@ import torch
 from torch import Tensor
 
 from sw.data import Augmentation, Dataset
-from sw.quant.config import TrainConfig
 
-__all__ = ["WIDE_START", "augmented", "batches", "images_of", "rate"]
-
-WIDE_START = 0.4        # of the steps, the first ones, train narrow weights with 8 bits
-WARM_UP = 0.1           # of the steps, until the learning rate is at its peak
+__all__ = ["augmented", "batches", "images_of", "rate"]
 
 
 def images_of(data: Dataset, split: str) -> Tensor:
@@ -28,26 +24,22 @@ def augmented(images: Tensor, changes: Iterable[Augmentation], generator: torch.
     return images
 
 
-def batches(data: Dataset, config: TrainConfig, generator: torch.Generator) -> Iterator[list[Tensor]]:
-    """Without end, for each epoch the numbers of the inputs of each batch.
+def batches(count: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Without end, the numbers of the inputs of each batch, of ``count`` inputs: pass by pass, in another order each.
 
-    A batch has two inputs at least, since one alone has no statistics: a last one joins the batch before, or waits
-    for another order.
+    The batches of a pass are alike, as near to ``batch`` as that allows, and have two inputs at least, since one alone
+    has no statistics.
     """
-    order, position = torch.randperm(len(data.labels["train"]), generator=generator), 0
+    parts = max(1, min(round(count / batch), count // 2))
     while True:
-        if position >= len(order) - 1:
-            order, position = torch.randperm(len(order), generator=generator), 0
-        epoch = order[position:position + config.epoch_images]
-        position += len(epoch)
-        parts = list(epoch.split(config.batch))
-        if len(parts[-1]) == 1:
-            parts[-2:] = [torch.cat(parts[-2:])]
-        yield parts
+        yield from torch.randperm(count, generator=generator).tensor_split(parts)
 
 
-def rate(done: float, peak: float) -> float:
-    """Learning rate after a share ``done`` of the training: a linear rise, then half a cosine down to 0."""
-    if done < WARM_UP:
-        return peak * (done + 0.01) / WARM_UP
-    return peak * 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
+def rate(done: float, peak: float, schedule: str = "cosine", warm_up: float = 0.1) -> float:
+    """Learning rate after a share ``done`` of a fit: a linear rise over ``warm_up``, then half a cosine or a line down
+    to 0, or no change.
+    """
+    if done < warm_up:
+        return peak * min(1.0, (done + 0.1 * warm_up) / warm_up)
+    left = (1 - done) / (1 - warm_up) if warm_up < 1 else 1.0
+    return peak * {"cosine": 0.5 * (1 - math.cos(math.pi * left)), "linear": left, "constant": 1.0}[schedule]

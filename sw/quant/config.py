@@ -2,22 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hw.spec.errors import HeddleError
+from sw.quant.recipe import QuantError, Recipe
 
-__all__ = ["TRAINED_BITS", "QuantError", "TrainConfig", "short_name"]
+__all__ = ["TRAINED_BITS", "QuantError", "Setting", "TrainConfig", "short_name"]
 
 TRAINED_BITS = (8, 4, 2)
 LARGEST_SEED = (1 << 63) - 1
 LARGEST_WIDTH = 16
 Setting = bool | int | float | str
-
-
-class QuantError(HeddleError, ValueError):
-    """A training cannot be run, or its result not be lowered; the message names the field or the layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,43 +38,32 @@ class TrainConfig:
     width: float = 1.0              # multiplies the channels
     settings: tuple[tuple[str, Setting], ...] = ()     # of the network: more arguments of its function
     weight_bits: int = 8            # 8, 4, or 2 (ternary)
-    seed: int = 0                   # of weights, order, shifts and noise
-    epochs: int = 40
-    epoch_images: int = 1536        # inputs per epoch at most; a larger data set takes several to go through
-    batch: int = 128                # inputs
-    learning_rate: float = 0.02     # of Adam at its peak
-    augment: bool = True            # training inputs are varied as the data set says that they may be
+    seed: int = 0                   # of weights, order, augmentation and noise
+    recipe: Recipe = field(default_factory=Recipe)      # how it is trained
 
     def __post_init__(self) -> None:
         if not isinstance(self.network, str) or not self.network:
             raise QuantError(f"network={self.network!r}: must be text; write the name of a network, such as dscnn")
-        if not isinstance(self.augment, bool):
-            raise QuantError(f"augment={self.augment!r}: must be True or False")
+        if not isinstance(self.recipe, Recipe):
+            raise QuantError(f"recipe={self.recipe!r}: must be a Recipe")
         if type(self.weight_bits) is not int or self.weight_bits not in TRAINED_BITS:
             raise QuantError(f"weight_bits={self.weight_bits!r}: choose 8, 4 or 2")
-        for name, low, high in (("seed", 0, LARGEST_SEED), ("epochs", 1, 1 << 20), ("epoch_images", 2, 1 << 31),
-                                ("batch", 2, 1 << 20)):
-            self._check_whole(name, low, high)
-        for name, most in (("width", LARGEST_WIDTH), ("learning_rate", math.inf)):
-            self._check_real(name, most)
-            object.__setattr__(self, name, float(getattr(self, name)))   # 1 and 1.0 are one training
+        self._check_seed()
+        self._check_width()
+        object.__setattr__(self, "width", float(self.width))   # 1 and 1.0 are one training
         object.__setattr__(self, "settings", _sorted(self.settings))
 
-    def _check_whole(self, name: str, low: int, high: int) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise QuantError(f"{name}={value!r}: must be a whole number")
-        if not low <= value <= high:
-            raise QuantError(f"{name}={value}: must be {low} to {high}")
+    def _check_seed(self) -> None:
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool):
+            raise QuantError(f"seed={self.seed!r}: must be a whole number")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise QuantError(f"seed={self.seed}: must be 0 to {LARGEST_SEED}")
 
-    def _check_real(self, name: str, most: float) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            raise QuantError(f"{name}={value!r}: must be a finite number")
-        if value <= 0:
-            raise QuantError(f"{name}={value:g}: must be above 0")
-        if value > most:
-            raise QuantError(f"{name}={value:g}: must be at most {most}")
+    def _check_width(self) -> None:
+        if not isinstance(self.width, int | float) or isinstance(self.width, bool) or not math.isfinite(self.width):
+            raise QuantError(f"width={self.width!r}: must be a finite number")
+        if not 0 < self.width <= LARGEST_WIDTH:
+            raise QuantError(f"width={self.width:g}: must be above 0 and at most {LARGEST_WIDTH}")
 
     @property
     def label(self) -> str:

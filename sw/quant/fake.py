@@ -10,7 +10,7 @@ from torch import Tensor
 from sw.golden.fixed import half_away
 from sw.quant.config import QuantError
 
-__all__ = ["Range", "fake_activations", "fake_integers", "single", "weight_limit", "weight_scale"]
+__all__ = ["MOMENTUM", "Range", "fake_activations", "fake_integers", "single", "weight_limit", "weight_scale"]
 
 SMALLEST_SCALE, LARGEST = 1e-6, 3e38
 LOWEST, HIGHEST = -128, 127
@@ -91,6 +91,7 @@ class Range:
         self.least, self.most = least, most      # a ReLU and its like
         self.low = self.high = 0.0               # as seen
         self.floor = 0.0      # smallest scale allowed: the requantizer's multiplier must stay below 1
+        self.keep = MOMENTUM  # of what was seen before
         self.group = [self]
 
     def join(self, other: "Range") -> None:
@@ -105,8 +106,7 @@ class Range:
         if not math.isfinite(high - low):
             raise QuantError(f"activations from {low} to {high}: the training does not converge; lower learning_rate")
         low, high = max(min(low, 0.0), self.least), min(max(high, 0.0), self.most)
-        first = self.low == self.high
-        keep = 0.0 if first else MOMENTUM
+        keep = 0.0 if self.low == self.high else self.keep
         self.low, self.high = keep * self.low + (1 - keep) * low, keep * self.high + (1 - keep) * high
 
     @property
@@ -127,6 +127,12 @@ class Range:
         scale, zero = self.scale, self.zero_point
         return (max(LOWEST, zero + half_away(max(self.least, -MOST) / scale)),
                 min(HIGHEST, zero + half_away(min(self.most, MOST) / scale)))
+
+    def clamp(self, value: Tensor) -> Tensor:
+        """``value`` between the bounds, not rounded."""
+        if self.least == 0 and self.most == math.inf:
+            return value.relu()
+        return value if (self.least, self.most) == (-math.inf, math.inf) else value.clamp(self.least, self.most)
 
     def fake(self, value: Tensor) -> Tensor:
         """``value`` rounded to the int8 type and clamped to it and the bounds."""

@@ -1,18 +1,26 @@
 """A network as it will be computed: integers in disguise, for the gradient's sake."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from sw.graph.graph import TensorType
 from sw.models.ir import KEEPING, PRODUCTS, Traced
-from sw.quant.fake import Range, fake_activations, single
+from sw.quant.fake import MOMENTUM, Range, fake_activations, single
 from sw.quant.noise import Noise
-from sw.quant.product import Product, Signal
+from sw.quant.product import NORM_MOMENTUM, Product, Signal
 from sw.quant.units import UNITS, Unit
 
-__all__ = ["QuantNetwork"]
+__all__ = ["Kept", "QuantNetwork"]
+
+
+class Kept(NamedTuple):
+    """Weights, statistics and ranges of a network at some time."""
+
+    tensors: dict[str, Tensor]
+    ranges: list[tuple[float, float, float]]
 
 
 class QuantNetwork(nn.Module):
@@ -36,6 +44,7 @@ class QuantNetwork(nn.Module):
             own = {role: tensors[name] for role, name in node.tensors.items()}
             found.append(Product(node, own, bits) if node.op in PRODUCTS else UNITS[node.op](node, own, generator))
         self._units, self.units = tuple(found), nn.ModuleList(found)
+        self._quantized = True
         self._join()
 
     def _join(self) -> None:
@@ -70,6 +79,36 @@ class QuantNetwork(nn.Module):
         for layer in self.products:
             layer.bits = bits
 
+    @property
+    def quantized(self) -> bool:
+        """Whether the forward pass has the errors of integers; else it is one in floating point."""
+        return self._quantized
+
+    def become(self, *, quantized: bool) -> None:
+        self._quantized = quantized
+        for unit in self._units:
+            if isinstance(unit, Product):
+                unit.become(quantized=quantized)
+            else:
+                unit.quantized = quantized
+
+    def remember(self, share: float | None = None) -> None:
+        """How much of what statistics and ranges were stays with the next batch; None: as in training."""
+        for unit in self._units:
+            unit.range.keep = MOMENTUM if share is None else share
+            if isinstance(unit, Product):
+                unit.momentum = NORM_MOMENTUM if share is None else 1 - share
+
+    def kept(self) -> "Kept":
+        """All that training changes, to :meth:`restore` it."""
+        return Kept(tensors={name: value.clone() for name, value in self.state_dict().items()},
+                    ranges=[(unit.range.low, unit.range.high, unit.range.floor) for unit in self._units])
+
+    def restore(self, kept: "Kept") -> None:
+        self.load_state_dict(kept.tensors)
+        for unit, (low, high, floor) in zip(self._units, kept.ranges, strict=True):
+            unit.range.low, unit.range.high, unit.range.floor = low, high, floor
+
     def forward(self, inputs: Tensor) -> Tensor:
         return self.signals(inputs)[-1].value
 
@@ -77,8 +116,8 @@ class QuantNetwork(nn.Module):
         """What each node gives."""
         scale, zero_point = self.unit.scale, self.unit.zero_point
         inputs = inputs.reshape(len(inputs), *self.traced.nodes[0].shape)
-        value = fake_activations(inputs * (scale / self.input.scale), scale, zero_point)
-        found = [Signal(value, scale, zero_point)]
+        value = inputs * (scale / self.input.scale)
+        found = [Signal(fake_activations(value, scale, zero_point) if self.quantized else value, scale, zero_point)]
         for node, unit in zip(self.traced.nodes[1:], self._units, strict=True):
             found.append(unit(*[found[read] for read in node.reads]))
         return found

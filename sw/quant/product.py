@@ -11,7 +11,7 @@ from sw.models.ir import Node
 from sw.quant.fake import LOWEST, Range, fake_integers, weight_scale
 from sw.quant.noise import Noise
 
-__all__ = ["Product", "Signal"]
+__all__ = ["NORM_MOMENTUM", "Product", "Signal"]
 
 MARGIN = 1 + 1e-6      # keeps the requantizer's multiplier below 1
 NORM_MOMENTUM = 0.1
@@ -36,6 +36,8 @@ class Product(nn.Module):
     """
 
     ranged = True
+    momentum = NORM_MOMENTUM        # of the statistics
+    quantized = True                # else in floating point, where statistics are of real sums
 
     def __init__(self, node: Node, tensors: Mapping[str, Tensor], bits: int):
         super().__init__()
@@ -64,6 +66,15 @@ class Product(nn.Module):
         if "bias" in tensors:
             mean = mean - tensors["bias"].detach()
         return mean / steps, (variance + self.node.epsilon) / steps ** 2
+
+    @torch.no_grad()
+    def become(self, *, quantized: bool) -> None:
+        """From here on with integers, or in floating point; statistics are of sums in the unit that this has."""
+        if self.quantized != quantized and self.normalized:
+            steps = self.scales() ** (1 if quantized else -1)
+            self.mean /= steps
+            self.variance /= steps ** 2
+        self.quantized = quantized
 
     def kernel(self) -> Tensor:
         """The weights, ``(O, I, KH, KW)`` of a convolution of any kind, ``(O, I)`` of a dense layer."""
@@ -125,10 +136,17 @@ class Product(nn.Module):
             shape = (-1, *[1] * (total.dim() - 2))
             return (total * scale.reshape(shape)) + self.bias.reshape(shape)
         return functional.batch_norm(total, self.mean, self.variance, self.gamma, self.bias,
-                                     training=self.training, momentum=NORM_MOMENTUM,
-                                     eps=_epsilon(taken_scale))
+                                     training=self.training, momentum=self.momentum,
+                                     eps=_epsilon(taken_scale) if self.quantized else self.node.epsilon)
+
+    def _real(self, taken: Signal) -> Signal:
+        total = self.products(taken.value, self.kernel())
+        value = self._finish(total, torch.ones(()), 1.0)
+        return Signal(self.range.clamp(value), 1.0, 0)
 
     def forward(self, taken: Signal) -> Signal:
+        if not self.quantized:
+            return self._real(taken)
         scale = self.scales()
         weights = self.integers(scale)
         total = self.products(taken.value, weights)

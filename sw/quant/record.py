@@ -1,19 +1,32 @@
-"""What a training leaves beside its graph. Loads no torch: a report reads it too."""
+"""What a training leaves beside the graph."""
 
 from dataclasses import dataclass
 
 from sw.quant.config import TrainConfig
 
-__all__ = ["EpochRecord", "TrainingRecord"]
+__all__ = ["Look", "StageRecord", "TrainingRecord"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpochRecord:
-    """Where training stood after one epoch."""
+class Look:
+    """Where training stood when it looked at the validation split."""
 
-    epoch: int            # from 1
-    loss: float           # mean over the epoch's training inputs
-    accuracy: float       # of the fake-quantized network on the validation split, 0 to 1
+    stage: str            # step of the recipe
+    done: float           # passes over the training inputs, of the whole training
+    loss: float           # mean over the training inputs since the look before
+    accuracy: float       # of the network as it was then, on the validation split, 0 to 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRecord:
+    """What one step of the recipe did."""
+
+    name: str
+    did: str              # in a line: what was chosen, and why
+    steps: int            # of the optimizer
+    step_s: float         # seconds of one, without looks at the validation split; 0 where there are none
+    seconds: float        # of the whole step
+    accuracy: float       # behind it, on the validation split, 0 to 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +34,11 @@ class TrainingRecord:
     """How a network was trained and what it came to."""
 
     config: TrainConfig
-    curves: tuple[EpochRecord, ...]
+    stages: tuple[StageRecord, ...]
+    curves: tuple[Look, ...]
     fake_accuracy: float               # of the fake-quantized network on the test split, 0 to 1
     valid_accuracy: float              # integer, exact products, on the validation split
     test_accuracy: float               # integer, exact products, on the test split
+    weights: int                       # and biases, of convolutions and dense layers
+    macs: int                          # multiply-accumulates of an inference
+    seconds: float                     # of the training

@@ -1,34 +1,29 @@
 """Quantization-aware training, from a configuration and data to an integer graph."""
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from hw.spec.design import DesignPoint
 from hw.spec.feedback import Feedback
 from sw import golden
-from sw.data import Augmentation, Dataset
+from sw.data import Dataset
 from sw.graph.graph import Graph
+from sw.graph.layer import WEIGHTED
 from sw.models import Traced, build
-from sw.quant.batches import WIDE_START, augmented, batches, images_of, rate
 from sw.quant.config import QuantError, TrainConfig, short_name
 from sw.quant.lower import lower
 from sw.quant.network import QuantNetwork
-from sw.quant.noise import Noise
-from sw.quant.record import EpochRecord, TrainingRecord
+from sw.quant.record import StageRecord, TrainingRecord
+from sw.quant.run import Progress, Run, changes_of
+from sw.quant.stages import STAGES
 
-__all__ = ["Progress", "Trained", "draft", "evaluate", "train", "traced_of"]
+__all__ = ["Trained", "draft", "evaluate", "train", "traced_of"]
 
-SETTLING = 32           # batches after the last step, for statistics and ranges to settle
-EVALUATION_BATCH = 512  # inputs
 DRAFTING = 64           # inputs that a draft sees
-
-
-Progress = Callable[[EpochRecord], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,57 +87,19 @@ def evaluate(graph: Graph, data: Dataset, design: DesignPoint | None = None, *, 
     return float((outputs.reshape(len(outputs), -1).argmax(1) == data.labels[split]).mean())
 
 
-@torch.no_grad()
-def fake_accuracy(network: QuantNetwork, data: Dataset, split: str) -> float:
-    """Share of a split's inputs that the fake-quantized network gets right."""
-    network.eval()
-    logits = torch.cat([network(part) for part in images_of(data, split).split(EVALUATION_BATCH)])
-    network.train()
-    return float((logits.argmax(1).numpy() == data.labels[split]).mean())
-
-
-def _fit(network: QuantNetwork, data: Dataset, config: TrainConfig, generator: torch.Generator,
-         progress: Progress | None) -> tuple[EpochRecord, ...]:
-    images, labels = images_of(data, "train"), torch.from_numpy(data.labels["train"])
-    changes = data.augmentations if config.augment else ()
-    optimizer = torch.optim.Adam(network.parameters(), foreach=True)
-    curves: list[EpochRecord] = []
-    endless = batches(data, config, generator)
-    for epoch, parts in zip(range(config.epochs), endless, strict=False):
-        network.set_bits(8 if epoch < WIDE_START * config.epochs else config.weight_bits)
-        total = 0.0
-        for step, part in enumerate(parts):
-            optimizer.param_groups[0]["lr"] = rate((epoch + step / len(parts)) / config.epochs, config.learning_rate)
-            loss = functional.cross_entropy(network(augmented(images[part], changes, generator)), labels[part])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += float(loss.detach()) * len(part)
-        if epoch == config.epochs - 1:
-            _settle(network, images, endless, changes, generator)
-        curves.append(EpochRecord(epoch=epoch + 1, loss=total / sum(map(len, parts)),
-                                  accuracy=fake_accuracy(network, data, "valid")))
-        if progress:
-            progress(curves[-1])
-    return tuple(curves)
-
-
-@torch.no_grad()
-def _settle(network: QuantNetwork, images: Tensor, endless: Iterator[list[Tensor]], changes: Sequence[Augmentation],
-            generator: torch.Generator) -> None:
-    """Let statistics and ranges forget the weights that were before: narrow weights jump until the last step."""
-    done = 0
-    while done < SETTLING:
-        for part in next(endless):
-            network(augmented(images[part], changes, generator))
-            done += 1
+def _stage(run: Run, name: str) -> StageRecord:
+    began, run.steps, run.step_s, run.did = time.perf_counter(), 0, 0.0, ""
+    STAGES[name](run)
+    seconds = time.perf_counter() - began
+    return StageRecord(name=name, did=run.did, steps=run.steps, step_s=run.step_s / max(run.steps, 1), seconds=seconds,
+                       accuracy=run.accuracy("valid"))
 
 
 def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = None,
           progress: Progress | None = None) -> Trained:
     """Train and lower one network; the same arguments give the same graph, bit for bit.
 
-    With ``feedback``, the noise of its multiplier is added in the forward pass.
+    With ``feedback``, the noise of its multiplier is added in the forward pass of aware training.
 
     Raises
     ------
@@ -153,16 +110,19 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         bits = feedback.noise.weight_bits
         raise QuantError(f"weight_bits={config.weight_bits}: the feedback's noise is of {bits}-bit weights; "
                          f"train with weight_bits={bits} or measure another multiplier")
+    began = time.perf_counter()
     with _one_thread():
+        changes_of(config.recipe, data)
         _draft(config, data)      # what cannot be lowered is said before training
         generator = torch.Generator().manual_seed(config.seed)
-        network = _network(config, data, generator)
-        if feedback is not None:
-            network.add_noise(Noise(feedback.noise, generator))
-        curves = _fit(network, data, config, generator, progress)
-        network.add_noise(None)
-        fake = fake_accuracy(network, data, "test")
-        graph = lower(network, short_name(config.network))
+        run = Run(_network(config, data, generator), config, data, generator, feedback=feedback, progress=progress)
+        stages = tuple(_stage(run, name) for name in config.recipe.steps)
+        run.network.add_noise(None)
+        fake = run.accuracy("test")
+        graph = lower(run.network, short_name(config.network))
+    seconds = time.perf_counter() - began
     return Trained(graph=graph, record=TrainingRecord(
-        config=config, curves=curves, fake_accuracy=fake,
-        valid_accuracy=evaluate(graph, data, split="valid"), test_accuracy=evaluate(graph, data)))
+        config=config, stages=stages, curves=tuple(run.curves), fake_accuracy=fake,
+        valid_accuracy=evaluate(graph, data, split="valid"), test_accuracy=evaluate(graph, data),
+        weights=sum(layer.weights.size + layer.bias.size for layer in graph.layers if layer.op in WEIGHTED),
+        macs=sum(map(graph.macs, range(len(graph.layers)))), seconds=seconds))

@@ -24,6 +24,7 @@ class Unit(nn.Module):
     """One node; ``range`` is that of its output, where that is ``ranged``."""
 
     ranged = False
+    quantized = True                # else in floating point
 
     def __init__(self, node: Node, tensors: Mapping[str, Tensor], generator: torch.Generator):
         super().__init__()
@@ -36,6 +37,8 @@ class Unit(nn.Module):
 
     def given(self, value: Tensor) -> Signal:
         """``value`` in the type of the range, which learns of it in training."""
+        if not self.quantized:
+            return Signal(self.range.clamp(value), 1.0, 0)
         if self.training:
             self.range.observe(value)
         return Signal(self.range.fake(value), self.range.scale, self.range.zero_point)
@@ -47,12 +50,13 @@ class Constant(Unit):
     def setup(self) -> None:
         self.value = self.tensors["value"]
 
-    def quantized(self, value: Tensor) -> Signal:
+    def steps(self, value: Tensor) -> Signal:
         scale = single(max(float(value.detach().abs().max()) / 127, SMALLEST_SCALE))
         return Signal(fake_activations(value, scale, 0), scale, 0)
 
     def forward(self) -> Signal:
-        return self.quantized(self.value.reshape(1, *self.node.shape))
+        value = self.value.reshape(1, *self.node.shape)
+        return self.steps(value) if self.quantized else Signal(value, 1.0, 0)
 
 
 class Pair(Unit):
@@ -79,6 +83,8 @@ class Table(Unit):
 
     def forward(self, taken: Signal) -> Signal:
         value = self.function(taken.value)
+        if not self.quantized:
+            return Signal(value, 1.0, 0)
         if self.ranged:
             self.range.floor = taken.scale / MOST_FACTOR
             return self.given(value)
@@ -100,7 +106,8 @@ class Prelu(Unit):
 
     def forward(self, taken: Signal) -> Signal:
         self.range.floor = taken.scale / MOST_FACTOR
-        return self.given(functional.prelu(taken.value, self.slopes().value))
+        slopes = self.slopes().value if self.quantized else self.slope
+        return self.given(functional.prelu(taken.value, slopes))
 
 
 class Pool(Unit):
@@ -117,9 +124,9 @@ class Pool(Unit):
             found = functional.max_pool2d(value, node.kernel, node.stride)
         else:
             found = functional.avg_pool2d(value, node.kernel, node.stride, (top, left), count_include_pad=False)
-            # the engine rounds halves away from its integer 0
-            found = found + TIE * taken.scale * torch.sign(found.detach() + taken.zero_point * taken.scale)
-            found = fake_activations(found, taken.scale, taken.zero_point)
+            if self.quantized:      # the engine rounds halves away from its integer 0
+                found = found + TIE * taken.scale * torch.sign(found.detach() + taken.zero_point * taken.scale)
+                found = fake_activations(found, taken.scale, taken.zero_point)
         return Signal(found.squeeze(2) if len(node.shape) == 2 else found, taken.scale, taken.zero_point)
 
 
@@ -130,6 +137,8 @@ class Concat(Unit):
 
     def forward(self, *taken: Signal) -> Signal:
         joined = torch.cat([one.value for one in taken], dim=self.node.axis + 1)
+        if not self.quantized:
+            return Signal(joined, 1.0, 0)
         if self.training:
             self.range.observe(joined)
         scale, zero_point = self.range.scale, self.range.zero_point

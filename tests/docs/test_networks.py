@@ -42,9 +42,9 @@ def test_the_file_on_the_page_is_trained_and_exact_in_rtl(tmp_path, monkeypatch,
     Path("net.py").write_text(source, encoding="utf-8")
     colours("colours.npz")
     train, verify = re.findall(r"^    (heddle .*)$", TEXT, re.MULTILINE)
-    document = heddle(f"{train} --epochs 12", capsys)
+    document = heddle(f"{train} --passes 40", capsys)
     assert document["test_accuracy"] > 0.9
-    assert document["settings"] == {"blocks": 2}
+    assert document["settings"]["settings"] == {"blocks": 2}
     found = heddle(verify.replace("32", "4"), capsys)
     assert (found["inputs"], found["mismatches"], found["first_mismatch"]) == (4, 0, None)
     assert {"conv", "add"} <= {layer["op"] for layer in found["layers"]}, "what the engine runs"

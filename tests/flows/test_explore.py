@@ -37,7 +37,6 @@ boards = ["ulx3s-25"]
 [search]
 trials = 2
 [training]
-epochs = 40
 [feedback]
 network = "mlp"
 width = 1.0

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from flows.commands.train import train_to
+from flows.commands.train import config_of, train_to
 from flows.run.queue import Failure, Result
 from hw.spec.errors import HeddleError
 from hw.spec.feedback import Feedback, LatencyEntry, NoiseProfile
@@ -11,8 +11,9 @@ from sw.compiler import CompileError
 from sw.frontend import load_file
 from sw.graph.graph import Graph
 from sw.quant.config import TrainConfig
+from sw.quant.recipe import Recipe
 
-CONFIG = TrainConfig(network="mlp", width=0.25, epochs=1, epoch_images=256, seed=2)
+CONFIG = TrainConfig(network="mlp", width=0.25, recipe=Recipe(passes=1), seed=2)
 
 
 @pytest.fixture(autouse=True)
@@ -28,10 +29,15 @@ def test_a_network_is_trained_into_a_folder(tmp_path, monkeypatch):
         out / "model.npz").layers[0].weights.tolist()
     assert Graph.load(out / "model.npz").input.shape == (8, 8, 1)
     stored = json.loads((out / "training.json").read_text())
-    assert [epoch["epoch"] for epoch in stored.pop("curves")] == [1]
-    assert {**stored, "test_images": 360, "model": str(out / "model.npz"),
-            "tflite": str(out / "model.tflite")} == document
-    assert (document["network"], document["width"], document["weight_bits"], document["seed"]) == ("mlp", 0.25, 8, 2)
+    assert {look["stage"] for look in stored.pop("curves")} == {"pretrain"}
+    assert {**stored, "model": str(out / "model.npz"),
+            "tflite": str(out / "model.tflite")} == json.loads(json.dumps(document))
+    settings = document["settings"]
+    assert (settings["network"], settings["width"], settings["weight_bits"], settings["seed"]) == ("mlp", 0.25, 8, 2)
+    assert (settings["data"], settings["recipe"]["passes"], document["test_inputs"]) == ("digits", 1.0, 360)
+    low, high = document["test_interval"]
+    assert low < document["test_accuracy"] < high and document["seconds"] > 0
+    assert (document["weights"], document["macs"]) == (64 * 8 + 8 * 8 + 8 * 10 + 26, 64 * 8 + 8 * 8 + 8 * 10)
     before = (out / "model.npz").read_bytes()
     assert train_to(CONFIG, data="digits", feedback=None, out=tmp_path / "again")["test_accuracy"] \
         == document["test_accuracy"]
@@ -55,11 +61,11 @@ def test_a_users_network_is_trained_with_its_settings(tmp_path):
     path.write_text("from torch import nn\ndef net(shape, classes, hidden=4):\n"
                     "    first, last = nn.Linear(64, hidden), nn.Linear(hidden, classes)\n"
                     "    return nn.Sequential(nn.Flatten(), first, nn.Tanh(), last)\n", encoding="utf-8")
-    config = TrainConfig(network=f"{path}:net", settings={"hidden": 12}, epochs=1, epoch_images=256)
+    config = TrainConfig(network=f"{path}:net", settings={"hidden": 12}, recipe=Recipe(passes=1))
     document = train_to(config, data="digits", feedback=None, out=tmp_path / "out")
     graph = Graph.load(tmp_path / "out" / "model.npz")
     assert (graph.name, [layer.op for layer in graph.layers]) == ("own-net", ["dense", "table", "dense"])
-    assert document["settings"] == {"hidden": 12} and graph.layers[0].weights.shape == (12, 64)
+    assert document["settings"]["settings"] == {"hidden": 12} and graph.layers[0].weights.shape == (12, 64)
 
 
 def test_a_feedback_record_reaches_the_training(tmp_path, monkeypatch):
@@ -84,3 +90,13 @@ def test_a_network_that_is_not_there_is_said_before_anything_starts(tmp_path, mo
     monkeypatch.setattr("flows.commands.train.run_queue", lambda *arguments, **options: pytest.fail("started"))
     with pytest.raises(HeddleError, match="^network 'resnet': unknown"):
         train_to(TrainConfig(network="resnet"), data="digits", feedback=None, out=tmp_path / "out")
+
+
+def test_the_command_line_goes_before_the_file(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text("[network]\nwidth = 2\nblocks = 3\n[recipe]\npasses = 20\nbatch = 64\n", encoding="utf-8")
+    config = config_of("mlp", weight_bits=4, seed=2, recipe=path, settings=[("blocks", 1)], changes={"passes": 5.0})
+    assert config == TrainConfig(network="mlp", width=2, settings={"blocks": 1}, weight_bits=4, seed=2,
+                                 recipe=Recipe(passes=5, batch=64))
+    assert config_of("mlp", weight_bits=8, seed=1, recipe=path, width=0.5).width == 0.5
+    assert config_of("mlp", weight_bits=8, seed=1, settings=[("width", 0.25)]).width == 0.25

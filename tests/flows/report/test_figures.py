@@ -16,7 +16,7 @@ from flows.search.point import MeasuredLayer
 from flows.search.trainings import Pair
 from hw.spec.feedback import NoiseProfile
 from sw.quant.config import TrainConfig
-from sw.quant.record import EpochRecord, TrainingRecord
+from sw.quant.record import Look, TrainingRecord
 from tests.support.points import metrics, point
 
 
@@ -26,9 +26,10 @@ def layer(name, cycles, roof):
 
 
 def training(width, bits, network="mlp"):
-    return TrainingRecord(config=TrainConfig(network=network, width=width, weight_bits=bits),
+    return TrainingRecord(
+        stages=(), weights=10, macs=10, seconds=1.0, config=TrainConfig(network=network, width=width, weight_bits=bits),
                           fake_accuracy=0.9, valid_accuracy=0.9, test_accuracy=0.9,
-                          curves=tuple(EpochRecord(epoch=n, loss=1 / n, accuracy=n / 10) for n in (1, 2, 3)))
+                          curves=tuple(Look(stage="pretrain", done=n, loss=1 / n, accuracy=n / 10) for n in (1, 2, 3)))
 
 
 def profile(bits):

@@ -14,7 +14,7 @@ from flows.search.worth import Requirement
 from flows.train.intervals import Effect
 from hw.spec.feedback import NoiseProfile
 from sw.quant.config import TrainConfig
-from sw.quant.record import EpochRecord, TrainingRecord
+from sw.quant.record import Look, TrainingRecord
 from tests.support.points import point
 
 
@@ -22,8 +22,10 @@ def exploration():
     measured = point("mlp-<b>", 0.98, 2e-5, 5000, measured=True)
     measured = replace(measured, estimated=replace(measured.estimate, lut=4000), repeats=(
         Repeat(seed=1, accuracy=0.98), Repeat(seed=2, accuracy=0.96)))
-    training = TrainingRecord(config=TrainConfig(network="mlp"), fake_accuracy=0.9, valid_accuracy=0.9,
-                              test_accuracy=0.9, curves=(EpochRecord(epoch=1, loss=1.0, accuracy=0.5),))
+    training = TrainingRecord(
+        stages=(), weights=10, macs=10, seconds=1.0, config=TrainConfig(network="mlp"),
+        fake_accuracy=0.9, valid_accuracy=0.9, test_accuracy=0.9,
+        curves=(Look(stage="pretrain", done=1.0, loss=1.0, accuracy=0.5),))
     comparison = Comparison(
         label="mlp", effect=Effect(difference=0.01, interval=(-0.01, 0.03), conclusion="No effect is shown."),
         profile=NoiseProfile(multiplier="trunc", weight_bits=2, mean=(0.0,) * 4, variance=(0.0,) * 4, pairs=1024,

@@ -145,9 +145,16 @@ def test_a_mismatch_is_shown_with_all_that_is_known(shown):
 
 
 def test_a_training(shown):
-    text = shown(show_training, {"network": "mlp", "width": 0.5, "weight_bits": 8, "test_accuracy": 0.98765,
-                                 "test_images": 360, "model": "out/model.npz"})
-    assert text == ("mlp width 0.5, 8 bits: integer accuracy 0.9877 on 360 test images; wrote out/model.npz")
+    stage = {"name": "pretrain", "did": "trained in floating point", "steps": 30, "step_s": 0.0123, "seconds": 1.5,
+             "accuracy": 0.95}
+    text = shown(show_training, {
+        "settings": {"network": "mlp", "width": 0.5, "weight_bits": 8}, "test_accuracy": 0.98765, "test_inputs": 360,
+        "test_interval": [0.97, 0.99], "valid_accuracy": 0.98, "weights": 1000, "macs": 990, "model": "out/model.npz",
+        "stages": [stage, {**stage, "name": "settle", "steps": 0}]})
+    assert "12.3" in text and "trained in floating point" in text and "–" in text
+    assert " ".join(text.split()).endswith(
+        "mlp width 0.5, 8 bits, 1,000 weights, 990 multiply-accumulates: integer accuracy 0.9877 (0.9700 to 0.9900) on "
+        "360 test inputs, 0.9800 on valid; wrote out/model.npz")
 
 
 def test_the_front_is_ordered_by_what_chooses(shown):

@@ -4,10 +4,11 @@ import pytest
 
 from flows.run.progress import listening
 from flows.search.point import Point
-from flows.search.space import FeedbackPlan, Hardware, Measure, Networks, Search, Space, Training
+from flows.search.space import FeedbackPlan, Hardware, Measure, Networks, Search, Space
 from flows.search.study import Study
 from flows.search.worth import Requirement
 from flows.train.data import DataSource
+from sw.quant.recipe import Recipe
 from tests.support.listener import Heard
 from tests.support.points import metrics
 
@@ -27,7 +28,7 @@ def test_what_decides_the_points_starts_a_new_study(study, tmp_path):
     other.write_bytes(b"others")
     changes = [{"space": replace(SPACE, search=Search(trials=6, startup=2))},
                {"space": replace(SPACE, hardware=Hardware(clock_mhz=40.0))},
-               {"space": replace(SPACE, training=Training(augment=False))},
+               {"space": replace(SPACE, recipe=Recipe(augment="none"))},
                {"requirement": Requirement(min_accuracy=0.9)}, {"data": DataSource(name="d", content="e")},
                {"models": (other,)}]
     assert len({study.digest, *(replace(study, **change).digest for change in changes)}) == len(changes) + 1

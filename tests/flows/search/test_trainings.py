@@ -5,10 +5,11 @@ import pytest
 from flows.run.queue import Failure, Result
 from flows.run.store import Store
 from flows.search import trainings
-from flows.search.space import Hardware, Networks, Space, Training
+from flows.search.space import Hardware, Networks, Space
 from flows.search.trainings import TrainError, draft_all, inexact, reference_design, train_all
 from flows.train.data import DataSource
 from flows.train.training import TrainedModel
+from sw.quant.recipe import Recipe
 from sw.quant.record import TrainingRecord
 
 DATA = DataSource(name="digits", content="d")
@@ -29,8 +30,8 @@ def test_reference_design_is_the_fastest():
 
 
 def trained(task):
-    record = TrainingRecord(config=task.config, curves=(), fake_accuracy=0.9, valid_accuracy=0.9,
-                            test_accuracy=0.9)
+    record = TrainingRecord(config=task.config, stages=(), curves=(), weights=9, macs=9, seconds=1.0,
+                            fake_accuracy=0.9, valid_accuracy=0.9, test_accuracy=0.9)
     return TrainedModel(path=Path(f"{task.config.width}-{task.config.weight_bits}.npz"), record=record)
 
 
@@ -57,8 +58,8 @@ def test_every_network_of_the_space_is_trained_the_wide_ones_first(monkeypatch, 
 
 
 def test_augmentation_is_switched_off_by_the_space():
-    assert all(config.augment for config in Space().configs())
-    assert not any(config.augment for config in Space(training=Training(augment=False)).configs())
+    assert {config.recipe.augment for config in Space().configs()} == {"data"}
+    assert {config.recipe.augment for config in Space(recipe=Recipe(augment="none")).configs()} == {"none"}
 
 
 def test_one_that_fails_is_recorded_and_the_others_go_on(monkeypatch, tmp_path):

@@ -7,6 +7,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.presets import load_design
 from sw.models import ModelError
 from sw.quant.config import TrainConfig
+from sw.quant.recipe import Recipe
 
 SMALL, TINY = TrainConfig(network="mlp", width=0.25), DesignPoint(act_bytes=1024, weight_bytes=1024)
 
@@ -47,5 +48,5 @@ def test_without_a_design_it_is_built_alone(source, tmp_path):
 
 def test_how_long_it_would_be_trained_does_not_count(source):
     assert Draft(config=SMALL, data=source).digest == Draft(
-        config=TrainConfig(network="mlp", width=0.25, epochs=3, batch=7), data=source).digest
+        config=TrainConfig(network="mlp", width=0.25, recipe=Recipe(passes=3, batch=7)), data=source).digest
     assert Draft(config=SMALL, data=source).digest != Draft(config=SMALL, data=source, designs=(TINY,)).digest

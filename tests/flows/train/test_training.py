@@ -11,9 +11,10 @@ from hw.spec.feedback import Feedback, NoiseProfile
 from sw.data import load_dataset
 from sw.graph.graph import Graph
 from sw.quant.config import TrainConfig
+from sw.quant.recipe import Recipe
 from tests.support.listener import Heard
 
-CONFIG = TrainConfig(network="mlp", width=0.25, seed=3, epochs=2, epoch_images=256)
+CONFIG = TrainConfig(network="mlp", width=0.25, seed=3, recipe=Recipe(passes=2))
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +28,17 @@ def silence(**more):
     return Feedback(**{"design": "d", "fingerprint": 1, "clock_mhz": 50.0, "noise": noise, "latency": (), **more})
 
 
-def test_a_training_is_made_once_and_tells_its_epochs(source, tmp_path):
+def test_a_training_is_made_once_and_tells_how_far_it_is(source, tmp_path):
     store, heard = Store(tmp_path), Heard()
     training = Training(config=CONFIG, data=source)
     with listening(heard):
         made = training.value(store)
     assert made.path.name == MODEL
     assert Graph.load(made.path).input.shape == (8, 8, 1)
-    assert made.record.config == CONFIG and [epoch.epoch for epoch in made.record.curves] == [1, 2]
+    assert made.record.config == CONFIG and [stage.name for stage in made.record.stages] == list(CONFIG.recipe.steps)
     assert 0 < made.record.test_accuracy <= 1
-    assert [text for _, text in heard.told_] == ["epoch 1 of 2", "epoch 2 of 2"]
+    assert [text.split(",")[:2] for _, text in heard.told_][:2] == [
+        ["pretrain: 1 passes", " 1 to go"], ["pretrain: 2 passes", " 0 to go"]]
     assert training.value(store) == made
     assert (store.made, store.reused) == (1, 1)
     for split, recorded in (("valid", made.record.valid_accuracy), ("test", made.record.test_accuracy)):

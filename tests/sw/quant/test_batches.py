@@ -1,31 +1,24 @@
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from sw.data.augment import Noise, Shift
-from sw.quant import TrainConfig
-from sw.quant.batches import WARM_UP, augmented, batches, images_of, rate
+from sw.quant.batches import augmented, batches, images_of, rate
 
 
-def test_an_epoch_walks_through_the_data(digits):
-    walk = batches(digits, TrainConfig(epoch_images=500, batch=128), torch.Generator().manual_seed(0))
-    epochs = [torch.cat(next(walk)) for _ in range(4)]
-    assert [len(epoch) for epoch in epochs] == [500, 500, 257, 500]
-    assert sorted(torch.cat(epochs[:3]).tolist()) == list(range(1257))
+def test_a_pass_goes_once_through_the_data_in_another_order_each():
+    walk = batches(1257, 128, torch.Generator().manual_seed(0))
+    first, second = (torch.cat([next(walk) for _ in range(10)]) for _ in range(2))
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(1257))
+    assert not torch.equal(first, second)
 
 
-def test_a_batch_has_two_inputs_at_least(digits):
-    few = replace(digits, inputs={**digits.inputs, "train": digits.inputs["train"][:257]},
-                  labels={**digits.labels, "train": digits.labels["train"][:257]})
-    walk = batches(few, TrainConfig(epoch_images=256, batch=128), torch.Generator().manual_seed(0))
-    assert [[len(part) for part in next(walk)] for _ in range(3)] == [[128, 128]] * 3
-    walk = batches(few, TrainConfig(batch=128), torch.Generator().manual_seed(0))
-    for _ in range(2):
-        parts = next(walk)
-        assert [len(part) for part in parts] == [128, 129]
-        assert sorted(torch.cat(parts).tolist()) == list(range(257))
+@pytest.mark.parametrize("count, batch, sizes", [(1257, 128, {125, 126}), (257, 128, {128, 129}), (3, 2, {3}),
+                                                 (36, 128, {36}), (4, 2, {2}), (2, 2, {2})])
+def test_a_batch_is_as_asked_or_nearly_and_has_two_inputs_at_least(count, batch, sizes):
+    walk = batches(count, batch, torch.Generator().manual_seed(0))
+    assert {len(next(walk)) for _ in range(40)} == sizes
 
 
 def test_changes_are_made_in_their_order():
@@ -50,9 +43,15 @@ def test_data_that_are_read_only_stay_as_they_are(digits):
     assert np.array_equal(digits.real("valid"), before)
 
 
-def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
-    rates = [rate(step / 1000, 0.02) for step in range(1001)]
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+def test_the_rate_rises_to_its_peak_and_falls_to_nothing(schedule):
+    rates = [rate(step / 1000, 0.02, schedule, 0.1) for step in range(1001)]
     peak = rates.index(max(rates))
-    assert peak == pytest.approx(1000 * WARM_UP, abs=1) and max(rates) == pytest.approx(0.02, rel=0.1)
+    assert 89 <= peak <= 101 and max(rates) == pytest.approx(0.02)
     assert rates[0] > 0 and rates[-1] == pytest.approx(0, abs=1e-12)
     assert rates[:peak] == sorted(rates[:peak]) and rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+def test_a_constant_rate_stays_and_no_warm_up_starts_at_the_peak():
+    assert {rate(step / 100, 0.5, "constant", 0.0) for step in range(100)} == {0.5}
+    assert rate(0.0, 0.5, "cosine", 0.0) == 0.5

@@ -6,6 +6,7 @@ from hw.spec.design import DesignPoint
 from sw.golden.products import EXACT, products_of
 from sw.quant import QuantError, TrainConfig
 from sw.quant.noise import Noise
+from sw.quant.recipe import Recipe
 from sw.quant.training import evaluate, train
 from tests.sw.quant.records import feedback, profile
 
@@ -47,7 +48,7 @@ def test_noise_of_other_weights_is_refused(digits):
 
 
 def test_training_with_noise_mends_what_truncation_costs(digits):
-    config, design = TrainConfig(width=0.5, epochs=10, seed=1), DesignPoint(multiplier="trunc")
+    config, design = TrainConfig(width=0.5, recipe=Recipe(passes=10), seed=1), DesignPoint(multiplier="trunc")
     without, informed = (evaluate(train(config, digits, feedback=record).graph, digits, design)
                          for record in (None, feedback()))
     assert informed > without + 0.03

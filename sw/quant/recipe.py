@@ -1,0 +1,180 @@
+"""How a network is trained: settings of every step, and the steps in their order. Loads no torch.
+
+To add a step, write its options here, its function in ``sw.quant.stages`` and its line in the registry there.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from hw.spec.errors import HeddleError
+
+__all__ = ["OPTIMIZERS", "SCHEDULES", "STEPS", "Pretrain", "QuantError", "Quantize", "Recipe", "Settle", "described",
+           "recipe_of"]
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("cosine", "linear", "constant")
+METHODS = ("auto", "post", "aware")
+MOST_PASSES = 1e6
+FROM_DATA = "data"
+
+
+class QuantError(HeddleError, ValueError):
+    """A training cannot be run, or its result not be lowered; the message names the field or the layer."""
+
+
+def described(default: Any, text: str) -> Any:
+    """A field with the line that help and docs show for it."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain:
+    """Training in floating point."""
+
+    passes: float = described(0.0, "over the training inputs; 0: the recipe's, of 2-bit weights 0.4 of them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantize:
+    """From floating point to integers."""
+
+    method: str = described("auto", "post (ranges alone), aware (training goes on with the errors of integers in the "
+                                    "forward pass), or auto: post where valid loses no more than the tolerance")
+    tolerance: float = described(0.01, "accuracy on valid that post may lose under auto, 0 to 1")
+    passes: float = described(0.0, "of aware training; 0: half of the recipe's, of 2-bit weights all")
+    learning_rate: float = described(0.0, "of aware training at its peak; 0: half of the recipe's, of 2-bit "
+                                              "weights all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settle:
+    """Statistics and ranges forget what was before: no gradient, no labels."""
+
+    batches: int = described(32, "forward passes, whose statistics are averaged")
+
+
+#: Step -> its options, in the order in which help shows them.
+STEPS: dict[str, type] = {"pretrain": Pretrain, "quantize": Quantize, "settle": Settle}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Settings that every step shares, the steps in their order, and the options of each.
+
+    Raises
+    ------
+    QuantError
+        If a field cannot be used; the message names the field, its value, the rule and the way out.
+
+    >>> Recipe(steps=("pretrain", "quantize"), passes=10).steps
+    ('pretrain', 'quantize')
+    """
+
+    steps: tuple[str, ...] = described(("pretrain", "quantize", "settle"), "what is done, in order")
+    passes: float = described(0.0, "over the training inputs; 0: by their number, some 50,000 inputs and 10 passes at "
+                                   "least")
+    batch: int = described(128, "inputs")
+    optimizer: str = described("adam", f"one of {', '.join(OPTIMIZERS)}")
+    learning_rate: float = described(0.02, "at its peak")
+    schedule: str = described("cosine", f"of the learning rate, behind a warm-up: one of {', '.join(SCHEDULES)}")
+    warm_up: float = described(0.1, "share of the steps until the learning rate is at its peak")
+    weight_decay: float = described(0.0, "of the optimizer")
+    label_smoothing: float = described(0.0, "share of the target that all classes get, 0 to below 1")
+    augment: str = described(FROM_DATA, "changes of training inputs, such as shift:1+noise:0.05; none; or data: what "
+                                        "the data set says")
+    patience: int = described(0, "looks at valid without a better one after which a step ends, with the best weights; "
+                                 "0: never")
+    pretrain: Pretrain = field(default_factory=Pretrain)
+    quantize: Quantize = field(default_factory=Quantize)
+    settle: Settle = field(default_factory=Settle)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.steps))
+        for owner, options in ({"": self} | {f"{name}.": getattr(self, name) for name in STEPS}).items():
+            for item in fields(options):
+                if item.name in STEPS and owner == "":
+                    continue
+                object.__setattr__(options, item.name, _typed(owner + item.name, getattr(options, item.name),
+                                                              item.default))
+        for problem in _problems(self):
+            raise QuantError(problem)
+
+    def inputs(self, share: float, count: int) -> int:
+        """Training inputs that a fit of ``share`` times the recipe's passes sees, of a set with ``count``."""
+        return round(share * (self.passes * count if self.passes else max(SEEN, LEAST_PASSES * count)))
+
+
+SEEN, LEAST_PASSES = 50_000, 10     # inputs, of a recipe that does not say how many
+
+
+def _typed(name: str, value: Any, default: Any) -> Any:
+    """``value`` in the type of the default: 1 and 1.0 are one recipe."""
+    if isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise QuantError(f"{name}={value!r}: must be a finite number")
+        return float(value)
+    kinds = {float: "a finite number", int: "a whole number", str: "text", bool: "True or False", tuple: "a list"}
+    if type(value) is not type(default):
+        raise QuantError(f"{name}={value!r}: must be {kinds[type(default)]}")
+    return value
+
+
+def _problems(recipe: Recipe) -> Iterator[str]:
+    for name in recipe.steps:
+        if name not in STEPS:
+            yield f"steps: {name!r} is none of {', '.join(STEPS)}"
+    if len(set(recipe.steps)) != len(recipe.steps):
+        yield "steps: one is there twice; keep one"
+    if not {"pretrain", "quantize"} & set(recipe.steps):
+        yield "steps: nothing trains; add pretrain, or quantize with its method aware"
+    if "quantize" not in recipe.steps:
+        yield "steps: nothing makes integers; add quantize"
+    if recipe.quantize.method != "aware" and "pretrain" not in recipe.steps[:recipe.steps.index("quantize")]:
+        yield (f"quantize.method={recipe.quantize.method!r}: nothing is trained before; put pretrain in front, or "
+               f"choose aware")
+    for name, chosen, choices in (("optimizer", recipe.optimizer, OPTIMIZERS), ("schedule", recipe.schedule, SCHEDULES),
+                                 ("quantize.method", recipe.quantize.method, METHODS)):
+        if chosen not in choices:
+            yield f"{name}={chosen!r}: choose {', '.join(choices)}"
+    for name, value, low, high in _bounds(recipe):
+        if not low <= value <= high:
+            yield f"{name}={value:g}: must be {low:g} to {high:g}"
+    if not 0 < recipe.learning_rate <= 1e30:
+        yield f"learning_rate={recipe.learning_rate:g}: must be above 0"
+
+
+def _bounds(recipe: Recipe) -> Iterator[tuple[str, float, float, float]]:
+    """Field, value, least and most."""
+    yield "batch", recipe.batch, 2, 1 << 20
+    yield "passes", recipe.passes, 0, MOST_PASSES
+    yield "pretrain.passes", recipe.pretrain.passes, 0, MOST_PASSES
+    yield "quantize.passes", recipe.quantize.passes, 0, MOST_PASSES
+    yield "quantize.learning_rate", recipe.quantize.learning_rate, 0, 1e30
+    yield "quantize.tolerance", recipe.quantize.tolerance, 0, 1
+    yield "warm_up", recipe.warm_up, 0, 1
+    yield "weight_decay", recipe.weight_decay, 0, 1
+    yield "label_smoothing", recipe.label_smoothing, 0, 0.99
+    yield "patience", recipe.patience, 0, 1 << 20
+    yield "settle.batches", recipe.settle.batches, 1, 1 << 20
+
+
+def recipe_of(table: Mapping[str, Any]) -> Recipe:
+    """From plain values, those of a step under its name; what is left out keeps its default."""
+    known = {item.name for item in fields(Recipe)}
+    for name in table:
+        if name not in known:
+            raise QuantError(f"recipe: unknown key {name!r}; it has {', '.join(sorted(known))}")
+    made: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    for name, kind in STEPS.items():
+        if name not in made:
+            continue
+        if not isinstance(made[name], Mapping):
+            raise QuantError(f"{name}={made[name]!r}: this is a table; write [recipe.{name}] on a line of its own")
+        keys = [item.name for item in fields(kind)]
+        for key in made[name]:
+            if key not in keys:
+                raise QuantError(f"{name}: unknown key {key!r}; it has {', '.join(keys)}")
+        made[name] = kind(**made[name])
+    return Recipe(**made)

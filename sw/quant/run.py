@@ -1,0 +1,170 @@
+"""What the steps of a recipe share: a training that is under way."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hw.spec.feedback import Feedback
+from sw.data import Augmentation, Dataset, augmentations_of
+from sw.quant.batches import augmented, batches, images_of, rate
+from sw.quant.config import TrainConfig
+from sw.quant.network import Kept, QuantNetwork
+from sw.quant.optimizer import Optimizer
+from sw.quant.recipe import FROM_DATA, QuantError, Recipe
+from sw.quant.record import Look
+
+__all__ = ["Progress", "Run"]
+
+EVALUATION_BATCH = 512  # inputs
+LOOKING = 0.1           # share of the training time that looks at valid may take
+FORWARD = 1 / 3         # of the time of a training step, that of a forward pass
+LOOKS = 40              # in a fit, at most
+
+Progress = Callable[[Look, float], None]
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+class Run:
+    """A network in training, with all that its steps need; they change it in turn.
+
+    ``progress`` is called with each look at the validation split, and the passes that are ahead of the step.
+    """
+
+    def __init__(self, network: QuantNetwork, config: TrainConfig, data: Dataset, generator: torch.Generator, *,
+                 feedback: Feedback | None = None, progress: Progress | None = None) -> None:
+        self.network, self.config, self.data, self.generator = network, config, data, generator
+        self.feedback, self.progress = feedback, progress
+        self.images, self.labels = images_of(data, "train"), torch.from_numpy(data.labels["train"])
+        self.changes = changes_of(config.recipe, data)
+        self.curves: list[Look] = []
+        self.did = ""             # what the step under way chose, in a line
+        self.steps = 0            # of the optimizer, in the step under way
+        self.step_s = 0.0         # seconds that these took
+        self._done = 0            # inputs seen so far
+        self._order = batches(len(self.labels), config.recipe.batch, generator)
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.config.recipe
+
+    def taken(self, part: Tensor) -> Tensor:
+        """The inputs of a batch, as they are varied."""
+        return augmented(self.images[part], self.changes, self.generator)
+
+    def classified(self, logits: Tensor, labels: Tensor, _: Tensor) -> Tensor:
+        """Cross-entropy; the loss of a fit that has no other."""
+        return functional.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+
+    def fit(self, stage: str, *, inputs: int, peak: float, loss: Loss | None = None) -> None:
+        """Train on so many inputs, with a learning rate of its own course."""
+        steps = max(1, math.ceil(inputs / _batch_size(self.recipe.batch, len(self.labels))))
+        optimizer = Optimizer(self.recipe.optimizer, self.network.parameters(), weight_decay=self.recipe.weight_decay)
+        interval, best, since = self._interval(steps), _Best(self.recipe.patience), _Mean()
+        self.network.train()
+        for step in range(steps):
+            began = time.perf_counter()
+            part = next(self._order)
+            varied = self.taken(part)
+            found = (loss or self.classified)(self.network(varied), self.labels[part], varied)
+            optimizer.clear()
+            found.backward()
+            optimizer.step(rate(step / steps, peak, self.recipe.schedule, self.recipe.warm_up))
+            since.add(float(found.detach()), len(part))
+            self._done += len(part)
+            self.steps += 1
+            self.step_s += time.perf_counter() - began
+            if (step + 1) % interval == 0 or step == steps - 1:
+                self._look(stage, since.value, (steps - 1 - step) / steps * inputs / len(self.labels))
+                since = _Mean()
+                if best.passed(self.curves[-1].accuracy, self.network):
+                    break
+        best.restore(self.network)
+
+    def _interval(self, steps: int) -> int:
+        """Steps between looks: with a pass between them, and so that they take little of the time."""
+        inputs = max(len(self.labels), FORWARD / LOOKING * len(self.data.labels["valid"]))
+        return max(round(inputs / _batch_size(self.recipe.batch, len(self.labels))), steps // LOOKS, 1)
+
+    def _look(self, stage: str, loss: float, ahead: float) -> None:
+        if not math.isfinite(loss):
+            raise QuantError(f"loss {loss}: the training does not converge; lower learning_rate")
+        self.curves.append(Look(stage=stage, done=self._done / len(self.labels), loss=loss,
+                                accuracy=self.accuracy("valid")))
+        if self.progress:
+            self.progress(self.curves[-1], ahead)
+
+    @torch.no_grad()
+    def settle(self, count: int) -> None:
+        """Average statistics and ranges over so many batches, and forget those before."""
+        self.network.train()
+        for number in range(count):
+            self.network.remember(number / (number + 1))
+            self.network(self.taken(next(self._order)))
+        self.network.remember()
+
+    def accuracy(self, split: str) -> float:
+        """Share of a split's inputs that the network, as it is, gets right."""
+        answers = self.answers(self.network, images_of(self.data, split))
+        return float((answers.argmax(1).numpy() == self.data.labels[split]).mean())
+
+    @staticmethod
+    @torch.no_grad()
+    def answers(network: QuantNetwork, images: Tensor) -> Tensor:
+        """Logits in evaluation mode."""
+        network.eval()
+        logits = torch.cat([network(part) for part in images.split(EVALUATION_BATCH)])
+        network.train()
+        return logits
+
+
+def changes_of(recipe: Recipe, data: Dataset) -> Sequence[Augmentation]:
+    """Of training inputs. Raises QuantError where they do not suit the data."""
+    if recipe.augment == FROM_DATA:
+        return data.augmentations
+    changes = augmentations_of(recipe.augment)
+    for each in changes:
+        if wrong := each.check(data.shape):
+            raise QuantError(f"augment={each.name}: {wrong}")
+    return changes
+
+
+def _batch_size(batch: int, count: int) -> float:
+    return count / max(1, min(round(count / batch), count // 2))
+
+
+class _Mean:
+    def __init__(self) -> None:
+        self.total, self.count = 0.0, 0
+
+    def add(self, value: float, count: int) -> None:
+        self.total, self.count = self.total + value * count, self.count + count
+
+    @property
+    def value(self) -> float:
+        return self.total / self.count
+
+
+class _Best:
+    """Weights of the best look so far, where a recipe has patience."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience, self.accuracy, self.waited = patience, -1.0, 0
+        self.kept: Kept | None = None
+
+    def passed(self, accuracy: float, network: QuantNetwork) -> bool:
+        """Whether there were as many looks without a better one as the recipe allows."""
+        if not self.patience:
+            return False
+        self.waited += 1
+        if accuracy > self.accuracy:
+            self.accuracy, self.waited = accuracy, 0
+            self.kept = network.kept()
+        return self.waited >= self.patience
+
+    def restore(self, network: QuantNetwork) -> None:
+        if self.kept:
+            network.restore(self.kept)

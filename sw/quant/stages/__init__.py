@@ -1,0 +1,13 @@
+"""The steps of a recipe: a function each, which changes the run."""
+
+from collections.abc import Callable
+
+from sw.quant.run import Run
+from sw.quant.stages.pretrain import pretrain
+from sw.quant.stages.quantize import quantize
+from sw.quant.stages.settle import settle
+
+__all__ = ["STAGES"]
+
+#: The names of ``sw.quant.recipe.STEPS``.
+STAGES: dict[str, Callable[[Run], None]] = {"pretrain": pretrain, "quantize": quantize, "settle": settle}

@@ -1,0 +1,38 @@
+from dataclasses import replace
+
+import pytest
+
+from sw.quant.recipe import Quantize
+from sw.quant.stages.pretrain import pretrain
+from sw.quant.stages.quantize import quantize
+from tests.sw.quant.records import feedback
+from tests.sw.quant.test_run import started
+
+
+@pytest.mark.parametrize("options, begins, steps", [
+    (Quantize(method="post"), "ranges alone", 0), (Quantize(tolerance=0.2), "post: ranges alone reach 0.", 0),
+    (Quantize(method="aware"), "aware", 20), (Quantize(method="aware", passes=1), "aware", 10)])
+def test_the_way_is_chosen_and_said(digits, options, begins, steps):
+    run = started(digits, passes=4, quantize=options)
+    pretrain(run)
+    run.steps = 0
+    quantize(run)
+    assert run.network.quantized and run.did.startswith(begins) and run.steps == steps
+
+
+def test_auto_trains_where_ranges_alone_do_not_hold(digits):
+    run = started(digits, passes=4, quantize=Quantize(tolerance=0.0))
+    run.config = replace(run.config, weight_bits=2)
+    pretrain(run)
+    run.network.set_bits(2)
+    quantize(run)
+    assert run.did.startswith("aware: ranges alone reach ") and run.curves[-1].stage == "quantize"
+
+
+def test_with_feedback_it_is_aware(digits):
+    run = started(digits, passes=2)
+    run.feedback = feedback()
+    pretrain(run)
+    quantize(run)
+    assert run.did == "aware: with feedback of the hardware"
+    assert all(layer.noise is not None for layer in run.network.products)
