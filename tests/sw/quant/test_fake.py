@@ -42,6 +42,16 @@ def test_fake_activations_equal_torchs_own():
                            torch.fake_quantize_per_tensor_affine(value, scale, zero, -128, 127))
 
 
+@pytest.mark.parametrize("low, high", [(-128, 127), (-100, 90)])
+def test_the_gradient_is_that_of_torchs_own(low, high):
+    generator = torch.Generator().manual_seed(2)
+    value, gradient = torch.randn(2, 1000, generator=generator)
+    one, other = (value.clone().requires_grad_() for _ in range(2))
+    fake_activations(one, 0.013, 17, low, high).backward(gradient)
+    torch.fake_quantize_per_tensor_affine(other, 0.013, 17, low, high).backward(gradient)
+    assert torch.equal(one.grad, other.grad) and not one.grad.all()
+
+
 def test_a_range_follows_what_it_sees():
     relu, both = Range(0.0), Range()
     for _ in range(100):
