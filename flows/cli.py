@@ -28,6 +28,11 @@ data_option = click.option("--data", default="digits", show_default=True,
                                 "with ,option=value.")
 board_option = click.option("--board", metavar="B", help="A board; without it the design's own.")
 
+correct_option = click.option(
+    "--correct", metavar="INPUTS",
+    help="Correct biases for a multiplier that errs, by what layers see of inputs: those of a data set SOURCE to train "
+         "with, of FILE.npz, or random ones.")
+
 
 class FiniteRange(click.FloatRange):
     """A range that nan, which compares false with both ends, is not in."""
@@ -215,6 +220,7 @@ def estimate(model: str, design: str, board: str | None, as_json: bool) -> int:
 @click.option("--data", metavar="DATA", help="Inputs from the test split of a data set.")
 @click.option("--from", "begin", type=click.Choice(["input", "waveform"]), default="input", show_default=True,
               help="What an inference begins with: the network's input, or the recording of which that is made.")
+@correct_option
 @click.option("--trace", type=EXISTING, metavar="FILE", help="Waves around the first mismatch.")
 @json_flag
 def verify(as_json: bool, **options: Any) -> int:
@@ -231,14 +237,17 @@ def verify(as_json: bool, **options: Any) -> int:
 @cli.command(epilog=example("heddle emit runs/small --design ecp5-25 --out rtl"))
 @click.argument("model")
 @design_option
+@correct_option
 @out_option("runs/emit")
 @json_flag
-def emit(model: str, design: str, out: Path, as_json: bool) -> int:
+def emit(model: str, design: str, correct: str | None, out: Path, as_json: bool) -> int:
     """Write Verilog, C header, program and weights, for use outside LiteX."""
     from flows.commands.emit import emit_to
     from flows.report.tables import show_files
 
-    show(emit_to(model, design, out), as_json, show_files)
+    with progress():
+        files = emit_to(model, design, out, correct=correct)
+    show(files, as_json, show_files)
     return DONE
 
 
@@ -247,15 +256,17 @@ def emit(model: str, design: str, out: Path, as_json: bool) -> int:
 @design_option
 @board_option
 @click.option("--clock-mhz", type=FiniteRange(5, 200), default=50.0, show_default=True)
+@correct_option
 @out_option("runs/build")
 @json_flag
-def build(model: str, design: str, board: str | None, clock_mhz: float, out: Path, as_json: bool) -> int:
+def build(model: str, design: str, board: str | None, clock_mhz: float, correct: str | None, out: Path,
+          as_json: bool) -> int:
     """Write a bitstream, the firmware and build.json."""
     from flows.commands.build import build_to
     from flows.report.tables import show_build
 
     with progress():
-        built = build_to(model, design, board, clock_mhz=clock_mhz, out=out)
+        built = build_to(model, design, board, clock_mhz=clock_mhz, out=out, correct=correct)
     show(built, as_json, show_build)
     return DONE if built["timing_met"] else FAILED
 

@@ -12,7 +12,7 @@ from flows.fpga.implement import Implementation, implement
 from flows.run.files import write_json, write_whole
 from flows.run.progress import advance, work
 from flows.run.store import open_store
-from flows.train.model import load_model
+from flows.train.model import correct_model, load_model
 from flows.train.training import MODEL
 from flows.verify.verification import IMAGE
 from hw.soc.target import load_target
@@ -34,9 +34,10 @@ HOPELESS = 2 / 3        # of the clock: an estimated Fmax below it is not worth 
 
 
 def build_to(model_name: str, design_name: str, board_name: str | None, *, clock_mhz: float,
-             out: Path) -> dict[str, Any]:
+             out: Path, correct: str | None = None) -> dict[str, Any]:
     """Write bitstream, firmware, model image and ``build.json`` to ``out``; returns the content of the last.
 
+    With ``correct`` the biases are corrected first, see ``flows.train.model.correct_model``.
     Where timing is missed only the record is written, and it names no file; a bitstream of before stays.
 
     Raises
@@ -46,6 +47,8 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
     """
     design, board = load_target(design_name, board_name)
     model = load_model(model_name, weight_bits=design.weight_bits)
+    if correct:
+        model = correct_model(model, design, correct)
     program = compile_graph(model.graph, design)
     check_buildable(program, board)
     check_clock(design, board, clock_mhz)

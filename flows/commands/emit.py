@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.run.files import to_json, write_whole
-from flows.train.model import TFLITE, load_model, tflite_of
+from flows.train.model import TFLITE, correct_model, load_model, tflite_of
 from flows.train.training import MODEL
 from flows.verify.verification import IMAGE
 from hw.emit.cfu import cfu_verilog
@@ -22,8 +22,10 @@ ENGINE_NOTES = {"ecp5": "the engine: Wishbone in, no vendor primitives",
                 "ice40": "the engine: Wishbone in, with the iCE40's SB_... cells"}
 
 
-def emit_to(model_name: str, design_name: str, out: Path) -> dict[str, Any]:
+def emit_to(model_name: str, design_name: str, out: Path, *, correct: str | None = None) -> dict[str, Any]:
     """Write what another project needs to use the engine; returns a list of the files.
+
+    With ``correct`` the biases are corrected first, see ``flows.train.model.correct_model``.
 
     Raises
     ------
@@ -32,6 +34,8 @@ def emit_to(model_name: str, design_name: str, out: Path) -> dict[str, Any]:
     """
     design, board = load_target(design_name)
     model = load_model(model_name, weight_bits=design.weight_bits)
+    if correct:
+        model = correct_model(model, design, correct)
     program = compile_graph(model.graph, design)
     contents: dict[str, tuple[str | bytes, str]] = {
         "heddle_engine.v": (engine_verilog(design), ENGINE_NOTES[board.family]),

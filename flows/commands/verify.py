@@ -7,7 +7,7 @@ import numpy as np
 
 from flows.run.store import Store, open_store
 from flows.train.data import DataSource
-from flows.train.model import load_model
+from flows.train.model import correct_model, load_model
 from flows.verify.inputs import choose_inputs, vectors_beside
 from flows.verify.ladder import check_level, verify
 from hw.soc.target import load_target
@@ -21,12 +21,15 @@ __all__ = ["verify_model"]
 
 def verify_model(model: str, design: str, board: str | None = None, *, level: str = "engine", inputs: int = 32,
                  inputs_from: Path | None = None, data: str | None = None, begin: str = "input",
-                 trace: Path | None = None, store: Store | None = None) -> dict[str, Any]:
+                 correct: str | None = None, trace: Path | None = None,
+                 store: Store | None = None) -> dict[str, Any]:
     """The document of ``heddle verify``; ``first_mismatch`` is None exactly where all is as predicted.
 
     Inputs come from ``inputs_from``, from the test split of ``data``, else from ``NAME_vectors.npz`` beside the model,
     else from a seed; at most ``inputs`` of them. With ``begin="waveform"`` they are the recordings of ``data``, and the
     network's features of them are computed first, by the firmware on the SoC.
+
+    With ``correct`` the biases are corrected first, see ``flows.train.model.correct_model``.
 
     Raises
     ------
@@ -36,6 +39,8 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
     check_level(level)
     point, chosen = load_target(design, board)
     loaded = load_model(model, weight_bits=point.weight_bits)
+    if correct:
+        loaded = correct_model(loaded, point, correct)
     graph, outputs = loaded.graph, None
     if data and inputs_from:
         raise SpecError("--data and --inputs-from: both say where the inputs come from; leave one out")

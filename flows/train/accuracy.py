@@ -13,12 +13,12 @@ from hw.spec.multipliers import MULTIPLIERS
 from sw.golden import run
 from sw.graph.graph import Graph
 
-__all__ = ["Accuracy", "Score"]
+__all__ = ["Accuracy", "Score", "multiplier_of"]
 
 RECORD = "accuracy.json"
 
 
-def _multiplier(design: DesignPoint | None) -> str:
+def multiplier_of(design: DesignPoint | None) -> str:
     """All that accuracy depends on of a design."""
     if design is None or MULTIPLIERS[design.multiplier].exact(design.weight_bits):
         return "exact"
@@ -54,7 +54,7 @@ class Accuracy(Step[Score]):
     model: Path
     data: DataSource
     split: str
-    design: DesignPoint | None = keyed(_multiplier, default=None)
+    design: DesignPoint | None = keyed(multiplier_of, default=None)
 
     def make(self, folder: Path, store: Store) -> None:
         graph, data = Graph.load(self.model), self.data.load()

@@ -1,22 +1,29 @@
 """``MODEL`` of the command line: a network's name, or what Heddle wrote."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import is_zipfile
 
+import numpy as np
+
 from flows.run.progress import note
 from flows.run.store import open_store
+from flows.train.correction import INPUTS, training_inputs
 from flows.train.data import DataSource
 from flows.train.training import Training
+from flows.verify.inputs import choose_inputs
+from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
+from sw.golden import corrected
 from sw.graph.graph import Graph, GraphError
 from sw.models import NETWORKS
 from sw.quant.config import TrainConfig
 
-__all__ = ["TFLITE", "Model", "load_model", "named_config", "tflite_of"]
+__all__ = ["RANDOM", "TFLITE", "Model", "correct_model", "load_model", "named_config", "tflite_of"]
 
 TFLITE = "model.tflite"
+RANDOM = "random"      # inputs of no data set
 SEED = 1    # of a network that is asked for by name; the default space's, so that its trainings are found
 
 
@@ -27,10 +34,11 @@ class Model:
     name: str
     graph: Graph
     path: Path
+    changed: bool = False       # the graph is another one than the file's
 
     def content(self) -> bytes:
         """Of a ``model.npz`` with this graph."""
-        if is_zipfile(self.path):
+        if is_zipfile(self.path) and not self.changed:
             return self.path.read_bytes()
         with TemporaryDirectory() as folder:
             copy = Path(folder) / "model.npz"
@@ -80,3 +88,35 @@ def load_model(name: str, *, weight_bits: int = 8) -> Model:
                         f"make one with `heddle train`")
     path = Training(config=named_config(name, weight_bits), data=DataSource.of("digits")).value(open_store()).path
     return Model(name=name, graph=Graph.load(path), path=path)
+
+
+def correct_model(model: Model, design: DesignPoint, source: str) -> Model:
+    """``model`` with biases corrected for the multiplier of ``design``, and a note that says with what.
+
+    Parameters
+    ----------
+    source
+        ``random`` for the inputs that ``heddle verify`` takes where it has none, an ``.npz`` file with ``inputs``, or a
+        data set, of which training inputs are taken.
+
+    Raises
+    ------
+    HeddleError
+        If the inputs cannot be read or are not what the model takes.
+    """
+    graph = model.graph
+    if source == RANDOM:
+        inputs, what = choose_inputs(graph, None, INPUTS)[0], "random inputs, those of its task correct better"
+    elif Path(source).suffix == ".npz" and ":" not in source:
+        inputs, what = choose_inputs(graph, Path(source), INPUTS)[0], f"inputs of {source}"
+    else:
+        inputs, what = [training_inputs(graph, DataSource.of(source))], f"training inputs of {source}"
+    found = corrected(graph, inputs, design)
+    if found is graph:
+        note(f"{model.name}: nothing to correct, multiplier={design.multiplier!r} is exact")
+        return model
+    layers = sum(not np.array_equal(before.bias, after.bias)
+                 for before, after in zip(graph.layers, found.layers, strict=True))
+    note(f"{model.name}: biases of {layers} layers corrected for multiplier={design.multiplier!r} with "
+         f"{len(inputs[0])} {what}")
+    return replace(model, graph=found, changed=True)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 from flows.commands.emit import emit_to
 from hw.spec.image import unpack_header
@@ -61,3 +62,15 @@ def test_emit_says_where_the_parts_of_the_image_go(tmp_path):
     listing = json.loads((tmp_path / "rtl" / "program.json").read_text())
     assert 32 * 256 <= listing["streamed_bytes"] < header["stream_bytes"]      # the list of calls is behind it
     assert "memory__request__valid" in (tmp_path / "rtl" / "heddle_engine.v").read_text()
+
+
+def test_a_corrected_graph_is_what_is_written(tmp_path):
+    small_net(1).save(tmp_path / "model.npz")
+    design = replace(PRESETS["ecp5-25"], multiplier="trunc")
+    (tmp_path / "design.toml").write_text(to_toml(design))
+    emit_to(str(tmp_path), str(tmp_path / "design.toml"), tmp_path / "plain")
+    emit_to(str(tmp_path), str(tmp_path / "design.toml"), tmp_path / "rtl", correct="random")
+    graph = Graph.load(tmp_path / "rtl/model.npz")
+    assert (tmp_path / "rtl/model.bin").read_bytes() == compile_graph(graph, design).image
+    assert (tmp_path / "rtl/model.bin").read_bytes() != (tmp_path / "plain/model.bin").read_bytes()
+    assert (tmp_path / "plain/model.npz").read_bytes() == (tmp_path / "model.npz").read_bytes()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -7,7 +9,7 @@ from flows.run.store import Store
 from hw.spec.errors import SpecError
 from hw.spec.presets import to_toml
 from sw.data import load_dataset
-from sw.golden import run
+from sw.golden import corrected, run
 from sw.graph.graph import Graph, TensorType
 from tests.support.ladder import DESIGN, every_operator
 from tests.support.layers import made_kernel, random_inputs, random_layer
@@ -82,3 +84,18 @@ def test_data_come_in_the_networks_own_type(tmp_path, dtype):
 def test_inputs_come_from_one_place(listener, tmp_path):
     with pytest.raises(SpecError, match="^--data and --inputs-from: both say where the inputs come from; leave one"):
         verify_model(listener[0], "ecp5-25", data=listener[1], inputs_from=tmp_path / "some.npz")
+
+
+@pytest.mark.sim
+def test_a_corrected_network_has_the_same_bits_in_rtl(tmp_path):
+    """Answers of golden with corrected biases, as vectors: right with the option, not without it."""
+    graph, design = every_operator(), replace(DESIGN, multiplier="broken")
+    graph.save(tmp_path / "model.npz")
+    (tmp_path / "design.toml").write_text(to_toml(design))
+    inputs = random_inputs(np.random.default_rng(3), graph, 6)
+    np.savez(tmp_path / "given.npz", inputs=inputs)
+    found = corrected(graph, inputs, design)
+    np.savez(tmp_path / "model_vectors.npz", inputs=inputs, outputs=run(found, inputs, design)[-1].reshape(6, -1))
+    arguments = {"model": str(tmp_path), "design": str(tmp_path / "design.toml"), "store": Store(tmp_path / "store")}
+    assert verify_model(**arguments, correct=str(tmp_path / "given.npz"))["mismatches"] == 0
+    assert verify_model(**arguments)["mismatches"] > 0

@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from flows.cli import main
 from flows.search.space import load_space
-from flows.train.model import load_model, named_config, tflite_of
+from flows.train.model import correct_model, load_model, named_config, tflite_of
 from flows.train.training import TrainedModel
+from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
+from sw.graph.graph import Graph
+from tests.support.jobs import digit_classifier
 from tests.sw.frontend.files import operator, tensor, write
 
 POOL = operator("MAX_POOL_2D", [0], 1, "Pool2DOptions", Padding=1, StrideW=2, StrideH=2, FilterWidth=2, FilterHeight=2)
@@ -77,3 +81,37 @@ def test_a_network_wins_over_a_folder_of_its_name(tmp_path, monkeypatch, tflite)
 
 def test_a_network_by_name_is_trained_as_in_the_default_space():
     assert named_config("dscnn", 4) == load_space().config("dscnn", 1.0, 4)
+
+
+@pytest.mark.parametrize("source, says", [
+    ("random", "256 random inputs, those of its task correct better"),
+    ("vectors.npz", "7 inputs of vectors.npz"), ("digits", "256 training inputs of digits")])
+def test_biases_are_corrected_by_the_inputs_that_are_named(tmp_path, monkeypatch, source, says):
+    notes = []
+    monkeypatch.setattr("flows.train.model.note", notes.append)
+    monkeypatch.chdir(tmp_path)
+    digit_classifier().save(tmp_path / "model.npz")
+    np.savez(tmp_path / "vectors.npz", inputs=np.random.default_rng(0).integers(-128, 0, (7, 8, 8, 1)).astype(np.int8))
+    before = load_model(str(tmp_path))
+    after = correct_model(before, DesignPoint(multiplier="broken"), source)
+    assert notes == [f"{tmp_path}: biases of 1 layers corrected for multiplier='broken' with {says}"]
+    assert not np.array_equal(before.graph.layers[0].bias, after.graph.layers[0].bias)
+    (tmp_path / "again.npz").write_bytes(after.content())
+    assert np.array_equal(Graph.load(tmp_path / "again.npz").layers[0].bias, after.graph.layers[0].bias)
+    assert before.content() == (tmp_path / "model.npz").read_bytes()
+
+
+def test_where_nothing_errs_nothing_is_corrected(tmp_path, monkeypatch):
+    notes = []
+    monkeypatch.setattr("flows.train.model.note", notes.append)
+    digit_classifier().save(tmp_path / "model.npz")
+    model = load_model(str(tmp_path))
+    assert correct_model(model, DesignPoint(), "random") is model
+    assert notes == [f"{tmp_path}: nothing to correct, multiplier='dsp' is exact"]
+
+
+def test_inputs_to_correct_with_that_are_not_there_are_said(tmp_path):
+    digit_classifier().save(tmp_path / "model.npz")
+    model = load_model(str(tmp_path))
+    with pytest.raises(SpecError, match=r"gone.npz: no vectors \(No such file or directory\)"):
+        correct_model(model, DesignPoint(multiplier="trunc"), "gone.npz")
