@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flows.estimate.memories import fit_memories
 from flows.run.store import Store
+from flows.train.latency import latency_entry
 from flows.train.noise import MultiplierNoise
 from hw.spec.design import DesignPoint
 from hw.spec.feedback import Feedback, LatencyEntry
@@ -16,12 +17,11 @@ __all__ = ["latency_table", "make_feedback"]
 
 
 def latency_table(models: Mapping[TrainConfig, Path], design: DesignPoint) -> tuple[LatencyEntry, ...]:
-    """Engine cycles of each trained network on arrays like ``design``, from the cycle model."""
+    """Engine cycles of each trained network and its layers on arrays like ``design``, from the cycle model."""
     entries = []
     for config, path in models.items():
         program = fit_memories(Graph.load(path), replace(design, weight_bits=config.weight_bits))
-        entries.append(LatencyEntry(network=config.network, width=config.width, weight_bits=config.weight_bits,
-                                    cycles=program.cycles))
+        entries.append(latency_entry(config, program))
     return tuple(sorted(entries, key=lambda entry: (entry.network, entry.width, entry.weight_bits)))
 
 

@@ -3,10 +3,13 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from hw.spec.errors import SpecError
 
-__all__ = ["Feedback", "LatencyEntry", "NoiseProfile"]
+__all__ = ["Feedback", "LatencyEntry", "LayerLatency", "NoiseProfile"]
+
+PAIRS = ("kernel", "stride", "taken", "given")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +35,50 @@ class NoiseProfile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LayerLatency:
+    """Engine cycles of one layer of a network, by the channels that it reads and writes.
+
+    Each is what the cycle model gives for the command that computes such a layer alone, its weights and activations in
+    the engine's memories; as many as it takes within a network whose weights do not stream.
+    """
+
+    name: str                               # of the network's layers that the command runs, joined by "+"
+    op: str                                 # operator of the integer graph, the first where several are fused
+    kernel: tuple[int, int]                 # taps: y, x
+    stride: tuple[int, int]                 # y, x
+    taken: tuple[int, int]                  # height and width of its input; of a dense layer 1 and 1
+    given: tuple[int, int]                  # height and width of its output
+    exact: bool                             # whether it takes as many in the network as it does alone
+    channels: tuple[tuple[int, int], ...]   # read and written, as they are and then all smaller ones
+    cycles: tuple[int, ...]                 # for each of these
+
+    def cycles_of(self, taken: int, given: int) -> int:
+        """With so many channels read and written: of the least pair of the table that holds them.
+
+        >>> layer = LayerLatency(name="conv", op="conv", kernel=(1, 1), stride=(1, 1), taken=(4, 4), given=(4, 4),
+        ...                      exact=True, channels=((8, 8), (8, 4), (4, 8), (4, 4)), cycles=(90, 50, 70, 40))
+        >>> layer.cycles_of(4, 8), layer.cycles_of(3, 4)
+        (70, 40)
+        """
+        found = [(pair, cycles) for pair, cycles in zip(self.channels, self.cycles, strict=True)
+                 if pair[0] >= taken and pair[1] >= given]
+        if not found:
+            raise SpecError(f"layer {self.name}: the table has no {taken} and {given} channels or more; make it for "
+                            f"the network as it is")
+        return min(found)[1]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LatencyEntry:
     """Engine cycles of one network as the cycle model gives them."""
 
     network: str
     width: float              # width multiplier
     weight_bits: int
-    cycles: int
+    cycles: int               # of all layers, and of what lies between them
+    design: str = ""          # DesignPoint.label
+    step: int = 1             # by which the channels of the layers' tables go: the array's columns
+    layers: tuple[LayerLatency, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +101,13 @@ class Feedback:
             record = json.loads(path.read_text(encoding="utf-8"))
             noise = {**record["noise"], **{k: tuple(record["noise"][k]) for k in ("mean", "variance")}}
             return Feedback(**{**record, "noise": NoiseProfile(**noise),
-                               "latency": tuple(LatencyEntry(**entry) for entry in record["latency"])})
+                               "latency": tuple(map(_entry, record["latency"]))})
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise SpecError(f"{path}: not a feedback record ({error}); make one with `heddle explore`") from error
+
+
+def _entry(record: dict[str, Any]) -> LatencyEntry:
+    layers = tuple(LayerLatency(**{**layer, **{name: tuple(layer[name]) for name in PAIRS},
+                                   "channels": tuple(map(tuple, layer["channels"])), "cycles": tuple(layer["cycles"])})
+                   for layer in record["layers"])
+    return LatencyEntry(**{**record, "layers": layers})

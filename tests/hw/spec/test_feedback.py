@@ -3,12 +3,14 @@ import json
 import pytest
 
 from hw.spec.errors import SpecError
-from hw.spec.feedback import Feedback, LatencyEntry, NoiseProfile
+from hw.spec.feedback import Feedback, LatencyEntry, LayerLatency, NoiseProfile
 
 NOISE = {"multiplier": "trunc", "weight_bits": 2, "mean": (0.0, -0.5, 0.1, 1 / 3), "variance": (0.0, 1.0, 2.0, 0.25),
          "pairs": 1024, "simulator": "Verilator 5.48"}
+LAYER = LayerLatency(name="1", op="dense", kernel=(1, 1), stride=(1, 1), taken=(1, 1), given=(1, 1), exact=True,
+                     channels=((64, 8), (64, 4)), cycles=(90, 50))
 RECORD = Feedback(design="d", fingerprint=7, clock_mhz=50.0, noise=NoiseProfile(**NOISE), latency=(
-    LatencyEntry(network="mlp", width=0.5, weight_bits=8, cycles=99),))
+    LatencyEntry(network="mlp", width=0.5, weight_bits=8, cycles=99, step=4, layers=(LAYER,)),))
 
 
 def test_a_record_survives_its_file(tmp_path):
@@ -28,8 +30,9 @@ def test_noise_has_an_entry_for_every_weight(name):
 @pytest.mark.parametrize("damage", [
     lambda record: record.pop("noise"), lambda record: record["noise"].pop("mean"),
     lambda record: record["noise"]["mean"].pop(), lambda record: record.update(more=1),
-    lambda record: record["latency"][0].pop("cycles"),
-], ids=["noise", "mean", "a mean", "more", "cycles"])
+    lambda record: record["latency"][0].pop("cycles"), lambda record: record["latency"][0].pop("layers"),
+    lambda record: record["latency"][0]["layers"][0].pop("op"),
+], ids=["noise", "mean", "a mean", "more", "cycles", "layers", "operator"])
 def test_what_is_no_record_says_how_to_make_one(tmp_path, damage):
     path = tmp_path / "feedback.json"
     RECORD.save(path)
@@ -43,3 +46,9 @@ def test_what_is_no_record_says_how_to_make_one(tmp_path, damage):
 def test_a_file_that_is_not_there_is_no_record(tmp_path):
     with pytest.raises(SpecError, match="not a feedback record"):
         Feedback.load(tmp_path / "gone.json")
+
+
+def test_a_layer_with_more_channels_than_its_table_has_none():
+    with pytest.raises(SpecError, match=r"^layer 1: the table has no 65 and 4 channels or more; make it for the "
+                                        r"network as it is$"):
+        LAYER.cycles_of(65, 4)
