@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sw.models.processor import ask
+
 #: Where one of these is set, pytest explains a failed comparison of two memories line by line, which takes hours.
 EXPLAINS_ALL = ("CI", "BUILD_NUMBER")
 #: The dearest first: a test counts for the first of its markers.
@@ -60,6 +62,7 @@ def pytest_collection_modifyitems(items):
 def pytest_configure(config):
     for name in EXPLAINS_ALL:
         os.environ.pop(name, None)
+    ask()       # before any test uses torch, which looks only once
     path = config.getoption("--times")
     if path and not hasattr(config, "workerinput"):      # only in the process that hears of all tests
         config.pluginmanager.register(Times(path), "heddle-times")

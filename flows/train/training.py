@@ -1,11 +1,10 @@
 """Trainings, each made once and kept in the store."""
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from flows.run.progress import tell
+from flows.run.progress import note, tell
 from flows.run.step import Step, keyed
 from flows.run.store import Store
 from flows.run.typed import read_typed, write_typed
@@ -13,13 +12,13 @@ from flows.train.data import DataSource
 from flows.train.networks import named, network_key
 from hw.spec.feedback import Feedback
 from sw.models import network_source
+from sw.models.processor import STANDARD, arithmetic, instructions
 from sw.quant.config import TrainConfig
 from sw.quant.record import TrainingRecord
 
 __all__ = ["MODEL", "RECORD", "TrainedModel", "Training"]
 
 MODEL, RECORD = "model.npz", "training.json"
-INSTRUCTIONS = "ATEN_CPU_CAPABILITY"    # torch reads it when it is loaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +48,15 @@ class Training(Step[TrainedModel]):
         return (network_source(self.config.network),)
 
     def key(self) -> dict[str, Any]:
-        """Also what a user's network is now, and which of torch's instruction sets was asked for: another one adds in
-        another order.
-        """
-        return {**super().key(), "network": network_key(self.config, self.data),
-                "instructions": os.environ.get(INSTRUCTIONS, "default")}
+        """Also what a user's network is now, and how torch computes."""
+        return {**super().key(), "network": network_key(self.config, self.data), "arithmetic": arithmetic()}
 
     def make(self, folder: Path, store: Store) -> None:
         from sw.quant.training import train  # brings torch, which takes seconds to load
 
+        if instructions() != STANDARD:
+            note(f"torch computes with {instructions()} here, not {STANDARD}: other machines may train {self.label} to "
+                 f"other last digits")
         trained = train(self.config, self.data.load(), feedback=self.feedback,
                         progress=lambda look, ahead: tell(f"{look.stage}: {look.done:.0f} passes, {ahead:.0f} to go, "
                                                           f"{look.accuracy:.3f} on valid"))

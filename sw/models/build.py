@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sw.models.ir import ModelError, Shape, Traced, torch_shape
+from sw.models.processor import ask, one_thread
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,6 +77,7 @@ def build(name: str, image: tuple[int, int, int], classes: int, *, width: float 
     >>> [node.op for node in small.nodes], small.output.shape, small.macs
     (['input', 'move', 'linear', 'linear', 'linear'], (10,), 1440)
     """
+    ask()
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -94,18 +96,12 @@ def traced(name: str, module: "nn.Module", image: tuple[int, int, int]) -> Trace
     ModelError
         If the integer graph does not compute it; the message names ``name``, the module and its line.
     """
-    import torch
-
     from sw.models.fold import fold
     from sw.models.operators import OPERATORS
     from sw.models.trace import record
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)       # several only wait for each other
-    try:
+    with one_thread():
         nodes, tensors = record(name, module, torch_shape(image), OPERATORS)
-    finally:
-        torch.set_num_threads(threads)
     nodes = fold(nodes)
     used = {tensor for node in nodes for tensor in node.tensors.values()}
     return Traced(nodes=tuple(nodes), tensors={tensor: value.detach().clone().requires_grad_(value.requires_grad)

@@ -1,8 +1,6 @@
 """Quantization-aware training, from a configuration and data to an integer graph."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +12,7 @@ from sw.data import Dataset
 from sw.graph.graph import Graph
 from sw.graph.layer import WEIGHTED
 from sw.models import Traced, build
+from sw.models.processor import one_thread
 from sw.quant.config import QuantError, TrainConfig, short_name
 from sw.quant.lower import lower
 from sw.quant.network import QuantNetwork
@@ -32,17 +31,6 @@ class Trained:
 
     graph: Graph
     record: TrainingRecord
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread: the order of additions, and so the result, does not depend on the machine's cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def traced_of(config: TrainConfig, data: Dataset) -> Traced:
@@ -64,7 +52,7 @@ def draft(config: TrainConfig, data: Dataset) -> Graph:
     QuantError, ModelError
         If the network cannot be trained or lowered; the message names the layer.
     """
-    with _one_thread():
+    with one_thread():
         return _draft(config, data)
 
 
@@ -111,7 +99,7 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         raise QuantError(f"weight_bits={config.weight_bits}: the feedback's noise is of {bits}-bit weights; "
                          f"train with weight_bits={bits} or measure another multiplier")
     began = time.perf_counter()
-    with _one_thread():
+    with one_thread():
         changes_of(config.recipe, data)
         _draft(config, data)      # what cannot be lowered is said before training
         generator = torch.Generator().manual_seed(config.seed)

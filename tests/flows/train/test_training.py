@@ -4,12 +4,14 @@ import pytest
 
 from flows.run.progress import listening
 from flows.run.store import Store
+from flows.train import training as module
 from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
 from flows.train.training import MODEL, RECORD, Training
 from hw.spec.feedback import Feedback, NoiseProfile
 from sw.data import load_dataset
 from sw.graph.graph import Graph
+from sw.models import processor
 from sw.quant.config import TrainConfig
 from sw.quant.recipe import Recipe
 from tests.support.listener import Heard
@@ -97,9 +99,20 @@ def test_a_training_found_under_another_path_has_the_configuration_that_was_aske
 
 def test_another_instruction_set_is_another_training(monkeypatch):
     training = Training(config=TrainConfig(network="mlp"), data=DataSource.of("digits"))
-    monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
     before = training.digest
-    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
-    assert training.digest == before
-    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    assert training.key()["arithmetic"]["threads"] == 1
+    for name, value in (("ONEDNN_MAX_CPU_ISA", "SSE41"), ("MKL_CBWR", "SSE4_2")):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, value)
+            assert training.digest != before
+    monkeypatch.setattr(processor, "instructions", lambda: "DEFAULT")      # what torch uses, not what is asked for
     assert training.digest != before
+
+
+def test_a_machine_without_the_instructions_says_so(tmp_path, monkeypatch):
+    config, heard = CONFIG, Heard()
+    monkeypatch.setattr(module, "instructions", lambda: "DEFAULT")
+    with listening(heard):
+        Training(config=config, data=DataSource.of("digits")).value(Store(tmp_path))
+    assert heard.noted_ == ["torch computes with DEFAULT here, not AVX2: other machines may train "
+                            f"{config.label} to other last digits"]
