@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hw.spec.feedback import NoiseProfile
+from sw.quant.root import root
 
 __all__ = ["Noise"]
 
@@ -40,5 +41,5 @@ class Noise:
         """
         index = weights.round().long() + (1 << self.weight_bits - 1)
         mean = products(active, self.mean[index])
-        spread = products(active, self.variance[index]).clamp_min(0).sqrt()
+        spread = root(products(active, self.variance[index]).clamp_min(0))
         return mean + spread * torch.randn(mean.shape, generator=self.generator)

@@ -1,11 +1,13 @@
-"""The optimizers of a recipe: torch's own functions, without its classes, whose first use loads a compiler for 5 s."""
+"""The optimizers of a recipe, as torch's: without its classes, whose first use loads a compiler for 5 s."""
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.optim.adam import adam
 from torch.optim.sgd import sgd
+
+from sw.quant.root import root
 
 __all__ = ["Optimizer"]
 
@@ -22,7 +24,7 @@ class Optimizer:
         self.decoupled, self.weight_decay = kind == "adamw", weight_decay
         self.first: list[Tensor | None] = [None] * len(self.parameters)
         self.second = [torch.zeros_like(each) for each in self.parameters]
-        self.steps = [torch.zeros(()) for _ in self.parameters]
+        self.steps = [0] * len(self.parameters)
 
     def clear(self) -> None:
         """Forget the gradients."""
@@ -38,14 +40,25 @@ class Optimizer:
             self._step(gradients, numbers, rate)
 
     def _adam(self, gradients: list[Tensor], numbers: list[int], rate: float) -> None:
+        """As torch's function does, which takes other roots."""
         for number in numbers:
             if self.first[number] is None:
                 self.first[number] = torch.zeros_like(self.parameters[number])
-        adam([self.parameters[number] for number in numbers], gradients,
-             [self.first[number] for number in numbers], [self.second[number] for number in numbers], [],
-             [self.steps[number] for number in numbers], foreach=True, decoupled_weight_decay=self.decoupled,
-             amsgrad=False, beta1=BETAS[0], beta2=BETAS[1], lr=rate, weight_decay=self.weight_decay, eps=EPSILON,
-             maximize=False)
+            self.steps[number] += 1
+        values, first, second = ([each[number] for number in numbers]
+                                 for each in (self.parameters, self.first, self.second))
+        if self.weight_decay and self.decoupled:
+            torch._foreach_mul_(values, 1 - rate * self.weight_decay)
+        elif self.weight_decay:
+            gradients = list(torch._foreach_add(gradients, values, alpha=self.weight_decay))
+        torch._foreach_lerp_(first, gradients, 1 - BETAS[0])
+        torch._foreach_mul_(second, BETAS[1])
+        torch._foreach_addcmul_(second, gradients, gradients, 1 - BETAS[1])
+        left = [[1 - beta ** self.steps[number] for number in numbers] for beta in BETAS]
+        spread = list(map(root, second))
+        torch._foreach_div_(spread, list(map(math.sqrt, left[1])))
+        torch._foreach_add_(spread, EPSILON)
+        torch._foreach_addcdiv_(values, first, spread, [-rate / each for each in left[0]])
 
     def _sgd(self, gradients: list[Tensor], numbers: list[int], rate: float) -> None:
         buffers = [self.first[number] for number in numbers]

@@ -10,6 +10,7 @@ from torch.nn import functional
 from sw.models.ir import Node
 from sw.quant.fake import LOWEST, Range, fake_integers, weight_scale
 from sw.quant.noise import Noise
+from sw.quant.root import root
 
 __all__ = ["NORM_MOMENTUM", "Product", "Signal"]
 
@@ -106,7 +107,7 @@ class Product(nn.Module):
         """What one unit of each channel's sum, of input values times integer weights, adds to its output."""
         if not self.normalized:
             return self.scales()
-        return (self.gamma / torch.sqrt(self.variance + _epsilon(taken_scale))).detach()
+        return (self.gamma / root(self.variance + _epsilon(taken_scale))).detach()
 
     def offset(self, taken_scale: float) -> Tensor:
         """Output of each channel where the sum is 0."""
