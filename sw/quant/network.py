@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sw.graph.graph import TensorType
 from sw.models.ir import KEEPING, PRODUCTS, Traced
+from sw.quant.exact import Exact
 from sw.quant.fake import MOMENTUM, Range, fake_activations, single
 from sw.quant.noise import Noise
 from sw.quant.product import NORM_MOMENTUM, Product, Signal
@@ -70,7 +71,7 @@ class QuantNetwork(nn.Module):
         """The unit of a node that is not the input."""
         return self._units[number - 1]
 
-    def add_noise(self, noise: Noise | None) -> None:
+    def add_noise(self, noise: Noise | Exact | None) -> None:
         """The error that sums of products carry from now on, in layers whose weights are as wide as the noise's."""
         for layer in self.products:
             layer.noise = noise if noise and not noise.silent else None

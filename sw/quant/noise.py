@@ -1,12 +1,16 @@
 """Errors of a multiplier as noise at the accumulator, from a measured profile."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from hw.spec.feedback import NoiseProfile
 from sw.quant.root import root
+
+if TYPE_CHECKING:
+    from sw.quant.product import Product, Signal
 
 __all__ = ["Noise"]
 
@@ -32,6 +36,10 @@ class Noise:
         """Whether the multiplier is exact."""
         return not (self.mean.any() or self.variance.any())
 
+    def added(self, layer: "Product", taken: "Signal", weights: Tensor, total: Tensor) -> Tensor:
+        """``total``, sums of activations times integer ``weights``, with errors that are drawn, in the same unit."""
+        return total + self.draw(_active(taken), weights, layer.products) * taken.scale
+
     @torch.no_grad()
     def draw(self, active: Tensor, weights: Tensor, products: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Error in the accumulator's units.
@@ -43,3 +51,8 @@ class Noise:
         mean = products(active, self.mean[index])
         spread = root(products(active, self.variance[index]).clamp_min(0))
         return mean + spread * torch.randn(mean.shape, generator=self.generator)
+
+
+def _active(taken: "Signal") -> Tensor:
+    lowest = (LOWEST - taken.zero_point) * taken.scale
+    return (taken.value.detach() > lowest + taken.scale / 2).float()

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sw.models.ir import Node
-from sw.quant.fake import LOWEST, Range, fake_integers, weight_scale
+from sw.quant.exact import Exact
+from sw.quant.fake import Range, fake_integers, weight_scale
 from sw.quant.noise import Noise
 from sw.quant.root import root
 
@@ -43,7 +44,7 @@ class Product(nn.Module):
     def __init__(self, node: Node, tensors: Mapping[str, Tensor], bits: int):
         super().__init__()
         self.node, self.bits = node, bits
-        self.noise: Noise | None = None
+        self.noise: Noise | Exact | None = None
         self.channels = node.shape[0]
         self.range = Range(node.low, node.high)
         self.sequence = node.op != "linear" and len(node.shape) == 2
@@ -152,7 +153,7 @@ class Product(nn.Module):
         weights = self.integers(scale)
         total = self.products(taken.value, weights)
         if self.noise is not None and self.bits == self.noise.weight_bits:
-            total = total + self.noise.draw(_active(taken), weights, self.products) * taken.scale
+            total = self.noise.added(self, taken, weights, total)
         value = self._finish(total, scale, taken.scale)
         if self.training:
             self.range.observe(value)
@@ -162,8 +163,3 @@ class Product(nn.Module):
 
 def _epsilon(taken_scale: float) -> float:
     return (LEAST_DEVIATION * taken_scale) ** 2
-
-
-def _active(taken: Signal) -> Tensor:
-    lowest = (LOWEST - taken.zero_point) * taken.scale
-    return (taken.value.detach() > lowest + taken.scale / 2).float()

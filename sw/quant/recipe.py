@@ -10,12 +10,14 @@ from typing import Any
 
 from hw.spec.errors import HeddleError
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "STEPS", "Pretrain", "QuantError", "Quantize", "Recipe", "Settle", "described",
-           "recipe_of"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "STEPS", "Correct", "Pretrain", "QuantError", "Quantize", "Recipe", "Settle",
+           "described", "recipe_of"]
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("cosine", "linear", "constant")
 METHODS = ("auto", "post", "aware")
+FORWARDS = ("stat", "exact", "none")
+GRADIENTS = ("straight", "slope")
 MOST_PASSES = 1e6
 FROM_DATA = "data"
 
@@ -46,6 +48,10 @@ class Quantize:
     passes: float = described(0.0, "of aware training; 0: half of the recipe's, of 2-bit weights all")
     learning_rate: float = described(0.0, "of aware training at its peak; 0: half of the recipe's, of 2-bit "
                                               "weights all")
+    forward: str = described("stat", "how a feedback record's multiplier errs in the forward pass: stat (at random, "
+                                     "with mean and variance as measured), exact (its products, bit for bit) or none")
+    gradient: str = described("straight", "of exact: straight (as of exact products) or slope (of the table of "
+                                          "products along each operand)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +61,15 @@ class Settle:
     batches: int = described(32, "forward passes, whose statistics are averaged")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Correct:
+    """Integer biases make up for the errors of a feedback record's multiplier: no gradient, no labels."""
+
+    inputs: int = described(256, "training inputs, whose sums have the mean that they have on an exact multiplier")
+
+
 #: Step -> its options, in the order in which help shows them.
-STEPS: dict[str, type] = {"pretrain": Pretrain, "quantize": Quantize, "settle": Settle}
+STEPS: dict[str, type] = {"pretrain": Pretrain, "quantize": Quantize, "settle": Settle, "correct": Correct}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +102,7 @@ class Recipe:
     pretrain: Pretrain = field(default_factory=Pretrain)
     quantize: Quantize = field(default_factory=Quantize)
     settle: Settle = field(default_factory=Settle)
+    correct: Correct = field(default_factory=Correct)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(self.steps))
@@ -131,11 +145,21 @@ def _problems(recipe: Recipe) -> Iterator[str]:
         yield "steps: nothing trains; add pretrain, or quantize with its method aware"
     if "quantize" not in recipe.steps:
         yield "steps: nothing makes integers; add quantize"
+    if "correct" in recipe.steps[:-1]:
+        yield "steps: correct changes the integers that all others make; put it last"
+    if "correct" in recipe.steps and recipe.quantize.forward != "none":
+        yield (f"quantize.forward={recipe.quantize.forward!r}: correct makes up for errors that training has not seen; "
+               f"choose none, or leave correct out of the steps")
+    if recipe.quantize.gradient != "straight" and recipe.quantize.forward != "exact":
+        yield (f"quantize.gradient={recipe.quantize.gradient!r}: of quantize.forward='exact' only; choose that, or "
+               f"straight")
     if recipe.quantize.method != "aware" and "pretrain" not in recipe.steps[:recipe.steps.index("quantize")]:
         yield (f"quantize.method={recipe.quantize.method!r}: nothing is trained before; put pretrain in front, or "
                f"choose aware")
     for name, chosen, choices in (("optimizer", recipe.optimizer, OPTIMIZERS), ("schedule", recipe.schedule, SCHEDULES),
-                                 ("quantize.method", recipe.quantize.method, METHODS)):
+                                 ("quantize.method", recipe.quantize.method, METHODS),
+                                 ("quantize.forward", recipe.quantize.forward, FORWARDS),
+                                 ("quantize.gradient", recipe.quantize.gradient, GRADIENTS)):
         if chosen not in choices:
             yield f"{name}={chosen!r}: choose {', '.join(choices)}"
     for name, value, low, high in _bounds(recipe):
@@ -158,6 +182,7 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, float, float, float]]:
     yield "label_smoothing", recipe.label_smoothing, 0, 0.99
     yield "patience", recipe.patience, 0, 1 << 20
     yield "settle.batches", recipe.settle.batches, 1, 1 << 20
+    yield "correct.inputs", recipe.correct.inputs, 1, 1 << 20
 
 
 def recipe_of(table: Mapping[str, Any]) -> Recipe:

@@ -37,8 +37,8 @@ class TrainingRecord:
     stages: tuple[StageRecord, ...]
     curves: tuple[Look, ...]
     fake_accuracy: float               # of the fake-quantized network on the test split, 0 to 1
-    valid_accuracy: float              # integer, exact products, on the validation split
-    test_accuracy: float               # integer, exact products, on the test split
+    valid_accuracy: float              # integer, on the validation split; exact products, unless biases are corrected
+    test_accuracy: float               # integer, on the test split; likewise
     weights: int                       # and biases, of convolutions and dense layers
     macs: int                          # multiply-accumulates of an inference
     seconds: float                     # of the training

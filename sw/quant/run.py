@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hw.spec.design import DesignPoint
 from hw.spec.feedback import Feedback
 from sw.data import Augmentation, Dataset, augmentations_of
+from sw.graph.graph import Graph
 from sw.quant.batches import augmented, batches, images_of, rate
 from sw.quant.config import TrainConfig
 from sw.quant.network import Kept, QuantNetwork
@@ -41,6 +43,8 @@ class Run:
         self.images, self.labels = images_of(data, "train"), torch.from_numpy(data.labels["train"])
         self.changes = changes_of(config.recipe, data)
         self.curves: list[Look] = []
+        self.finishing: list[Callable[[Graph], Graph]] = []     # what becomes of the integer graph, in order
+        self.design: DesignPoint | None = None                  # whose products the integer graph is made for
         self.did = ""             # what the step under way chose, in a line
         self.steps = 0            # of the optimizer, in the step under way
         self.step_s = 0.0         # seconds that these took

@@ -87,7 +87,8 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
           progress: Progress | None = None) -> Trained:
     """Train and lower one network; the same arguments give the same graph, bit for bit.
 
-    With ``feedback``, the noise of its multiplier is added in the forward pass of aware training.
+    With ``feedback``, its multiplier errs in the forward pass of aware training, or biases are corrected for it, as the
+    recipe says.
 
     Raises
     ------
@@ -108,9 +109,12 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         run.network.add_noise(None)
         fake = run.accuracy("test")
         graph = lower(run.network, short_name(config.network))
+        for finish in run.finishing:
+            graph = finish(graph)
     seconds = time.perf_counter() - began
     return Trained(graph=graph, record=TrainingRecord(
         config=config, stages=stages, curves=tuple(run.curves), fake_accuracy=fake,
-        valid_accuracy=evaluate(graph, data, split="valid"), test_accuracy=evaluate(graph, data),
+        valid_accuracy=evaluate(graph, data, run.design, split="valid"),
+        test_accuracy=evaluate(graph, data, run.design),
         weights=sum(layer.weights.size + layer.bias.size for layer in graph.layers if layer.op in WEIGHTED),
         macs=sum(map(graph.macs, range(len(graph.layers)))), seconds=seconds))

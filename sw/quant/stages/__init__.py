@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from sw.quant.run import Run
+from sw.quant.stages.correct import correct
 from sw.quant.stages.pretrain import pretrain
 from sw.quant.stages.quantize import quantize
 from sw.quant.stages.settle import settle
@@ -10,4 +11,5 @@ from sw.quant.stages.settle import settle
 __all__ = ["STAGES"]
 
 #: The names of ``sw.quant.recipe.STEPS``.
-STAGES: dict[str, Callable[[Run], None]] = {"pretrain": pretrain, "quantize": quantize, "settle": settle}
+STAGES: dict[str, Callable[[Run], None]] = {"pretrain": pretrain, "quantize": quantize, "settle": settle,
+                                           "correct": correct}

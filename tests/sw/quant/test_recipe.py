@@ -3,7 +3,7 @@ from dataclasses import FrozenInstanceError, asdict, fields
 
 import pytest
 
-from sw.quant.recipe import STEPS, Pretrain, QuantError, Quantize, Recipe, Settle, recipe_of
+from sw.quant.recipe import STEPS, Correct, Pretrain, QuantError, Quantize, Recipe, Settle, recipe_of
 
 
 @pytest.mark.parametrize("given, error", [
@@ -27,6 +27,12 @@ from sw.quant.recipe import STEPS, Pretrain, QuantError, Quantize, Recipe, Settl
     ({"augment": 1}, r"augment=1: must be text"),
     ({"quantize": Quantize(method="best")}, r"quantize.method='best': choose auto, post, aware"),
     ({"quantize": Quantize(tolerance=2)}, r"quantize.tolerance=2: must be 0 to 1"),
+    ({"quantize": Quantize(forward="real")}, r"quantize.forward='real': choose stat, exact, none"),
+    ({"quantize": Quantize(forward="exact", gradient="flat")}, r"quantize.gradient='flat': choose straight, slope"),
+    ({"quantize": Quantize(gradient="slope")}, r"quantize.gradient='slope': of quantize.forward='exact' only; choose"),
+    ({"steps": ("pretrain", "correct", "quantize")}, r"steps: correct changes the integers that all others make; put"),
+    ({"steps": ("pretrain", "quantize", "correct")}, r"quantize.forward='stat': correct makes up for errors that"),
+    ({"correct": Correct(inputs=0)}, r"correct.inputs=0: must be 1 to"),
     ({"settle": Settle(batches=0)}, r"settle.batches=0: must be 1 to"),
     ({"pretrain": Pretrain(passes=-2)}, r"pretrain.passes=-2: must be 0 to"),
 ])

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from sw.quant.exact import Exact
 from sw.quant.recipe import Quantize
 from sw.quant.stages.pretrain import pretrain
 from sw.quant.stages.quantize import quantize
@@ -36,3 +37,20 @@ def test_with_feedback_it_is_aware(digits):
     quantize(run)
     assert run.did == "aware: with feedback of the hardware"
     assert all(layer.noise is not None for layer in run.network.products)
+
+
+@pytest.mark.parametrize("forward, gradient", [("exact", "straight"), ("exact", "slope")])
+def test_products_bit_for_bit_where_the_recipe_says_so(digits, forward, gradient):
+    run = started(digits, passes=2, quantize=Quantize(forward=forward, gradient=gradient))
+    run.feedback = feedback()
+    pretrain(run)
+    quantize(run)
+    assert all(isinstance(layer.noise, Exact) and layer.noise.gradient == gradient for layer in run.network.products)
+
+
+def test_errors_that_training_shall_not_see(digits):
+    run = started(digits, passes=4, quantize=Quantize(tolerance=0.2, forward="none"))
+    run.feedback = feedback()
+    pretrain(run)
+    quantize(run)
+    assert run.did.startswith("post: ") and all(layer.noise is None for layer in run.network.products)

@@ -1,0 +1,190 @@
+"""Errors of a multiplier's table of products in the forward pass, bit for bit as golden has them.
+
+What a table of products differs from exact ones is a matrix, activations by weights. Where it is a sum of a few
+products of a function of the activation and one of the weight, an error's sum is one convolution of these functions'
+values, side by side as more input channels; else each sum is gathered from the table.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hw.spec.feedback import NoiseProfile
+from hw.spec.multipliers import MULTIPLIERS, product_table
+from sw.quant.noise import Noise
+from sw.quant.recipe import Quantize
+
+if TYPE_CHECKING:
+    from sw.quant.product import Product, Signal
+
+__all__ = ["Exact", "Factors", "errors_of", "factors"]
+
+MOST_TERMS = 8          # more of them take longer than to gather
+EXACT_FLOAT32 = 1 << 24
+ACTS = np.arange(-128, 128)
+
+
+class Factors(NamedTuple):
+    """``acts @ weights`` is a table."""
+
+    acts: np.ndarray        # whole numbers (256, terms)
+    weights: np.ndarray     # whole numbers (terms, weights)
+
+
+def factors(table: np.ndarray, most: int = MOST_TERMS) -> Factors | None:
+    """Whole numbers whose product is ``table`` (256, weights), of ``most`` terms at most; None where none are found.
+
+    The terms are rows of the table, smaller ones first, of which all others are sums of whole multiples. That is found
+    by least squares and holds for every entry, since it is tried.
+
+    >>> found = factors(np.outer(np.arange(256) % 4, [3, -6]))
+    >>> found.weights.tolist(), found.acts[:5, 0].tolist()
+    ([[3, -6]], [0, 1, 2, 3, 0])
+    """
+    rows = table.astype(np.int64)
+    order = np.argsort(np.abs(rows).sum(axis=1), kind="stable")
+    kept = np.zeros((0, rows.shape[1]), np.int64)
+    shares = np.zeros((len(rows), 0), np.int64)
+    while True:
+        wrong = (shares @ kept != rows).any(axis=1)
+        if not wrong.any():
+            return Factors(acts=shares, weights=kept)
+        if len(kept) == most:
+            return None
+        kept = np.vstack([kept, rows[order[wrong[order]][0]]])
+        shares = np.rint(rows @ np.linalg.pinv(kept.astype(np.float64))).astype(np.int64)
+
+
+class Exact:
+    """What sums of products are off by on a multiplier of ``hw.spec.multipliers``.
+
+    Parameters
+    ----------
+    gradient
+        ``"straight"``: as of exact products. ``"slope"``: that of each operand is the slope of the table along it, by
+        least squares, for each value of the other one.
+    """
+
+    def __init__(self, multiplier: str, weight_bits: int, gradient: str = "straight"):
+        kind = MULTIPLIERS[multiplier]
+        self.weight_bits, self.gradient, self.silent = weight_bits, gradient, kind.exact(weight_bits)
+        self.half = (1 << weight_bits) // 2
+        table = np.array(product_table(kind, weight_bits))
+        weights = np.arange(-self.half, table.shape[1] - self.half)
+        error = table - np.outer(ACTS, weights)
+        self.error, self.most = torch.from_numpy(error.astype(np.float32)), int(np.abs(error).max())
+        self.factors = factors(error)
+        self.slope_along_act = torch.from_numpy(_slopes(table, ACTS)).float()            # of each weight
+        self.slope_along_weight = torch.from_numpy(_slopes(table.T, weights)).float()    # of each activation
+
+    def added(self, layer: "Product", taken: "Signal", weights: Tensor, total: Tensor) -> Tensor:
+        """``total``, sums of activations times integer ``weights``, with the errors, in the same unit.
+
+        Weights are stored with the sign of what their channel is multiplied with later, as ``sw.quant.lower`` has it.
+        """
+        with torch.no_grad():
+            sign = torch.where(layer.gain(taken.scale) < 0, -1.0, 1.0)
+            acts = (taken.value / taken.scale).round_().add_(taken.zero_point + 128).to(torch.int32)
+            stored = (weights * _along(sign, weights)).round_().add_(self.half).long()
+            error = self._sums(layer, acts, taken.zero_point + 128, stored)
+            error *= (sign * taken.scale).reshape(-1, *[1] * (total.dim() - 2))
+        if self.gradient == "straight":
+            return total + error
+        surrogate = self._surrogate(layer, taken, acts, weights, stored, sign)
+        return surrogate + (total + error - surrogate).detach()
+
+    def _surrogate(self, layer: "Product", taken: "Signal", acts: Tensor, weights: Tensor, stored: Tensor,
+                   sign: Tensor) -> Tensor:
+        """What has the gradient."""
+        with torch.no_grad():
+            along_weight = (self.slope_along_weight[acts.long()] - taken.zero_point) * taken.scale
+            along_act = self.slope_along_act[stored] * _along(sign, weights)
+        return layer.products(taken.value + (along_weight - taken.value).detach(),
+                              weights + (along_act - weights).detach())
+
+    def _sums(self, layer: "Product", acts: Tensor, zero: int, weights: Tensor) -> Tensor:
+        """Whole numbers, of indices of activations and weights; what is beyond the input is ``zero``."""
+        if layer.weight is None:        # one product for each output
+            each = 256 * torch.arange(len(weights)).reshape(-1, *[1] * (acts.dim() - 2))
+            return self.error.T[weights.flatten()].reshape(-1).take(acts + each)
+        if self.factors is not None:
+            found = self._factored(layer, self.factors, acts, zero, weights)
+        else:
+            found = self._gathered(layer, acts, zero, weights)
+        beyond = self.error[zero][weights].flatten(1).sum(1)        # of a window that sees nothing else
+        return found.add_(beyond.reshape(-1, *[1] * (found.dim() - 2)))
+
+    @staticmethod
+    def _factored(layer: "Product", terms: Factors, acts: Tensor, zero: int, weights: Tensor) -> Tensor:
+        """By a convolution of the terms, less those of the zero point, so that padding is 0."""
+        by_act, by_weight = terms.acts - terms.acts[zero], terms.weights
+        most = int((np.abs(by_act).max(axis=0) * np.abs(by_weight).max(axis=1)).sum()) * weights[0].numel()
+        kind = torch.float32 if most <= EXACT_FLOAT32 else torch.float64
+        planes = functional.embedding(acts.movedim(1, -1), torch.from_numpy(by_act).to(kind))
+        kernels = torch.from_numpy(by_weight.T.copy()).to(kind)[weights]
+        return layer.products(planes.flatten(-2).movedim(-1, 1),
+                              kernels.movedim(-1, 2).flatten(1, 2)).to(torch.float32)
+
+    def _gathered(self, layer: "Product", acts: Tensor, zero: int, weights: Tensor) -> Tensor:
+        """From the table, less what it has for the zero point."""
+        node, outputs = layer.node, len(weights)
+        table = (self.error - self.error[zero]).T       # (weights, 256)
+        if node.op == "linear":
+            return _bags(acts, table[weights].permute(1, 2, 0), self.most)
+        windows = _windows(layer, acts, zero)           # (N, C, taps, L)
+        count, _, taps, pixels = windows.shape
+        each = outputs // node.groups
+        if weights.shape[1] == 1:                       # each output reads one channel
+            index = windows.repeat_interleave(each, dim=1).long()
+            rows = table[weights.reshape(outputs, taps)].reshape(1, outputs, taps, 1, 256)
+            index += 256 * torch.arange(outputs * taps).reshape(outputs, taps, 1)
+            found = rows.reshape(-1).take(index).sum(2)
+        else:
+            found = torch.empty(count, outputs, pixels)
+            for group, kernels in enumerate(weights.split(each)):
+                part = windows[:, group * weights.shape[1]:(group + 1) * weights.shape[1]].flatten(1, 2)
+                bags = part.transpose(1, 2).reshape(count * pixels, -1)
+                sums = _bags(bags, table[kernels.reshape(each, -1)].permute(1, 2, 0), self.most)
+                found[:, group * each:(group + 1) * each] = sums.reshape(count, pixels, each).transpose(1, 2)
+        return found.reshape(count, outputs, *node.shape[1:])
+
+
+def _slopes(table: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Of each column of ``table``, over the values of its rows, by least squares."""
+    centred = along - along.mean()
+    found: np.ndarray = centred @ table / (centred @ centred)
+    return found
+
+
+def _along(sign: Tensor, weights: Tensor) -> Tensor:
+    return sign.reshape(-1, *[1] * (weights.dim() - 1))
+
+
+def _bags(bags: Tensor, tables: Tensor, most: int) -> Tensor:
+    """Sums (N, outputs) of entries: of ``tables`` (K, 256, outputs) those that ``bags`` (N, K) name."""
+    kind = torch.float32 if most * len(tables) <= EXACT_FLOAT32 else torch.float64
+    offsets = torch.arange(0, 256 * len(tables), 256, dtype=torch.int32)
+    found = functional.embedding_bag(bags + offsets, tables.reshape(-1, tables.shape[2]).to(kind), mode="sum")
+    return found.to(torch.float32)
+
+
+def _windows(layer: "Product", acts: Tensor, zero: int) -> Tensor:
+    """What each output pixel sees: (N, C, taps, pixels)."""
+    node = layer.node
+    if layer.sequence:
+        acts = acts.unsqueeze(2)
+    top, left, bottom, right = node.padding
+    padded = functional.pad(acts, (left, right, top, bottom), value=zero).float()
+    height, width = layer.kernel().shape[2:]
+    found = functional.unfold(padded, (height, width), dilation=node.dilation, stride=node.stride)
+    return found.reshape(len(acts), acts.shape[1], height * width, -1).to(torch.int32)
+
+
+def errors_of(profile: NoiseProfile, options: Quantize, generator: torch.Generator) -> Noise | Exact:
+    """How the multiplier of a profile errs in the forward pass, as a recipe has it."""
+    if options.forward == "exact":
+        return Exact(profile.multiplier, profile.weight_bits, options.gradient)
+    return Noise(profile, generator)
