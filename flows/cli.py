@@ -139,7 +139,8 @@ def data(source: str, picture: Path | None, as_json: bool) -> int:
 @click.option("--width", type=float, help="Width multiplier.  [default: 1]")
 @click.option("--weight-bits", type=click.Choice(["8", "4", "2"]), default="8", show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option("--feedback", type=EXISTING, metavar="FILE", help="Feedback record; `heddle explore` writes one.")
+@click.option("--feedback", type=EXISTING, metavar="FILE",
+              help="Errors of hardware to train with: a record of `heddle explore`, or as in docs/feedback.md.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
               help="An argument of the network's function; may be given again.")
 @click.option("--design", metavar="D", help="A preset, or a TOML file: what it cannot run is not trained.")

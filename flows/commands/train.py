@@ -85,10 +85,12 @@ def _value(store: Store, training: Training) -> TrainedModel:
 def _written(trained: TrainedModel, training: Training, out: Path) -> dict[str, Any]:
     found = asdict(trained.record)
     config = found.pop("config")
+    if found["under_errors"] is None:
+        del found["under_errors"]
     inputs = len(training.data.load().labels["test"])
     right = round(trained.record.test_accuracy * inputs)
     settings = {**config, "settings": dict(config["settings"]), "data": training.data.name,
-                "feedback": training.feedback and training.feedback.design}
+                "feedback": training.feedback and (training.feedback.design or training.feedback.label)}
     flat = {**found, "test_interval": list(wilson(right, inputs)), "test_inputs": inputs, "settings": settings}
     write_whole(out / MODEL, trained.path.read_bytes())
     write_json(out / RECORD, flat)

@@ -160,6 +160,10 @@ def show_training(document: Document, display: Display) -> None:
                  f"integer accuracy {document['test_accuracy']:.4f} ({low:.4f} to {high:.4f}) on "
                  f"{document['test_inputs']} test inputs, {document['valid_accuracy']:.4f} on valid; "
                  f"wrote {document['model']}")
+    if found := document.get("under_errors"):
+        display.line(f"on hardware that errs ({found['what']}): {found['test_accuracy']:.4f}, the mean of "
+                     f"{found['devices']} devices, {found['worst_test_accuracy']:.4f} on the worst of them; "
+                     f"{found['valid_accuracy']:.4f} on valid")
 
 
 def show_front(document: Document, display: Display) -> None:

@@ -211,8 +211,10 @@ def _records(models: Models) -> tuple[TrainingRecord, ...]:
 def _comparison(job: _Trainer, pairs: Sequence[TrainConfig], first: Models, second: Models,
                 feedback: Feedback) -> Comparison:
     """Accuracy on the inexact multiplier with and without the feedback, seed by seed."""
-    plan, kind = job.space.feedback, feedback.noise.multiplier
-    design = reference_design(job.space, kind, plan.weight_bits)
+    plan, noise = job.space.feedback, feedback.noise
+    if noise is None:
+        raise TrainError("the feedback record has no noise of a multiplier; measure one")
+    design = reference_design(job.space, noise.multiplier, plan.weight_bits)
 
     def accuracy(model: TrainedModel, on: DesignPoint | None) -> float:
         return Accuracy(model=model.path, data=job.data, split="test", design=on).value(job.store).accuracy
@@ -224,5 +226,5 @@ def _comparison(job: _Trainer, pairs: Sequence[TrainConfig], first: Models, seco
         raise TrainError(f"the comparison with feedback needs two pairs of trainings and has {len(rows)}: "
                          f"{job.failures[0].reason}")
     return Comparison(label=f"{plan.network}, width {plan.width:g}, {plan.weight_bits}-bit weights on {design.label}",
-                      profile=feedback.noise, pairs=rows,
+                      profile=noise, pairs=rows,
                       effect=paired_effect([(row.without, row.informed) for row in rows]))

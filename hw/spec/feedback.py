@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hw.spec.errors import SpecError
+from hw.spec.faults import Faults, faults_of
 
 __all__ = ["Feedback", "LatencyEntry", "LayerLatency", "NoiseProfile"]
 
@@ -83,13 +84,40 @@ class LatencyEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Feedback:
-    """Noise and latency of one design."""
+    """What hardware does to a network. One that is measured says of which design it is, one that is written by hand
+    may hold faults alone: ``{"faults": {"weights": {"rate": 0.01}}}``.
 
-    design: str               # DesignPoint.label
-    fingerprint: int
-    clock_mhz: float
-    noise: NoiseProfile
-    latency: tuple[LatencyEntry, ...]
+    Raises
+    ------
+    SpecError
+        If nothing is in it, or multipliers and something else err.
+    """
+
+    design: str = ""          # DesignPoint.label
+    fingerprint: int = 0
+    clock_mhz: float = 0.0
+    noise: NoiseProfile | None = None
+    latency: tuple[LatencyEntry, ...] = ()
+    faults: Faults | None = None
+
+    def __post_init__(self) -> None:
+        if self.noise and self.faults:
+            raise SpecError("noise, faults: both are there; a record has the noise of a multiplier, or the faults of "
+                            "hardware whose multipliers are exact")
+        if not (self.noise or self.faults or self.latency):
+            raise SpecError("nothing is in it; give it noise, faults or latency")
+
+    @property
+    def errs(self) -> bool:
+        """Whether it holds any error."""
+        return bool(self.noise or self.faults)
+
+    @property
+    def label(self) -> str:
+        """What errs, for tables."""
+        if self.noise:
+            return f"multiplier {self.noise.multiplier}, {self.noise.weight_bits} bits"
+        return self.faults.label if self.faults else ""
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1, sort_keys=True), encoding="utf-8")
@@ -99,11 +127,16 @@ class Feedback:
         """Raises SpecError where the file is not a feedback record."""
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            noise = {**record["noise"], **{k: tuple(record["noise"][k]) for k in ("mean", "variance")}}
-            return Feedback(**{**record, "noise": NoiseProfile(**noise),
-                               "latency": tuple(map(_entry, record["latency"]))})
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise SpecError(f"{path}: not a feedback record ({error}); make one with `heddle explore`") from error
+            if found := record.get("noise"):
+                arrays = {name: tuple(found[name]) for name in ("mean", "variance")}
+                record["noise"] = NoiseProfile(**{**found, **arrays})
+            if (faults := record.get("faults")) is not None:
+                record["faults"] = faults_of(faults)
+            record["latency"] = tuple(map(_entry, record.get("latency", ())))
+            return Feedback(**record)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise SpecError(f"{path}: not a feedback record ({error}); make one with `heddle explore`, or write one as "
+                            f"in docs/feedback.md") from error
 
 
 def _entry(record: dict[str, Any]) -> LatencyEntry:

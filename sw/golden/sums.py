@@ -7,7 +7,7 @@ from sw.golden.fixed import scaled
 from sw.golden.products import EXACT, Products, products_of
 from sw.graph.layer import WEIGHTED, GraphError, Layer, TensorType
 
-__all__ = ["accumulate", "requantize"]
+__all__ = ["accumulate", "gather", "requantize"]
 
 
 def requantize(acc: np.ndarray, *, bias: np.ndarray, multiplier: np.ndarray, shift: np.ndarray,
@@ -64,7 +64,11 @@ def accumulate(layer: Layer, taken: TensorType, data: np.ndarray, design: Design
 
     Sums of products, an average pooling's sums or a max pooling's maxima; other operators have none of them.
     """
-    products = products_of(design)
+    return gather(layer, taken, data, products_of(design))
+
+
+def gather(layer: Layer, taken: TensorType, data: np.ndarray, products: Products) -> np.ndarray:
+    """:func:`accumulate` with any products."""
     if layer.op == "avgpool":
         return _depthwise(layer, _padded(layer, data, 0), np.ones((*layer.kernel, data.shape[-1]), np.int8), EXACT)
     if layer.op == "maxpool":

@@ -10,11 +10,15 @@ from sw.graph.graph import TensorType
 from sw.models.ir import KEEPING, PRODUCTS, Traced
 from sw.quant.exact import Exact
 from sw.quant.fake import MOMENTUM, Range, fake_activations, single
+from sw.quant.faults import Errors
 from sw.quant.noise import Noise
 from sw.quant.product import NORM_MOMENTUM, Product, Signal
 from sw.quant.units import UNITS, Unit
 
 __all__ = ["Kept", "QuantNetwork"]
+
+
+UNSTORED = ("constant", "move", "dropout")      # no layer that writes activations
 
 
 class Kept(NamedTuple):
@@ -46,6 +50,7 @@ class QuantNetwork(nn.Module):
             found.append(Product(node, own, bits) if node.op in PRODUCTS else UNITS[node.op](node, own, generator))
         self._units, self.units = tuple(found), nn.ModuleList(found)
         self._quantized = True
+        self._errors: Errors | None = None
         self._join()
 
     def _join(self) -> None:
@@ -75,6 +80,12 @@ class QuantNetwork(nn.Module):
         """The error that sums of products carry from now on, in layers whose weights are as wide as the noise's."""
         for layer in self.products:
             layer.noise = noise if noise and not noise.silent else None
+
+    def add_errors(self, errors: Errors | None) -> None:
+        """What hardware does to integers from now on."""
+        self._errors = errors
+        for layer in self.products:
+            layer.errors = errors
 
     def set_bits(self, bits: int) -> None:
         for layer in self.products:
@@ -118,7 +129,15 @@ class QuantNetwork(nn.Module):
         scale, zero_point = self.unit.scale, self.unit.zero_point
         inputs = inputs.reshape(len(inputs), *self.traced.nodes[0].shape)
         value = inputs * (scale / self.input.scale)
-        found = [Signal(fake_activations(value, scale, zero_point) if self.quantized else value, scale, zero_point)]
+        found = [self._stored(Signal(fake_activations(value, scale, zero_point) if self.quantized else value, scale,
+                                     zero_point))]
         for node, unit in zip(self.traced.nodes[1:], self._units, strict=True):
-            found.append(unit(*[found[read] for read in node.reads]))
+            given = unit(*[found[read] for read in node.reads])
+            found.append(given if node.op in UNSTORED else self._stored(given))
         return found
+
+    def _stored(self, given: Signal) -> Signal:
+        """As the memory of activations gives it back."""
+        if self._errors is None or not self.quantized:
+            return given
+        return given._replace(value=self._errors.stored(*given))

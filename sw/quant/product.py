@@ -10,6 +10,7 @@ from torch.nn import functional
 from sw.models.ir import Node
 from sw.quant.exact import Exact
 from sw.quant.fake import Range, fake_integers, weight_scale
+from sw.quant.faults import Errors
 from sw.quant.noise import Noise
 from sw.quant.root import root
 
@@ -45,6 +46,7 @@ class Product(nn.Module):
         super().__init__()
         self.node, self.bits = node, bits
         self.noise: Noise | Exact | None = None
+        self.errors: Errors | None = None
         self.channels = node.shape[0]
         self.range = Range(node.low, node.high)
         self.sequence = node.op != "linear" and len(node.shape) == 2
@@ -149,16 +151,35 @@ class Product(nn.Module):
     def forward(self, taken: Signal) -> Signal:
         if not self.quantized:
             return self._real(taken)
+        if self.errors is not None:
+            return self._erring(taken, self.errors)
         scale = self.scales()
         weights = self.integers(scale)
         total = self.products(taken.value, weights)
         if self.noise is not None and self.bits == self.noise.weight_bits:
             total = self.noise.added(self, taken, weights, total)
-        value = self._finish(total, scale, taken.scale)
+        return self._given(self._finish(total, scale, taken.scale), taken)
+
+    def _given(self, value: Tensor, taken: Signal) -> Signal:
         if self.training:
             self.range.observe(value)
         self.range.floor = MARGIN * taken.scale * float(self.gain(taken.scale).abs().max())
         return Signal(self.range.fake(value), self.range.scale, self.range.zero_point)
+
+    def _erring(self, taken: Signal, errors: Errors) -> Signal:
+        """On hardware that errs, one device for all inputs of the batch."""
+        scale = self.scales()
+        weights = self.integers(scale)
+        sign = torch.where(self.gain(taken.scale) < 0, -1.0, 1.0)
+        held = errors.held(weights.detach(), sign, self.bits)
+        total = self.products(errors.given(taken.value, taken.scale), weights + (held - weights).detach())
+        if errors.digital:
+            lost = (held - weights.detach()).flatten(1).sum(1) * (taken.zero_point * taken.scale)
+            total = total + lost.reshape(-1, *[1] * (total.dim() - 2))
+        value = self._finish(total, scale, taken.scale)
+        value = errors.kept(value, self.gain(taken.scale).abs() * taken.scale)
+        given = self._given(value, taken)
+        return given._replace(value=errors.converted(given.value, given.scale, given.zero_point, self.range.limits))
 
 
 def _epsilon(taken_scale: float) -> float:

@@ -97,6 +97,8 @@ class Recipe:
     label_smoothing: float = described(0.0, "share of the target that all classes get, 0 to below 1")
     augment: str = described(FROM_DATA, "changes of training inputs, such as shift:1+noise:0.05; none; or data: what "
                                         "the data set says")
+    informed: tuple[str, ...] = described(("quantize", "settle"), "steps that run with the errors of a feedback "
+                                                                  "record, where there is one")
     patience: int = described(0, "looks at valid without a better one after which a step ends, with the best weights; "
                                  "0: never")
     pretrain: Pretrain = field(default_factory=Pretrain)
@@ -105,7 +107,8 @@ class Recipe:
     correct: Correct = field(default_factory=Correct)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", tuple(self.steps))
+        for name in ("steps", "informed"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         for owner, options in ({"": self} | {f"{name}.": getattr(self, name) for name in STEPS}).items():
             for item in fields(options):
                 if item.name in STEPS and owner == "":
@@ -136,9 +139,10 @@ def _typed(name: str, value: Any, default: Any) -> Any:
 
 
 def _problems(recipe: Recipe) -> Iterator[str]:
-    for name in recipe.steps:
-        if name not in STEPS:
-            yield f"steps: {name!r} is none of {', '.join(STEPS)}"
+    for owner in ("steps", "informed"):
+        for name in getattr(recipe, owner):
+            if name not in STEPS:
+                yield f"{owner}: {name!r} is none of {', '.join(STEPS)}"
     if len(set(recipe.steps)) != len(recipe.steps):
         yield "steps: one is there twice; keep one"
     if not {"pretrain", "quantize"} & set(recipe.steps):

@@ -14,7 +14,10 @@ from sw.data import Augmentation, Dataset, augmentations_of
 from sw.graph.graph import Graph
 from sw.quant.batches import augmented, batches, images_of, rate
 from sw.quant.config import TrainConfig
+from sw.quant.exact import Exact, errors_of
+from sw.quant.faults import Errors
 from sw.quant.network import Kept, QuantNetwork
+from sw.quant.noise import Noise
 from sw.quant.optimizer import Optimizer
 from sw.quant.recipe import FROM_DATA, QuantError, Recipe
 from sw.quant.record import Look
@@ -40,6 +43,7 @@ class Run:
                  feedback: Feedback | None = None, progress: Progress | None = None) -> None:
         self.network, self.config, self.data, self.generator = network, config, data, generator
         self.feedback, self.progress = feedback, progress
+        self._errors: Errors | None = None      # of the feedback record, which go on from step to step
         self.images, self.labels = images_of(data, "train"), torch.from_numpy(data.labels["train"])
         self.changes = changes_of(config.recipe, data)
         self.curves: list[Look] = []
@@ -54,6 +58,22 @@ class Run:
     @property
     def recipe(self) -> Recipe:
         return self.config.recipe
+
+    def err_in(self, step: str) -> bool:
+        """From here on the network's integers err as the feedback record says, if the recipe has informed the step of
+        it; returns whether they do.
+        """
+        record, options = self.feedback, self.recipe.quantize
+        noise: Noise | Exact | None = None
+        errors = None
+        if record and step in self.recipe.informed:
+            if record.noise and options.forward != "none":
+                noise = errors_of(record.noise, options, self.generator)
+            self._errors = self._errors or (Errors(record.faults, self.generator) if record.faults else None)
+            errors = self._errors
+        self.network.add_noise(noise)
+        self.network.add_errors(errors)
+        return noise is not None or errors is not None
 
     def taken(self, part: Tensor) -> Tensor:
         """The inputs of a batch, as they are varied."""

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import torch
 
 from hw.spec.design import DesignPoint
+from hw.spec.faults import Faults
 from hw.spec.feedback import Feedback
 from sw import golden
 from sw.data import Dataset
+from sw.golden.faults import Device
 from sw.graph.graph import Graph
 from sw.graph.layer import WEIGHTED
 from sw.models import Traced, build
@@ -16,12 +18,13 @@ from sw.models.processor import one_thread
 from sw.quant.config import QuantError, TrainConfig, short_name
 from sw.quant.lower import lower
 from sw.quant.network import QuantNetwork
-from sw.quant.record import StageRecord, TrainingRecord
+from sw.quant.record import StageRecord, TrainingRecord, UnderErrors
 from sw.quant.run import Progress, Run, changes_of
 from sw.quant.stages import STAGES
 
-__all__ = ["Trained", "draft", "evaluate", "train", "traced_of"]
+__all__ = ["DEVICES", "Trained", "draft", "evaluate", "evaluate_under", "train", "traced_of"]
 
+DEVICES = 5             # on which a network is evaluated whose hardware errs at random
 DRAFTING = 64           # inputs that a draft sees
 
 
@@ -75,6 +78,17 @@ def evaluate(graph: Graph, data: Dataset, design: DesignPoint | None = None, *, 
     return float((outputs.reshape(len(outputs), -1).argmax(1) == data.labels[split]).mean())
 
 
+def evaluate_under(graph: Graph, data: Dataset, faults: Faults) -> UnderErrors:
+    """What the integer graph is worth on hardware that errs: on some devices, with seeds from 0 on."""
+    devices, found = DEVICES if faults.random else 1, {}
+    for split in ("valid", "test"):
+        inputs, labels = data.quantized(split, graph.input), data.labels[split]
+        answers = [Device(graph, faults, seed).run(inputs) for seed in range(devices)]
+        found[split] = [float((one.reshape(len(one), -1).argmax(1) == labels).mean()) for one in answers]
+    return UnderErrors(what=faults.label, devices=devices, valid_accuracy=sum(found["valid"]) / devices,
+                       test_accuracy=sum(found["test"]) / devices, worst_test_accuracy=min(found["test"]))
+
+
 def _stage(run: Run, name: str) -> StageRecord:
     began, run.steps, run.step_s, run.did = time.perf_counter(), 0, 0.0, ""
     STAGES[name](run)
@@ -87,15 +101,15 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
           progress: Progress | None = None) -> Trained:
     """Train and lower one network; the same arguments give the same graph, bit for bit.
 
-    With ``feedback``, its multiplier errs in the forward pass of aware training, or biases are corrected for it, as the
-    recipe says.
+    With ``feedback``, its errors are in the forward passes of the steps that the recipe has informed of them, and
+    biases may be corrected for its multiplier.
 
     Raises
     ------
     QuantError, ModelError
         If the configuration cannot be trained; the message names the field.
     """
-    if feedback and config.weight_bits != feedback.noise.weight_bits:
+    if feedback and feedback.noise and config.weight_bits != feedback.noise.weight_bits:
         bits = feedback.noise.weight_bits
         raise QuantError(f"weight_bits={config.weight_bits}: the feedback's noise is of {bits}-bit weights; "
                          f"train with weight_bits={bits} or measure another multiplier")
@@ -107,6 +121,7 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         run = Run(_network(config, data, generator), config, data, generator, feedback=feedback, progress=progress)
         stages = tuple(_stage(run, name) for name in config.recipe.steps)
         run.network.add_noise(None)
+        run.network.add_errors(None)
         fake = run.accuracy("test")
         graph = lower(run.network, short_name(config.network))
         for finish in run.finishing:
@@ -117,4 +132,5 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         valid_accuracy=evaluate(graph, data, run.design, split="valid"),
         test_accuracy=evaluate(graph, data, run.design),
         weights=sum(layer.weights.size + layer.bias.size for layer in graph.layers if layer.op in WEIGHTED),
-        macs=sum(map(graph.macs, range(len(graph.layers)))), seconds=seconds))
+        macs=sum(map(graph.macs, range(len(graph.layers)))), seconds=seconds,
+        under_errors=evaluate_under(graph, data, feedback.faults) if feedback and feedback.faults else None))

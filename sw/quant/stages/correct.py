@@ -13,10 +13,10 @@ __all__ = ["correct"]
 
 def correct(run: Run) -> None:
     """Correct the graph, once there is one, for the multiplier of the feedback record, on training inputs."""
-    if run.feedback is None:
+    noise, data = run.feedback.noise if run.feedback else None, run.data
+    if noise is None:
         raise QuantError("steps: correct needs a feedback record, which names the multiplier; add --feedback FILE, or "
                          "leave it out")
-    noise, data = run.feedback.noise, run.data
     design = DesignPoint(multiplier=noise.multiplier, weight_bits=noise.weight_bits, lanes=16)
     every = len(data.labels["train"])
     count = min(run.recipe.correct.inputs, every)

@@ -1,6 +1,5 @@
 """From floating point to integers: ranges alone, or training that goes on with their errors."""
 
-from sw.quant.exact import errors_of
 from sw.quant.run import Run
 
 __all__ = ["quantize"]
@@ -14,6 +13,7 @@ def quantize(run: Run) -> None:
     options, network = run.recipe.quantize, run.network
     before = run.accuracy("valid") if options.method == "auto" else 0.0
     network.become(quantized=True)
+    informed = run.err_in("quantize")
     run.settle(run.recipe.settle.batches)
     if options.method == "post":
         run.did = "ranges alone"
@@ -21,24 +21,17 @@ def quantize(run: Run) -> None:
     if options.method == "auto":
         after = run.accuracy("valid")
         reached = f"ranges alone reach {after:.4f} on valid, floating point {before:.4f}"
-        if after >= before - options.tolerance and not _informed(run):
+        if after >= before - options.tolerance and not informed:
             run.did = f"post: {reached}"
             return
-        run.did = "aware: with feedback of the hardware" if _informed(run) else f"aware: {reached}"
+        run.did = "aware: with feedback of the hardware" if informed else f"aware: {reached}"
     else:
         run.did = "aware"
     _aware(run)
 
 
-def _informed(run: Run) -> bool:
-    """Whether the forward pass has the errors of the feedback record."""
-    return run.feedback is not None and run.recipe.quantize.forward != "none"
-
-
 def _aware(run: Run) -> None:
     recipe, options, count = run.recipe, run.recipe.quantize, len(run.labels)
-    if run.feedback is not None and _informed(run):
-        run.network.add_noise(errors_of(run.feedback.noise, options, run.generator))
     share = SHARE if "pretrain" in recipe.steps and run.config.weight_bits > NARROW else 1.0
     inputs = round(options.passes * count) if options.passes else recipe.inputs(share, count)
     run.fit("quantize", inputs=inputs, peak=options.learning_rate or share * recipe.learning_rate)

@@ -6,5 +6,6 @@ __all__ = ["settle"]
 
 
 def settle(run: Run) -> None:
+    run.err_in("settle")
     run.settle(run.recipe.settle.batches)
     run.did = f"over {run.recipe.settle.batches} batches"

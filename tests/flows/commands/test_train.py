@@ -86,6 +86,14 @@ def test_a_feedback_record_reaches_the_training(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_a_network_is_worth_on_hardware_that_errs_is_in_the_document(tmp_path):
+    (tmp_path / "flips.json").write_text('{"faults": {"activations": {"rate": 0.02}}}', encoding="utf-8")
+    config = replace(CONFIG, recipe=Recipe(passes=1))
+    document = train_to(config, data="digits", feedback=tmp_path / "flips.json", out=tmp_path / "out")
+    assert document["settings"]["feedback"] == document["under_errors"]["what"] == "2% of the bits of activations flip"
+    assert 0.1 < document["under_errors"]["test_accuracy"] < 1 and document["under_errors"]["devices"] == 5
+
+
 def test_a_network_that_is_not_there_is_said_before_anything_starts(tmp_path, monkeypatch):
     monkeypatch.setattr("flows.commands.train.run_queue", lambda *arguments, **options: pytest.fail("started"))
     with pytest.raises(HeddleError, match="^network 'resnet': unknown"):

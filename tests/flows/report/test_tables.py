@@ -147,14 +147,20 @@ def test_a_mismatch_is_shown_with_all_that_is_known(shown):
 def test_a_training(shown):
     stage = {"name": "pretrain", "did": "trained in floating point", "steps": 30, "step_s": 0.0123, "seconds": 1.5,
              "accuracy": 0.95}
-    text = shown(show_training, {
+    document = {
         "settings": {"network": "mlp", "width": 0.5, "weight_bits": 8}, "test_accuracy": 0.98765, "test_inputs": 360,
         "test_interval": [0.97, 0.99], "valid_accuracy": 0.98, "weights": 1000, "macs": 990, "model": "out/model.npz",
-        "stages": [stage, {**stage, "name": "settle", "steps": 0}]})
+        "stages": [stage, {**stage, "name": "settle", "steps": 0}]}
+    text = shown(show_training, document)
     assert "12.3" in text and "trained in floating point" in text and "–" in text
     assert " ".join(text.split()).endswith(
         "mlp width 0.5, 8 bits, 1,000 weights, 990 multiply-accumulates: integer accuracy 0.9877 (0.9700 to 0.9900) on "
         "360 test inputs, 0.9800 on valid; wrote out/model.npz")
+    under = {"what": "bits flip", "devices": 5, "test_accuracy": 0.9, "worst_test_accuracy": 0.85,
+             "valid_accuracy": 0.91}
+    assert shown(show_training, {**document, "under_errors": under}).endswith(
+        "on hardware that errs (bits flip): 0.9000, the mean of 5 devices, 0.8500 on the worst of them; "
+        "0.9100 on valid")
 
 
 def test_the_front_is_ordered_by_what_chooses(shown):

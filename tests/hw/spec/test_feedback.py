@@ -28,19 +28,42 @@ def test_noise_has_an_entry_for_every_weight(name):
 
 
 @pytest.mark.parametrize("damage", [
-    lambda record: record.pop("noise"), lambda record: record["noise"].pop("mean"),
+    lambda record: record["noise"].pop("mean"), lambda record: record.update(faults={"weights": {"rate": 0.1}}),
     lambda record: record["noise"]["mean"].pop(), lambda record: record.update(more=1),
     lambda record: record["latency"][0].pop("cycles"), lambda record: record["latency"][0].pop("layers"),
     lambda record: record["latency"][0]["layers"][0].pop("op"),
-], ids=["noise", "mean", "a mean", "more", "cycles", "layers", "operator"])
+], ids=["mean", "both", "a mean", "more", "cycles", "layers", "operator"])
 def test_what_is_no_record_says_how_to_make_one(tmp_path, damage):
     path = tmp_path / "feedback.json"
     RECORD.save(path)
     record = json.loads(path.read_text())
     damage(record)
     path.write_text(json.dumps(record))
-    with pytest.raises(SpecError, match=r": not a feedback record \(.*\); make one with `heddle explore`$"):
+    with pytest.raises(SpecError, match=r": not a feedback record \(.*\); make one with `heddle explore`, "
+                                        r"or write one as in docs/feedback.md$"):
         Feedback.load(path)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"faults": {}}', '{"faults": {"weights": {"rate": 2}}}', '{"noise": 1}'])
+def test_what_is_in_no_record_is_one_line(tmp_path, text):
+    path = tmp_path / "feedback.json"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=r"^[^\n]*: not a feedback record \([^\n]*\); make one with [^\n]*$"):
+        Feedback.load(path)
+
+
+def test_a_record_by_hand_has_faults_alone(tmp_path):
+    path = tmp_path / "feedback.json"
+    path.write_text('{"faults": {"weights": {"rate": 0.01}, "accumulator": {"bits": 12, "overflow": "wrap"}}}')
+    record = Feedback.load(path)
+    assert record.label == "1% of the bits of weights flip, accumulators wrap at 12 bits" and record.errs
+    record.save(tmp_path / "again.json")
+    assert Feedback.load(tmp_path / "again.json") == record
+
+
+def test_latency_alone_errs_nowhere():
+    record = Feedback(latency=RECORD.latency)
+    assert not record.errs and record.label == "" and RECORD.label == "multiplier trunc, 2 bits"
 
 
 def test_a_file_that_is_not_there_is_no_record(tmp_path):

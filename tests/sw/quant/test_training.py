@@ -6,15 +6,18 @@ import pytest
 import torch
 
 from hw.spec.design import DesignPoint
+from hw.spec.faults import Accumulator, BitFlips, Faults
+from hw.spec.feedback import Feedback
 from hw.spec.multipliers import MULTIPLIERS
 from sw.data import load_dataset
 from sw.data.assemble import Part, assemble
 from sw.data.augment import Noise, Shift
+from sw.golden.faults import Device
 from sw.graph.graph import ARRAYS, Graph
 from sw.models import ModelError
 from sw.quant import QuantError, TrainConfig
 from sw.quant.recipe import Quantize, Recipe
-from sw.quant.training import draft, evaluate, train
+from sw.quant.training import DEVICES, draft, evaluate, train
 from tests.sw.quant.records import feedback
 
 TABLE = Path(__file__).parents[4] / "shared/cases/idx/tabular_1x6"
@@ -75,6 +78,49 @@ def test_noise_is_the_same_again(digits):
     one, other = (train(config, digits, feedback=feedback()).graph for _ in range(2))
     assert same(one, other)
     assert not same(one, train(config, digits).graph)
+
+
+def test_faults_are_trained_with_and_what_is_left_is_said(digits):
+    """Twice the same, other than without; by hand on the devices what the record says."""
+    faults = Faults(weights=BitFlips(rate=0.02))
+    config = TrainConfig(network="mlp", width=0.5, recipe=passes(2, quantize=Quantize(method="aware")))
+    one, other = (train(config, digits, feedback=Feedback(faults=faults)) for _ in range(2))
+    assert same(one.graph, other.graph) and not same(one.graph, train(config, digits).graph)
+    found, inputs = one.record.under_errors, digits.quantized("test", one.graph.input)
+    answers = [Device(one.graph, faults, seed).run(inputs).reshape(len(inputs), -1).argmax(1)
+               for seed in range(DEVICES)]
+    shares = [float((answer == digits.labels["test"]).mean()) for answer in answers]
+    assert found.test_accuracy == pytest.approx(sum(shares) / DEVICES) and found.worst_test_accuracy == min(shares)
+    assert (found.what, found.devices) == ("2% of the bits of weights flip", DEVICES)
+    assert 0.1 < found.test_accuracy < one.record.test_accuracy
+
+
+def test_errors_that_are_not_random_need_one_device(digits):
+    faults = Faults(accumulator=Accumulator(bits=15, overflow="wrap"))
+    config = TrainConfig(network="mlp", width=0.5, recipe=passes(1))
+    assert train(config, digits, feedback=Feedback(faults=faults)).record.under_errors.devices == 1
+
+
+def test_only_the_steps_that_are_informed_err(digits):
+    """Uninformed weights are those of a training without feedback; settling moves statistics alone."""
+    feedback = Feedback(faults=Faults(activations=BitFlips(rate=0.02)))
+    recipe = passes(1, quantize=Quantize(method="aware"))
+    config = TrainConfig(network="dscnn", width=0.25, recipe=recipe)
+    plain = train(config, digits).graph
+
+    def informed(*steps):
+        return train(replace(config, recipe=replace(recipe, informed=steps)), digits, feedback=feedback)
+
+    def kernels(graph):
+        return [np.abs(layer.weights.astype(int)) for layer in graph.layers]
+
+    assert same(informed().graph, plain)
+    settled = informed("settle")
+    assert all(np.array_equal(a, b) for a, b in zip(kernels(settled.graph), kernels(plain), strict=True))
+    assert not same(settled.graph, plain)
+    assert [stage.did for stage in settled.record.stages][1] == "aware"
+    assert not all(np.array_equal(a, b) for a, b in zip(kernels(informed("quantize").graph), kernels(plain),
+                                                        strict=True))
 
 
 def test_an_exact_multiplier_trains_as_if_there_were_no_feedback(digits):
