@@ -146,7 +146,7 @@ def feedback_figure(pairs: Sequence[Pair]) -> Figure:
                    "name": "mean", "line": {"color": BLUE, "width": 3}, "marker": {"size": 11},
                    "hovertemplate": "mean: %{y:.4f}<extra></extra>"})
     return _figure(traces, height=360, xaxis=_axis("", range=[-0.3, 1.3]),
-                   yaxis=_axis("accuracy with the truncated multiplier", tickformat=".1%"))
+                   yaxis=_axis("accuracy with the multiplier that errs", tickformat=".1%"))
 
 
 def noise_figure(profile: NoiseProfile) -> Figure:

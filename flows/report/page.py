@@ -317,11 +317,12 @@ def _feedback(builder: _Page, comparison: Comparison | None) -> str:
               f"{pair.informed - pair.without:+.4f}") for pair in comparison.pairs]
     return _section(
         "feedback", title,
-        f"The truncated multiplier's RTL ran over {noise.pairs:,} operand pairs ({escape(noise.simulator)}); its "
-        f"errors became noise in the forward pass. Network: {escape(comparison.label)}.",
+        f"The RTL of the multiplier {_code(noise.multiplier)} ran over {noise.pairs:,} operand pairs "
+        f"({escape(noise.simulator)}); its errors became noise in the forward pass. Network: {escape(comparison.label)}.",
         f"<p>{said}</p>", '<div class="pair"><div>', builder.chart(figures.feedback_figure(comparison.pairs)),
         "</div><div>", builder.chart(figures.noise_figure(noise)), "</div></div>",
-        table(("seed", "exact multiplier, without", "truncated, without", "truncated, with", "difference"), pairs))
+        table(("seed", "exact multiplier, without", f"{noise.multiplier}, without", f"{noise.multiplier}, with",
+               "difference"), pairs))
 
 
 def _failures(found: Exploration) -> str:
