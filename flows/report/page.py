@@ -318,7 +318,8 @@ def _feedback(builder: _Page, comparison: Comparison | None) -> str:
     return _section(
         "feedback", title,
         f"The RTL of the multiplier {_code(noise.multiplier)} ran over {noise.pairs:,} operand pairs "
-        f"({escape(noise.simulator)}); its errors became noise in the forward pass. Network: {escape(comparison.label)}.",
+        f"({escape(noise.simulator)}); its errors became noise in the forward pass. Network: "
+        f"{escape(comparison.label)}.",
         f"<p>{said}</p>", '<div class="pair"><div>', builder.chart(figures.feedback_figure(comparison.pairs)),
         "</div><div>", builder.chart(figures.noise_figure(noise)), "</div></div>",
         table(("seed", "exact multiplier, without", f"{noise.multiplier}, without", f"{noise.multiplier}, with",
