@@ -14,13 +14,15 @@ from flows.run.store import Store, open_store
 from flows.train.data import DataSource
 from flows.train.draft import Draft
 from flows.train.intervals import wilson
+from flows.train.latency import Latency
 from flows.train.model import TFLITE, tflite_of
 from flows.train.recipes import RecipeFile, merged, read_recipe
 from flows.train.training import MODEL, RECORD, TrainedModel, Training
+from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
-from hw.spec.feedback import Feedback
+from hw.spec.feedback import Feedback, LatencyEntry
 from hw.spec.presets import load_design
-from sw.compiler import CompileError
+from sw.compiler import CompileError, compile_graph
 from sw.graph.graph import Graph
 from sw.quant.config import Setting, TrainConfig
 
@@ -67,14 +69,27 @@ def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None
     designs = (load_design(design),) if design else ()
     if line := Draft(config=config, data=source, designs=designs, fit=False).value(open_store()):
         raise CompileError(line)
-    training = Training(config=config, data=source, feedback=record)
+    latency = _latency(config, source, record, *designs)
+    training = Training(config=config, data=source, feedback=record, latency=latency)
     with work(f"training {training.label}", 1):
         # In a process of its own, so that Ctrl-C ends it at once.
         value = run_queue(partial(_value, open_store()), [training], jobs=1, name=lambda _: "")[0].value
         advance()
     if isinstance(value, Failure):
         raise HeddleError(value.reason)
-    return _written(value, training, out)
+    return _written(value, training, out, *designs)
+
+
+def _latency(config: TrainConfig, source: DataSource, feedback: Feedback | None,
+             design: DesignPoint | None = None) -> LatencyEntry | None:
+    """What pruning counts with: the cycles of the network on the design, else those that the record has of it."""
+    if "prune" not in config.recipe.steps or config.recipe.prune.kind == "weights":
+        return None
+    if design is not None:
+        return Latency(config=config, data=source, design=design).value(open_store())
+    asked = (config.network, config.width, config.weight_bits)
+    return next((entry for entry in (feedback.latency if feedback else ())
+                 if (entry.network, entry.width, entry.weight_bits) == asked and entry.layers), None)
 
 
 def _value(store: Store, training: Training) -> TrainedModel:
@@ -82,7 +97,8 @@ def _value(store: Store, training: Training) -> TrainedModel:
     return training.value(store)
 
 
-def _written(trained: TrainedModel, training: Training, out: Path) -> dict[str, Any]:
+def _written(trained: TrainedModel, training: Training, out: Path,
+             design: DesignPoint | None = None) -> dict[str, Any]:
     found = asdict(trained.record)
     config = found.pop("config")
     if found["under_errors"] is None:
@@ -92,9 +108,12 @@ def _written(trained: TrainedModel, training: Training, out: Path) -> dict[str, 
     settings = {**config, "settings": dict(config["settings"]), "data": training.data.name,
                 "feedback": training.feedback and (training.feedback.design or training.feedback.label)}
     flat = {**found, "test_interval": list(wilson(right, inputs)), "test_inputs": inputs, "settings": settings}
+    graph = Graph.load(trained.path)
+    if design is not None:
+        flat["cycles"] = compile_graph(graph, design).cycles
     write_whole(out / MODEL, trained.path.read_bytes())
     write_json(out / RECORD, flat)
-    tflite = tflite_of(Graph.load(trained.path))
+    tflite = tflite_of(graph)
     if tflite is None:
         (out / TFLITE).unlink(missing_ok=True)     # of a training before
     else:

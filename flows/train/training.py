@@ -10,7 +10,7 @@ from flows.run.store import Store
 from flows.run.typed import read_typed, write_typed
 from flows.train.data import DataSource
 from flows.train.networks import named, network_key
-from hw.spec.feedback import Feedback
+from hw.spec.feedback import Feedback, LatencyEntry
 from sw.models import network_source
 from sw.models.processor import STANDARD, arithmetic, instructions
 from sw.quant.config import TrainConfig
@@ -37,6 +37,7 @@ class Training(Step[TrainedModel]):
     config: TrainConfig = keyed(named)
     data: DataSource
     feedback: Feedback | None = field(default=None, repr=False)
+    latency: LatencyEntry | None = field(default=None, repr=False)      # what pruning counts with
 
     @property
     def label(self) -> str:
@@ -57,7 +58,7 @@ class Training(Step[TrainedModel]):
         if instructions() != STANDARD:
             note(f"torch computes with {instructions()} here, not {STANDARD}: other machines may train {self.label} to "
                  f"other last digits")
-        trained = train(self.config, self.data.load(), feedback=self.feedback,
+        trained = train(self.config, self.data.load(), feedback=self.feedback, latency=self.latency,
                         progress=lambda look, ahead: tell(f"{look.stage}: {look.done:.0f} passes, {ahead:.0f} to go, "
                                                           f"{look.accuracy:.3f} on valid"))
         trained.graph.save(folder / MODEL)

@@ -51,6 +51,8 @@ class QuantNetwork(nn.Module):
         self._units, self.units = tuple(found), nn.ModuleList(found)
         self._quantized = True
         self._errors: Errors | None = None
+        self.bits, self.generator = bits, generator
+        self.masks: list[tuple[Tensor, Tensor]] = []      # parameters, and where they stay 0
         self._join()
 
     def _join(self) -> None:
@@ -110,6 +112,12 @@ class QuantNetwork(nn.Module):
             unit.range.keep = MOMENTUM if share is None else share
             if isinstance(unit, Product):
                 unit.momentum = NORM_MOMENTUM if share is None else 1 - share
+
+    @torch.no_grad()
+    def hold(self) -> None:
+        """Weights that were removed stay 0."""
+        for value, mask in self.masks:
+            value.mul_(mask)
 
     def kept(self) -> "Kept":
         """All that training changes, to :meth:`restore` it."""

@@ -10,14 +10,16 @@ from typing import Any
 
 from hw.spec.errors import HeddleError
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "STEPS", "Correct", "Pretrain", "QuantError", "Quantize", "Recipe", "Settle",
-           "described", "recipe_of"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "STEPS", "Correct", "Pretrain", "Prune", "QuantError", "Quantize", "Recipe",
+           "Settle", "described", "recipe_of"]
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("cosine", "linear", "constant")
 METHODS = ("auto", "post", "aware")
 FORWARDS = ("stat", "exact", "none")
 GRADIENTS = ("straight", "slope")
+PRUNED = ("structured", "channels", "neurons", "weights")
+CRITERIA = ("taylor", "scale", "magnitude")
 MOST_PASSES = 1e6
 FROM_DATA = "data"
 
@@ -36,6 +38,20 @@ class Pretrain:
     """Training in floating point."""
 
     passes: float = described(0.0, "over the training inputs; 0: the recipe's, of 2-bit weights 0.4 of them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prune:
+    """Removing what matters least, and training behind it."""
+
+    kind: str = described("structured", "channels (of convolutions), neurons (of dense layers), structured (both), or "
+                                        "weights (single ones become 0, which saves no cycle)")
+    share: float = described(0.3, "of the engine's cycles with --design or --feedback, else of multiply-accumulates, "
+                                  "that is removed; of weights, that become 0; 0 to below 1")
+    importance: str = described("taylor", f"of channels, what decides: one of {', '.join(CRITERIA)}")
+    rounds: int = described(5, "parts in which it is removed, with training behind each")
+    passes: float = described(0.0, "of training behind it, of all rounds together; 0: the recipe's")
+    learning_rate: float = described(0.0, "of that training at its peak; 0: the recipe's")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +85,12 @@ class Correct:
 
 
 #: Step -> its options, in the order in which help shows them.
-STEPS: dict[str, type] = {"pretrain": Pretrain, "quantize": Quantize, "settle": Settle, "correct": Correct}
+STEPS: dict[str, type] = {
+    "pretrain": Pretrain,
+    "prune": Prune,
+    "quantize": Quantize,
+    "settle": Settle,
+    "correct": Correct}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +123,7 @@ class Recipe:
     patience: int = described(0, "looks at valid without a better one after which a step ends, with the best weights; "
                                  "0: never")
     pretrain: Pretrain = field(default_factory=Pretrain)
+    prune: Prune = field(default_factory=Prune)
     quantize: Quantize = field(default_factory=Quantize)
     settle: Settle = field(default_factory=Settle)
     correct: Correct = field(default_factory=Correct)
@@ -157,13 +179,17 @@ def _problems(recipe: Recipe) -> Iterator[str]:
     if recipe.quantize.gradient != "straight" and recipe.quantize.forward != "exact":
         yield (f"quantize.gradient={recipe.quantize.gradient!r}: of quantize.forward='exact' only; choose that, or "
                f"straight")
+    if recipe.steps[0] == "prune":
+        yield "steps: prune comes first, and nothing is trained; put pretrain in front"
     if recipe.quantize.method != "aware" and "pretrain" not in recipe.steps[:recipe.steps.index("quantize")]:
         yield (f"quantize.method={recipe.quantize.method!r}: nothing is trained before; put pretrain in front, or "
                f"choose aware")
     for name, chosen, choices in (("optimizer", recipe.optimizer, OPTIMIZERS), ("schedule", recipe.schedule, SCHEDULES),
                                  ("quantize.method", recipe.quantize.method, METHODS),
                                  ("quantize.forward", recipe.quantize.forward, FORWARDS),
-                                 ("quantize.gradient", recipe.quantize.gradient, GRADIENTS)):
+                                 ("quantize.gradient", recipe.quantize.gradient, GRADIENTS),
+                                 ("prune.kind", recipe.prune.kind, PRUNED),
+                                 ("prune.importance", recipe.prune.importance, CRITERIA)):
         if chosen not in choices:
             yield f"{name}={chosen!r}: choose {', '.join(choices)}"
     for name, value, low, high in _bounds(recipe):
@@ -181,6 +207,10 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, float, float, float]]:
     yield "quantize.passes", recipe.quantize.passes, 0, MOST_PASSES
     yield "quantize.learning_rate", recipe.quantize.learning_rate, 0, 1e30
     yield "quantize.tolerance", recipe.quantize.tolerance, 0, 1
+    yield "prune.share", recipe.prune.share, 0, 0.99
+    yield "prune.rounds", recipe.prune.rounds, 1, 100
+    yield "prune.passes", recipe.prune.passes, 0, MOST_PASSES
+    yield "prune.learning_rate", recipe.prune.learning_rate, 0, 1e30
     yield "warm_up", recipe.warm_up, 0, 1
     yield "weight_decay", recipe.weight_decay, 0, 1
     yield "label_smoothing", recipe.label_smoothing, 0, 0.99

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hw.spec.design import DesignPoint
-from hw.spec.feedback import Feedback
+from hw.spec.feedback import Feedback, LatencyEntry
 from sw.data import Augmentation, Dataset, augmentations_of
 from sw.graph.graph import Graph
 from sw.quant.batches import augmented, batches, images_of, rate
@@ -40,9 +40,10 @@ class Run:
     """
 
     def __init__(self, network: QuantNetwork, config: TrainConfig, data: Dataset, generator: torch.Generator, *,
-                 feedback: Feedback | None = None, progress: Progress | None = None) -> None:
+                 feedback: Feedback | None = None, latency: LatencyEntry | None = None,
+                 progress: Progress | None = None) -> None:
         self.network, self.config, self.data, self.generator = network, config, data, generator
-        self.feedback, self.progress = feedback, progress
+        self.feedback, self.latency, self.progress = feedback, latency, progress
         self._errors: Errors | None = None      # of the feedback record, which go on from step to step
         self.images, self.labels = images_of(data, "train"), torch.from_numpy(data.labels["train"])
         self.changes = changes_of(config.recipe, data)
@@ -79,6 +80,11 @@ class Run:
         """The inputs of a batch, as they are varied."""
         return augmented(self.images[part], self.changes, self.generator)
 
+    def batch(self) -> tuple[Tensor, Tensor]:
+        """The next inputs, as they are varied, and their labels."""
+        part = next(self._order)
+        return self.taken(part), self.labels[part]
+
     def classified(self, logits: Tensor, labels: Tensor, _: Tensor) -> Tensor:
         """Cross-entropy; the loss of a fit that has no other."""
         return functional.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
@@ -91,14 +97,14 @@ class Run:
         self.network.train()
         for step in range(steps):
             began = time.perf_counter()
-            part = next(self._order)
-            varied = self.taken(part)
-            found = (loss or self.classified)(self.network(varied), self.labels[part], varied)
+            varied, labels = self.batch()
+            found = (loss or self.classified)(self.network(varied), labels, varied)
             optimizer.clear()
             found.backward()
             optimizer.step(rate(step / steps, peak, self.recipe.schedule, self.recipe.warm_up))
-            since.add(float(found.detach()), len(part))
-            self._done += len(part)
+            self.network.hold()
+            since.add(float(found.detach()), len(labels))
+            self._done += len(labels)
             self.steps += 1
             self.step_s += time.perf_counter() - began
             if (step + 1) % interval == 0 or step == steps - 1:
@@ -127,7 +133,7 @@ class Run:
         self.network.train()
         for number in range(count):
             self.network.remember(number / (number + 1))
-            self.network(self.taken(next(self._order)))
+            self.network(self.batch()[0])
         self.network.remember()
 
     def accuracy(self, split: str) -> float:

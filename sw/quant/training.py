@@ -7,7 +7,7 @@ import torch
 
 from hw.spec.design import DesignPoint
 from hw.spec.faults import Faults
-from hw.spec.feedback import Feedback
+from hw.spec.feedback import Feedback, LatencyEntry
 from sw import golden
 from sw.data import Dataset
 from sw.golden.faults import Device
@@ -98,11 +98,12 @@ def _stage(run: Run, name: str) -> StageRecord:
 
 
 def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = None,
-          progress: Progress | None = None) -> Trained:
+          latency: LatencyEntry | None = None, progress: Progress | None = None) -> Trained:
     """Train and lower one network; the same arguments give the same graph, bit for bit.
 
     With ``feedback``, its errors are in the forward passes of the steps that the recipe has informed of them, and
-    biases may be corrected for its multiplier.
+    biases may be corrected for its multiplier. ``latency`` is what pruning counts with, the cycles of this network's
+    layers.
 
     Raises
     ------
@@ -118,7 +119,8 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         changes_of(config.recipe, data)
         _draft(config, data)      # what cannot be lowered is said before training
         generator = torch.Generator().manual_seed(config.seed)
-        run = Run(_network(config, data, generator), config, data, generator, feedback=feedback, progress=progress)
+        run = Run(_network(config, data, generator), config, data, generator, feedback=feedback, latency=latency,
+                  progress=progress)
         stages = tuple(_stage(run, name) for name in config.recipe.steps)
         run.network.add_noise(None)
         run.network.add_errors(None)

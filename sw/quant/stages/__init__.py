@@ -5,11 +5,16 @@ from collections.abc import Callable
 from sw.quant.run import Run
 from sw.quant.stages.correct import correct
 from sw.quant.stages.pretrain import pretrain
+from sw.quant.stages.prune import prune
 from sw.quant.stages.quantize import quantize
 from sw.quant.stages.settle import settle
 
 __all__ = ["STAGES"]
 
 #: The names of ``sw.quant.recipe.STEPS``.
-STAGES: dict[str, Callable[[Run], None]] = {"pretrain": pretrain, "quantize": quantize, "settle": settle,
-                                           "correct": correct}
+STAGES: dict[str, Callable[[Run], None]] = {
+    "pretrain": pretrain,
+    "prune": prune,
+    "quantize": quantize,
+    "settle": settle,
+    "correct": correct}
