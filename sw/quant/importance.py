@@ -56,8 +56,7 @@ def _taylor(run: Run, layers: dict[int, Product]) -> Scores:
     for _ in range(BATCHES):
         for value in run.network.parameters():
             value.grad = None
-        varied, labels = run.batch()
-        run.classified(run.network(varied), labels, varied).backward()
+        run.loss(*run.batch()).backward()
         for number, layer in layers.items():
             found[number] += _change(layer) ** 2
     return found

@@ -10,8 +10,8 @@ from typing import Any
 
 from hw.spec.errors import HeddleError
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "STEPS", "Correct", "Pretrain", "Prune", "QuantError", "Quantize", "Recipe",
-           "Settle", "described", "recipe_of"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "STEPS", "Correct", "Distill", "Pretrain", "Prune", "QuantError", "Quantize",
+           "Recipe", "Settle", "described", "recipe_of"]
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("cosine", "linear", "constant")
@@ -20,6 +20,8 @@ FORWARDS = ("stat", "exact", "none")
 GRADIENTS = ("straight", "slope")
 PRUNED = ("structured", "channels", "neurons", "weights")
 CRITERIA = ("taylor", "scale", "magnitude")
+TEACHERS = ("offline", "online", "self", "average")
+FOLLOWED = ("response", "feature", "relation")
 MOST_PASSES = 1e6
 FROM_DATA = "data"
 
@@ -52,6 +54,25 @@ class Prune:
     rounds: int = described(5, "parts in which it is removed, with training behind each")
     passes: float = described(0.0, "of training behind it, of all rounds together; 0: the recipe's")
     learning_rate: float = described(0.0, "of that training at its peak; 0: the recipe's")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distill:
+    """Training that follows a teacher as well as the labels."""
+
+    kind: str = described("response", "of the teacher: response (softened answers), feature (what its last layer "
+                                      "reads, projected), relation (distances between inputs there), or several "
+                                      "joined by +")
+    mode: str = described("offline", "the teacher is trained before (offline) or at the same time (online), is the "
+                                     "network itself (self) as it was in floating point, or the average of its weights "
+                                     "(average)")
+    teacher: str = described("", "network of an offline or online teacher; none: the same one")
+    teacher_width: float = described(2.0, "its width multiplier")
+    teacher_passes: float = described(0.0, "of an offline teacher's training; 0: the recipe's")
+    weight: float = described(0.5, "share of the loss that is the teacher's, 0 to 1; the rest is that of the labels")
+    temperature: float = described(4.0, "that softens answers")
+    passes: float = described(0.0, "0: the recipe's")
+    learning_rate: float = described(0.0, "at its peak; 0: the recipe's")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +109,7 @@ class Correct:
 STEPS: dict[str, type] = {
     "pretrain": Pretrain,
     "prune": Prune,
+    "distill": Distill,
     "quantize": Quantize,
     "settle": Settle,
     "correct": Correct}
@@ -124,6 +146,7 @@ class Recipe:
                                  "0: never")
     pretrain: Pretrain = field(default_factory=Pretrain)
     prune: Prune = field(default_factory=Prune)
+    distill: Distill = field(default_factory=Distill)
     quantize: Quantize = field(default_factory=Quantize)
     settle: Settle = field(default_factory=Settle)
     correct: Correct = field(default_factory=Correct)
@@ -167,7 +190,7 @@ def _problems(recipe: Recipe) -> Iterator[str]:
                 yield f"{owner}: {name!r} is none of {', '.join(STEPS)}"
     if len(set(recipe.steps)) != len(recipe.steps):
         yield "steps: one is there twice; keep one"
-    if not {"pretrain", "quantize"} & set(recipe.steps):
+    if not {"pretrain", "distill", "quantize"} & set(recipe.steps):
         yield "steps: nothing trains; add pretrain, or quantize with its method aware"
     if "quantize" not in recipe.steps:
         yield "steps: nothing makes integers; add quantize"
@@ -181,13 +204,16 @@ def _problems(recipe: Recipe) -> Iterator[str]:
                f"straight")
     if recipe.steps[0] == "prune":
         yield "steps: prune comes first, and nothing is trained; put pretrain in front"
-    if recipe.quantize.method != "aware" and "pretrain" not in recipe.steps[:recipe.steps.index("quantize")]:
+    yield from _distill_problems(recipe)
+    if recipe.quantize.method != "aware" and not {"pretrain", "distill"} & set(
+            recipe.steps[:recipe.steps.index("quantize")]):
         yield (f"quantize.method={recipe.quantize.method!r}: nothing is trained before; put pretrain in front, or "
                f"choose aware")
     for name, chosen, choices in (("optimizer", recipe.optimizer, OPTIMIZERS), ("schedule", recipe.schedule, SCHEDULES),
                                  ("quantize.method", recipe.quantize.method, METHODS),
                                  ("quantize.forward", recipe.quantize.forward, FORWARDS),
                                  ("quantize.gradient", recipe.quantize.gradient, GRADIENTS),
+                                 ("distill.mode", recipe.distill.mode, TEACHERS),
                                  ("prune.kind", recipe.prune.kind, PRUNED),
                                  ("prune.importance", recipe.prune.importance, CRITERIA)):
         if chosen not in choices:
@@ -197,6 +223,20 @@ def _problems(recipe: Recipe) -> Iterator[str]:
             yield f"{name}={value:g}: must be {low:g} to {high:g}"
     if not 0 < recipe.learning_rate <= 1e30:
         yield f"learning_rate={recipe.learning_rate:g}: must be above 0"
+
+
+def _distill_problems(recipe: Recipe) -> Iterator[str]:
+    options = recipe.distill
+    kinds = options.kind.split("+")
+    if wrong := [kind for kind in kinds if kind not in FOLLOWED]:
+        yield f"distill.kind={options.kind!r}: {wrong[0]!r} is none of {', '.join(FOLLOWED)}"
+    if len(set(kinds)) != len(kinds):
+        yield f"distill.kind={options.kind!r}: one is there twice; keep one"
+    if ":" in options.teacher:
+        yield (f"distill.teacher={options.teacher!r}: a file's network is the teacher of the same one only; leave "
+               f"teacher out")
+    if recipe.steps[0] == "distill" and options.mode == "self":
+        yield "distill.mode='self': nothing is trained before; put pretrain in front"
 
 
 def _bounds(recipe: Recipe) -> Iterator[tuple[str, float, float, float]]:
@@ -211,6 +251,12 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, float, float, float]]:
     yield "prune.rounds", recipe.prune.rounds, 1, 100
     yield "prune.passes", recipe.prune.passes, 0, MOST_PASSES
     yield "prune.learning_rate", recipe.prune.learning_rate, 0, 1e30
+    yield "distill.teacher_width", recipe.distill.teacher_width, 0.01, 16
+    yield "distill.teacher_passes", recipe.distill.teacher_passes, 0, MOST_PASSES
+    yield "distill.weight", recipe.distill.weight, 0, 1
+    yield "distill.temperature", recipe.distill.temperature, 0.1, 100
+    yield "distill.passes", recipe.distill.passes, 0, MOST_PASSES
+    yield "distill.learning_rate", recipe.distill.learning_rate, 0, 1e30
     yield "warm_up", recipe.warm_up, 0, 1
     yield "weight_decay", recipe.weight_decay, 0, 1
     yield "label_smoothing", recipe.label_smoothing, 0, 0.99

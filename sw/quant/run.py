@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from hw.spec.design import DesignPoint
@@ -30,7 +30,7 @@ FORWARD = 1 / 3         # of the time of a training step, that of a forward pass
 LOOKS = 40              # in a fit, at most
 
 Progress = Callable[[Look, float], None]
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor]       # of inputs and labels
 
 
 class Run:
@@ -85,20 +85,27 @@ class Run:
         part = next(self._order)
         return self.taken(part), self.labels[part]
 
-    def classified(self, logits: Tensor, labels: Tensor, _: Tensor) -> Tensor:
-        """Cross-entropy; the loss of a fit that has no other."""
+    def classified(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy."""
         return functional.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
 
-    def fit(self, stage: str, *, inputs: int, peak: float, loss: Loss | None = None) -> None:
-        """Train on so many inputs, with a learning rate of its own course."""
+    def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Of a fit that has no other."""
+        return self.classified(self.network(inputs), labels)
+
+    def fit(self, stage: str, *, inputs: int, peak: float, loss: Loss | None = None,
+            beside: Iterable[nn.Parameter] = ()) -> None:
+        """Train on so many inputs, with a learning rate of its own course; the parameters ``beside`` the network too.
+        """
         steps = max(1, math.ceil(inputs / _batch_size(self.recipe.batch, len(self.labels))))
-        optimizer = Optimizer(self.recipe.optimizer, self.network.parameters(), weight_decay=self.recipe.weight_decay)
+        optimizer = Optimizer(self.recipe.optimizer, [*self.network.parameters(), *beside],
+                              weight_decay=self.recipe.weight_decay)
         interval, best, since = self._interval(steps), _Best(self.recipe.patience), _Mean()
         self.network.train()
         for step in range(steps):
             began = time.perf_counter()
             varied, labels = self.batch()
-            found = (loss or self.classified)(self.network(varied), labels, varied)
+            found = (loss or self.loss)(varied, labels)
             optimizer.clear()
             found.backward()
             optimizer.step(rate(step / steps, peak, self.recipe.schedule, self.recipe.warm_up))

@@ -21,6 +21,7 @@ from sw.quant.network import QuantNetwork
 from sw.quant.record import StageRecord, TrainingRecord, UnderErrors
 from sw.quant.run import Progress, Run, changes_of
 from sw.quant.stages import STAGES
+from sw.quant.stages.distill import teacher_of
 
 __all__ = ["DEVICES", "Trained", "draft", "evaluate", "evaluate_under", "train", "traced_of"]
 
@@ -121,6 +122,8 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         generator = torch.Generator().manual_seed(config.seed)
         run = Run(_network(config, data, generator), config, data, generator, feedback=feedback, latency=latency,
                   progress=progress)
+        if "distill" in config.recipe.steps and config.recipe.distill.mode in ("offline", "online"):
+            teacher_of(run)
         stages = tuple(_stage(run, name) for name in config.recipe.steps)
         run.network.add_noise(None)
         run.network.add_errors(None)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sw.quant.run import Run
 from sw.quant.stages.correct import correct
+from sw.quant.stages.distill import distill
 from sw.quant.stages.pretrain import pretrain
 from sw.quant.stages.prune import prune
 from sw.quant.stages.quantize import quantize
@@ -15,6 +16,7 @@ __all__ = ["STAGES"]
 STAGES: dict[str, Callable[[Run], None]] = {
     "pretrain": pretrain,
     "prune": prune,
+    "distill": distill,
     "quantize": quantize,
     "settle": settle,
     "correct": correct}

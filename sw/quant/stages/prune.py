@@ -23,6 +23,7 @@ LEAST = 1e-12       # importance of channels that do nothing
 def prune(run: Run) -> None:
     """Remove what the recipe asks for in as many parts as it says, and train behind each."""
     options, recipe, said = run.recipe.prune, run.recipe, ""
+    run.err_in("prune")
     whole = _Channels(run).before if options.kind != "weights" else 0
     for part in range(1, options.rounds + 1):
         share = options.share * part / options.rounds
@@ -131,6 +132,7 @@ class _Channels:
             return
         self.run.network = remade(self.run.network, shrunk(self.traced, self.found, self.alive))
         self.run.network.become(quantized=self.quantized)
+        self.run.err_in("prune")
         self.run.settle(self.run.recipe.settle.batches)
 
     def _said(self, whole: int, now: int, share: float) -> str:

@@ -5,13 +5,17 @@ import pytest
 
 from flows.commands.train import config_of, train_to
 from flows.run.queue import Failure, Result
+from flows.run.store import open_store
+from flows.train.data import DataSource
+from flows.train.latency import Latency
 from hw.spec.errors import HeddleError
 from hw.spec.feedback import Feedback, LatencyEntry, NoiseProfile
-from sw.compiler import CompileError
+from hw.spec.presets import PRESETS
+from sw.compiler import CompileError, compile_graph
 from sw.frontend import load_file
 from sw.graph.graph import Graph
 from sw.quant.config import TrainConfig
-from sw.quant.recipe import Recipe
+from sw.quant.recipe import Prune, Recipe
 
 CONFIG = TrainConfig(network="mlp", width=0.25, recipe=Recipe(passes=1), seed=2)
 
@@ -108,3 +112,19 @@ def test_the_command_line_goes_before_the_file(tmp_path):
                                  recipe=Recipe(passes=5, batch=64))
     assert config_of("mlp", weight_bits=8, seed=1, recipe=path, width=0.5).width == 0.5
     assert config_of("mlp", weight_bits=8, seed=1, settings=[("width", 0.25)]).width == 0.25
+
+
+def test_pruning_counts_with_the_cycles_of_the_design_or_of_the_record(tmp_path):
+    recipe = Recipe(passes=1, steps=("pretrain", "prune", "quantize"), prune=Prune(share=0.2))
+    config = replace(CONFIG, width=1.0, recipe=recipe)
+    document = train_to(config, data="digits", design="ecp5-25", out=tmp_path / "out")
+    said = document["stages"][1]["did"]
+    assert f" to {document['cycles']} cycles on {PRESETS['ecp5-25'].label}, " in said
+    graph = Graph.load(tmp_path / "out" / "model.npz")
+    assert document["cycles"] == compile_graph(graph, PRESETS["ecp5-25"]).cycles
+    entry = Latency(config=config, data=DataSource.of("digits"), design=PRESETS["ecp5-25"]).value(open_store())
+    noise = NoiseProfile(multiplier="dsp", weight_bits=8, mean=(0.0,) * 256, variance=(0.0,) * 256, pairs=65536,
+                         simulator="none")
+    Feedback(design="d", fingerprint=1, clock_mhz=50.0, noise=noise, latency=(entry,)).save(tmp_path / "feedback.json")
+    informed = train_to(config, data="digits", feedback=tmp_path / "feedback.json", out=tmp_path / "again")
+    assert informed["stages"][1]["did"] == said and "cycles" not in informed
