@@ -34,7 +34,7 @@ section{background:#fff;border:1px solid var(--line);border-radius:10px;padding:
 .tile{background:#fff;border:1px solid var(--line);border-radius:10px;padding:14px 16px}
 .tile b{display:block;font-size:24px;line-height:1.2}.tile span{color:var(--muted);font-size:13px}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13px;margin:8px 0}
-th,td{padding:5px 8px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap;
+th,td{padding:5px 6px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap;
 font-variant-numeric:tabular-nums}
 th{color:var(--muted);font-weight:600;white-space:normal;vertical-align:bottom}th:first-child,td:first-child{text-align:left}td.text,th.text{text-align:left}
 td.wrap{white-space:normal;text-align:left;overflow-wrap:anywhere}
@@ -167,7 +167,8 @@ def _head(found: Exploration, measured: Sequence[Point]) -> str:
         tiles += [(f"{top.accuracy:.2%}", f"test accuracy, {low:.1%} to {high:.1%}, of the best on validation"),
                   (f"{1e6 * min(point.metrics.latency_s for point in best):,.1f} µs", "shortest engine latency"),
                   (f"{min(point.metrics.lut for point in best):,}", "least LUTs, SoC included")]
-    links = (("front", "Front"), ("seeds", "Seeds"), ("networks", "Networks"), ("layers", "Layers"),
+    links = (("front", "Front"), *([("seeds", "Seeds")] if any(point.repeats for point in measured) else ()),
+             ("networks", "Networks"), ("layers", "Layers"),
              ("resources", "Resources"), ("verification", "Verification"),
              ("training", "Training"), ("feedback", "Feedback"), ("failures", "Failures"), ("provenance", "Versions"))
     return (f"<h1>{escape(_task(found))}</h1><p class='muted'>Inputs of {'×'.join(map(str, data.shape))}, "

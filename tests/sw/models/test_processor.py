@@ -1,6 +1,8 @@
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -94,3 +96,36 @@ def test_one_thread_is_used_and_the_number_before_comes_back():
     with one_thread():
         assert torch.get_num_threads() == 1 == arithmetic()["threads"]
     assert torch.get_num_threads() == before
+
+
+#: Its result is printed. The emulator cannot run the instructions that numpy sorts with.
+TRAINING = """
+import hashlib
+import numpy as np
+argsort = np.argsort
+np.argsort = lambda values, **_: argsort(values, kind="stable")
+from sw.data import load_dataset
+from sw.graph.layer import WEIGHTED
+from sw.quant.config import TrainConfig
+from sw.quant.recipe import Recipe
+from sw.quant.training import train
+for network in ("mlp", "dscnn"):
+    config = TrainConfig(network=network, width=0.5, weight_bits=4, recipe=Recipe(passes=1))
+    graph = train(config, load_dataset("digits")).graph
+    weighted = [layer for layer in graph.layers if layer.op in WEIGHTED]
+    arrays = [array for layer in weighted for array in (layer.weights, layer.bias, layer.multiplier)]
+    print(hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())
+"""
+
+
+@needs
+@pytest.mark.slow
+def test_another_makers_processor_trains_the_same_networks():
+    """An Intel Haswell, which has no AVX-512, emulated: some minutes. Debian's qemu-user-static has it."""
+    emulator = shutil.which("qemu-x86_64-static")
+    if emulator is None:
+        pytest.skip("needs qemu-x86_64-static, of Debian's qemu-user-static")
+    env = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    found = subprocess.run([emulator, "-cpu", "Haswell", "-0", sys.executable, Path(sys.executable).resolve(), "-c",
+                            TRAINING], env=env, capture_output=True, text=True, encoding="utf-8", check=True)
+    assert found.stdout.split() == said(TRAINING)
