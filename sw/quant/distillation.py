@@ -6,6 +6,7 @@ what its last layer reads, behind a trained projection of what the student's rea
 2019).
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -59,7 +60,7 @@ class Feature:
     """Squared distance behind the projection, of vectors of length 1: scales differ, and need not be learned."""
 
     def __init__(self, student: int, teacher: int, temperature: float, generator: torch.Generator) -> None:
-        self.projection = nn.Parameter(torch.randn(teacher, student, generator=generator) / student ** 0.5)
+        self.projection = nn.Parameter(torch.randn(teacher, student, generator=generator) / math.sqrt(student))
 
     def parameters(self) -> list[nn.Parameter]:
         return [self.projection]
