@@ -141,6 +141,9 @@ def data(source: str, picture: Path | None, as_json: bool) -> int:
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--feedback", type=EXISTING, metavar="FILE",
               help="Errors of hardware to train with: a record of `heddle explore`, or as in docs/feedback.md.")
+@click.option("--compare", type=click.IntRange(min=2), metavar="SEEDS",
+              help="Instead: training with the feedback's errors against what is cheaper, over so many seeds.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes of --compare.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
               help="An argument of the network's function; may be given again.")
 @click.option("--design", metavar="D", help="A preset, or a TOML file: what it cannot run is not trained.")
@@ -148,17 +151,24 @@ def data(source: str, picture: Path | None, as_json: bool) -> int:
 @out_option("runs/train")
 @json_flag
 def train(as_json: bool, *, network: str, weight_bits: str, seed: int, width: float | None, recipe: Path | None,
-          settings: tuple[str, ...], data: str, feedback: Path | None, design: str | None, out: Path,
-          **changes: Any) -> int:
+          settings: tuple[str, ...], data: str, feedback: Path | None, compare: int | None, jobs: int,
+          design: str | None, out: Path, **changes: Any) -> int:
     """Train a quantized network, with or without a feedback record.
 
     NETWORK is a name, or file.py:function, which gives a torch.nn.Module.
     """
-    from flows.commands.train import config_of, train_to
-    from flows.report.tables import show_training
+    from flows.commands.train import compare_to, config_of, train_to
+    from flows.report.tables import show_rivals, show_training
 
     config = config_of(network, weight_bits=int(weight_bits), seed=seed, width=width, recipe=recipe,
                        settings=list(map(setting, settings)), changes=recipe_changes(changes))
+    if compare:
+        if feedback is None:
+            raise click.UsageError("--compare needs errors to compare with: add --feedback FILE, see docs/feedback.md")
+        with progress():
+            document = compare_to(config, data=data, out=out, feedback=feedback, seeds=compare, jobs=jobs)
+        show(document, as_json, show_rivals)
+        return DONE
     with progress():
         document = train_to(config, data=data, feedback=feedback, design=design, out=out)
     show(document, as_json, show_training)

@@ -7,16 +7,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from flows.report.rivals import rivals_svg
 from flows.run.files import write_json, write_whole
 from flows.run.progress import advance, note, work
 from flows.run.queue import Failure, run_queue
 from flows.run.store import Store, open_store
+from flows.run.typed import to_plain, write_typed
 from flows.train.data import DataSource
 from flows.train.draft import Draft
 from flows.train.intervals import wilson
 from flows.train.latency import Latency
 from flows.train.model import TFLITE, tflite_of
 from flows.train.recipes import RecipeFile, merged, read_recipe
+from flows.train.rivals import compare, expected_s, ways_of
 from flows.train.training import MODEL, RECORD, TrainedModel, Training
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
@@ -26,7 +29,9 @@ from sw.compiler import CompileError, compile_graph
 from sw.graph.graph import Graph
 from sw.quant.config import Setting, TrainConfig
 
-__all__ = ["config_of", "train_to"]
+__all__ = ["compare_to", "config_of", "train_to"]
+
+RIVALS, PICTURE = "rivals.json", "rivals.svg"
 
 
 def config_of(network: str, *, weight_bits: int, seed: int, recipe: Path | None = None,
@@ -90,6 +95,34 @@ def _latency(config: TrainConfig, source: DataSource, feedback: Feedback | None,
     asked = (config.network, config.width, config.weight_bits)
     return next((entry for entry in (feedback.latency if feedback else ())
                  if (entry.network, entry.width, entry.weight_bits) == asked and entry.layers), None)
+
+
+def compare_to(config: TrainConfig, *, data: str, out: Path, feedback: Path, seeds: int,
+               jobs: int = 1) -> dict[str, Any]:
+    """Compare training with the errors of the record with its cheaper rivals, from the configuration's seed on.
+
+    Writes ``rivals.json`` and ``rivals.svg`` to ``out``, and says first how long it takes, about.
+
+    Returns
+    -------
+    dict
+        :class:`flows.train.rivals.Rivals` as plain values, with ``picture``.
+    """
+    record, source, store = Feedback.load(feedback), DataSource.of(data), open_store()
+    asked = range(config.seed, config.seed + seeds)
+    with work("measuring a pass", 1):
+        took = expected_s(store, config, source, record, seeds=seeds, jobs=jobs)
+    note(f"{seeds} seeds with {len(ways_of(config, record, source))} trainings each: about {_minutes(took)} where "
+         f"nothing of it is in the store")
+    found = compare(store, config, source, record, seeds=asked, jobs=jobs)
+    write_typed(out / RIVALS, found)
+    write_whole(out / PICTURE, rivals_svg(found).encode())
+    plain: dict[str, Any] = to_plain(found)
+    return {**plain, "picture": str(out / PICTURE)}
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
 def _value(store: Store, training: Training) -> TrainedModel:

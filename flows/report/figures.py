@@ -5,11 +5,10 @@ from typing import Any
 
 from boards import find_board
 from flows.search.point import MeasuredLayer, Point
-from flows.search.trainings import Pair
 from hw.spec.feedback import NoiseProfile
 from sw.quant.record import TrainingRecord
 
-__all__ = ["Figure", "curves_figure", "feedback_figure", "front_figure", "layers_figure", "noise_figure",
+__all__ = ["Figure", "curves_figure", "front_figure", "layers_figure", "noise_figure",
            "resources_figure"]
 
 Figure = dict[str, Any]
@@ -132,21 +131,6 @@ def curves_figure(trainings: Sequence[TrainingRecord], network: str) -> Figure:
                  "dash": DASHES[widths.index(training.config.width) % len(DASHES)]}}
         for training in chosen], height=400, xaxis=_axis("passes over the data"),
         yaxis=_axis("accuracy on the validation split", tickformat=".0%"))
-
-
-def feedback_figure(pairs: Sequence[Pair]) -> Figure:
-    """One line per seed from the accuracy without to the accuracy with feedback."""
-    traces: list[dict[str, Any]] = [{
-        "type": "scatter", "mode": "lines+markers", "x": ["without feedback", "with feedback"],
-        "y": [pair.without, pair.informed], "name": f"seed {pair.seed}", "showlegend": False,
-        "hovertemplate": f"seed {pair.seed}: " + "%{y:.4f}<extra></extra>",
-        "line": {"color": "#a8b3c5", "width": 1.5}, "marker": {"size": 7}} for pair in pairs]
-    means = [sum(getattr(pair, key) for pair in pairs) / len(pairs) for key in ("without", "informed")]
-    traces.append({"type": "scatter", "mode": "lines+markers", "x": ["without feedback", "with feedback"], "y": means,
-                   "name": "mean", "line": {"color": BLUE, "width": 3}, "marker": {"size": 11},
-                   "hovertemplate": "mean: %{y:.4f}<extra></extra>"})
-    return _figure(traces, height=360, xaxis=_axis("", range=[-0.3, 1.3]),
-                   yaxis=_axis("accuracy with the multiplier that errs", tickformat=".1%"))
 
 
 def noise_figure(profile: NoiseProfile) -> Figure:

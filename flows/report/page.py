@@ -9,6 +9,7 @@ from pathlib import Path
 from boards import find_board
 from flows.report import figures
 from flows.report.picture import network_svg
+from flows.report.rivals import rivals_svg
 from flows.report.text import printable
 from flows.run.files import write_json, write_whole
 from flows.run.typed import from_plain, to_plain
@@ -309,22 +310,21 @@ def _feedback(builder: _Page, comparison: Comparison | None) -> str:
     title = "Feedback from hardware to training"
     if not comparison:
         return _section("feedback", title, "Every multiplier of this space is exact: there is no error to train with.")
-    noise, effect = comparison.profile, comparison.effect
-    low, high = effect.interval
-    said = (f"With the noise in training: mean difference <b>{effect.difference:+.2%}</b>, "
-            f"95% interval {low:+.2%} to {high:+.2%} over {len(comparison.pairs)} paired "
-            f"seeds. <b>{escape(effect.conclusion)}</b>")
-    pairs = [(str(pair.seed), f"{pair.exact:.4f}", f"{pair.without:.4f}", f"{pair.informed:.4f}",
-              f"{pair.informed - pair.without:+.4f}") for pair in comparison.pairs]
+    noise, rivals = comparison.profile, comparison.rivals
+    low, high = rivals.effect.interval
+    said = (f"{escape(rivals.feedback)} over {escape(rivals.rival)}, each the best of its kind on the validation "
+            f"split: mean difference <b>{rivals.effect.difference:+.2%}</b>, 95% interval {low:+.2%} to {high:+.2%} "
+            f"over {len(rivals.seeds)} paired seeds. <b>{rivals.verdict}. {escape(rivals.effect.conclusion)}</b>")
+    ways = [(escape(way.name), f"{way.valid_accuracy:.4f}", f"{way.test_accuracy:.4f}",
+             ", ".join(f"{value:.4f}" for value in way.by_seed), f"{way.seconds:.0f}") for way in rivals.ways]
     return _section(
         "feedback", title,
         f"The RTL of the multiplier {_code(noise.multiplier)} ran over {noise.pairs:,} operand pairs "
-        f"({escape(noise.simulator)}); its errors became noise in the forward pass. Network: "
-        f"{escape(comparison.label)}.",
-        f"<p>{said}</p>", '<div class="pair"><div>', builder.chart(figures.feedback_figure(comparison.pairs)),
+        f"({escape(noise.simulator)}); its errors were in the forward pass. Network: "
+        f"{escape(rivals.network)}, {rivals.without_errors:.4f} on exact products.",
+        f"<p>{said}</p>", '<div class="pair"><div>', rivals_svg(rivals),
         "</div><div>", builder.chart(figures.noise_figure(noise)), "</div></div>",
-        table(("seed", "exact multiplier, without", f"{noise.multiplier}, without", f"{noise.multiplier}, with",
-               "difference"), pairs))
+        table(("way", "valid", "test", "test by seed", "seconds"), ways, text=(3,)))
 
 
 def _failures(found: Exploration) -> str:

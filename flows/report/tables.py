@@ -8,7 +8,7 @@ from flows.report.terminal import Display
 from hw.spec.commands import COUNTERS
 
 __all__ = ["show_bench", "show_build", "show_data", "show_estimate", "show_files", "show_front", "show_model",
-           "show_tools", "show_training", "show_verification"]
+           "show_rivals", "show_tools", "show_training", "show_verification"]
 
 Document = Mapping[str, Any]
 PLURALS = {"image": "images", "recording": "recordings", "features": "features", "sequence": "sequences",
@@ -164,6 +164,19 @@ def show_training(document: Document, display: Display) -> None:
         display.line(f"on hardware that errs ({found['what']}): {found['test_accuracy']:.4f}, the mean of "
                      f"{found['devices']} devices, {found['worst_test_accuracy']:.4f} on the worst of them; "
                      f"{found['valid_accuracy']:.4f} on valid")
+
+
+def show_rivals(document: Document, display: Display) -> None:
+    effect, chosen = document["effect"], (document["rival"], document["feedback"])
+    display.table(f"On hardware that errs: {document['errors']}", ("way", "valid", "test", "lowest", "highest", "s"), [
+        (way["name"], f"{way['valid_accuracy']:.4f}", f"{way['test_accuracy']:.4f}", f"{min(way['by_seed']):.4f}",
+         f"{max(way['by_seed']):.4f}", f"{way['seconds']:.0f}") for way in document["ways"]],
+        styles={index: "bold" for index, way in enumerate(document["ways"]) if way["name"] in chosen})
+    low, high = effect["interval"]
+    display.line(f"{document['network']}, {len(document['seeds'])} seeds on {document['devices']} devices; "
+                 f"{document['without_errors']:.4f} without errors. {document['feedback']} over {document['rival']}, "
+                 f"both chosen on valid: {100 * effect['difference']:+.1f} points, 95% interval {100 * low:.1f} to "
+                 f"{100 * high:.1f}. {document['verdict'].capitalize()}. {effect['conclusion']}")
 
 
 def show_front(document: Document, display: Display) -> None:

@@ -1,6 +1,6 @@
 """Everything that is trained before the search: the networks of the space, and the comparison with feedback."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
 from flows.train.draft import Draft
 from flows.train.feedback import make_feedback
-from flows.train.intervals import Effect, paired_effect
+from flows.train.rivals import Rivals, compare
 from flows.train.training import TrainedModel, Training
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
@@ -25,7 +25,7 @@ from hw.spec.multipliers import MULTIPLIERS
 from sw.quant.config import TrainConfig
 from sw.quant.record import TrainingRecord
 
-__all__ = ["Comparison", "Pair", "Prepared", "TrainError", "draft_all", "inexact", "reference_design", "train_all"]
+__all__ = ["Comparison", "Prepared", "TrainError", "draft_all", "inexact", "reference_design", "train_all"]
 
 Models = Mapping[TrainConfig, TrainedModel]
 
@@ -35,23 +35,11 @@ class TrainError(HeddleError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
-    """Accuracies of one seed's two trainings, 0 to 1, on the test split."""
-
-    seed: int
-    exact: float                # without feedback, on the exact multiplier
-    without: float              # without feedback, on the inexact multiplier
-    informed: float             # with feedback, on the inexact multiplier
-
-
-@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What feedback from the hardware does to accuracy."""
+    """What feedback from the hardware does to accuracy, against what is cheaper."""
 
-    label: str
     profile: NoiseProfile
-    pairs: tuple[Pair, ...]
-    effect: Effect
+    rivals: Rivals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,19 +108,16 @@ def train_all(space: Space, store: Store, data: DataSource, *, jobs: int,
     configs = [config for config in space.configs() if config not in refused]
     compared = space.config(plan.network, plan.width, plan.weight_bits)
     paired = plan.weight_bits in job.designs and compared not in refused
-    seeds = range(space.training.seed, space.training.seed + plan.seeds) if paired else ()
-    pairs = [replace(compared, seed=seed) for seed in seeds]
-    first = job.train("training the networks", [(config, None) for config in (*configs, *pairs)])
-    plain = {config: first[config] for config in configs if config in first}
+    plain = job.train("training the networks", [(config, None) for config in configs])
     if not plain:
         raise TrainError(f"no network could be trained: {job.failures[0].reason}")
     if not job.designs:
         return Prepared(trainings=Trainings(plain=_paths(plain), failed=job.failed), records=_records(plain),
                         feedback=None, comparison=None, failures=tuple(job.failures))
-    return _close_loop(job, plain, first, pairs)
+    return _close_loop(job, plain, compared if paired else None)
 
 
-def _close_loop(job: "_Trainer", plain: Models, first: Models, pairs: Sequence[TrainConfig]) -> Prepared:
+def _close_loop(job: "_Trainer", plain: Models, compared: TrainConfig | None) -> Prepared:
     """Measure the inexact multiplier, train with what was measured, compare."""
     space, plan = job.space, job.space.feedback
     records = {}
@@ -141,14 +126,9 @@ def _close_loop(job: "_Trainer", plain: Models, first: Models, pairs: Sequence[T
             records[bits] = make_feedback(job.store, design, space.hardware.clock_mhz, _paths(plain))
             advance()
     informed = [config for config in plain if config.weight_bits in job.designs]
-    asked: list[tuple[TrainConfig, Feedback | None]] = [(config, records[config.weight_bits]) for config in informed]
     main = records.get(plan.weight_bits)
-    if main and pairs:
-        asked += [(config, main) for config in pairs]
-    second = job.train("training with feedback", asked)
-    comparison = None
-    if main and pairs:
-        comparison = _comparison(job, pairs, first, second, main)
+    second = job.train("training with feedback", [(config, records[config.weight_bits]) for config in informed])
+    comparison = _comparison(job, compared, main) if main and compared else None
     noisy = _paths({config: second[config] for config in informed if config in second})
     return Prepared(
         trainings=Trainings(plain=_paths(plain), noisy=noisy, feedback=records, failed=job.failed),
@@ -208,23 +188,16 @@ def _records(models: Models) -> tuple[TrainingRecord, ...]:
     return tuple(model.record for model in models.values())
 
 
-def _comparison(job: _Trainer, pairs: Sequence[TrainConfig], first: Models, second: Models,
-                feedback: Feedback) -> Comparison:
-    """Accuracy on the inexact multiplier with and without the feedback, seed by seed."""
+def _comparison(job: _Trainer, compared: TrainConfig, feedback: Feedback) -> Comparison | None:
+    """On the multiplier of the record; None, and a failure, where a training fails."""
     plan, noise = job.space.feedback, feedback.noise
     if noise is None:
-        raise TrainError("the feedback record has no noise of a multiplier; measure one")
-    design = reference_design(job.space, noise.multiplier, plan.weight_bits)
-
-    def accuracy(model: TrainedModel, on: DesignPoint | None) -> float:
-        return Accuracy(model=model.path, data=job.data, split="test", design=on).value(job.store).accuracy
-
-    rows = tuple(Pair(seed=config.seed, exact=accuracy(first[config], None), without=accuracy(first[config], design),
-                      informed=accuracy(second[config], design))
-                 for config in pairs if config in first and config in second)
-    if len(rows) < 2:
-        raise TrainError(f"the comparison with feedback needs two pairs of trainings and has {len(rows)}: "
-                         f"{job.failures[0].reason}")
-    return Comparison(label=f"{plan.network}, width {plan.width:g}, {plan.weight_bits}-bit weights on {design.label}",
-                      profile=noise, pairs=rows,
-                      effect=paired_effect([(row.without, row.informed) for row in rows]))
+        return None
+    try:
+        rivals = compare(job.store, compared, job.data, feedback, jobs=job.jobs,
+                         seeds=range(compared.seed, compared.seed + plan.seeds))
+    except HeddleError as error:
+        note(f"failed: the comparison with feedback: {error}")
+        job.failures.append(Failed(id=compared.label, doing="comparing with feedback", reason=str(error)))
+        return None
+    return Comparison(profile=noise, rivals=rivals)

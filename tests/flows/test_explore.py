@@ -151,9 +151,12 @@ def test_feedback_is_measured_and_compared(job):
     assert feedback["noise"]["pairs"] == 1 << 16
     assert any(feedback["noise"]["mean"])
     assert [entry["network"] for entry in feedback["latency"]] == ["mlp"]
-    pairs = job.json(RECORD)["comparison"]["pairs"]
-    assert [pair["seed"] for pair in pairs] == [1, 2]
-    assert all(0.5 < pair[name] <= 1 for pair in pairs for name in ("exact", "without", "informed"))
+    rivals = job.json(RECORD)["comparison"]["rivals"]
+    assert rivals["seeds"] == [1, 2] and all(len(way["by_seed"]) == 2 for way in rivals["ways"])
+    assert [way["name"] for way in rivals["ways"]] == [
+        name + mended for name in ("plain", "longer", "settled", "feedback", "exact") for mended in ("", ", corrected")]
+    assert all(0.3 < way["test_accuracy"] <= 1 for way in rivals["ways"])
+    assert rivals["verdict"] in ("feedback", "rival", "tie")
 
 
 def test_the_report_has_every_section(job, measured):

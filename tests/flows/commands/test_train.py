@@ -1,13 +1,16 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from flows.commands.train import config_of, train_to
+from flows.commands.train import compare_to, config_of, train_to
 from flows.run.queue import Failure, Result
 from flows.run.store import open_store
+from flows.run.typed import read_typed
 from flows.train.data import DataSource
 from flows.train.latency import Latency
+from flows.train.rivals import Rivals
 from hw.spec.errors import HeddleError
 from hw.spec.feedback import Feedback, LatencyEntry, NoiseProfile
 from hw.spec.presets import PRESETS
@@ -16,6 +19,7 @@ from sw.frontend import load_file
 from sw.graph.graph import Graph
 from sw.quant.config import TrainConfig
 from sw.quant.recipe import Prune, Recipe
+from tests.support.rivals import rivals
 
 CONFIG = TrainConfig(network="mlp", width=0.25, recipe=Recipe(passes=1), seed=2)
 
@@ -96,6 +100,27 @@ def test_what_a_network_is_worth_on_hardware_that_errs_is_in_the_document(tmp_pa
     document = train_to(config, data="digits", feedback=tmp_path / "flips.json", out=tmp_path / "out")
     assert document["settings"]["feedback"] == document["under_errors"]["what"] == "2% of the bits of activations flip"
     assert 0.1 < document["under_errors"]["test_accuracy"] < 1 and document["under_errors"]["devices"] == 5
+
+
+def test_a_comparison_says_its_time_first_and_leaves_a_document_and_a_picture(tmp_path, monkeypatch):
+    (tmp_path / "flips.json").write_text('{"faults": {"activations": {"rate": 0.02}}}', encoding="utf-8")
+    asked, said = {}, []
+
+    def compare(store, config, data, feedback, **options):
+        asked.update(options, config=config, feedback=feedback)
+        return rivals()
+    monkeypatch.setattr("flows.commands.train.expected_s", lambda *arguments, **options: 1234.0)
+    monkeypatch.setattr("flows.commands.train.compare", compare)
+    monkeypatch.setattr("flows.commands.train.note", said.append)
+    config = replace(CONFIG, seed=3)
+    document = compare_to(config, data="digits", out=tmp_path / "out", feedback=tmp_path / "flips.json", seeds=4,
+                          jobs=2)
+    assert said == ["4 seeds with 4 trainings each: about 21 minutes where nothing of it is in the store"]
+    assert list(asked["seeds"]) == [3, 4, 5, 6] and asked["jobs"] == 2 and asked["config"] == config
+    assert asked["feedback"].label == "2% of the bits of activations flip"
+    assert document["verdict"] == "feedback"
+    assert Path(document["picture"]).read_text(encoding="utf-8").startswith("<svg")
+    assert read_typed(Rivals, tmp_path / "out" / "rivals.json") == rivals()
 
 
 def test_a_network_that_is_not_there_is_said_before_anything_starts(tmp_path, monkeypatch):

@@ -6,14 +6,12 @@ import pytest
 from flows.report.figures import (
     FEW_BARS,
     curves_figure,
-    feedback_figure,
     front_figure,
     layers_figure,
     noise_figure,
     resources_figure,
 )
 from flows.search.point import MeasuredLayer
-from flows.search.trainings import Pair
 from hw.spec.feedback import NoiseProfile
 from sw.quant.config import TrainConfig
 from sw.quant.record import Look, TrainingRecord
@@ -77,13 +75,6 @@ def test_each_training_of_a_network_has_a_curve_of_its_own_look():
     assert len(set(looks)) == 3 and looks[0][0] == looks[2][0] and looks[0][1] == looks[1][1]
 
 
-def test_feedback_has_a_line_a_seed_and_their_mean():
-    pairs = [Pair(seed=1, exact=0.9, without=0.5, informed=0.7), Pair(seed=2, exact=0.9, without=0.6, informed=0.6)]
-    *lines, mean = feedback_figure(pairs)["data"]
-    assert [line["y"] for line in lines] == [[0.5, 0.7], [0.6, 0.6]]
-    assert mean["y"] == pytest.approx([0.55, 0.65])
-
-
 @pytest.mark.parametrize("bits", [2, 8])
 def test_noise_is_by_weight_and_shows_its_spread_where_there_is_room(bits):
     bars, = noise_figure(profile(bits))["data"]
@@ -95,7 +86,6 @@ def test_noise_is_by_weight_and_shows_its_spread_where_there_is_room(bits):
 def test_every_figure_is_plain_json_with_a_height():
     measured = point("a", 0.9, 1e-5, 1000, measured=True)
     for figure in (front_figure([measured], []), layers_figure([layer("one", 2, 1)]), resources_figure([measured]),
-                   curves_figure([training(1.0, 8)], "mlp"), noise_figure(profile(4)),
-                   feedback_figure([Pair(seed=1, exact=0.9, without=0.5, informed=0.7)])):
+                   curves_figure([training(1.0, 8)], "mlp"), noise_figure(profile(4))):
         assert json.loads(json.dumps(figure, allow_nan=False)) == figure
         assert figure["layout"]["height"] >= 300

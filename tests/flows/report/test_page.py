@@ -9,13 +9,13 @@ from flows.run.typed import from_plain, to_plain
 from flows.search.job import DataFacts, Exploration
 from flows.search.point import Failed, Repeat
 from flows.search.space import Space
-from flows.search.trainings import Comparison, Pair
+from flows.search.trainings import Comparison
 from flows.search.worth import Requirement
-from flows.train.intervals import Effect
 from hw.spec.feedback import NoiseProfile
 from sw.quant.config import TrainConfig
 from sw.quant.record import Look, TrainingRecord
 from tests.support.points import point
+from tests.support.rivals import rivals
 
 
 def exploration():
@@ -27,10 +27,8 @@ def exploration():
         fake_accuracy=0.9, valid_accuracy=0.9, test_accuracy=0.9,
         curves=(Look(stage="pretrain", done=1.0, loss=1.0, accuracy=0.5),))
     comparison = Comparison(
-        label="mlp", effect=Effect(difference=0.01, interval=(-0.01, 0.03), conclusion="No effect is shown."),
-        profile=NoiseProfile(multiplier="trunc", weight_bits=2, mean=(0.0,) * 4, variance=(0.0,) * 4, pairs=1024,
-                             simulator="Verilator"),
-        pairs=(Pair(seed=1, exact=0.95, without=0.9, informed=0.91),))
+        rivals=rivals(verdict="tie"), profile=NoiseProfile(
+            multiplier="trunc", weight_bits=2, mean=(0.0,) * 4, variance=(0.0,) * 4, pairs=1024, simulator="Verilator"))
     return Exploration(
         data=DataFacts(name="digits", counts={"train": 10, "valid": 5, "test": 5}, seed=0, digest="ab" * 32,
                        shape=(8, 8, 1), classes=10),
@@ -55,8 +53,8 @@ def test_the_page_is_self_contained_and_says_it_all():
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", html[:html.index("<script>")] + text_of(html))
     assert "Plotly.newPlot" in html and len(html) > 1_000_000
     body = text_of(html)
-    for said in ("98.00%", "measured", "+25.0%", "nextpnr: timed out &lt;script&gt;", "No effect is shown.", "yosys",
-                 "max_latency_s 0.001", "1,234",
+    for said in ("98.00%", "measured", "+25.0%", "nextpnr: timed out &lt;script&gt;", "tie. No effect is shown.",
+                 "yosys", "settled, corrected", "0.5500, 0.6500", "max_latency_s 0.001", "1,234",
                  "<td>2</td><td>0.9700</td><td>0.9600</td><td>0.9800</td><td>0.9800, 0.9600</td>",
                  "0.930 to 0.994", "1 candidates exceeded"):
         assert said in body, said

@@ -13,13 +13,16 @@ from flows.report.tables import (
     show_files,
     show_front,
     show_model,
+    show_rivals,
     show_tools,
     show_training,
     show_verification,
 )
 from flows.report.terminal import Display
+from flows.run.typed import to_plain
 from hw.spec.commands import COUNTERS
 from tests.support.points import ASSIGNMENT
+from tests.support.rivals import rivals
 
 COUNTED = {name: 10 * place for place, name in enumerate(COUNTERS, 1)}
 LAYER = {"name": "fc", "op": "dense", "macs": 12345, "cycles": 150, "predicted_cycles": 150}
@@ -161,6 +164,15 @@ def test_a_training(shown):
     assert shown(show_training, {**document, "under_errors": under}).endswith(
         "on hardware that errs (bits flip): 0.9000, the mean of 5 devices, 0.8500 on the worst of them; "
         "0.9100 on valid")
+
+
+def test_rivals_and_who_wins(shown):
+    text = shown(show_rivals, to_plain(rivals()))
+    for said in ("On hardware that errs: 1% of the bits", "settled, corrected", "0.5500", "0.6500"):
+        assert said in text, said
+    assert text.endswith("mlp width 0.5, 8 bits, 2 seeds on 5 devices; 0.9500 without errors. feedback over settled, "
+                         "corrected, both chosen on valid: +10.0 points, 95% interval 2.0 to 18.0. Feedback. No effect "
+                         "is shown.")
 
 
 def test_the_front_is_ordered_by_what_chooses(shown):

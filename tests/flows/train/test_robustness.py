@@ -1,0 +1,36 @@
+from dataclasses import replace
+
+import pytest
+
+from flows.run.store import Store
+from flows.train.accuracy import Accuracy
+from flows.train.data import DataSource
+from flows.train.robustness import Robustness
+from hw.spec.faults import Accumulator, BitFlips, Faults
+from sw.quant.config import TrainConfig
+from sw.quant.recipe import Quantize, Recipe
+from sw.quant.training import train
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder, data = tmp_path_factory.mktemp("robustness"), DataSource.of("digits")
+    recipe = Recipe(passes=6, steps=("pretrain", "quantize"), quantize=Quantize(method="post"))
+    graph = train(TrainConfig(network="mlp", width=0.5, recipe=recipe), data.load()).graph
+    graph.save(folder / "model.npz")
+    return Robustness(model=folder / "model.npz", data=data, faults=Faults(weights=BitFlips(rate=0.01))), Store(folder)
+
+
+def test_devices_err_each_in_its_own_way_and_mending_helps(trained):
+    step, store = trained
+    plain, mended, wholly = (replace(step, mended=mended).value(store) for mended in ("", "bias", "deviation"))
+    assert len(plain.test) == 5 and len({score.right for score in plain.test}) > 1
+    assert plain.accuracy("test") + 0.05 < mended.accuracy("test") < 1
+    assert wholly.accuracy("valid") > plain.accuracy("valid")
+
+
+def test_without_errors_it_is_the_accuracy(trained):
+    step, store = trained
+    found = replace(step, faults=Faults(accumulator=Accumulator(bits=32, overflow="wrap"))).value(store)
+    wanted = [Accuracy(model=step.model, data=step.data, split=split).value(store) for split in ("valid", "test")]
+    assert [found.valid, found.test] == [(wanted[0],), (wanted[1],)], "one device, since nothing is random"
