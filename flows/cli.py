@@ -147,12 +147,15 @@ def data(source: str, picture: Path | None, as_json: bool) -> int:
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE",
               help="An argument of the network's function; may be given again.")
 @click.option("--design", metavar="D", help="A preset, or a TOML file: what it cannot run is not trained.")
+@click.option("--verify", "level", type=click.Choice(["array", "engine", "soc"]),
+              help="Verify what was trained on the design: a rung of the ladder.")
+@click.option("--inputs", type=click.IntRange(min=1), default=32, show_default=True, help="Of the verification.")
 @recipe_options
 @out_option("runs/train")
 @json_flag
 def train(as_json: bool, *, network: str, weight_bits: str, seed: int, width: float | None, recipe: Path | None,
           settings: tuple[str, ...], data: str, feedback: Path | None, compare: int | None, jobs: int,
-          design: str | None, out: Path, **changes: Any) -> int:
+          design: str | None, level: str | None, inputs: int, out: Path, **changes: Any) -> int:
     """Train a quantized network, with or without a feedback record.
 
     NETWORK is a name, or file.py:function, which gives a torch.nn.Module.
@@ -170,9 +173,10 @@ def train(as_json: bool, *, network: str, weight_bits: str, seed: int, width: fl
         show(document, as_json, show_rivals)
         return DONE
     with progress():
-        document = train_to(config, data=data, feedback=feedback, design=design, out=out)
+        document = train_to(config, data=data, feedback=feedback, design=design, level=level, inputs=inputs, out=out)
     show(document, as_json, show_training)
-    return DONE
+    found = document.get("verification")
+    return FAILED if found and (found["first_mismatch"] is not None or found["mismatches"]) else DONE
 
 
 def setting(text: str) -> tuple[str, bool | int | float | str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from flows.commands.verify import verify_model
 from flows.report.rivals import rivals_svg
 from flows.run.files import write_json, write_whole
 from flows.run.progress import advance, note, work
@@ -22,7 +23,7 @@ from flows.train.recipes import RecipeFile, merged, read_recipe
 from flows.train.rivals import compare, expected_s, ways_of
 from flows.train.training import MODEL, RECORD, TrainedModel, Training
 from hw.spec.design import DesignPoint
-from hw.spec.errors import HeddleError
+from hw.spec.errors import HeddleError, SpecError
 from hw.spec.feedback import Feedback, LatencyEntry
 from hw.spec.presets import load_design
 from sw.compiler import CompileError, compile_graph
@@ -52,11 +53,14 @@ def config_of(network: str, *, weight_bits: int, seed: int, recipe: Path | None 
                        recipe=merged(file.recipe, changes))
 
 
-def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None = None,
-             design: str | None = None) -> dict[str, Any]:
+def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None = None, design: str | None = None,
+             level: str | None = None, inputs: int = 32) -> dict[str, Any]:
     """Train, unless the store has it, and write ``model.npz`` and ``training.json`` to ``out``.
 
     A network that cannot be trained or lowered is an error before it starts; so is one that ``design`` does not run.
+
+    With ``level``, a rung of the ladder, what was written is then verified on ``design`` with ``inputs`` of the test
+    split; on the SoC an inference of recordings begins with the recording.
 
     Beside them goes ``model.tflite`` with the same network, unless TFLite cannot hold it; a note says why.
 
@@ -64,12 +68,13 @@ def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None
     -------
     dict
         ``training.json`` without the curves, with ``model``, the path of what was written, and ``tflite``,
-        that of the TFLite file or None.
+        that of the TFLite file or None; with ``level``, ``verification``, the document of ``heddle verify``.
     """
+    if level and not design:
+        raise SpecError(f"--verify {level}: on which design? add --design ecp5-25, for example")
     record = Feedback.load(feedback) if feedback else None
     source = DataSource.of(data)
-    inputs = source.load()
-    for warning in inputs.warnings:
+    for warning in source.load().warnings:
         note(f"warning: {warning}")
     designs = (load_design(design),) if design else ()
     if line := Draft(config=config, data=source, designs=designs, fit=False).value(open_store()):
@@ -82,7 +87,12 @@ def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None
         advance()
     if isinstance(value, Failure):
         raise HeddleError(value.reason)
-    return _written(value, training, out, *designs)
+    written = _written(value, training, out, *designs)
+    if not (level and design):
+        return written
+    begin = "waveform" if level == "soc" and source.load().spec else "input"
+    found = verify_model(str(out), design, level=level, inputs=inputs, data=data, begin=begin)
+    return {**written, "verification": found}
 
 
 def _latency(config: TrainConfig, source: DataSource, feedback: Feedback | None,

@@ -164,6 +164,8 @@ def show_training(document: Document, display: Display) -> None:
         display.line(f"on hardware that errs ({found['what']}): {found['test_accuracy']:.4f}, the mean of "
                      f"{found['devices']} devices, {found['worst_test_accuracy']:.4f} on the worst of them; "
                      f"{found['valid_accuracy']:.4f} on valid")
+    if "verification" in document:
+        show_verification(document["verification"], display)
 
 
 def show_rivals(document: Document, display: Display) -> None:

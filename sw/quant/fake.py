@@ -101,7 +101,7 @@ class Range:
         self.least, self.most = least, most      # a ReLU and its like
         self.low = self.high = 0.0               # as seen
         self.floor = 0.0      # smallest scale allowed: the requantizer's multiplier must stay below 1
-        self.keep = MOMENTUM  # of what was seen before
+        self.keep = MOMENTUM  # of what was seen before; 1: all of it, and nothing is observed
         self.group = [self]
 
     def join(self, other: "Range") -> None:
@@ -112,6 +112,8 @@ class Range:
                 member.group = self.group
 
     def observe(self, value: Tensor) -> None:
+        if self.keep == 1:
+            return
         low, high = (float(bound) for bound in torch.aminmax(value.detach()))
         if not math.isfinite(high - low):
             raise QuantError(f"activations from {low} to {high}: the training does not converge; lower learning_rate")

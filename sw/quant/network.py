@@ -107,7 +107,8 @@ class QuantNetwork(nn.Module):
                 unit.quantized = quantized
 
     def remember(self, share: float | None = None) -> None:
-        """How much of what statistics and ranges were stays with the next batch; None: as in training."""
+        """How much of what statistics and ranges were stays with the next batch; None: as in training. With 1 they
+        stand still, and training sees them as inference does."""
         for unit in self._units:
             unit.range.keep = MOMENTUM if share is None else share
             if isinstance(unit, Product):

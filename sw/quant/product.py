@@ -140,7 +140,7 @@ class Product(nn.Module):
             shape = (-1, *[1] * (total.dim() - 2))
             return (total * scale.reshape(shape)) + self.bias.reshape(shape)
         return functional.batch_norm(total, self.mean, self.variance, self.gamma, self.bias,
-                                     training=self.training, momentum=self.momentum,
+                                     training=self.training and self.momentum > 0, momentum=self.momentum,
                                      eps=_epsilon(taken_scale) if self.quantized else self.node.epsilon)
 
     def _real(self, taken: Signal) -> Signal:

@@ -89,6 +89,9 @@ class Quantize:
                                      "with mean and variance as measured), exact (its products, bit for bit) or none")
     gradient: str = described("straight", "of exact: straight (as of exact products) or slope (of the table of "
                                           "products along each operand)")
+    still: float = described(0.3, "share of aware training, the last part, in which batch statistics and ranges stand "
+                                  "still, so that what is trained is what an inference computes; not of "
+                                  "2-bit weights, which jump until the last step")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +249,7 @@ def _bounds(recipe: Recipe) -> Iterator[tuple[str, float, float, float]]:
     yield "pretrain.passes", recipe.pretrain.passes, 0, MOST_PASSES
     yield "quantize.passes", recipe.quantize.passes, 0, MOST_PASSES
     yield "quantize.learning_rate", recipe.quantize.learning_rate, 0, 1e30
+    yield "quantize.still", recipe.quantize.still, 0, 1
     yield "quantize.tolerance", recipe.quantize.tolerance, 0, 1
     yield "prune.share", recipe.prune.share, 0, 0.99
     yield "prune.rounds", recipe.prune.rounds, 1, 100

@@ -50,6 +50,7 @@ class Run:
         self.curves: list[Look] = []
         self.finishing: list[Callable[[Graph], Graph]] = []     # what becomes of the integer graph, in order
         self.design: DesignPoint | None = None                  # whose products the integer graph is made for
+        self.stood_still = False  # statistics and ranges, while the last steps were trained
         self.did = ""             # what the step under way chose, in a line
         self.steps = 0            # of the optimizer, in the step under way
         self.step_s = 0.0         # seconds that these took
@@ -94,8 +95,11 @@ class Run:
         return self.classified(self.network(inputs), labels)
 
     def fit(self, stage: str, *, inputs: int, peak: float, loss: Loss | None = None,
-            beside: Iterable[nn.Parameter] = ()) -> None:
+            beside: Iterable[nn.Parameter] = (), still: float = 0.0) -> None:
         """Train on so many inputs, with a learning rate of its own course; the parameters ``beside`` the network too.
+
+        In the last share ``still`` of the steps statistics and ranges stand still, settled, so that what is trained is
+        what an inference computes.
         """
         steps = max(1, math.ceil(inputs / _batch_size(self.recipe.batch, len(self.labels))))
         optimizer = Optimizer(self.recipe.optimizer, [*self.network.parameters(), *beside],
@@ -103,6 +107,9 @@ class Run:
         interval, best, since = self._interval(steps), _Best(self.recipe.patience), _Mean()
         self.network.train()
         for step in range(steps):
+            if step == round((1 - still) * steps):
+                self.settle(self.recipe.settle.batches)
+                self.network.remember(1.0)
             began = time.perf_counter()
             varied, labels = self.batch()
             found = (loss or self.loss)(varied, labels)
@@ -119,6 +126,8 @@ class Run:
                 since = _Mean()
                 if best.passed(self.curves[-1].accuracy, self.network):
                     break
+        self.network.remember()
+        self.stood_still = still > 0
         best.restore(self.network)
 
     def _interval(self, steps: int) -> int:
