@@ -5,6 +5,7 @@ from sw.quant.run import Run
 __all__ = ["quantize"]
 
 NARROW = 2          # bits of weights that are so coarse that aware training is the training
+TINY = 1e-9         # of an accuracy, which rounding decides
 SHARE = 0.5         # of the recipe's passes, and of its learning rate, for aware training of wider ones
 
 
@@ -21,7 +22,8 @@ def quantize(run: Run) -> None:
     if options.method == "auto":
         after = run.accuracy("valid")
         reached = f"ranges alone reach {after:.4f} on valid, floating point {before:.4f}"
-        if after >= before - options.tolerance and not informed:
+        allowed = max(options.tolerance, 1 / len(run.data.labels["valid"])) + TINY
+        if after >= before - allowed and not informed:
             run.did = f"post: {reached}"
             return
         run.did = "aware: with feedback of the hardware" if informed else f"aware: {reached}"

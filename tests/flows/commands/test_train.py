@@ -153,3 +153,16 @@ def test_pruning_counts_with_the_cycles_of_the_design_or_of_the_record(tmp_path)
     Feedback(design="d", fingerprint=1, clock_mhz=50.0, noise=noise, latency=(entry,)).save(tmp_path / "feedback.json")
     informed = train_to(config, data="digits", feedback=tmp_path / "feedback.json", out=tmp_path / "again")
     assert informed["stages"][1]["did"] == said and "cycles" not in informed
+
+
+@pytest.mark.sim
+def test_what_was_trained_is_verified_on_the_design(tmp_path):
+    document = train_to(CONFIG, data="digits", out=tmp_path, design="ecp5-25", level="engine", inputs=2)
+    found = document["verification"]
+    assert (found["level"], found["inputs"], found["mismatches"], found["first_mismatch"]) == ("engine", 2, 0, None)
+    assert found["model"] == str(tmp_path)
+
+
+def test_verifying_takes_a_design(tmp_path):
+    with pytest.raises(HeddleError, match="--verify engine: on which design. add --design ecp5-25, for example"):
+        train_to(CONFIG, data="digits", out=tmp_path, level="engine")

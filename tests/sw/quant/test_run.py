@@ -82,3 +82,21 @@ def test_what_does_not_suit_the_data_is_said(digits):
     assert changes_of(Recipe(augment="none"), digits) == ()
     with pytest.raises(QuantError, match="augment=time-mask: most=9: of 8 steps, 0 to 7 can be hidden"):
         changes_of(Recipe(augment="time-mask:9"), digits)
+
+
+def test_in_the_last_share_statistics_stand_still_and_weights_go_on(digits):
+    run, seen = started(digits, network="dscnn"), []
+    watched = run.network.products[0]
+    step = run.taken
+
+    def taken(part):
+        seen.append((watched.mean.clone(), watched.range.high, watched.weight.detach().clone()))
+        return step(part)
+    run.taken = taken
+    run.fit("quantize", inputs=2 * 1257, peak=0.01, still=0.25)
+    last = seen[-4:]
+    assert all(torch.equal(mean, last[0][0]) and high == last[0][1] for mean, high, _ in last)
+    assert not torch.equal(last[0][2], last[-1][2]) and not torch.equal(seen[0][0], seen[5][0])
+    assert run.stood_still and torch.equal(watched.mean, last[0][0])
+    run.network(run.images[:64])
+    assert not torch.equal(watched.mean, last[0][0]), "behind the fit they move again"
