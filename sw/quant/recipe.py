@@ -81,7 +81,8 @@ class Quantize:
 
     method: str = described("auto", "post (ranges alone), aware (training goes on with the errors of integers in the "
                                     "forward pass), or auto: post where valid loses no more than the tolerance")
-    tolerance: float = described(0.002, "accuracy on valid that post may lose under auto, 0 to 1; one input it may always lose")
+    tolerance: float = described(0.002, "accuracy on valid that post may lose under auto, 0 to 1; one input it may "
+                                        "always lose")
     passes: float = described(0.0, "of aware training; 0: half of the recipe's, of 2-bit weights all")
     learning_rate: float = described(0.0, "of aware training at its peak; 0: half of the recipe's, of 2-bit "
                                               "weights all")
