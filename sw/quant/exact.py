@@ -5,6 +5,7 @@ products of a function of the activation and one of the weight, an error's sum i
 values, side by side as more input channels; else each sum is gathered from the table.
 """
 
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -131,25 +132,28 @@ class Exact:
     def _gathered(self, layer: "Product", acts: Tensor, zero: int, weights: Tensor) -> Tensor:
         """From the table, less what it has for the zero point."""
         node, outputs = layer.node, len(weights)
-        table = (self.error - self.error[zero]).T       # (weights, 256)
+        table = self.error - self.error[zero]
         if node.op == "linear":
-            return _bags(acts, table[weights].permute(1, 2, 0), self.most)
-        windows = _windows(layer, acts, zero)           # (N, C, taps, L)
-        count, _, taps, pixels = windows.shape
-        each = outputs // node.groups
+            return self._bags(acts, table[:, weights.T])
+        acts = _padded(layer, acts, zero)
         if weights.shape[1] == 1:                       # each output reads one channel
-            index = windows.repeat_interleave(each, dim=1).long()
-            rows = table[weights.reshape(outputs, taps)].reshape(1, outputs, taps, 1, 256)
-            index += 256 * torch.arange(outputs * taps).reshape(outputs, taps, 1)
-            found = rows.reshape(-1).take(index).sum(2)
-        else:
-            found = torch.empty(count, outputs, pixels)
-            for group, kernels in enumerate(weights.split(each)):
-                part = windows[:, group * weights.shape[1]:(group + 1) * weights.shape[1]].flatten(1, 2)
-                bags = part.transpose(1, 2).reshape(count * pixels, -1)
-                sums = _bags(bags, table[kernels.reshape(each, -1)].permute(1, 2, 0), self.most)
-                found[:, group * each:(group + 1) * each] = sums.reshape(count, pixels, each).transpose(1, 2)
+            return _by_taps(layer, acts, table.T[weights]).reshape(-1, outputs, *node.shape[1:])
+        windows = _windows(layer, acts)                 # (N, C, taps, L)
+        count, _, _, pixels = windows.shape
+        found, each = torch.empty(count, outputs, pixels), outputs // node.groups
+        for group, kernels in enumerate(weights.split(each)):
+            part = windows[:, group * weights.shape[1]:(group + 1) * weights.shape[1]].flatten(1, 2)
+            bags = part.transpose(1, 2).reshape(count * pixels, -1)
+            sums = self._bags(bags, table[:, kernels.flatten(1).T])
+            found[:, group * each:(group + 1) * each] = sums.reshape(count, pixels, each).transpose(1, 2)
         return found.reshape(count, outputs, *node.shape[1:])
+
+    def _bags(self, bags: Tensor, tables: Tensor) -> Tensor:
+        """Sums (N, outputs) of entries: of each of ``tables`` (256, K, outputs) that which ``bags`` (N, K) names."""
+        terms = tables.shape[1]
+        kind = torch.float32 if 2 * self.most * terms <= EXACT_FLOAT32 else torch.float64
+        index = bags * terms + torch.arange(terms, dtype=torch.int32)
+        return functional.embedding_bag(index, tables.flatten(0, 1).to(kind), mode="sum").to(torch.float32)
 
 
 def _slopes(table: np.ndarray, along: np.ndarray) -> np.ndarray:
@@ -163,24 +167,35 @@ def _along(sign: Tensor, weights: Tensor) -> Tensor:
     return sign.reshape(-1, *[1] * (weights.dim() - 1))
 
 
-def _bags(bags: Tensor, tables: Tensor, most: int) -> Tensor:
-    """Sums (N, outputs) of entries: of ``tables`` (K, 256, outputs) those that ``bags`` (N, K) name."""
-    kind = torch.float32 if most * len(tables) <= EXACT_FLOAT32 else torch.float64
-    offsets = torch.arange(0, 256 * len(tables), 256, dtype=torch.int32)
-    found = functional.embedding_bag(bags + offsets, tables.reshape(-1, tables.shape[2]).to(kind), mode="sum")
-    return found.to(torch.float32)
+def _padded(layer: "Product", acts: Tensor, zero: int) -> Tensor:
+    """With what is beyond the input: (N, C, H, W)."""
+    top, left, bottom, right = layer.node.padding
+    return functional.pad(acts.unsqueeze(2) if layer.sequence else acts, (left, right, top, bottom), value=zero)
 
 
-def _windows(layer: "Product", acts: Tensor, zero: int) -> Tensor:
+def _windows(layer: "Product", acts: Tensor) -> Tensor:
     """What each output pixel sees: (N, C, taps, pixels)."""
-    node = layer.node
-    if layer.sequence:
-        acts = acts.unsqueeze(2)
-    top, left, bottom, right = node.padding
-    padded = functional.pad(acts, (left, right, top, bottom), value=zero).float()
-    height, width = layer.kernel().shape[2:]
-    found = functional.unfold(padded, (height, width), dilation=node.dilation, stride=node.stride)
-    return found.reshape(len(acts), acts.shape[1], height * width, -1).to(torch.int32)
+    node, size = layer.node, layer.kernel().shape[2:]
+    if size == (1, 1):
+        return acts[:, :, ::node.stride[0], ::node.stride[1]].flatten(2).unsqueeze(2)
+    found = functional.unfold(acts.float(), tuple(size), dilation=node.dilation, stride=node.stride)
+    return found.reshape(len(acts), acts.shape[1], size[0] * size[1], -1).to(torch.int32)
+
+
+def _by_taps(layer: "Product", acts: Tensor, tables: Tensor) -> Tensor:
+    """Sums of entries of ``tables`` (outputs, 1, KH, KW, 256), those of each output's own channel."""
+    node, outputs = layer.node, len(tables)
+    (down, right), (step_y, step_x) = node.stride, node.dilation
+    index = acts.long().repeat_interleave(outputs // acts.shape[1], dim=1)
+    index += 256 * torch.arange(outputs).reshape(-1, 1, 1)
+    height, width = (size - (kernel - 1) * apart for size, kernel, apart in zip(
+        acts.shape[2:], tables.shape[2:4], node.dilation, strict=True))
+    found = torch.zeros(())
+    for ky, kx in product(range(tables.shape[2]), range(tables.shape[3])):
+        y, x = ky * step_y, kx * step_x
+        seen = index[:, :, y:y + height:down, x:x + width:right]
+        found = found + tables[:, 0, ky, kx].reshape(-1).take(seen)
+    return found
 
 
 def errors_of(profile: NoiseProfile, options: Quantize, generator: torch.Generator) -> Noise | Exact:
