@@ -101,7 +101,8 @@ class Exact:
                    sign: Tensor) -> Tensor:
         """What has the gradient."""
         with torch.no_grad():
-            along_weight = (self.slope_along_weight[acts.long()] - taken.zero_point) * taken.scale
+            slopes = (self.slope_along_weight - taken.zero_point) * taken.scale
+            along_weight = slopes.index_select(0, acts.reshape(-1)).reshape(acts.shape)
             along_act = self.slope_along_act[stored] * _along(sign, weights)
         return layer.products(taken.value + (along_weight - taken.value).detach(),
                               weights + (along_act - weights).detach())
@@ -124,8 +125,14 @@ class Exact:
         by_act, by_weight = terms.acts - terms.acts[zero], terms.weights
         most = int((np.abs(by_act).max(axis=0) * np.abs(by_weight).max(axis=1)).sum()) * weights[0].numel()
         kind = torch.float32 if most <= EXACT_FLOAT32 else torch.float64
-        planes = functional.embedding(acts.movedim(1, -1), torch.from_numpy(by_act).to(kind))
         kernels = torch.from_numpy(by_weight.T.copy()).to(kind)[weights]
+        if weights.dim() > 2 and weights.shape[1] == 1:     # a convolution of groups of several channels is slow
+            found, places = torch.zeros((), dtype=kind), acts.reshape(-1)
+            for term, along_act in enumerate(torch.from_numpy(by_act.T.copy()).to(kind)):
+                plane = along_act.index_select(0, places).reshape(acts.shape)
+                found = found + layer.products(plane, kernels[..., term].contiguous())
+            return found.to(torch.float32)
+        planes = functional.embedding(acts.movedim(1, -1), torch.from_numpy(by_act).to(kind))
         return layer.products(planes.flatten(-2).movedim(-1, 1),
                               kernels.movedim(-1, 2).flatten(1, 2)).to(torch.float32)
 
