@@ -42,7 +42,7 @@ def cycles_and_count(config, digits, seed):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_cycles_are_those_of_the_compiled_network(digits, network):
-    for seed in range(2):
+    for seed in range(1 if network in ("resnet8", "mobilenet") else 2):
         measured, counted, entry = cycles_and_count(TrainConfig(network=network, width=0.5), digits, seed)
         assert measured == counted <= entry.cycles
 
