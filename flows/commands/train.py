@@ -57,7 +57,9 @@ def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None
              level: str | None = None, inputs: int = 32) -> dict[str, Any]:
     """Train, unless the store has it, and write ``model.npz`` and ``training.json`` to ``out``.
 
-    A network that cannot be trained or lowered is an error before it starts; so is one that ``design`` does not run.
+    A network that cannot be trained or lowered is an error before it starts; so is one that ``design`` does not run,
+    where the recipe prunes, with memories of any size. With a design there are ``cycles`` of what was trained; None,
+    and a note, where the design does not hold it after all.
 
     With ``level``, a rung of the ladder, what was written is then verified on ``design`` with ``inputs`` of the test
     split; on the SoC an inference of recordings begins with the recording.
@@ -77,7 +79,7 @@ def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None
     for warning in source.load().warnings:
         note(f"warning: {warning}")
     designs = (load_design(design),) if design else ()
-    if line := Draft(config=config, data=source, designs=designs, fit=False).value(open_store()):
+    if line := Draft(config=config, data=source, designs=designs, fit=_prunes(config)).value(open_store()):
         raise CompileError(line)
     latency = _latency(config, source, record, *designs)
     training = Training(config=config, data=source, feedback=record, latency=latency)
@@ -95,10 +97,15 @@ def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None
     return {**written, "verification": found}
 
 
+def _prunes(config: TrainConfig) -> bool:
+    """Whether channels are removed."""
+    return "prune" in config.recipe.steps and config.recipe.prune.kind != "weights"
+
+
 def _latency(config: TrainConfig, source: DataSource, feedback: Feedback | None,
              design: DesignPoint | None = None) -> LatencyEntry | None:
     """What pruning counts with: the cycles of the network on the design, else those that the record has of it."""
-    if "prune" not in config.recipe.steps or config.recipe.prune.kind == "weights":
+    if not _prunes(config):
         return None
     if design is not None:
         return Latency(config=config, data=source, design=design).value(open_store())
@@ -135,6 +142,14 @@ def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
+def _cycles(graph: Graph, design: DesignPoint) -> int | None:
+    try:
+        return compile_graph(graph, design).cycles
+    except CompileError as error:
+        note(f"{design.label} does not run it: {error}")
+        return None
+
+
 def _value(store: Store, training: Training) -> TrainedModel:
     """In a worker."""
     return training.value(store)
@@ -153,7 +168,7 @@ def _written(trained: TrainedModel, training: Training, out: Path,
     flat = {**found, "test_interval": list(wilson(right, inputs)), "test_inputs": inputs, "settings": settings}
     graph = Graph.load(trained.path)
     if design is not None:
-        flat["cycles"] = compile_graph(graph, design).cycles
+        flat["cycles"] = _cycles(graph, design)
     write_whole(out / MODEL, trained.path.read_bytes())
     write_json(out / RECORD, flat)
     tflite = tflite_of(graph)

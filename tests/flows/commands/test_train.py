@@ -139,6 +139,14 @@ def test_the_command_line_goes_before_the_file(tmp_path):
     assert config_of("mlp", weight_bits=8, seed=1, settings=[("width", 0.25)]).width == 0.25
 
 
+@pytest.fixture
+def in_process(monkeypatch):
+    """Trainings here: a process of their own loads torch once more."""
+    monkeypatch.setattr("flows.commands.train.run_queue", lambda function, tasks, *, jobs, name: [
+        Result(task=tasks[0], value=function(tasks[0]))])
+
+
+@pytest.mark.usefixtures("in_process")
 def test_pruning_counts_with_the_cycles_of_the_design_or_of_the_record(tmp_path):
     recipe = Recipe(passes=1, steps=("pretrain", "prune", "quantize"), prune=Prune(share=0.2))
     config = replace(CONFIG, width=1.0, recipe=recipe)
@@ -166,3 +174,18 @@ def test_what_was_trained_is_verified_on_the_design(tmp_path):
 def test_verifying_takes_a_design(tmp_path):
     with pytest.raises(HeddleError, match="--verify engine: on which design. add --design ecp5-25, for example"):
         train_to(CONFIG, data="digits", out=tmp_path, level="engine")
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_network_is_pruned_until_it_fits(tmp_path):
+    """Its weights and the calls take more than 4 KB before, and less behind."""
+    (tmp_path / "tiny.toml").write_text("cols = 4\nact_bytes = 1024\nweight_bytes = 4096\n", encoding="utf-8")
+    wide = replace(CONFIG, width=1.5)
+    with pytest.raises(CompileError, match="weight_bytes"):
+        train_to(wide, data="digits", design=str(tmp_path / "tiny.toml"), out=tmp_path / "out")
+    steps = ("pretrain", "prune", "quantize")
+    for share, fits in ((0.01, False), (0.5, True)):
+        recipe = Recipe(passes=1, steps=steps, prune=Prune(share=share, rounds=1))
+        document = train_to(replace(wide, recipe=recipe), data="digits", design=str(tmp_path / "tiny.toml"),
+                            out=tmp_path / "out")
+        assert (document["cycles"] is not None) == fits
