@@ -150,12 +150,13 @@ def data(source: str, picture: Path | None, as_json: bool) -> int:
 @click.option("--verify", "level", type=click.Choice(["array", "engine", "soc"]),
               help="Verify what was trained on the design: a rung of the ladder.")
 @click.option("--inputs", type=click.IntRange(min=1), default=32, show_default=True, help="Of the verification.")
+@click.option("--rtl", is_flag=True, help="Run the test split through the RTL of the design, too.")
 @recipe_options
 @out_option("runs/train")
 @json_flag
 def train(as_json: bool, *, network: str, weight_bits: str, seed: int, width: float | None, recipe: Path | None,
           settings: tuple[str, ...], data: str, feedback: Path | None, compare: int | None, jobs: int,
-          design: str | None, level: str | None, inputs: int, out: Path, **changes: Any) -> int:
+          design: str | None, level: str | None, inputs: int, rtl: bool, out: Path, **changes: Any) -> int:
     """Train a quantized network, with or without a feedback record.
 
     NETWORK is a name, or file.py:function, which gives a torch.nn.Module.
@@ -173,7 +174,8 @@ def train(as_json: bool, *, network: str, weight_bits: str, seed: int, width: fl
         show(document, as_json, show_rivals)
         return DONE
     with progress():
-        document = train_to(config, data=data, feedback=feedback, design=design, level=level, inputs=inputs, out=out)
+        document = train_to(config, data=data, feedback=feedback, design=design, level=level, inputs=inputs, rtl=rtl,
+                            out=out)
     show(document, as_json, show_training)
     found = document.get("verification")
     return FAILED if found and (found["first_mismatch"] is not None or found["mismatches"]) else DONE

@@ -21,6 +21,7 @@ from flows.train.latency import Latency
 from flows.train.model import TFLITE, tflite_of
 from flows.train.recipes import RecipeFile, merged, read_recipe
 from flows.train.rivals import compare, expected_s, ways_of
+from flows.train.rtl import RtlAccuracy
 from flows.train.training import MODEL, RECORD, TrainedModel, Training
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
@@ -54,7 +55,7 @@ def config_of(network: str, *, weight_bits: int, seed: int, recipe: Path | None 
 
 
 def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None = None, design: str | None = None,
-             level: str | None = None, inputs: int = 32) -> dict[str, Any]:
+             level: str | None = None, inputs: int = 32, rtl: bool = False) -> dict[str, Any]:
     """Train, unless the store has it, and write ``model.npz`` and ``training.json`` to ``out``.
 
     A network that cannot be trained or lowered is an error before it starts; so is one that ``design`` does not run,
@@ -62,7 +63,8 @@ def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None
     and a note, where the design does not hold it after all.
 
     With ``level``, a rung of the ladder, what was written is then verified on ``design`` with ``inputs`` of the test
-    split; on the SoC an inference of recordings begins with the recording.
+    split; on the SoC an inference of recordings begins with the recording. With ``rtl`` all of
+    the test split runs through the RTL of its engine.
 
     Beside them goes ``model.tflite`` with the same network, unless TFLite cannot hold it; a note says why.
 
@@ -70,15 +72,17 @@ def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None
     -------
     dict
         ``training.json`` without the curves, with ``model``, the path of what was written, and ``tflite``,
-        that of the TFLite file or None; with ``level``, ``verification``, the document of ``heddle verify``.
+        that of the TFLite file or None; with ``level``, ``verification``, the document of ``heddle verify``; with
+        ``rtl``, what that gave (:class:`flows.train.rtl.InRtl`).
     """
-    if level and not design:
-        raise SpecError(f"--verify {level}: on which design? add --design ecp5-25, for example")
+    if (level or rtl) and not design:
+        asked = f"--verify {level}" if level else "--rtl"
+        raise SpecError(f"{asked}: on which design? add --design ecp5-25, for example")
     record = Feedback.load(feedback) if feedback else None
     source = DataSource.of(data)
     for warning in source.load().warnings:
         note(f"warning: {warning}")
-    designs = (load_design(design),) if design else ()
+    designs: tuple[DesignPoint, ...] = (load_design(design),) if design else ()
     if line := Draft(config=config, data=source, designs=designs, fit=_prunes(config)).value(open_store()):
         raise CompileError(line)
     latency = _latency(config, source, record, *designs)
@@ -90,6 +94,11 @@ def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None
     if isinstance(value, Failure):
         raise HeddleError(value.reason)
     written = _written(value, training, out, *designs)
+    if rtl:
+        with work("the test split through the RTL", 1):
+            passed = RtlAccuracy(model=value.path, data=source, split="test", design=designs[0]).value(open_store())
+            advance()
+        written["rtl"] = {**to_plain(passed), "accuracy": passed.score.accuracy}
     if not (level and design):
         return written
     begin = "waveform" if level == "soc" and source.load().spec else "input"

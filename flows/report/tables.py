@@ -166,6 +166,10 @@ def show_training(document: Document, display: Display) -> None:
                      f"{found['valid_accuracy']:.4f} on valid")
     if "verification" in document:
         show_verification(document["verification"], display)
+    if found := document.get("rtl"):
+        display.line(f"in the RTL: {found['accuracy']:.4f} of {found['score']['inputs']} test inputs, "
+                     f"{found['mismatches']} outputs other than golden's, {number(found['cycles'])} cycles, "
+                     f"{found['inferences_per_s']:.1f} inferences a second")
 
 
 def show_rivals(document: Document, display: Display) -> None:

@@ -166,6 +166,16 @@ def test_a_training(shown):
         "0.9100 on valid")
 
 
+def test_a_training_that_ran_in_the_rtl(shown):
+    found = {"accuracy": 0.95, "score": {"right": 285, "inputs": 300}, "mismatches": 0, "cycles": 4321,
+             "inferences_per_s": 123.4}
+    document = {"settings": {"network": "mlp", "width": 0.5, "weight_bits": 8}, "test_accuracy": 0.95, "weights": 1,
+                "test_inputs": 300, "test_interval": [0.9, 1.0], "valid_accuracy": 0.9, "macs": 1, "model": "m",
+                "stages": []}
+    assert shown(show_training, {**document, "rtl": found}).endswith(
+        "in the RTL: 0.9500 of 300 test inputs, 0 outputs other than golden's, 4,321 cycles, 123.4 inferences a second")
+
+
 def test_rivals_and_who_wins(shown):
     text = shown(show_rivals, to_plain(rivals()))
     for said in ("On hardware that errs: 1% of the bits", "settled, corrected", "0.5500", "0.6500"):
