@@ -59,7 +59,7 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     named += [("", item) for item in reversed(fields(Recipe)) if item.name not in STEPS]
     for step, item in named:
         kind = {float: float, int: int, bool: bool}.get(type(item.default), str)
-        default = ",".join(item.default) if isinstance(item.default, tuple) else item.default
+        default = ",".join(item.default) or "none" if isinstance(item.default, tuple) else item.default
         name = f"{step}-{item.name}" if step else item.name
         command = click.option(f"--{name.replace('_', '-')}", f"{step}__{item.name}" if step else item.name, type=kind,
                                help=f"{item.metadata['help'][0].upper()}{item.metadata['help'][1:]}.  "
@@ -70,8 +70,20 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def recipe_changes(given: Mapping[str, Any]) -> dict[str, Any]:
     """What :func:`recipe_options` found, by the names that a recipe has."""
     lists = {item.name for item in fields(Recipe) if isinstance(item.default, tuple)}
-    return {name.replace("__", "."): tuple(value.split(",")) if name in lists else value
+    pairs = {f"{step}__{item.name}" for step, kind in STEPS.items() for item in fields(kind) if item.metadata["pairs"]}
+    return {name.replace("__", "."): tuple(value.split(",")) if name in lists
+            else numbers(name, value) if name in pairs else value
             for name, value in given.items() if value is not None}
+
+
+def numbers(option: str, text: str) -> dict[str, int]:
+    """Whole numbers by name."""
+    found = [part.rpartition("=") for part in text.split(",")]
+    for name, _, value in found:
+        if not name or not value.isdecimal():
+            hint = f"'--{option.replace('__', '-').replace('_', '-')}'"
+            raise click.BadParameter(f"{text!r} is no NAME=NUMBER,..., such as classifier=8", param_hint=hint)
+    return {name: int(value) for name, _, value in found}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]},
@@ -137,7 +149,7 @@ def data(source: str, picture: Path | None, as_json: bool) -> int:
 @data_option
 @click.option("--recipe", type=EXISTING, metavar="FILE", help="A recipe, see docs/recipes.md; options go before it.")
 @click.option("--width", type=float, help="Width multiplier.  [default: 1]")
-@click.option("--weight-bits", type=click.Choice(["8", "4", "2"]), default="8", show_default=True)
+@click.option("--weight-bits", type=click.Choice(["8", "4", "2", "1"]), default="8", show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--feedback", type=EXISTING, metavar="FILE",
               help="Errors of hardware to train with: a record of `heddle explore`, or as in docs/feedback.md.")

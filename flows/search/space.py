@@ -12,8 +12,8 @@ from flows.run.toml import read_toml
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
-from sw.quant.config import TRAINED_BITS, TrainConfig, short_name
-from sw.quant.recipe import QuantError, Recipe, recipe_of
+from sw.quant.config import TrainConfig, short_name
+from sw.quant.recipe import TRAINED_BITS, QuantError, Recipe, recipe_of
 
 __all__ = ["DEFAULT_SPACE", "Candidate", "Space", "load_space"]
 

@@ -86,7 +86,8 @@ class Schedule:
 def why_cpu(graph: Graph, index: int, design: DesignPoint | None = None) -> str | None:
     """Why the CPU runs a layer, in a few words; None where the engine has the operator as the layer wants it.
 
-    Without a design, on an engine that holds every sum.
+    Without a design, on an engine that holds every sum. Layers with wider weights than the design's are the CPU's where
+    others suit it; a graph none of whose layers does is one for another design, which is said where it is compiled.
     """
     layer, taken = graph.layers[index], graph.taken(index)
     if layer.op not in ENGINE:
@@ -103,9 +104,17 @@ def why_cpu(graph: Graph, index: int, design: DesignPoint | None = None) -> str 
         return "operands read in other shapes"
     if layer.shift.size and layer.shift.min() < 0:
         return "a scale of 1 or more"
+    if layer.op in WEIGHTED and design and not _suits(layer, design) and any(
+            _suits(other, design) for other in graph.layers if other.op in WEIGHTED):
+        return f"{layer.weight_bits}-bit weights"
     if layer.op in WEIGHTED and design and exceeds_total(layer, taken[0].zero_point, design):
         return f"bias and sum may exceed {TOTAL_BITS} bits"
     return None
+
+
+def _suits(layer: Layer, design: DesignPoint) -> bool:
+    """Whether the design's multipliers take a layer's weights; binary ones take no others."""
+    return layer.weight_bits <= design.weight_bits and (design.weight_bits > 1 or layer.weight_bits == 1)
 
 
 def _why_no_copies(layer: Layer, taken: TensorType, design: DesignPoint | None) -> str | None:

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sw.quant.recipe import QuantError, Recipe
+from sw.quant.recipe import TRAINED_BITS, QuantError, Recipe
 
-__all__ = ["TRAINED_BITS", "QuantError", "Setting", "TrainConfig", "short_name"]
+__all__ = ["QuantError", "Setting", "TrainConfig", "short_name"]
 
-TRAINED_BITS = (8, 4, 2)
 LARGEST_SEED = (1 << 63) - 1
 LARGEST_WIDTH = 16
 Setting = bool | int | float | str
@@ -37,7 +36,7 @@ class TrainConfig:
     network: str = "dscnn"          # a name of sw.models, or file.py:function
     width: float = 1.0              # multiplies the channels
     settings: tuple[tuple[str, Setting], ...] = ()     # of the network: more arguments of its function
-    weight_bits: int = 8            # 8, 4, or 2 (ternary)
+    weight_bits: int = 8            # 8, 4, 2 (ternary) or 1 (binary); layers that the recipe names have others
     seed: int = 0                   # of weights, order, augmentation and noise
     recipe: Recipe = field(default_factory=Recipe)      # how it is trained
 
@@ -47,7 +46,7 @@ class TrainConfig:
         if not isinstance(self.recipe, Recipe):
             raise QuantError(f"recipe={self.recipe!r}: must be a Recipe")
         if type(self.weight_bits) is not int or self.weight_bits not in TRAINED_BITS:
-            raise QuantError(f"weight_bits={self.weight_bits!r}: choose 8, 4 or 2")
+            raise QuantError(f"weight_bits={self.weight_bits!r}: choose 8, 4, 2 or 1")
         self._check_seed()
         self._check_width()
         object.__setattr__(self, "width", float(self.width))   # 1 and 1.0 are one training

@@ -1,4 +1,4 @@
-"""Quantization in floating point: values that integers can represent, with a straight-through gradient."""
+"""Activations that integers can represent, in floating point, with a straight-through gradient."""
 
 import math
 from typing import Any
@@ -10,55 +10,32 @@ from torch import Tensor
 from sw.golden.fixed import half_away
 from sw.quant.config import QuantError
 
-__all__ = ["MOMENTUM", "Range", "fake_activations", "fake_integers", "single", "weight_limit", "weight_scale"]
+__all__ = ["LOWEST", "MOMENTUM", "SMALLEST_SCALE", "Range", "ends", "fake_activations", "single"]
 
 SMALLEST_SCALE, LARGEST = 1e-6, 3e38
-LOWEST, HIGHEST = -128, 127
-STEPS = 255                # of an int8 activation
+LOWEST = -128
 MOST = 1e9                 # beyond it there is no bound
 MOMENTUM = 0.9             # of the running range
-TERNARY_STEP = 1.4         # times the mean magnitude: half of it is the threshold below which a weight is 0
-NARROW_REACH = 3.2         # times the mean magnitude: beyond it, 4-bit weights saturate
+SHARES = tuple(number / 32 for number in range(8, 33))     # of the extremes, where the least squared error is sought
+AWAY = 1 + 2 ** -20        # times a half, so that it is rounded away from 0
+MOST_VALUES, EVERY = 1 << 14, 8     # values of a batch that it is sought with, and in training, batches for one of them
 
 
-def weight_limit(bits: int) -> int:
-    """Largest weight; the range is symmetric.
+def ends(bits: int) -> tuple[int, int]:
+    """Least and greatest integer.
 
-    >>> [weight_limit(bits) for bits in (8, 4, 2)]
-    [127, 7, 1]
+    >>> ends(8), ends(4)
+    ((-128, 127), (-8, 7))
     """
-    return (1 << bits - 1) - 1
+    return -(1 << bits - 1), (1 << bits - 1) - 1
 
 
-def weight_scale(weight: Tensor, bits: int, per_channel: bool) -> Tensor:
-    """Scale of the weights, one per output channel (the first axis) or, repeated, one for all."""
-    size = weight.detach().abs().flatten(1) if per_channel else weight.detach().abs().reshape(1, -1)
-    if bits == 2:
-        scale = TERNARY_STEP * size.mean(1)
-    elif bits == 4:
-        scale = torch.minimum(size.amax(1), NARROW_REACH * size.mean(1)) / weight_limit(bits)
-    else:
-        scale = size.amax(1) / weight_limit(bits)
-    return scale.clamp_min(SMALLEST_SCALE).expand(len(weight)).contiguous()
-
-
-class _Weights(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, scale: Tensor, limit: float) -> Tensor:
-        steps = weight / scale
-        ctx.save_for_backward(steps, scale)
-        ctx.limit = limit + 0.5
-        return steps.round().clamp_(-limit, limit)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        steps, scale = ctx.saved_tensors
-        return torch.ops.aten.hardtanh_backward(gradient, steps, -ctx.limit, ctx.limit) / scale, None, None
-
-
-def fake_integers(weight: Tensor, scale: Tensor, bits: int) -> Tensor:
-    """The weights as integers of their channel's scale; the gradient passes where they do not saturate."""
-    return _Weights.apply(weight, scale.reshape(-1, *[1] * (weight.dim() - 1)), float(weight_limit(bits)))
+def _rounded(value: Tensor, scale: float, low: float, high: float, fine: Tensor | None) -> Tensor:
+    """Rounded twice as the requantizer does, first to parts of a step, ``fine`` of them, and halves away from 0;
+    without ``fine`` once."""
+    if fine is None:
+        return (value * (1 / scale)).round_().clamp_(low, high).mul_(scale)
+    return (value * (fine / scale)).round_().mul_(AWAY / fine).round_().clamp_(low, high).mul_(scale)
 
 
 class _Fake(torch.autograd.Function):
@@ -66,19 +43,40 @@ class _Fake(torch.autograd.Function):
     on a CPU, takes many times as long."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, scale: float, low: float, high: float) -> Tensor:
+    def forward(ctx: Any, value: Tensor, scale: float, low: float, high: float, fine: Tensor | None = None) -> Tensor:
         ctx.save_for_backward(value)
         ctx.limits = (low - 0.5) * scale, (high + 0.5) * scale
-        return (value * (1 / scale)).round_().clamp_(low, high).mul_(scale)
+        return _rounded(value, scale, low, high, fine)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        return torch.ops.aten.hardtanh_backward(gradient, ctx.saved_tensors[0], *ctx.limits), None, None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
+        return torch.ops.aten.hardtanh_backward(gradient, ctx.saved_tensors[0], *ctx.limits), None, None, None, None
 
 
-def fake_activations(value: Tensor, scale: float, zero_point: int, low: int = LOWEST, high: int = HIGHEST) -> Tensor:
-    """``value`` rounded and clamped to an int8 type, between two of its integers; the gradient passes where it does not
-    saturate."""
+class _Learned(torch.autograd.Function):
+    """As ``_Fake``, with a gradient for the logarithm of the scale: Esser et al., Learned Step Size Quantization, 2020,
+    with their factor, one over the root of the values of an inference times the greatest integer."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, factor: Tensor, scale: float, low: float, high: float,
+                fine: Tensor | None) -> Tensor:
+        ctx.limits = (low - 0.5) * scale, (high + 0.5) * scale
+        ctx.share = (max(high, -low) * value[0].numel()) ** -0.5
+        made = _rounded(value, scale, low, high, fine)
+        ctx.save_for_backward(value, made)
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
+        value, made = ctx.saved_tensors
+        inside = torch.ops.aten.hardtanh_backward(gradient, value, *ctx.limits)
+        moved = torch.dot(gradient.flatten(), made.flatten()) - torch.dot(inside.flatten(), value.flatten())
+        return inside, moved * ctx.share, None, None, None, None
+
+
+def fake_activations(value: Tensor, scale: float, zero_point: int, bits: int = 8) -> Tensor:
+    """``value`` rounded and clamped to an integer type; the gradient passes where it does not saturate."""
+    low, high = ends(bits)
     return _Fake.apply(value, scale, float(low - zero_point), float(high - zero_point))
 
 
@@ -92,16 +90,22 @@ def single(value: float) -> float:
 
 
 class Range:
-    """Running range of an activation between two bounds, from which its asymmetric int8 type follows.
+    """Running range of an activation between two bounds, from which its asymmetric integer type follows.
 
-    Ranges that are :meth:`joined <join>` have one type, which holds what any of them saw.
+    It is that of the extremes, but of few bits the part of it with the least squared error: on the digits, 4 bits of
+    activations after training lose 9 points of accuracy with it, else 25. Ranges that are :meth:`joined <join>` have
+    one type, which holds what any of them saw.
     """
 
-    def __init__(self, least: float = -math.inf, most: float = math.inf):
+    def __init__(self, least: float = -math.inf, most: float = math.inf, bits: int = 8):
         self.least, self.most = least, most      # a ReLU and its like
+        self.bits = bits
+        self.lowest, self.highest = ends(bits)
         self.low = self.high = 0.0               # as seen
         self.floor = 0.0      # smallest scale allowed: the requantizer's multiplier must stay below 1
         self.keep = MOMENTUM  # of what was seen before; 1: all of it, and nothing is observed
+        self.factor: Tensor | None = None        # logarithm of what it is multiplied by where that is learned, and it
+        self.seen = 0                            # sees nothing more; batches seen
         self.group = [self]
 
     def join(self, other: "Range") -> None:
@@ -112,33 +116,55 @@ class Range:
                 member.group = self.group
 
     def observe(self, value: Tensor) -> None:
-        if self.keep == 1:
+        self.seen += 1
+        seldom = self.bits < 8 and self.keep == MOMENTUM
+        if self.keep == 1 or self.factor is not None or seldom and self.seen % EVERY != 1:
             return
         low, high = (float(bound) for bound in torch.aminmax(value.detach()))
         if not math.isfinite(high - low):
             raise QuantError(f"activations from {low} to {high}: the training does not converge; lower learning_rate")
         low, high = max(min(low, 0.0), self.least), min(max(high, 0.0), self.most)
+        if self.bits < 8:
+            low, high = self._sought(value.detach(), low, high)
         keep = 0.0 if self.low == self.high else self.keep
         self.low, self.high = keep * self.low + (1 - keep) * low, keep * self.high + (1 - keep) * high
 
+    def _sought(self, value: Tensor, low: float, high: float) -> tuple[float, float]:
+        """The share of the extremes with the least squared error of some of the values."""
+        flat = value.flatten()
+        flat = flat[::-(-len(flat) // MOST_VALUES)].clamp(self.least, self.most)
+        steps, best, found = self.highest - self.lowest, math.inf, (low, high)
+        for share in SHARES:
+            scale = max(share * (high - low) / steps, SMALLEST_SCALE)
+            zero = round(self.lowest - share * low / scale)
+            apart = float((fake_activations(flat, scale, zero, self.bits) - flat).square().sum())
+            if apart < best:
+                best, found = apart, (share * low, share * high)
+        return found
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """Of the group, learned or not."""
+        low, high = min(one.low for one in self.group), max(one.high for one in self.group)
+        factor = math.exp(float(self.factor.detach())) if self.factor is not None else 1.0
+        return factor * low, factor * high
+
     @property
     def scale(self) -> float:
-        if len(self.group) == 1:
-            return single(max((self.high - self.low) / STEPS, self.floor, SMALLEST_SCALE))
-        low, high = min(one.low for one in self.group), max(one.high for one in self.group)
-        return single(max((high - low) / STEPS, *(one.floor for one in self.group), SMALLEST_SCALE))
+        low, high = self._ends
+        steps = self.highest - self.lowest
+        return single(max((high - low) / steps, *(one.floor for one in self.group), SMALLEST_SCALE))
 
     @property
     def zero_point(self) -> int:
-        low = min(one.low for one in self.group)
-        return max(LOWEST, min(HIGHEST, round(LOWEST - low / self.scale)))
+        return max(self.lowest, min(self.highest, round(self.lowest - self._ends[0] / self.scale)))
 
     @property
     def limits(self) -> tuple[int, int]:
         """Least and greatest integer, of the type or of the bounds."""
         scale, zero = self.scale, self.zero_point
-        return (max(LOWEST, zero + half_away(max(self.least, -MOST) / scale)),
-                min(HIGHEST, zero + half_away(min(self.most, MOST) / scale)))
+        return (max(self.lowest, zero + half_away(max(self.least, -MOST) / scale)),
+                min(self.highest, zero + half_away(min(self.most, MOST) / scale)))
 
     def clamp(self, value: Tensor) -> Tensor:
         """``value`` between the bounds, not rounded."""
@@ -146,6 +172,10 @@ class Range:
             return value.relu()
         return value if (self.least, self.most) == (-math.inf, math.inf) else value.clamp(self.least, self.most)
 
-    def fake(self, value: Tensor) -> Tensor:
-        """``value`` rounded to the int8 type and clamped to it and the bounds."""
-        return fake_activations(value, self.scale, self.zero_point, *self.limits)
+    def fake(self, value: Tensor, fine: Tensor | None = None) -> Tensor:
+        """``value`` rounded to the integer type and clamped to it and the bounds; with ``fine``, rounded to so many
+        parts of a step before, each channel in its own."""
+        scale, zero, (low, high) = self.scale, self.zero_point, self.limits
+        if self.factor is None:
+            return _Fake.apply(value, scale, float(low - zero), float(high - zero), fine)
+        return _Learned.apply(value, self.factor, scale, float(low - zero), float(high - zero), fine)

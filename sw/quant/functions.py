@@ -37,7 +37,7 @@ def function_of(name: str, numbers: Sequence[float]) -> Callable[[Tensor], Tenso
 
 
 def table_of(name: str, numbers: Sequence[float], taken: TensorType, given: TensorType) -> np.ndarray:
-    """int8 (256,): what -128, -127, ... 127 of type ``taken`` become.
+    """int8 (256,): what -128, -127, ... 127 of type ``taken`` become. Narrow types have the nearest values.
 
     Raises
     ------
@@ -48,8 +48,8 @@ def table_of(name: str, numbers: Sequence[float], taken: TensorType, given: Tens
     >>> table_of("affine", (-1.0, 1.0), byte, byte)[[127, 128, 129]].tolist()
     [3, 2, 1]
     """
-    if name in _TABLES and not (name == "elu" and tuple(numbers) != (1.0,)):
+    if given.bits == taken.bits == 8 and name in _TABLES and not (name == "elu" and tuple(numbers) != (1.0,)):
         return _TABLES[name](taken, given, *(numbers if name == "leaky_relu" else ()))
     real = (torch.arange(-128, 128) - taken.zero_point) * taken.scale
     steps = (function_of(name, numbers)(real) * (1 / given.scale)).round() + given.zero_point
-    return steps.clamp(-128, 127).numpy().astype(np.int8)
+    return steps.clamp(given.low, given.high).numpy().astype(np.int8)

@@ -64,8 +64,8 @@ def _pairs(pairs: Sequence[tuple[int, int]]) -> dict[str, Any]:
             "shift": np.array([shift for _, shift in pairs], np.int32)}
 
 
-def _type(shape: Sequence[int], of: Range | Signal) -> TensorType:
-    return TensorType(shape=tuple(shape), scale=of.scale, zero_point=of.zero_point)
+def _type(shape: Sequence[int], of: Range | Signal, bits: int) -> TensorType:
+    return TensorType(shape=tuple(shape), scale=of.scale, zero_point=of.zero_point, bits=bits)
 
 
 class _Lowering:
@@ -84,16 +84,17 @@ class _Lowering:
               views: Sequence[tuple[int, ...]] = (), scale: float | None = None, **fields: Any) -> Placed:
         """A layer that reads tensors in ``views``, or each in its own shape. Its values lie in the output's order."""
         own = all(view == read.type.shape for view, read in zip(views, reads, strict=False))
-        arrays: dict[str, Any] = {"weights": np.zeros(0, np.int8), "bias": EMPTY, "multiplier": EMPTY, "shift": EMPTY}
+        arrays: dict[str, Any] = {"weights": np.zeros(0, np.int8), "bias": EMPTY, "multiplier": EMPTY, "shift": EMPTY,
+                                  "act_min": output.low, "act_max": output.high}
         made = Layer(name=name, op=op, output=output, views=() if own else tuple(views), **(arrays | fields))
         self.layers.append((made, tuple(read.source for read in reads)))
         return Placed(source=("layer", len(self.layers) - 1), type=output, where=np.arange(output.size),
                       scale=output.scale if scale is None else scale)
 
-    def constant(self, shape: Shape, signal: Signal) -> Placed:
+    def constant(self, shape: Shape, signal: Signal, bits: int) -> Placed:
         """Of ``shape`` in torch."""
         steps = (_float64(signal.value) / signal.scale).round().astype(np.int8).ravel()
-        kind = _type(memory_shape(shape), signal)
+        kind = _type(memory_shape(shape), signal, bits)
         self.constants.append(Constant(type=kind, values=steps[last_first(shape)].reshape(kind.shape)))
         return Placed(source=("constant", len(self.constants) - 1), type=kind, scale=kind.scale, where=places(shape))
 
@@ -176,7 +177,7 @@ def _product(lowering: _Lowering, unit: Product, taken: Placed) -> Placed:
     integers = integers * sign.reshape(-1, *[1] * (integers.dim() - 1))
     steps = (taken.scale * np.abs(gain) / taken.type.scale).astype(np.float32)     # of the weights
     real = taken.type.scale * steps.astype(np.float64)                              # of the accumulator
-    output = _type(memory_shape(node.shape), unit.range)
+    output = _type(memory_shape(node.shape), unit.range, unit.range.bits)
     quantized = [quantize_multiplier(value, where) for value in (real / output.scale).tolist()]
     source, view, fields = _reading(lowering, unit, taken, integers.numpy().astype(np.int8))
     low, high = unit.range.limits
@@ -214,7 +215,7 @@ def _taken_shape(lowering: _Lowering, node: Node) -> Shape:
 
 
 def _constant(lowering: _Lowering, unit: Any, taken: Sequence[Placed]) -> Placed:
-    return lowering.constant(unit.node.shape, unit())
+    return lowering.constant(unit.node.shape, unit(), unit.bits)
 
 
 def _pair(lowering: _Lowering, unit: Unit, taken: Sequence[Placed]) -> Placed:
@@ -226,11 +227,11 @@ def _pair(lowering: _Lowering, unit: Unit, taken: Sequence[Placed]) -> Placed:
                 and np.array_equal(first.where, second.where))
     if together:
         reads, views, where = list(taken), [first.type.shape] * 2, first.where
-        output = _type(first.type.shape, unit.range)
+        output = _type(first.type.shape, unit.range, unit.bits)
     else:
         found = [lowering.laid_out(value, shape, node.name) for value, shape in zip(taken, shapes, strict=True)]
         reads, views = [value for value, _ in found], [view for _, view in found]
-        output, where = _type(memory_shape(rank_shape), unit.range), places(rank_shape)
+        output, where = _type(memory_shape(rank_shape), unit.range, unit.bits), places(rank_shape)
     scales = (first.scale, second.scale, output.scale)
     pairs = prepare_mul(*scales) if node.op == "mul" else prepare_add(*scales)
     bias = EMPTY if node.op == "mul" else np.zeros(3, np.int32)
@@ -244,7 +245,7 @@ def _table(lowering: _Lowering, unit: Any, taken: Sequence[Placed]) -> Placed:
     node, value = unit.node, taken[0]
     read = replace(value.type, scale=value.scale)
     if unit.ranged:
-        given = _type(value.type.shape, unit.range)
+        given = _type(value.type.shape, unit.range, unit.bits)
     elif unit.fixed:
         given = TensorType(shape=value.type.shape, scale=unit.fixed[0], zero_point=unit.fixed[1])
     else:
@@ -260,8 +261,8 @@ def _prelu(lowering: _Lowering, unit: Any, taken: Sequence[Placed]) -> Placed:
     node = unit.node
     source, view = lowering.laid_out(taken[0], node.shape, node.name)
     count = unit.slope.numel()
-    slope = lowering.constant((count,) + (1,) * (len(node.shape) - 1), unit.slopes())
-    output = _type(memory_shape(node.shape), unit.range)
+    slope = lowering.constant((count,) + (1,) * (len(node.shape) - 1), unit.slopes(), unit.bits)
+    output = _type(memory_shape(node.shape), unit.range, unit.range.bits)
     made = lowering.layer(node.name, "prelu", [source, slope], output, views=(view, slope.type.shape),
                           **_pairs(prepare_prelu(taken[0].scale, slope.scale, output.scale)))
     return lowering.placed(made, node.shape)
@@ -278,7 +279,7 @@ def _pool(lowering: _Lowering, unit: Unit, taken: Sequence[Placed]) -> Placed:
 
 def _concat(lowering: _Lowering, unit: Unit, taken: Sequence[Placed]) -> Placed:
     node, reads, views = unit.node, [], []
-    kind = _type((), unit.range)
+    kind = _type((), unit.range, unit.bits)
     for place, (value, number) in enumerate(zip(taken, node.reads, strict=True)):
         source, view = lowering.laid_out(value, lowering.network.traced.nodes[number].shape, f"{node.name}.{place}")
         if (value.scale, value.type.scale, value.type.zero_point) != (kind.scale, kind.scale, kind.zero_point):

@@ -13,7 +13,9 @@ from sw.quant.fake import MOMENTUM, Range, fake_activations, single
 from sw.quant.faults import Errors
 from sw.quant.noise import Noise
 from sw.quant.product import NORM_MOMENTUM, Product, Signal
+from sw.quant.recipe import Quantize
 from sw.quant.units import UNITS, Unit
+from sw.quant.widths import input_of, widths_of
 
 __all__ = ["Kept", "QuantNetwork"]
 
@@ -33,13 +35,19 @@ class QuantNetwork(nn.Module):
     logits ``(N, classes)``.
 
     Within, an input is measured in its largest magnitude, so that the weights that training starts from suit inputs
-    of any scale: ``unit`` is the type of the input in that measure. ``generator`` is that of the random numbers of
-    dropout.
+    of any scale: ``unit`` is the type of the input in that measure. ``bits`` are those of weights, where the options do
+    not name a layer. ``generator`` is that of the random numbers of dropout.
+
+    Raises QuantError where the options name a layer that is not there.
     """
 
-    def __init__(self, traced: Traced, taken: TensorType, bits: int, generator: torch.Generator):
+    def __init__(self, traced: Traced, taken: TensorType, bits: int, generator: torch.Generator,
+                 options: Quantize | None = None):
         super().__init__()
-        self.traced = traced
+        self.traced, self.options = traced, options or Quantize()
+        act_bits = self.act_bits = self.options.act_bits
+        widths = widths_of(traced, bits, self.options.layers)
+        taken = input_of(taken, act_bits)
         self.input = replace(taken, scale=single(taken.scale))
         self.unit = replace(taken, scale=single(1 / max(taken.high - taken.zero_point, taken.zero_point - taken.low)))
         tensors = {name: nn.Parameter(value.detach().clone()) if value.requires_grad else value.detach().clone()
@@ -47,7 +55,8 @@ class QuantNetwork(nn.Module):
         found: list[Product | Unit] = []
         for node in traced.nodes[1:]:      # one unit each
             own = {role: tensors[name] for role, name in node.tensors.items()}
-            found.append(Product(node, own, bits) if node.op in PRODUCTS else UNITS[node.op](node, own, generator))
+            found.append(Product(node, own, widths[node.name], act_bits) if node.op in PRODUCTS
+                         else UNITS[node.op](node, own, generator, act_bits))
         self._units, self.units = tuple(found), nn.ModuleList(found)
         self._quantized = True
         self._errors: Errors | None = None
@@ -89,9 +98,20 @@ class QuantNetwork(nn.Module):
         for layer in self.products:
             layer.errors = errors
 
-    def set_bits(self, bits: int) -> None:
-        for layer in self.products:
-            layer.bits = bits
+    @property
+    def narrowest(self) -> int:
+        """Bits of the narrowest weights."""
+        return min((layer.bits for layer in self.products), default=8)
+
+    def learn_steps(self) -> None:
+        """From here on scales of weights and activations change by their gradient alone, from what they are now."""
+        for unit in self._units:
+            if isinstance(unit, Product):
+                unit.learn()
+            if unit.ranged and unit.range.factor is None:
+                unit.reach = nn.Parameter(torch.zeros(()))
+                for one in unit.range.group:
+                    one.factor = unit.reach
 
     @property
     def quantized(self) -> bool:
@@ -138,8 +158,8 @@ class QuantNetwork(nn.Module):
         scale, zero_point = self.unit.scale, self.unit.zero_point
         inputs = inputs.reshape(len(inputs), *self.traced.nodes[0].shape)
         value = inputs * (scale / self.input.scale)
-        found = [self._stored(Signal(fake_activations(value, scale, zero_point) if self.quantized else value, scale,
-                                     zero_point))]
+        faked = fake_activations(value, scale, zero_point, self.act_bits) if self.quantized else value
+        found = [self._stored(Signal(faked, scale, zero_point))]
         for node, unit in zip(self.traced.nodes[1:], self._units, strict=True):
             given = unit(*[found[read] for read in node.reads])
             found.append(given if node.op in UNSTORED else self._stored(given))

@@ -9,15 +9,18 @@ from torch.nn import functional
 
 from sw.models.ir import Node
 from sw.quant.exact import Exact
-from sw.quant.fake import Range, fake_integers, weight_scale
+from sw.quant.fake import SMALLEST_SCALE, Range
 from sw.quant.faults import Errors
 from sw.quant.noise import Noise
 from sw.quant.root import root
+from sw.quant.weights import fake_integers, weight_limit, weight_scale
 
 __all__ = ["NORM_MOMENTUM", "Product", "Signal"]
 
 MARGIN = 1 + 1e-6      # keeps the requantizer's multiplier below 1
 NORM_MOMENTUM = 0.1
+COARSE = 2             # bits of weights, at most, of sums so coarse that each rounding of the requantizer shows
+MOST_SHIFT = 12        # beyond it, rounding twice is as rounding once
 LEAST_DEVIATION = 48   # accumulator steps; a channel that varies less is not stretched to fill the output's range
 
 
@@ -36,19 +39,23 @@ class Product(nn.Module):
     The normalization follows sums of integer weights, whose scale it would cancel anyway; it is folded into the
     output's multiplier when the network is lowered. Convolutions have a scale for each output channel, dense layers one
     for all, as in TFLite. A normalization alone multiplies by 1.
+
+    Scales follow the weights' statistics, or are learned from some time on.
     """
 
     ranged = True
     momentum = NORM_MOMENTUM        # of the statistics
     quantized = True                # else in floating point, where statistics are of real sums
 
-    def __init__(self, node: Node, tensors: Mapping[str, Tensor], bits: int):
+    def __init__(self, node: Node, tensors: Mapping[str, Tensor], bits: int, act_bits: int = 8):
         super().__init__()
         self.node, self.bits = node, bits
         self.noise: Noise | Exact | None = None
         self.errors: Errors | None = None
         self.channels = node.shape[0]
-        self.range = Range(node.low, node.high)
+        self.range = Range(node.low, node.high, act_bits)
+        self.factor: nn.Parameter | None = None         # logarithms of learned scales, in those of the beginning
+        self.first = torch.ones(())                     # the scales of the beginning
         self.sequence = node.op != "linear" and len(node.shape) == 2
         self.normalized = node.normalized
         self.weight = tensors["weight"] if node.op != "norm" else None
@@ -96,11 +103,25 @@ class Product(nn.Module):
             return True
         return node.groups > 1 and self.kernel().shape[1] == 1
 
+    @property
+    def per_channel(self) -> bool:
+        """Whether each output channel's weights have a scale of their own."""
+        return self.normalized or self.node.op == "conv"
+
     def scales(self) -> Tensor:
         """Scale of each output channel's weights."""
         if self.weight is None:
             return torch.ones(self.channels)
-        return weight_scale(self.weight, self.bits, per_channel=self.normalized or self.node.op == "conv")
+        if self.factor is None:
+            return weight_scale(self.weight, self.bits, self.per_channel)
+        share = (self.weight.numel() / len(self.factor) * weight_limit(self.bits)) ** -0.5      # of the gradient
+        return self.first * torch.exp(share * self.factor + (1 - share) * self.factor.detach())
+
+    def learn(self) -> None:
+        """Scales change by their gradient alone, from what they are now."""
+        if self.weight is not None:
+            self.first, self.factor = self.scales().detach(), nn.Parameter(
+                torch.zeros(self.channels if self.per_channel else 1))
 
     def integers(self, scale: Tensor) -> Tensor:
         """Fake-quantized weights as integers of ``scale``."""
@@ -109,7 +130,7 @@ class Product(nn.Module):
     def gain(self, taken_scale: float) -> Tensor:
         """What one unit of each channel's sum, of input values times integer weights, adds to its output."""
         if not self.normalized:
-            return self.scales()
+            return self.scales().detach()
         return (self.gamma / root(self.variance + _epsilon(taken_scale))).detach()
 
     def offset(self, taken_scale: float) -> Tensor:
@@ -143,6 +164,20 @@ class Product(nn.Module):
                                      training=self.training and self.momentum > 0, momentum=self.momentum,
                                      eps=_epsilon(taken_scale) if self.quantized else self.node.epsilon)
 
+    @torch.no_grad()
+    def _bias_error(self, gain: Tensor, taken_scale: float) -> Tensor:
+        """What each channel's output is off by, since its bias is a whole number of accumulator steps: sums of few bits
+        have few of them in a step of the output."""
+        step = (taken_scale * gain).abs().clamp_min(SMALLEST_SCALE ** 2)
+        bias = (self.bias - self.mean * gain if self.normalized else self.bias) / step
+        return (bias.round() - bias) * step
+
+    def _fine(self, gain: Tensor, taken_scale: float) -> Tensor:
+        """Parts of an output step to which the requantizer rounds first: two to the power of its shift."""
+        _, exponent = torch.frexp(gain.abs() * (taken_scale / self.range.scale))
+        parts: Tensor = torch.ldexp(torch.ones_like(gain), (-exponent).clamp(0, MOST_SHIFT))
+        return parts
+
     def _real(self, taken: Signal) -> Signal:
         total = self.products(taken.value, self.kernel())
         value = self._finish(total, torch.ones(()), 1.0)
@@ -161,10 +196,14 @@ class Product(nn.Module):
         return self._given(self._finish(total, scale, taken.scale), taken)
 
     def _given(self, value: Tensor, taken: Signal) -> Signal:
+        gain, coarse = self.gain(taken.scale), self.range.bits < 8 or self.bits <= COARSE
+        if coarse:
+            value = value + self._bias_error(gain, taken.scale).reshape(-1, *[1] * (value.dim() - 2))
         if self.training:
             self.range.observe(value)
-        self.range.floor = MARGIN * taken.scale * float(self.gain(taken.scale).abs().max())
-        return Signal(self.range.fake(value), self.range.scale, self.range.zero_point)
+        self.range.floor = MARGIN * taken.scale * float(gain.abs().max())
+        fine = self._fine(gain, taken.scale).reshape(-1, *[1] * (value.dim() - 2)) if coarse else None
+        return Signal(self.range.fake(value, fine), self.range.scale, self.range.zero_point)
 
     def _erring(self, taken: Signal, errors: Errors) -> Signal:
         """On hardware that errs, one device for all inputs of the batch."""

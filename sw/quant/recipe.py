@@ -10,8 +10,8 @@ from typing import Any
 
 from hw.spec.errors import HeddleError
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "STEPS", "Correct", "Distill", "Pretrain", "Prune", "QuantError", "Quantize",
-           "Recipe", "Settle", "described", "recipe_of"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "STEPS", "TRAINED_BITS", "Correct", "Distill", "Pretrain", "Prune", "QuantError",
+           "Quantize", "Recipe", "Settle", "described", "recipe_of"]
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("cosine", "linear", "constant")
@@ -22,6 +22,9 @@ PRUNED = ("structured", "channels", "neurons", "weights")
 CRITERIA = ("taylor", "scale", "magnitude")
 TEACHERS = ("offline", "online", "self", "average")
 FOLLOWED = ("response", "feature", "relation")
+STEP_SIZES = ("statistics", "learned")
+TRAINED_BITS = (8, 4, 2, 1)
+ACT_BITS = (8, 4)
 MOST_PASSES = 1e6
 FROM_DATA = "data"
 
@@ -30,9 +33,9 @@ class QuantError(HeddleError, ValueError):
     """A training cannot be run, or its result not be lowered; the message names the field or the layer."""
 
 
-def described(default: Any, text: str) -> Any:
-    """A field with the line that help and docs show for it."""
-    return field(default=default, metadata={"help": text})
+def described(default: Any, text: str, *, pairs: bool = False) -> Any:
+    """A field with the line that help and docs show for it; one of ``pairs`` has whole numbers by name."""
+    return field(default=default, metadata={"help": text, "pairs": pairs})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +96,15 @@ class Quantize:
     still: float = described(0.3, "share of aware training, the last part, in which batch statistics and ranges stand "
                                   "still, so that what is trained is what an inference computes; not of "
                                   "2-bit weights, which jump until the last step")
+    layers: tuple[tuple[str, int], ...] = described((), "bits of the weights of layers by name, 8, 4, 2 (ternary) or 1 "
+                                                        "(binary), such as classifier=8,3.*=2; the others' are "
+                                                        "weight-bits", pairs=True)
+    act_bits: int = described(8, "bits of activations, the input's too: 8 or 4")
+    step_size: str = described("statistics", "of weights and activations in aware training: statistics, or learned (by "
+                                             "its gradient)")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", _pairs("quantize.layers", self.layers))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +199,15 @@ def _typed(name: str, value: Any, default: Any) -> Any:
     return value
 
 
+def _pairs(name: str, given: Any) -> tuple[tuple[str, int], ...]:
+    """Whole numbers by name, from a mapping or a list of pairs."""
+    found = tuple(given.items() if isinstance(given, Mapping) else (tuple(pair) for pair in given))
+    for pair in found:
+        if len(pair) != 2 or type(pair[0]) is not str or type(pair[1]) is not int:
+            raise QuantError(f"{name}={pair!r}: must be a name and a whole number, such as classifier=8")
+    return found
+
+
 def _problems(recipe: Recipe) -> Iterator[str]:
     for owner in ("steps", "informed"):
         for name in getattr(recipe, owner):
@@ -219,9 +240,13 @@ def _problems(recipe: Recipe) -> Iterator[str]:
                                  ("quantize.gradient", recipe.quantize.gradient, GRADIENTS),
                                  ("distill.mode", recipe.distill.mode, TEACHERS),
                                  ("prune.kind", recipe.prune.kind, PRUNED),
-                                 ("prune.importance", recipe.prune.importance, CRITERIA)):
+                                 ("prune.importance", recipe.prune.importance, CRITERIA),
+                                 ("quantize.step_size", recipe.quantize.step_size, STEP_SIZES),
+                                 ("quantize.act_bits", recipe.quantize.act_bits, ACT_BITS),
+                                 *((f"quantize.layers.{name}", bits, TRAINED_BITS)
+                                   for name, bits in recipe.quantize.layers)):
         if chosen not in choices:
-            yield f"{name}={chosen!r}: choose {', '.join(choices)}"
+            yield f"{name}={chosen!r}: choose {', '.join(map(str, choices))}"
     for name, value, low, high in _bounds(recipe):
         if not low <= value <= high:
             yield f"{name}={value:g}: must be {low:g} to {high:g}"

@@ -31,6 +31,6 @@ def _of_product(unit: Product) -> dict[str, Any]:
 
 def remade(network: QuantNetwork, traced: Traced) -> QuantNetwork:
     """Another network for the same inputs, in floating point."""
-    made = QuantNetwork(traced, network.input, network.bits, network.generator)
+    made = QuantNetwork(traced, network.input, network.bits, network.generator, network.options)
     made.become(quantized=False)
     return made

@@ -44,7 +44,8 @@ def traced_of(config: TrainConfig, data: Dataset) -> Traced:
 
 
 def _network(config: TrainConfig, data: Dataset, generator: torch.Generator) -> QuantNetwork:
-    return QuantNetwork(traced_of(config, data), data.input_type, config.weight_bits, generator)
+    return QuantNetwork(traced_of(config, data), data.input_type, config.weight_bits, generator,
+                        config.recipe.quantize)
 
 
 def draft(config: TrainConfig, data: Dataset) -> Graph:
@@ -111,6 +112,9 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
     QuantError, ModelError
         If the configuration cannot be trained; the message names the field.
     """
+    if feedback and config.recipe.quantize.act_bits != 8:
+        raise QuantError(f"quantize.act_bits={config.recipe.quantize.act_bits}: a feedback record is of 8-bit activations; "
+                         f"train with 8 bits, or without feedback")
     if feedback and feedback.noise and config.weight_bits != feedback.noise.weight_bits:
         bits = feedback.noise.weight_bits
         raise QuantError(f"weight_bits={config.weight_bits}: the feedback's noise is of {bits}-bit weights; "

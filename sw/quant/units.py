@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from sw.models.ir import Node
 from sw.models.moves import index_of
-from sw.quant.fake import Range, fake_activations, single
+from sw.quant.fake import Range, ends, fake_activations, single
 from sw.quant.functions import FIXED, function_of
 from sw.quant.product import Signal
 
@@ -26,10 +26,10 @@ class Unit(nn.Module):
     ranged = False
     quantized = True                # else in floating point
 
-    def __init__(self, node: Node, tensors: Mapping[str, Tensor], generator: torch.Generator):
+    def __init__(self, node: Node, tensors: Mapping[str, Tensor], generator: torch.Generator, act_bits: int = 8):
         super().__init__()
-        self.node, self.tensors, self.generator = node, tensors, generator
-        self.range = Range(node.low, node.high)
+        self.node, self.tensors, self.generator, self.bits = node, tensors, generator, act_bits
+        self.range = Range(node.low, node.high, act_bits)
         self.setup()
 
     def setup(self) -> None:
@@ -45,14 +45,14 @@ class Unit(nn.Module):
 
 
 class Constant(Unit):
-    """A tensor, trained if it is a parameter, in steps of a 127th of its largest magnitude."""
+    """A tensor, trained if it is a parameter, in as many steps as activations have on a side: 127, or 7."""
 
     def setup(self) -> None:
         self.value = self.tensors["value"]
 
     def steps(self, value: Tensor) -> Signal:
-        scale = single(max(float(value.detach().abs().max()) / 127, SMALLEST_SCALE))
-        return Signal(fake_activations(value, scale, 0), scale, 0)
+        scale = single(max(float(value.detach().abs().max()) / ends(self.bits)[1], SMALLEST_SCALE))
+        return Signal(fake_activations(value, scale, 0, self.bits), scale, 0)
 
     def forward(self) -> Signal:
         value = self.value.reshape(1, *self.node.shape)
@@ -77,7 +77,7 @@ class Table(Unit):
 
     def setup(self) -> None:
         self.function = function_of(self.node.function, self.node.numbers)
-        self.fixed = FIXED.get(self.node.function)
+        self.fixed = FIXED.get(self.node.function) if self.bits == 8 else None
         self.kept = self.node.function == "relu6"        # TFLite's keeps the type of its input
         self.ranged = not (self.fixed or self.kept)
 
@@ -89,7 +89,7 @@ class Table(Unit):
             self.range.floor = taken.scale / MOST_FACTOR
             return self.given(value)
         scale, zero_point = self.fixed or (taken.scale, taken.zero_point)
-        return Signal(fake_activations(value, scale, zero_point), scale, zero_point)
+        return Signal(fake_activations(value, scale, zero_point, self.bits), scale, zero_point)
 
 
 class Prelu(Unit):
@@ -101,8 +101,8 @@ class Prelu(Unit):
         self.slope = self.tensors["slope"]
 
     def slopes(self) -> Signal:
-        scale = single(max(float(self.slope.detach().abs().max()) / 127, SMALLEST_SCALE))
-        return Signal(fake_activations(self.slope, scale, 0), scale, 0)
+        scale = single(max(float(self.slope.detach().abs().max()) / ends(self.bits)[1], SMALLEST_SCALE))
+        return Signal(fake_activations(self.slope, scale, 0, self.bits), scale, 0)
 
     def forward(self, taken: Signal) -> Signal:
         self.range.floor = taken.scale / MOST_FACTOR
@@ -126,7 +126,7 @@ class Pool(Unit):
             found = functional.avg_pool2d(value, node.kernel, node.stride, (top, left), count_include_pad=False)
             if self.quantized:      # the engine rounds halves away from its integer 0
                 found = found + TIE * taken.scale * torch.sign(found.detach() + taken.zero_point * taken.scale)
-                found = fake_activations(found, taken.scale, taken.zero_point)
+                found = fake_activations(found, taken.scale, taken.zero_point, self.bits)
         return Signal(found.squeeze(2) if len(node.shape) == 2 else found, taken.scale, taken.zero_point)
 
 
@@ -143,7 +143,7 @@ class Concat(Unit):
             self.range.observe(joined)
         scale, zero_point = self.range.scale, self.range.zero_point
         if any((one.scale, one.zero_point) != (scale, zero_point) for one in taken):
-            joined = fake_activations(joined, scale, zero_point)
+            joined = fake_activations(joined, scale, zero_point, self.bits)
         return Signal(joined, scale, zero_point)
 
 

@@ -11,7 +11,7 @@ FIRST = 0.4         # of the recipe's passes, where narrow weights make most of 
 def pretrain(run: Run) -> None:
     """Train without the errors of integers."""
     recipe, passes, count = run.recipe, run.recipe.pretrain.passes, len(run.labels)
-    share = FIRST if run.config.weight_bits <= NARROW else 1.0
+    share = FIRST if run.network.narrowest <= NARROW else 1.0
     run.network.become(quantized=False)
     run.fit("pretrain", inputs=round(passes * count) if passes else recipe.inputs(share, count),
             peak=recipe.learning_rate)

@@ -34,7 +34,9 @@ def quantize(run: Run) -> None:
 
 def _aware(run: Run) -> None:
     recipe, options, count = run.recipe, run.recipe.quantize, len(run.labels)
-    share = SHARE if "pretrain" in recipe.steps and run.config.weight_bits > NARROW else 1.0
+    if options.step_size == "learned":
+        run.network.learn_steps()
+    share = SHARE if "pretrain" in recipe.steps and run.network.narrowest > NARROW else 1.0
     inputs = round(options.passes * count) if options.passes else recipe.inputs(share, count)
     run.fit("quantize", inputs=inputs, peak=options.learning_rate or share * recipe.learning_rate,
-            still=0.0 if run.config.weight_bits <= NARROW else options.still)
+            still=0.0 if run.network.narrowest <= NARROW else options.still)

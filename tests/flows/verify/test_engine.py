@@ -11,8 +11,14 @@ from cosim.process import SimulationError
 from flows.verify.engine import EngineRung, engine_rung
 from hw.emit.verilog import engine_verilog
 from hw.spec.commands import COUNTERS, encode
+from hw.spec.design import DesignPoint
 from hw.spec.image import HEADER_BYTES, pack_header, unpack_header
+from sw.data import load_dataset
 from sw.golden import run
+from sw.graph.layer import WEIGHTED
+from sw.quant import TrainConfig
+from sw.quant.recipe import Quantize, Recipe
+from sw.quant.training import train
 from tests.support.ladder import ADDS, DESIGN, check, slower, swapped_weight
 from tests.support.layers import random_inputs
 from tests.support.states import stateful
@@ -125,3 +131,18 @@ def test_states_and_several_outputs_are_followed(store):
     wrong[1][3, 0, 0, 2] ^= 1
     report = check(graph, inputs, store, outputs=wrong)
     assert (report.mismatches, report.first_mismatch.layer, report.first_mismatch.input) == (1, "end2", 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weight_bits, act_bits, layers, left", [
+    (1, 8, {}, []), (2, 4, {}, []), (1, 4, {}, []), (4, 8, {"1.1": 8, "3.*": 2}, ["1.1"]),
+    (2, 8, {"*classifier": 8, "2.*": 1}, ["5.classifier"])])
+def test_trained_networks_of_any_width_are_the_engines(weight_bits, act_bits, layers, left, store):
+    """Layers with wider weights than the design's are the CPU's, those with narrower ones the engine's."""
+    data = load_dataset("digits")
+    recipe = Recipe(passes=2, quantize=Quantize(method="aware", act_bits=act_bits, layers=layers))
+    graph = train(TrainConfig(width=0.5, weight_bits=weight_bits, recipe=recipe), data).graph
+    design = DesignPoint(cols=4, lanes=8, weight_bits=weight_bits, act_bits=act_bits, multiplier="lut")
+    report = check(graph, data.quantized("test", graph.input)[:8], store, design)
+    assert report.ok and report.mismatches == 0
+    assert [kernel.name for kernel in report.kernels if kernel.op in WEIGHTED] == left

@@ -11,6 +11,7 @@ from sw import golden
 from sw.graph.graph import Graph, TensorType
 from sw.models import traced
 from sw.quant.network import QuantNetwork
+from sw.quant.recipe import Quantize
 
 __all__ = ["ALONE", "Applied", "difference", "images_of", "network_of", "random_module"]
 
@@ -188,11 +189,11 @@ def _random_part(rng: np.random.Generator, value: Tensor) -> nn.Module:
 
 
 def network_of(module: nn.Module, image: tuple[int, int, int], bits: int = 8, seed: int = 0, scale: float = 1 / 255,
-               zero_point: int = -128) -> QuantNetwork:
+               zero_point: int = -128, options: Quantize | None = None) -> QuantNetwork:
     """A network of a module as it is, with settled ranges and statistics, for evaluation."""
     generator = torch.Generator().manual_seed(seed)
     kind = TensorType(shape=image, scale=scale, zero_point=zero_point)
-    network = QuantNetwork(traced("test", module, image), kind, bits, generator)
+    network = QuantNetwork(traced("test", module, image), kind, bits, generator, options)
     with torch.no_grad():
         for _ in range(8):
             network.train()(images_of(32, generator, kind))
@@ -204,13 +205,13 @@ def images_of(count: int, generator: torch.Generator, kind: TensorType) -> Tenso
     """Inputs all over what their type can hold, most of them near its lower end."""
     height, width, channels = kind.shape
     share = torch.rand(count, channels, height, width, generator=generator) ** 3
-    return kind.scale * (255 * share + kind.low - kind.zero_point)
+    return kind.scale * ((kind.high - kind.low) * share + kind.low - kind.zero_point)
 
 
 def difference(network: QuantNetwork, graph: Graph, images: Tensor) -> np.ndarray:
     """Differences of the outputs, in steps, as the network's module orders them."""
     kind, shape = graph.input, network.traced.output.shape
-    inputs = np.clip(np.round(images.permute(0, 2, 3, 1).numpy() / kind.scale) + kind.zero_point, -128, 127)
+    inputs = np.clip(np.round(images.permute(0, 2, 3, 1).numpy() / kind.scale) + kind.zero_point, kind.low, kind.high)
     outputs = golden.run(graph, inputs.astype(np.int8))[-1].reshape(len(images), *shape[1:], shape[0])
     with torch.no_grad():
         signal = network.signals(images)[-1]

@@ -13,9 +13,9 @@ from sw.quant.recipe import recipe_of
 @pytest.mark.parametrize("fields, error", [
     ({"network": ""}, r"network='': must be text; write the name of a network, such as dscnn"),
     ({"network": 3}, r"network=3: must be text"),
-    ({"weight_bits": 3}, r"weight_bits=3: choose 8, 4 or 2"),
-    ({"weight_bits": 16}, r"weight_bits=16: choose 8, 4 or 2"),
-    ({"weight_bits": "8"}, r"weight_bits='8': choose 8, 4 or 2"),
+    ({"weight_bits": 3}, r"weight_bits=3: choose 8, 4, 2 or 1"),
+    ({"weight_bits": 16}, r"weight_bits=16: choose 8, 4, 2 or 1"),
+    ({"weight_bits": "8"}, r"weight_bits='8': choose 8, 4, 2 or 1"),
     ({"settings": {"a b": 1}}, r"settings: \('a b', 1\) is no name and value; write depth=3, for example"),
     ({"settings": {"a": None}}, r"settings: a=None: must be a number, text, True or False"),
     ({"settings": {"width": 2}}, r"settings: width is a field of its own, shape and classes are the data's; leave"),

@@ -1,30 +1,7 @@
 import pytest
 import torch
 
-from sw.quant.fake import Range, fake_activations, fake_integers, weight_limit, weight_scale
-
-
-@pytest.mark.parametrize("bits", [8, 4, 2])
-@pytest.mark.parametrize("per_channel", [True, False])
-def test_weights_use_their_range(bits, per_channel):
-    weight = torch.randn(6, 4, 3, 3, generator=torch.Generator().manual_seed(0))
-    weight *= torch.arange(1, 7)[:, None, None, None]
-    scale = weight_scale(weight, bits, per_channel)
-    integers = fake_integers(weight, scale, bits)
-    limit = weight_limit(bits)
-    assert torch.equal(integers, integers.round())
-    assert integers.abs().max() == limit
-    assert len(set(scale.tolist())) == (6 if per_channel else 1)
-    if bits < 8:
-        assert len(integers.unique()) == 2 * limit + 1
-    if bits == 8:
-        assert (integers * scale[:, None, None, None] - weight).abs().max() <= scale.max() / 2 * 1.001
-
-
-def test_the_gradient_passes_where_weights_do_not_saturate():
-    weight = torch.tensor([[0.2, -0.9, 3.0, -5.0]], requires_grad=True)
-    fake_integers(weight, torch.tensor([1.0]), 2).sum().backward()
-    assert weight.grad.tolist() == [[1.0, 1.0, 0.0, 0.0]]
+from sw.quant.fake import EVERY, Range, ends, fake_activations
 
 
 def test_activations_round_clamp_and_pass_the_gradient_inside():
@@ -42,14 +19,60 @@ def test_fake_activations_equal_torchs_own():
                            torch.fake_quantize_per_tensor_affine(value, scale, zero, -128, 127))
 
 
-@pytest.mark.parametrize("low, high", [(-128, 127), (-100, 90)])
-def test_the_gradient_is_that_of_torchs_own(low, high):
+@pytest.mark.parametrize("bits", [8, 4])
+def test_the_gradient_is_that_of_torchs_own(bits):
     generator = torch.Generator().manual_seed(2)
     value, gradient = torch.randn(2, 1000, generator=generator)
     one, other = (value.clone().requires_grad_() for _ in range(2))
-    fake_activations(one, 0.013, 17, low, high).backward(gradient)
-    torch.fake_quantize_per_tensor_affine(other, 0.013, 17, low, high).backward(gradient)
+    fake_activations(one, 0.013, 5, bits).backward(gradient)
+    torch.fake_quantize_per_tensor_affine(other, 0.013, 5, *ends(bits)).backward(gradient)
     assert torch.equal(one.grad, other.grad) and not one.grad.all()
+
+
+def test_a_learned_range_moves_to_where_the_error_is_least():
+    """Its gradient is that of the error for the logarithm of its scale."""
+    value = torch.randn(4000, 1, generator=torch.Generator().manual_seed(4))
+    errors = {}
+    seen = Range(bits=4)
+    seen.observe(value)
+    seen.low, seen.high, seen.factor = -4.0, 4.0, torch.nn.Parameter(torch.zeros(()))
+    for step in range(200):
+        error = (seen.fake(value) - value).square().mean()
+        error.backward()
+        errors[step] = error.item()
+        with torch.no_grad():
+            seen.factor -= 30 * seen.factor.grad
+        seen.factor.grad = None
+    assert errors[199] < 0.8 * errors[0] and 0.5 < float(seen.factor.detach().exp()) < 0.8
+    before = seen.low, seen.high
+    seen.observe(100 * value)
+    assert (seen.low, seen.high) == before, "it sees nothing more"
+
+
+def test_a_learned_range_falls_where_only_saturated_values_have_a_gradient_that_says_so():
+    seen, value = Range(0.0, bits=4), torch.tensor([[0.5], [30.0]], requires_grad=True)
+    seen.low, seen.high, seen.factor = 0.0, 15.0, torch.nn.Parameter(torch.zeros(()))
+    seen.fake(value).backward(torch.tensor([[0.0], [1.0]]))
+    assert float(seen.factor.grad) == pytest.approx(15.0 / 15 ** 0.5) and value.grad.tolist() == [[0.0], [0.0]]
+
+
+def test_a_narrow_range_has_the_least_squared_error_and_looks_at_some_batches_only():
+    value = torch.randn(4000, generator=torch.Generator().manual_seed(5))
+    wide, narrow = Range(), Range(bits=4)
+    for seen in (wide, narrow):
+        seen.observe(value)
+    assert (wide.low, wide.high) == (value.min().item(), value.max().item())
+    assert narrow.limits == (-8, 7) and -8 <= narrow.zero_point <= 7
+    extremes = Range(bits=4)
+    extremes.low, extremes.high = wide.low, wide.high
+    errors = [float((seen.fake(value) - value).square().mean()) for seen in (narrow, extremes)]
+    assert errors[0] < 0.9 * errors[1]
+    before = narrow.high
+    for _ in range(EVERY - 1):
+        narrow.observe(3 * value)
+    assert narrow.high == before
+    narrow.observe(3 * value)
+    assert narrow.high > before
 
 
 def test_a_range_follows_what_it_sees():

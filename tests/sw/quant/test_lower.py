@@ -14,9 +14,10 @@ from sw.compiler import compile_graph
 from sw.graph.graph import TensorType
 from sw.models import build
 from sw.quant import QuantError
-from sw.quant.fake import weight_limit
 from sw.quant.lower import lower, quantize_multiplier
 from sw.quant.network import QuantNetwork
+from sw.quant.recipe import Quantize
+from sw.quant.weights import weight_limit
 from tests.sw.quant.modules import ALONE, Applied, difference, images_of, network_of, random_module
 
 SHAPE = (8, 8, 1)
@@ -27,11 +28,11 @@ EXACT = {"maxpool", "avgpool", "table", "gather", "pad"}
 ROUNDED = {"function leaky", "function hardswish", "function sigmoid", "function tanh"}
 
 
-def settled(name, bits=8, seed=0, image=SHAPE, width=1.0, **kind):
+def settled(name, bits=8, seed=0, image=SHAPE, width=1.0, options=None, **kind):
     """A network with settled statistics, some normalizations negative."""
     generator = torch.Generator().manual_seed(seed)
     network = QuantNetwork(build(name, image, 10, width=width, seed=seed), replace(PIXELS, shape=image, **kind), bits,
-                           generator)
+                           generator, options)
     with torch.no_grad():
         for layer in network.products:
             layer.bias.normal_(0, 0.3, generator=generator)
@@ -61,6 +62,19 @@ def test_an_operator_alone_is_within_a_step_of_training_and_compiles(name):
     assert compile_graph(graph, load_design("ecp5-85")).cycles >= 0
 
 
+@pytest.mark.parametrize("name", ALONE)
+def test_an_operator_alone_of_4_bits_is_within_a_step_of_training_and_compiles_for_an_engine_of_4(name):
+    image, make = ALONE[name]
+    torch.manual_seed(1)
+    network = network_of(make(), image, scale=0.3, zero_point=-20, options=Quantize(act_bits=4))
+    graph = lower(network, "alone")
+    assert {kind.bits for kind in graph.types()} == {4}
+    assert apart(network, graph).max() <= sum(layer.op not in EXACT for layer in graph.layers)
+    outputs = golden.run(graph, np.full((1, *graph.input.shape), 7, np.int8))
+    assert all(-8 <= each.min() and each.max() <= 7 for each in outputs)
+    assert compile_graph(graph, replace(load_design("ecp5-85"), act_bits=4)).cycles >= 0
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_random_operators_follow_training_and_compile(seed):
     torch.manual_seed(seed)
@@ -72,17 +86,25 @@ def test_random_operators_follow_training_and_compile(seed):
     assert compile_graph(graph, load_design("ecp5-85")).cycles >= 0
 
 
-@pytest.mark.parametrize("bits", [8, 4, 2])
+@pytest.mark.parametrize("bits", [8, 4, 2, 1])
 @pytest.mark.parametrize("name", ["mlp", "dscnn", "resnet8", "mobilenet", "tcn"])
 def test_integers_follow_the_fake_quantization(name, bits):
     network = settled(name, bits, width=0.5)
     graph = lower(network, name)
     found = apart(network, graph)
     assert found.mean() < max(1.5, len(graph.layers) / 4), "roundings add up over the layers, but not to this"
+    assert bits > 2 or found.mean() < 0.02, "where sums are coarse, each rounding is that of the requantizer"
     assert sum(map(graph.macs, range(len(graph.layers)))) == network.traced.macs
     for layer in graph.layers:
         assert not layer.weights.size or np.abs(layer.weights.astype(int)).max() <= weight_limit(bits)
         assert layer.weight_bits == bits or not layer.weights.size
+
+
+@pytest.mark.parametrize("bits", [8, 4, 2, 1])
+@pytest.mark.parametrize("name", ["dscnn", "resnet8"])
+def test_integers_of_narrow_activations_are_those_of_training(name, bits):
+    network = settled(name, bits, width=0.5, options=Quantize(act_bits=4))
+    assert apart(network, lower(network, name)).mean() < 0.02
 
 
 @pytest.mark.parametrize("image", [(8, 8, 1), (1, 20, 3), (1, 1, 9), (6, 5, 3)])

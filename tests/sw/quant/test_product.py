@@ -1,9 +1,12 @@
 """Layers with weights, while they are trained."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
+from sw.quant.weights import weight_limit
 from tests.sw.quant.modules import images_of, network_of
 
 IMAGE = (5, 6, 4)
@@ -55,8 +58,21 @@ def test_shared_weights_are_one_parameter():
     assert network.products[0].weight is network.products[1].weight
 
 
-@pytest.mark.parametrize("bits", [8, 4, 2])
+@pytest.mark.parametrize("bits", [8, 4, 2, 1])
 def test_narrow_weights_have_few_values(bits):
     layer, = network_of(nn.Conv2d(4, 32, 3), IMAGE, bits).products
     values = layer.integers(layer.scales()).detach().unique()
-    assert len(values) <= 2 ** bits - 1 and float(values.abs().max()) == 2 ** (bits - 1) - 1
+    assert len(values) <= max(2, 2 ** bits - 1) and float(values.abs().max()) == weight_limit(bits)
+
+
+@pytest.mark.parametrize("module, scales", [(nn.Conv2d(4, 6, 3), 6),
+                                            (nn.Sequential(nn.Flatten(), nn.Linear(120, 5)), 1)])
+def test_learned_scales_begin_as_they_are_and_stay_positive(module, scales):
+    layer, = network_of(module, IMAGE, 2).products
+    before = layer.scales().detach()
+    layer.learn()
+    assert torch.equal(layer.scales(), before) and layer.factor.shape == (scales,)
+    with torch.no_grad():
+        layer.factor -= 3
+        layer.weight *= 7
+    assert torch.allclose(layer.scales(), before * math.exp(-3)), "the weights' statistics are nothing to them"

@@ -33,6 +33,9 @@ from sw.quant.recipe import STEPS, Correct, Pretrain, QuantError, Quantize, Reci
     ({"steps": ("pretrain", "correct", "quantize")}, r"steps: correct changes the integers that all others make; put"),
     ({"steps": ("pretrain", "quantize", "correct")}, r"quantize.forward='stat': correct makes up for errors that"),
     ({"correct": Correct(inputs=0)}, r"correct.inputs=0: must be 1 to"),
+    ({"quantize": Quantize(step_size="best")}, r"quantize.step_size='best': choose statistics, learned"),
+    ({"quantize": Quantize(act_bits=2)}, r"quantize.act_bits=2: choose 8, 4"),
+    ({"quantize": Quantize(layers={"fc": 3})}, r"quantize.layers.fc=3: choose 8, 4, 2, 1"),
     ({"settle": Settle(batches=0)}, r"settle.batches=0: must be 1 to"),
     ({"pretrain": Pretrain(passes=-2)}, r"pretrain.passes=-2: must be 0 to"),
 ])
@@ -66,6 +69,19 @@ def test_every_field_has_its_line_for_help():
     for owner in (Recipe, *STEPS.values()):
         for item in fields(owner):
             assert item.name in STEPS or len(item.metadata["help"]) > 5, (owner, item.name)
+
+
+@pytest.mark.parametrize("given", [{"fc": 8, "1.*": 2}, [["fc", 8], ["1.*", 2]], (("fc", 8), ("1.*", 2))])
+def test_bits_by_name_are_one_recipe_however_they_are_given(given):
+    made = recipe_of({"quantize": {"layers": given}})
+    assert made.quantize.layers == (("fc", 8), ("1.*", 2))
+    assert recipe_of(json.loads(json.dumps(asdict(made)))) == made and hash(made)
+
+
+@pytest.mark.parametrize("given", [{"fc": "8"}, ["fc"], {3: 8}, {"fc": True}])
+def test_bits_without_a_name_or_number_are_refused(given):
+    with pytest.raises(QuantError, match=r"quantize\.layers=.*: must be a name and a whole number, such as class"):
+        Quantize(layers=given)
 
 
 @pytest.mark.parametrize("count, seen", [(1257, 50_000), (54_000, 540_000), (36, 50_000)])

@@ -73,6 +73,22 @@ def test_the_same_configuration_gives_the_same_bits(digits, network, bits):
     assert not same(one.graph, train(replace(config, seed=6), digits).graph)
 
 
+def test_a_record_of_8_bit_activations_is_refused_for_narrower_ones(digits):
+    config = TrainConfig(network="mlp", recipe=passes(2, quantize=Quantize(act_bits=4)))
+    with pytest.raises(QuantError, match=r"quantize\.act_bits=4: a feedback record is of 8-bit activations; train with"):
+        train(config, digits, feedback=feedback())
+
+
+@pytest.mark.parametrize("weight_bits, options", [
+    (1, Quantize()), (2, Quantize(step_size="learned")), (4, Quantize(act_bits=4, step_size="learned")),
+    (2, Quantize(layers={"1": 8}))])
+def test_narrow_networks_learn_and_are_what_was_trained(digits, weight_bits, options):
+    config = TrainConfig(network="mlp", weight_bits=weight_bits, recipe=passes(20, quantize=options))
+    trained = train(config, digits)
+    assert trained.record.test_accuracy > 0.85
+    assert abs(trained.record.test_accuracy - trained.record.fake_accuracy) <= 0.01
+
+
 def test_noise_is_the_same_again(digits):
     config = TrainConfig(network="mlp", recipe=passes(2))
     one, other = (train(config, digits, feedback=feedback()).graph for _ in range(2))

@@ -3,9 +3,11 @@ from dataclasses import replace
 import pytest
 
 from sw.quant.exact import Exact
+from sw.quant.network import QuantNetwork
 from sw.quant.recipe import Quantize
 from sw.quant.stages.pretrain import pretrain
 from sw.quant.stages.quantize import quantize
+from sw.quant.training import traced_of
 from tests.sw.quant.records import feedback
 from tests.sw.quant.test_run import started
 
@@ -24,8 +26,8 @@ def test_the_way_is_chosen_and_said(digits, options, begins, steps):
 def test_auto_trains_where_ranges_alone_do_not_hold(digits):
     run = started(digits, passes=4, quantize=Quantize(tolerance=0.0))
     run.config = replace(run.config, weight_bits=2)
+    run.network = QuantNetwork(traced_of(run.config, digits), digits.input_type, 2, run.generator)
     pretrain(run)
-    run.network.set_bits(2)
     quantize(run)
     assert run.did.startswith("aware: ranges alone reach ") and run.curves[-1].stage == "quantize"
 
@@ -54,3 +56,11 @@ def test_errors_that_training_shall_not_see(digits):
     pretrain(run)
     quantize(run)
     assert run.did.startswith("post: ") and all(layer.noise is None for layer in run.network.products)
+
+
+def test_steps_are_learned_in_aware_training(digits):
+    run = started(digits, passes=4, quantize=Quantize(method="aware", step_size="learned"))
+    pretrain(run)
+    quantize(run)
+    factors = [layer.factor for layer in run.network.products]
+    assert all(factor.abs().sum() > 0 for factor in factors)
