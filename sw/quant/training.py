@@ -113,8 +113,8 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         If the configuration cannot be trained; the message names the field.
     """
     if feedback and config.recipe.quantize.act_bits != 8:
-        raise QuantError(f"quantize.act_bits={config.recipe.quantize.act_bits}: a feedback record is of 8-bit activations; "
-                         f"train with 8 bits, or without feedback")
+        raise QuantError(f"quantize.act_bits={config.recipe.quantize.act_bits}: a feedback record is of 8-bit "
+                         f"activations; train with 8 bits, or without feedback")
     if feedback and feedback.noise and config.weight_bits != feedback.noise.weight_bits:
         bits = feedback.noise.weight_bits
         raise QuantError(f"weight_bits={config.weight_bits}: the feedback's noise is of {bits}-bit weights; "

@@ -42,6 +42,9 @@ def test_the_contract_is_complete():
     (["estimate", "nonet", "--design", "ecp5-25"], "model 'nonet': neither a network (mlp, dscnn, "),
     (["estimate", "mlp", "--design", "ecp6"], "design 'ecp6': neither a preset"),
     (["train", "nonet"], "network 'nonet': unknown"),
+    (["train", "mlp", "--quantize-layers", "fc"],
+     "Invalid value for '--quantize-layers': 'fc' is no NAME=NUMBER,..., such as classifier=8"),
+    (["train", "mlp", "--quantize-layers", "fc=8"], "quantize.layers: no layer with weights is named 'fc'; there are "),
     (["train", "mlp", "--set", "depth"], "Invalid value for '--set': 'depth' is no NAME=VALUE, such as width=0.5"),
     (["train", "mlp", "--set", "depth=3"], "network 'mlp': its function takes no depth; it takes width"),
     (["train", "mlp", "--set", "width=wide"], "width='wide': must be a finite number"),
@@ -138,3 +141,8 @@ def test_help_is_quick():
             "set(sys.modules)))")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_bits_of_layers_are_numbers_by_name():
+    assert cli.recipe_changes({"steps": "pretrain,quantize", "quantize__layers": "*fc=8,1.0=2", "passes": None}) == {
+        "steps": ("pretrain", "quantize"), "quantize.layers": {"*fc": 8, "1.0": 2}}

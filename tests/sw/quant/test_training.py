@@ -75,7 +75,7 @@ def test_the_same_configuration_gives_the_same_bits(digits, network, bits):
 
 def test_a_record_of_8_bit_activations_is_refused_for_narrower_ones(digits):
     config = TrainConfig(network="mlp", recipe=passes(2, quantize=Quantize(act_bits=4)))
-    with pytest.raises(QuantError, match=r"quantize\.act_bits=4: a feedback record is of 8-bit activations; train with"):
+    with pytest.raises(QuantError, match=r"quantize\.act_bits=4: a feedback record is of 8-bit activations; "):
         train(config, digits, feedback=feedback())
 
 
