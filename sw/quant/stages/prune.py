@@ -37,7 +37,7 @@ def prune(run: Run) -> None:
 @torch.no_grad()
 def _weights(run: Run, share: float) -> str:
     """Zeros where weights are least, measured in the mean magnitude of their layer's; they stay zeros."""
-    if run.config.weight_bits == 1:
+    if run.network.narrowest == 1:
         raise QuantError("prune.kind='weights': binary weights have no 0; prune channels, or train wider weights")
     weights = [layer.weight for layer in run.network.products if layer.weight is not None]
     sizes = torch.cat([(weight.abs() / weight.abs().mean().clamp_min(1e-30)).flatten() for weight in weights])
