@@ -13,13 +13,12 @@ from flows.train.accuracy import Score
 from flows.train.correction import training_inputs
 from flows.train.data import DataSource
 from hw.spec.faults import Faults
-from sw.golden.faults import Device
+from sw.golden.faults import UNSEEN, Device
 from sw.graph.graph import Graph
 
 __all__ = ["DEVICES", "MENDINGS", "OnDevices", "Robustness"]
 
 DEVICES = 5
-FIRST = 1_000_000       # seeds of devices that no training has drawn
 #: What is done to a device before it is used, with training inputs and without labels.
 MENDINGS = ("", "bias", "deviation")
 SPLITS = ("valid", "test")
@@ -56,7 +55,7 @@ class Robustness(Step[OnDevices]):
     def make(self, folder: Path, store: Store) -> None:
         graph, data = Graph.load(self.model), self.data.load()
         found: dict[str, list[Score]] = {split: [] for split in SPLITS}
-        for seed in range(FIRST, FIRST + (self.devices if self.faults.random else 1)):
+        for seed in range(UNSEEN, UNSEEN + (self.devices if self.faults.random else 1)):
             device = Device(graph, self.faults, seed)
             if self.mended:
                 device.calibrate(training_inputs(graph, self.data), deviations=self.mended == "deviation")

@@ -36,8 +36,10 @@ from sw.golden.sums import gather, requantize
 from sw.graph.graph import Graph, GraphError, Layer, TensorType
 from sw.graph.layer import WEIGHTED
 
-__all__ = ["FRACTION", "Device", "analog_weights", "coarse", "flipped", "input_step", "narrowed", "output_step"]
+__all__ = ["FRACTION", "UNSEEN", "Device", "analog_weights", "coarse", "flipped", "input_step", "narrowed",
+           "output_step"]
 
+UNSEEN = 1_000_000          # seeds from here on are of devices that no training has drawn
 FRACTION = 256              # parts of a weight's step in which an analog weight is kept
 LARGEST_US = 25.0
 PROGRAMMING = (0.26348, 1.9650, -1.1731)        # uS

@@ -10,7 +10,7 @@ from hw.spec.faults import Faults
 from hw.spec.feedback import Feedback, LatencyEntry
 from sw import golden
 from sw.data import Dataset
-from sw.golden.faults import Device
+from sw.golden.faults import UNSEEN, Device
 from sw.graph.graph import Graph
 from sw.graph.layer import WEIGHTED
 from sw.models import Traced, build
@@ -81,11 +81,11 @@ def evaluate(graph: Graph, data: Dataset, design: DesignPoint | None = None, *, 
 
 
 def evaluate_under(graph: Graph, data: Dataset, faults: Faults) -> UnderErrors:
-    """What the integer graph is worth on hardware that errs: on some devices, with seeds from 0 on."""
+    """What the integer graph is worth on hardware that errs: on some devices, which training has not seen."""
     devices, found = DEVICES if faults.random else 1, {}
     for split in ("valid", "test"):
         inputs, labels = data.quantized(split, graph.input), data.labels[split]
-        answers = [Device(graph, faults, seed).run(inputs) for seed in range(devices)]
+        answers = [Device(graph, faults, UNSEEN + seed).run(inputs) for seed in range(devices)]
         found[split] = [float((one.reshape(len(one), -1).argmax(1) == labels).mean()) for one in answers]
     return UnderErrors(what=faults.label, devices=devices, valid_accuracy=sum(found["valid"]) / devices,
                        test_accuracy=sum(found["test"]) / devices, worst_test_accuracy=min(found["test"]))

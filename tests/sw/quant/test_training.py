@@ -12,7 +12,7 @@ from hw.spec.multipliers import MULTIPLIERS
 from sw.data import load_dataset
 from sw.data.assemble import Part, assemble
 from sw.data.augment import Noise, Shift
-from sw.golden.faults import Device
+from sw.golden.faults import UNSEEN, Device
 from sw.graph.graph import ARRAYS, Graph
 from sw.models import ModelError
 from sw.quant import QuantError, TrainConfig
@@ -103,7 +103,7 @@ def test_faults_are_trained_with_and_what_is_left_is_said(digits):
     one, other = (train(config, digits, feedback=Feedback(faults=faults)) for _ in range(2))
     assert same(one.graph, other.graph) and not same(one.graph, train(config, digits).graph)
     found, inputs = one.record.under_errors, digits.quantized("test", one.graph.input)
-    answers = [Device(one.graph, faults, seed).run(inputs).reshape(len(inputs), -1).argmax(1)
+    answers = [Device(one.graph, faults, UNSEEN + seed).run(inputs).reshape(len(inputs), -1).argmax(1)
                for seed in range(DEVICES)]
     shares = [float((answer == digits.labels["test"]).mean()) for answer in answers]
     assert found.test_accuracy == pytest.approx(sum(shares) / DEVICES) and found.worst_test_accuracy == min(shares)
