@@ -104,8 +104,9 @@ def test_4_bits_of_activations_are_those_of_every_signal():
 @pytest.mark.parametrize("bits, options", [
     (8, None), (4, None), (2, None), (1, None), (2, Quantize(step_size="learned")), (4, Quantize(act_bits=4))])
 def test_an_aware_step_takes_half_as_long_again_as_a_float_step_at_most(bits, options, size):
-    """1.3 times on 8x8 pixels and 1.2 on 28x28; a step of the plain module takes as long as a float step or longer. Where
-    both roundings of the requantizer are computed, 1.6 on 8x8: small operators on each layer's channels hold it there.
+    """1.3 times on 8x8 pixels and 1.2 on 28x28; a step of the plain module takes as long as a float step or longer.
+
+    Where both roundings of the requantizer are computed, 1.6 on 8x8: small operators on each layer's channels hold it.
     """
     kind = TensorType(shape=(size, size, 1), scale=1 / 255, zero_point=-128)
     aware, real = (network(bits=bits, kind=kind, size=size, options=options) for _ in range(2))
