@@ -1,5 +1,6 @@
 """Who is compared with whom, who chooses, and what is called a win."""
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def queue(scores, fails=()):
 
 def found(monkeypatch, scores, digits, seeds=range(4, 14), **more):
     monkeypatch.setattr(rivals, "run_queue", queue(scores, **more))
-    return compare(Store(Path("nowhere")), CONFIG, digits, FAULTS, seeds=seeds)
+    return compare(Store(Path(tempfile.mkdtemp())), CONFIG, digits, FAULTS, seeds=seeds)
 
 
 def gains(gain, spread=0.01):
