@@ -73,6 +73,28 @@ class TimeShift:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrequencyShift:
+    """A sequence whose channels are frequencies, or a picture of a sound whose columns are, that sounds up to
+    ``channels`` higher or lower, as another speaker may; the outer ones are held.
+    """
+
+    name: ClassVar[str] = "frequency-shift"
+    channels: int
+
+    def check(self, shape: Shape) -> str:
+        size = _frequencies(shape)
+        return "" if 0 <= self.channels < size else (
+            f"channels={self.channels}: of {size} frequencies, an input sounds 0 to {size - 1} higher or lower")
+
+    def __call__(self, images: "Tensor", generator: "Generator") -> "Tensor":
+        if not self.channels:
+            return images
+        if images.shape[2] > 1:
+            return _moved(images, (0, self.channels), generator, "replicate")
+        return _moved(images.transpose(1, 2), (self.channels, 0), generator, "replicate").transpose(1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Noise:
     """Normal noise, whose deviation is ``share`` of each input's own."""
 
@@ -113,14 +135,15 @@ class FrequencyMask:
     most: int
 
     def check(self, shape: Shape) -> str:
-        return _check_mask(self.most, shape[2] if shape[0] == 1 else shape[1], "frequencies")
+        return _check_mask(self.most, _frequencies(shape), "frequencies")
 
     def __call__(self, images: "Tensor", generator: "Generator") -> "Tensor":
         return _masked(images, 1 if images.shape[2] == 1 else 3, self.most, generator)
 
 
 #: Name -> its class.
-AUGMENTATIONS: dict[str, type] = {each.name: each for each in (Shift, TimeShift, Noise, TimeMask, FrequencyMask)}
+AUGMENTATIONS: dict[str, type] = {each.name: each for each in (
+    Shift, TimeShift, FrequencyShift, Noise, TimeMask, FrequencyMask)}
 
 
 def augmentations_of(text: str) -> tuple[Augmentation, ...]:
@@ -167,6 +190,10 @@ def _one(text: str) -> Augmentation:
 def _length(shape: Shape) -> int:
     """Steps in time: of a sequence its columns, of a picture of a sound its rows."""
     return shape[1] if shape[0] == 1 else shape[0]
+
+
+def _frequencies(shape: Shape) -> int:
+    return shape[2] if shape[0] == 1 else shape[1]
 
 
 def _check_mask(most: int, size: int, noun: str) -> str:

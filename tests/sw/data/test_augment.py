@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from sw.data import DataError, augmentations_of
-from sw.data.augment import AUGMENTATIONS, FrequencyMask, Noise, Shift, TimeMask, TimeShift
+from sw.data.augment import AUGMENTATIONS, FrequencyMask, FrequencyShift, Noise, Shift, TimeMask, TimeShift
 
-EVERY = (Shift(rows=1, columns=2), TimeShift(steps=2), Noise(share=0.5), TimeMask(most=2), FrequencyMask(most=2))
+EVERY = (Shift(rows=1, columns=2), TimeShift(steps=2), Noise(share=0.5), TimeMask(most=2), FrequencyMask(most=2),
+         FrequencyShift(channels=2))
 
 
 def seeded(seed=0):
@@ -56,6 +57,18 @@ def test_time_is_the_row_of_a_sequence_and_the_rows_of_a_picture_of_a_sound(shap
     assert (hidden.sum(axis).flatten(1).amax(1) == hidden.sum(axis).flatten(1).amin(1)).all()   # of all channels
 
 
+def test_a_sound_is_shifted_in_frequency_and_not_in_time():
+    """Alike as a sequence and as a picture of a sound."""
+    picture = torch.arange(7.0).expand(200, 1, 3, 7) + 10 * torch.arange(3.0)[:, None]
+    seen = FrequencyShift(channels=2)(picture, seeded())
+    assert {tuple(one[0, 0].tolist()) for one in seen} == {
+        tuple(float(min(max(step + by, 0), 6)) for step in range(7)) for by in (-2, -1, 0, 1, 2)}
+    assert torch.equal(seen[:, 0, 1] - seen[:, 0, 0], torch.full((200, 7), 10.0))
+    sequence = FrequencyShift(channels=2)(picture.permute(0, 3, 1, 2), seeded())
+    assert {tuple(one.flatten().tolist()) for one in sequence.permute(0, 2, 3, 1)} == {
+        tuple(one.flatten().tolist()) for one in seen}
+
+
 def test_frequencies_are_channels_of_a_sequence_and_columns_of_a_picture_of_a_sound():
     sequence = FrequencyMask(most=3)(torch.ones(200, 6, 1, 5), seeded()) == 0
     assert set(sequence.all(3).all(2).sum(1).tolist()) == {0, 1, 2, 3}
@@ -82,7 +95,7 @@ def test_names(text, found):
 
 
 @pytest.mark.parametrize("text, error", [
-    ("flip", r"augment='flip': unknown; join some of shift, time-shift, noise, time-mask, frequency-mask by \+, each"),
+    ("flip", r"augment='flip': unknown; join some of shift, time-shift, frequency-shift, noise, time-mask, "),
     ("shift", r"augment='shift': '' is no amount; write shift:2, or shift:2x1 for rows and columns"),
     ("noise:much", r"augment='noise:much': 'much' is no amount; write noise:0.05"),
     ("time-mask:1x2", r"'1x2' is no amount; write time-mask:2"), ("shift:1x2x3", r"'1x2x3' is no amount"),
@@ -102,6 +115,7 @@ def test_wrong_names_are_one_line(text, error):
     (Noise(share=-1), (1, 9, 3), "share=-1: 0 to 10 of an input's deviation can be added"),
     (Noise(share=float("nan")), (1, 9, 3), "share=nan: 0 to 10"),
     (TimeMask(most=9), (1, 9, 3), "most=9: of 9 steps, 0 to 8 can be hidden"),
+    (FrequencyShift(channels=3), (1, 9, 3), "channels=3: of 3 frequencies, an input sounds 0 to 2 higher or lower"),
     (FrequencyMask(most=3), (1, 9, 3), "most=3: of 3 frequencies, 0 to 2 can be hidden"),
     (FrequencyMask(most=3), (9, 3, 1), "most=3: of 3 frequencies, 0 to 2 can be hidden")])
 def test_amounts_that_do_not_suit_the_inputs(change, shape, error):
