@@ -34,6 +34,7 @@ class Part:
     labels_from: str
     names: tuple[str, ...] = ()         # of each input, where it is a file
     groups: np.ndarray | None = None    # text (N,): inputs of one group are never in two splits
+    valid_groups: np.ndarray | None = None  # text (N,): those that train and valid share none of, if these are others
 
     @property
     def noun(self) -> str:
@@ -43,7 +44,8 @@ class Part:
         """Those inputs."""
         return replace(self, inputs=self.inputs[numbers], labels=self.labels[numbers],
                        names=tuple(self.names[number] for number in numbers) if self.names else (),
-                       groups=None if self.groups is None else self.groups[numbers])
+                       groups=None if self.groups is None else self.groups[numbers],
+                       valid_groups=None if self.valid_groups is None else self.valid_groups[numbers])
 
 
 def usual(shape: Sequence[int]) -> tuple[Augmentation, ...]:
@@ -122,11 +124,12 @@ def _test_of(train: Part, test: Part | None, options: Options, classes: "_Classe
 
 
 def _valid_of(train: Part, held: int | None, options: Options) -> tuple[Part, Part]:
-    if train.groups is None and not options.valid:
+    groups = train.groups if train.valid_groups is None else train.valid_groups
+    if groups is None and not options.valid:
         classes = len(np.unique(train.labels))
         stay, out = divide(train.labels, held or max(classes, len(train.labels) // VALID_SHARE), options.seed)
     else:
-        stay, out = hold_back(train.labels, train.groups, options.valid, share=1 / VALID_SHARE, seed=options.seed,
+        stay, out = hold_back(train.labels, groups, options.valid, share=1 / VALID_SHARE, seed=options.seed,
                               where=f"{train.labels_from}: valid")
     return train.take(stay), train.take(out)
 

@@ -40,6 +40,8 @@ class FolderOptions(SplitOptions):
                              "without it folders or names say the class")
     by: str = option("", "the field of the names or column of the CSV file whose inputs are kept together in one "
                          "split; without it speaker, subject and the like, or none")
+    valid_by: str = option("", "another such field, for train and valid alone: by=speaker,valid_by=take tests with "
+                               "speakers that were never heard, and chooses by those that were")
     broken: Literal["", "skip"] = option("", "skip goes on without files that cannot be read; without it they are an "
                                              "error")
 
@@ -286,11 +288,14 @@ def parts_of(files: Files, inputs: np.ndarray, options: FolderOptions) -> tuple[
     """
     every = files.files
     (labels,), names = number_labels([np.array([each.label for each in every])], str(files.folder))
-    groups = None
-    if field_ := _group_field(every[0].fields, options):
-        groups = np.array([each.fields[field_] for each in every])
+
+    def told(name: str) -> np.ndarray | None:
+        return np.array([each.fields[name] for each in every]) if name else None
+
+    groups = told(_group_field(every[0].fields, options.by) or _usual_group(every[0].fields))
     whole = Part(inputs=inputs, labels=labels, inputs_from=str(files.folder), labels_from=str(files.folder),
-                 groups=groups, names=tuple(each.name for each in every))
+                 groups=groups, valid_groups=told(_group_field(every[0].fields, options.valid_by)),
+                 names=tuple(each.name for each in every))
     splits = np.array([each.split for each in every])
     if not splits.any():
         return {"train": whole}, names
@@ -301,11 +306,15 @@ def parts_of(files: Files, inputs: np.ndarray, options: FolderOptions) -> tuple[
     return parts, names
 
 
-def _group_field(fields: Iterable[str], options: FolderOptions) -> str:
+def _group_field(fields: Iterable[str], asked: str) -> str:
+    """The field that is asked for, if one is."""
     there = [name for name in fields if name not in ("label", "split")]
-    if options.by:
-        if options.by not in there:
-            raise DataError(f"by={options.by}: the files tell {', '.join(there) or 'nothing but their class'}; name "
-                            f"one of these, or write names= with {{{options.by}}}")
-        return options.by
+    if asked and asked not in there:
+        raise DataError(f"by={asked}: the files tell {', '.join(there) or 'nothing but their class'}; name one of "
+                        f"these, or write names= with {{{asked}}}")
+    return asked
+
+
+def _usual_group(fields: Iterable[str]) -> str:
+    there = set(fields)
     return next((name for name in GROUPS if name in there), "")

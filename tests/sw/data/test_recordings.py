@@ -62,6 +62,15 @@ def test_no_speaker_is_in_two_splits(folder):
     assert [speakers(takes, split, 2) for split in ("train", "valid", "test")] == [{"3"}, {"2"}, {"0", "1"}]
 
 
+def test_test_has_speakers_that_were_never_heard_and_valid_other_takes_of_those_that_were(folder):
+    data = load_dataset(f"wav:{folder},{PATTERN},by=speaker,test=ben,valid_by=take,valid=2")
+    assert speakers(data, "test") == {"ben"} and speakers(data, "test", 2) == {"0", "1", "2", "3"}
+    assert speakers(data, "train") == speakers(data, "valid") == {"anna", "cleo", "dan"}
+    assert [speakers(data, split, 2) for split in ("train", "valid")] == [{"0", "1", "3"}, {"2"}]
+    with pytest.raises(DataError, match=r"by=room: the files tell speaker, take; name one of these"):
+        load_dataset(f"wav:{folder},{PATTERN},valid_by=room")
+
+
 def test_a_folder_a_class(folder):
     for path in folder.glob("*.wav"):
         word, rest = path.name.split("_", 1)
