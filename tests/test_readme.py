@@ -24,6 +24,8 @@ RUN_BY = {
     "heddle doctor": "tests/flows/test_cli.py::test_doctor_finds_the_set_up_whole",
     "heddle explore --space my.toml": f"{JOB}::test_a_second_run_makes_nothing_and_writes_the_same",
     "heddle data wav:PATH --picture samples.svg": "tests/docs/test_data.py::test_every_command_runs",
+    "heddle train dscnn --data mnist:PATH --weight-bits 4 --passes 20 --out runs/mnist":
+        "tests/flows/commands/test_train.py::test_a_network_is_trained_into_a_folder",   # on digits, in fewer passes
     "heddle explore --data mnist:PATH --board ulx3s-25 --max-latency 0.001 --min-accuracy 0.95":
         f"{JOB}::test_data_in_mnists_format",                                        # in a small space
     "heddle models FILE": "tests/flows/commands/test_models.py::test_without_a_design_all_presets_are_tried",
