@@ -50,7 +50,9 @@ class Run:
         self.curves: list[Look] = []
         self.finishing: list[Callable[[Graph], Graph]] = []     # what becomes of the integer graph, in order
         self.design: DesignPoint | None = None                  # whose products the integer graph is made for
+        self.erring = False       # the network's integers, as the feedback record says
         self.stood_still = False  # statistics and ranges, while the last steps were trained
+        self.stood_erring = False  # whether the integers erred then
         self.did = ""             # what the step under way chose, in a line
         self.steps = 0            # of the optimizer, in the step under way
         self.step_s = 0.0         # seconds that these took
@@ -75,7 +77,8 @@ class Run:
             errors = self._errors
         self.network.add_noise(noise)
         self.network.add_errors(errors)
-        return noise is not None or errors is not None
+        self.erring = noise is not None or errors is not None
+        return self.erring
 
     def taken(self, part: Tensor) -> Tensor:
         """The inputs of a batch, as they are varied."""
@@ -127,7 +130,7 @@ class Run:
                 if best.passed(self.curves[-1].accuracy, self.network):
                     break
         self.network.remember()
-        self.stood_still = still > 0
+        self.stood_still, self.stood_erring = still > 0, self.erring
         best.restore(self.network)
 
     def _interval(self, steps: int) -> int:
