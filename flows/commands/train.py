@@ -19,6 +19,7 @@ from flows.train.draft import Draft
 from flows.train.intervals import wilson
 from flows.train.latency import Latency
 from flows.train.model import TFLITE, tflite_of
+from flows.train.networks import untrained
 from flows.train.recipes import RecipeFile, merged, read_recipe
 from flows.train.rivals import compare, expected_s, ways_of
 from flows.train.rtl import RtlAccuracy
@@ -118,6 +119,9 @@ def _latency(config: TrainConfig, source: DataSource, feedback: Feedback | None,
         return None
     if design is not None:
         return Latency(config=config, data=source, design=design).value(open_store())
+    if untrained(config) != untrained(TrainConfig(network=config.network, width=config.width, seed=config.seed,
+                                                  weight_bits=config.weight_bits)):
+        return None     # a record knows a network by its name, width and bits: one with more settings is another
     asked = (config.network, config.width, config.weight_bits)
     return next((entry for entry in (feedback.latency if feedback else ())
                  if (entry.network, entry.width, entry.weight_bits) == asked and entry.layers), None)

@@ -1,6 +1,6 @@
 """Before a network is trained: whether it can be, and whether a design runs it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +9,16 @@ from flows.run.files import read_json, write_json
 from flows.run.step import Step, keyed
 from flows.run.store import Store
 from flows.train.data import DataSource
-from flows.train.networks import named, network_key
+from flows.train.networks import network_key, untrained
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from sw.compiler import compile_graph
 from sw.models import network_source
 from sw.quant.config import TrainConfig
-from sw.quant.recipe import Recipe
 
 __all__ = ["Draft"]
 
 RECORD = "draft.json"
-
-
-def _untrained(config: TrainConfig) -> TrainConfig:
-    """Without what only decides how it is trained."""
-    return named(replace(config, recipe=Recipe()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +30,7 @@ class Draft(Step[str]):
     """
 
     kind = "draft"
-    config: TrainConfig = keyed(_untrained)
+    config: TrainConfig = keyed(untrained)
     data: DataSource
     designs: tuple[DesignPoint, ...] = ()
     fit: bool = True                # with the memories that the network needs, not with the designs' own

@@ -1,6 +1,6 @@
 """Engine cycles of a network and of each of its layers, before it is trained: what pruning saves where."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from flows.run.step import Step, keyed
 from flows.run.store import Store
 from flows.run.typed import read_typed, write_typed
 from flows.train.data import DataSource
-from flows.train.networks import named, network_key
+from flows.train.networks import named, network_key, untrained
 from hw.spec.design import DesignPoint
 from hw.spec.feedback import LatencyEntry
 from sw.compiler import CompileError, Program, compile_graph
@@ -17,7 +17,6 @@ from sw.compiler.latency import layer_latencies
 from sw.graph.graph import Graph
 from sw.models import network_source
 from sw.quant.config import TrainConfig
-from sw.quant.recipe import Recipe
 
 __all__ = ["Latency", "latency_entry"]
 
@@ -33,7 +32,7 @@ class Latency(Step[LatencyEntry]):
     """
 
     kind = "latency"
-    config: TrainConfig = keyed(lambda config: named(replace(config, recipe=Recipe())))
+    config: TrainConfig = keyed(untrained)
     data: DataSource
     design: DesignPoint
 

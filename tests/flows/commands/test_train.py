@@ -161,6 +161,9 @@ def test_pruning_counts_with_the_cycles_of_the_design_or_of_the_record(tmp_path)
     Feedback(design="d", fingerprint=1, clock_mhz=50.0, noise=noise, latency=(entry,)).save(tmp_path / "feedback.json")
     informed = train_to(config, data="digits", feedback=tmp_path / "feedback.json", out=tmp_path / "again")
     assert informed["stages"][1]["did"] == said and "cycles" not in informed
+    narrower = replace(config, recipe=replace(recipe, quantize=Quantize(layers=(("3", 4),))))
+    document = train_to(narrower, data="digits", feedback=tmp_path / "feedback.json", out=tmp_path / "narrow")
+    assert " multiply-accumulates (no --design" in document["stages"][1]["did"], "the record is of another network"
 
 
 @pytest.mark.sim

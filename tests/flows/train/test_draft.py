@@ -1,13 +1,16 @@
+from dataclasses import replace
+
 import pytest
 
 from flows.run.store import Store
 from flows.train.data import DataSource
 from flows.train.draft import Draft
+from flows.train.latency import Latency
 from hw.spec.design import DesignPoint
 from hw.spec.presets import load_design
 from sw.models import ModelError
 from sw.quant.config import TrainConfig
-from sw.quant.recipe import Recipe
+from sw.quant.recipe import Quantize, Recipe
 
 SMALL, TINY = TrainConfig(network="mlp", width=0.25), DesignPoint(act_bytes=1024, weight_bytes=1024)
 
@@ -50,3 +53,11 @@ def test_how_long_it_would_be_trained_does_not_count(source):
     assert Draft(config=SMALL, data=source).digest == Draft(
         config=TrainConfig(network="mlp", width=0.25, recipe=Recipe(passes=3, batch=7)), data=source).digest
     assert Draft(config=SMALL, data=source).digest != Draft(config=SMALL, data=source, designs=(TINY,)).digest
+
+
+@pytest.mark.parametrize("kind, more", [(Draft, {}), (Latency, {"design": load_design("ecp5-25")})])
+def test_the_widths_of_its_numbers_count(source, kind, more):
+    """A network of which one layer is wider is another one for a design, and so are narrower activations."""
+    others = [replace(SMALL, recipe=Recipe(quantize=Quantize(**widths)))
+              for widths in ({"layers": (("3", 4),)}, {"act_bits": 4})]
+    assert len({kind(config=config, data=source, **more).digest for config in (SMALL, *others)}) == 3
