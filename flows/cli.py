@@ -181,6 +181,8 @@ def train(as_json: bool, *, network: str, weight_bits: str, seed: int, width: fl
     if compare:
         if feedback is None:
             raise click.UsageError("--compare needs errors to compare with: add --feedback FILE, see docs/feedback.md")
+        if given := [name for name, value in (("--design", design), ("--verify", level), ("--rtl", rtl)) if value]:
+            raise click.UsageError(f"{given[0]}: --compare leaves no network to run on it; leave one of them out")
         with progress():
             document = compare_to(config, data=data, out=out, feedback=feedback, seeds=compare, jobs=jobs)
         show(document, as_json, show_rivals)
@@ -189,8 +191,9 @@ def train(as_json: bool, *, network: str, weight_bits: str, seed: int, width: fl
         document = train_to(config, data=data, feedback=feedback, design=design, level=level, inputs=inputs, rtl=rtl,
                             out=out)
     show(document, as_json, show_training)
-    found = document.get("verification")
-    return FAILED if found and (found["first_mismatch"] is not None or found["mismatches"]) else DONE
+    found, passed = document.get("verification"), document.get("rtl")
+    wrong = found and (found["first_mismatch"] is not None or found["mismatches"]) or passed and passed["mismatches"]
+    return FAILED if wrong else DONE
 
 
 def setting(text: str) -> tuple[str, bool | int | float | str]:

@@ -22,10 +22,12 @@ from flows.train.model import TFLITE, tflite_of
 from flows.train.networks import untrained
 from flows.train.recipes import RecipeFile, merged, read_recipe
 from flows.train.rivals import compare, expected_s, ways_of
+from flows.train.robustness import Robustness
 from flows.train.rtl import RtlAccuracy
 from flows.train.training import MODEL, RECORD, TrainedModel, Training
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
+from hw.spec.faults import Faults
 from hw.spec.feedback import Feedback, LatencyEntry
 from hw.spec.presets import load_design
 from sw.compiler import CompileError, compile_graph
@@ -73,7 +75,8 @@ def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None
     -------
     dict
         ``training.json`` without the curves, with ``model``, the path of what was written, and ``tflite``,
-        that of the TFLite file or None; with ``level``, ``verification``, the document of ``heddle verify``; with
+        that of the TFLite file or None; with faults in the feedback, ``under_errors``, what the integer network is
+        worth on devices that err so; with ``level``, ``verification``, the document of ``heddle verify``; with
         ``rtl``, what that gave (:class:`flows.train.rtl.InRtl`).
     """
     if (level or rtl) and not design:
@@ -155,6 +158,13 @@ def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
+def _under(model: Path, source: DataSource, faults: Faults) -> dict[str, Any]:
+    """What the integer network is worth on hardware that errs; none of these devices was drawn in training."""
+    on = Robustness(model=model, data=source, faults=faults).value(open_store())
+    return {"what": faults.label, "devices": len(on.test), "valid_accuracy": on.accuracy("valid"),
+            "test_accuracy": on.accuracy("test"), "worst_test_accuracy": min(score.accuracy for score in on.test)}
+
+
 def _cycles(graph: Graph, design: DesignPoint) -> int | None:
     try:
         return compile_graph(graph, design).cycles
@@ -172,13 +182,15 @@ def _written(trained: TrainedModel, training: Training, out: Path,
              design: DesignPoint | None = None) -> dict[str, Any]:
     found = asdict(trained.record)
     config = found.pop("config")
-    if found["under_errors"] is None:
-        del found["under_errors"]
     inputs = len(training.data.load().labels["test"])
     right = round(trained.record.test_accuracy * inputs)
     settings = {**config, "settings": dict(config["settings"]), "data": training.data.name,
                 "feedback": training.feedback and (training.feedback.design or training.feedback.label)}
     flat = {**found, "test_interval": list(wilson(right, inputs)), "test_inputs": inputs, "settings": settings}
+    if training.feedback and training.feedback.faults:
+        with work("trying it on devices that err", 1):
+            flat["under_errors"] = _under(trained.path, training.data, training.feedback.faults)
+            advance()
     graph = Graph.load(trained.path)
     if design is not None:
         flat["cycles"] = _cycles(graph, design)

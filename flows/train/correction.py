@@ -43,7 +43,5 @@ class Correction(Step[Path]):
 
 
 def training_inputs(graph: Graph, source: DataSource) -> np.ndarray:
-    """``INPUTS`` of a data set as ``graph`` takes them, evenly spread: neighbours may be of one class."""
-    every = source.load().quantized("train", graph.input)
-    count = min(INPUTS, len(every))
-    return every[np.arange(count) * len(every) // count]
+    """``INPUTS`` of a data set as ``graph`` takes them."""
+    return source.load().sample(graph.input, INPUTS)

@@ -22,12 +22,11 @@ from flows.train.data import DataSource
 from flows.train.intervals import Effect, paired_effect
 from flows.train.robustness import DEVICES, MENDINGS, Robustness
 from flows.train.training import TrainedModel, Training
-from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.feedback import Feedback
 from sw.quant.config import TrainConfig
 
-__all__ = ["LONGER", "Rivals", "Way", "compare", "design_of", "expected_s", "ways_of"]
+__all__ = ["LONGER", "Rivals", "Way", "compare", "expected_s", "ways_of"]
 
 LONGER = 2.0            # times the passes of all steps
 INFORMED = ("feedback", "exact")
@@ -129,12 +128,6 @@ def expected_s(store: Store, config: TrainConfig, data: DataSource, feedback: Fe
     return seeds * trainings * 1.5 * passes * pass_s / jobs
 
 
-def design_of(feedback: Feedback) -> DesignPoint | None:
-    """A design with the multiplier of the record; which one else does not matter."""
-    noise = feedback.noise
-    return DesignPoint(multiplier=noise.multiplier, weight_bits=noise.weight_bits, lanes=16) if noise else None
-
-
 def _done(result: Result[_Trial]) -> None:
     advance()
     if isinstance(result.value, Failure):
@@ -149,13 +142,14 @@ def _tried(store: Store, trial: _Trial) -> tuple[float, float, Mapping[str, Scor
 
 
 def _scores(store: Store, trained: TrainedModel, trial: _Trial) -> dict[str, Scores]:
-    data, faults, design = trial.training.data, trial.feedback.faults, design_of(trial.feedback)
+    data, faults, noise = trial.training.data, trial.feedback.faults, trial.feedback.noise
     found = {}
     for mended in MENDINGS:
         if faults:
             on = Robustness(model=trained.path, data=data, faults=faults, mended=mended).value(store)
             found[mended] = (on.accuracy("valid"), on.accuracy("test"))
-        elif design and mended != "deviation":
+        elif noise and mended != "deviation":
+            design = noise.design
             model = Correction(model=trained.path, data=data, design=design).value(store) if mended else trained.path
             valid, test = (Accuracy(model=model, data=data, split=split, design=design).value(store).accuracy
                            for split in ("valid", "test"))

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.faults import Faults, faults_of
 
@@ -27,6 +28,11 @@ class NoiseProfile:
     variance: tuple[float, ...]
     pairs: int                # operand pairs that were run through the RTL
     simulator: str            # what ran it, with its version
+
+    @property
+    def design(self) -> DesignPoint:
+        """One with this multiplier; what else it has does not matter to accuracy."""
+        return DesignPoint(multiplier=self.multiplier, weight_bits=self.weight_bits, lanes=16)
 
     def __post_init__(self) -> None:
         for name in ("mean", "variance"):

@@ -158,6 +158,14 @@ class Dataset:
         scale = (high - low) / STEPS
         return TensorType(shape=self.shape, scale=scale, zero_point=round(LOWEST - low / scale))
 
+    def sample(self, kind: TensorType, count: int) -> np.ndarray:
+        """So many training inputs, or all, as a network of ``kind`` takes them, evenly spread: neighbours may be of one
+        class.
+        """
+        every = self.quantized("train", kind)
+        count = min(count, len(every))
+        return every[np.arange(count) * len(every) // count]
+
     def quantized(self, split: str, kind: TensorType) -> np.ndarray:
         """Inputs of a split as a network takes them: integers of type ``kind``, or the real values for float32.
 

@@ -27,6 +27,7 @@ TRAINED_BITS = (8, 4, 2, 1)
 ACT_BITS = (8, 4)
 MOST_PASSES = 1e6
 FROM_DATA = "data"
+INFORMED = ("prune", "distill", "quantize", "settle")      # steps that may run on integers, and so with their errors
 
 
 class QuantError(HeddleError, ValueError):
@@ -209,10 +210,10 @@ def _pairs(name: str, given: Any) -> tuple[tuple[str, int], ...]:
 
 
 def _problems(recipe: Recipe) -> Iterator[str]:
-    for owner in ("steps", "informed"):
+    for owner, names in (("steps", tuple(STEPS)), ("informed", INFORMED)):
         for name in getattr(recipe, owner):
-            if name not in STEPS:
-                yield f"{owner}: {name!r} is none of {', '.join(STEPS)}"
+            if name not in names:
+                yield f"{owner}: {name!r} is none of {', '.join(names)}"
     if len(set(recipe.steps)) != len(recipe.steps):
         yield "steps: one is there twice; keep one"
     if not {"pretrain", "distill", "quantize"} & set(recipe.steps):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sw.quant.config import TrainConfig
 
-__all__ = ["Look", "StageRecord", "TrainingRecord", "UnderErrors"]
+__all__ = ["Look", "StageRecord", "TrainingRecord"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +30,6 @@ class StageRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnderErrors:
-    """What the integer graph is worth on hardware that errs."""
-
-    what: str                          # what errs, in a line
-    devices: int                       # pieces of hardware, each with its own errors
-    valid_accuracy: float              # mean over them, 0 to 1
-    test_accuracy: float               # mean over them
-    worst_test_accuracy: float         # of the worst of them
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
     """How a network was trained and what it came to."""
 
@@ -53,4 +42,3 @@ class TrainingRecord:
     weights: int                       # and biases, of convolutions and dense layers
     macs: int                          # multiply-accumulates of an inference
     seconds: float                     # of the training
-    under_errors: UnderErrors | None = None     # where the feedback record has faults

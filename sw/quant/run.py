@@ -130,8 +130,8 @@ class Run:
                 if best.passed(self.curves[-1].accuracy, self.network):
                     break
         self.network.remember()
-        self.stood_still, self.stood_erring = still > 0, self.erring
-        best.restore(self.network)
+        self.stood_still, self.stood_erring = still > 0 and best.kept is None, self.erring
+        best.restore(self.network)      # with what statistics were then
 
     def _interval(self, steps: int) -> int:
         """Steps between looks: with a pass between them, and so that they take little of the time."""

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import torch
 
 from hw.spec.design import DesignPoint
-from hw.spec.faults import Faults
 from hw.spec.feedback import Feedback, LatencyEntry
 from sw import golden
 from sw.data import Dataset
-from sw.golden.faults import UNSEEN, Device
 from sw.graph.graph import Graph
 from sw.graph.layer import WEIGHTED
 from sw.models import Traced, build
@@ -18,14 +16,12 @@ from sw.models.processor import one_thread
 from sw.quant.config import QuantError, TrainConfig, short_name
 from sw.quant.lower import lower
 from sw.quant.network import QuantNetwork
-from sw.quant.record import StageRecord, TrainingRecord, UnderErrors
+from sw.quant.record import StageRecord, TrainingRecord
 from sw.quant.run import Progress, Run, changes_of
-from sw.quant.stages import STAGES
-from sw.quant.stages.distill import teacher_of
+from sw.quant.stages import READY, STAGES
 
-__all__ = ["DEVICES", "Trained", "draft", "evaluate", "evaluate_under", "train", "traced_of"]
+__all__ = ["Trained", "draft", "evaluate", "train", "traced_of"]
 
-DEVICES = 5             # on which a network is evaluated whose hardware errs at random
 DRAFTING = 64           # inputs that a draft sees
 
 
@@ -80,17 +76,6 @@ def evaluate(graph: Graph, data: Dataset, design: DesignPoint | None = None, *, 
     return float((outputs.reshape(len(outputs), -1).argmax(1) == data.labels[split]).mean())
 
 
-def evaluate_under(graph: Graph, data: Dataset, faults: Faults) -> UnderErrors:
-    """What the integer graph is worth on hardware that errs: on some devices, which training has not seen."""
-    devices, found = DEVICES if faults.random else 1, {}
-    for split in ("valid", "test"):
-        inputs, labels = data.quantized(split, graph.input), data.labels[split]
-        answers = [Device(graph, faults, UNSEEN + seed).run(inputs) for seed in range(devices)]
-        found[split] = [float((one.reshape(len(one), -1).argmax(1) == labels).mean()) for one in answers]
-    return UnderErrors(what=faults.label, devices=devices, valid_accuracy=sum(found["valid"]) / devices,
-                       test_accuracy=sum(found["test"]) / devices, worst_test_accuracy=min(found["test"]))
-
-
 def _stage(run: Run, name: str) -> StageRecord:
     began, run.steps, run.step_s, run.did = time.perf_counter(), 0, 0.0, ""
     STAGES[name](run)
@@ -126,8 +111,9 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         generator = torch.Generator().manual_seed(config.seed)
         run = Run(_network(config, data, generator), config, data, generator, feedback=feedback, latency=latency,
                   progress=progress)
-        if "distill" in config.recipe.steps and config.recipe.distill.mode in ("offline", "online"):
-            teacher_of(run)
+        for name in config.recipe.steps:
+            if name in READY:
+                READY[name](run)
         stages = tuple(_stage(run, name) for name in config.recipe.steps)
         run.network.add_noise(None)
         run.network.add_errors(None)
@@ -141,5 +127,4 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         valid_accuracy=evaluate(graph, data, run.design, split="valid"),
         test_accuracy=evaluate(graph, data, run.design),
         weights=sum(layer.weights.size + layer.bias.size for layer in graph.layers if layer.op in WEIGHTED),
-        macs=sum(map(graph.macs, range(len(graph.layers)))), seconds=seconds,
-        under_errors=evaluate_under(graph, data, feedback.faults) if feedback and feedback.faults else None))
+        macs=sum(map(graph.macs, range(len(graph.layers)))), seconds=seconds))

@@ -53,6 +53,7 @@ def test_the_contract_is_complete():
     (["train", "dscnn", "--width", "16", "--design", "up5k"], "dscnn: activations take "),
     (["train", "mlp", "--feedback", "no.json"], "no.json: not a feedback record"),
     (["train", "mlp", "--rtl"], "--rtl: on which design? add --design ecp5-25, for example"),
+    (["train", "mlp", "--compare", "3", "--feedback", "f.json", "--rtl"], "--rtl: --compare leaves no network to run"),
     (["train", "mlp", "--compare", "3"], "--compare needs errors to compare with: add --feedback FILE, see docs/feedb"),
     (["report", "nowhere"], "nowhere: no run.json"),
     (["flash", "nowhere"], "nowhere: no readable build.json"),

@@ -1,30 +1,34 @@
 """Biases of the integer network make up for a multiplier's errors."""
 
-import numpy as np
-
-from hw.spec.design import DesignPoint
+from hw.spec.feedback import NoiseProfile
 from sw.golden import corrected
 from sw.graph.graph import Graph
 from sw.quant.recipe import QuantError
 from sw.quant.run import Run
 
-__all__ = ["correct"]
+__all__ = ["correct", "corrects"]
+
+
+def corrects(run: Run) -> None:
+    _noise(run)
 
 
 def correct(run: Run) -> None:
     """Correct the graph, once there is one, for the multiplier of the feedback record, on training inputs."""
-    noise, data = run.feedback.noise if run.feedback else None, run.data
-    if noise is None:
-        raise QuantError("steps: correct needs a feedback record, which names the multiplier; add --feedback FILE, or "
-                         "leave it out")
-    design = DesignPoint(multiplier=noise.multiplier, weight_bits=noise.weight_bits, lanes=16)
-    every = len(data.labels["train"])
-    count = min(run.recipe.correct.inputs, every)
+    noise, design = _noise(run), _noise(run).design
+    count = min(run.recipe.correct.inputs, len(run.labels))
 
     def finish(graph: Graph) -> Graph:
-        inputs = data.quantized("train", graph.input)
-        return corrected(graph, inputs[np.arange(count) * every // count], design)
+        return corrected(graph, run.data.sample(graph.input, count), design)
 
     run.design = design
     run.finishing.append(finish)
     run.did = f"biases for multiplier {noise.multiplier} with {count} training inputs"
+
+
+def _noise(run: Run) -> NoiseProfile:
+    noise = run.feedback.noise if run.feedback else None
+    if noise is None:
+        raise QuantError("steps: correct needs a feedback record, which names the multiplier; add --feedback FILE, or "
+                         "leave it out")
+    return noise

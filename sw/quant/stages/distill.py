@@ -11,13 +11,19 @@ from sw.quant.network import QuantNetwork
 from sw.quant.remake import remade, values_of
 from sw.quant.run import Run
 
-__all__ = ["distill", "teacher_of"]
+__all__ = ["distill", "teaches"]
 
 KEPT = 0.99         # of the average of the student's weights, each step
 
 
-def teacher_of(run: Run) -> Traced:
-    """The named teacher, untrained. Raises ModelError where there is no such network."""
+def teaches(run: Run) -> None:
+    """Raises ModelError where there is no such network as the teacher."""
+    if run.recipe.distill.mode in ("offline", "online"):
+        _teacher(run)
+
+
+def _teacher(run: Run) -> Traced:
+    """The named teacher, untrained."""
     config, options = run.config, run.recipe.distill
     return build(options.teacher or config.network, run.data.shape, run.data.classes, width=options.teacher_width,
                  settings={} if options.teacher else dict(config.settings), seed=config.seed)
@@ -71,7 +77,7 @@ def _name(run: Run) -> str:
 
 
 def _started(run: Run) -> QuantNetwork:
-    made = QuantNetwork(teacher_of(run), run.network.input, run.network.bits, run.generator)
+    made = QuantNetwork(_teacher(run), run.network.input, run.network.bits, run.generator)
     made.become(quantized=False)
     return made
 

@@ -14,10 +14,15 @@ from sw.quant.recipe import QuantError
 from sw.quant.remake import remade, values_of
 from sw.quant.run import Run
 
-__all__ = ["prune"]
+__all__ = ["prune", "prunes"]
 
 STEP = 4            # channels, where no design is known
 LEAST = 1e-12       # importance of channels that do nothing
+
+
+def prunes(run: Run) -> None:
+    if run.recipe.prune.kind == "weights" and run.network.narrowest == 1:
+        raise QuantError("prune.kind='weights': binary weights have no 0; prune channels, or train wider weights")
 
 
 def prune(run: Run) -> None:
@@ -37,8 +42,6 @@ def prune(run: Run) -> None:
 @torch.no_grad()
 def _weights(run: Run, share: float) -> str:
     """Zeros where weights are least, measured in the mean magnitude of their layer's; they stay zeros."""
-    if run.network.narrowest == 1:
-        raise QuantError("prune.kind='weights': binary weights have no 0; prune channels, or train wider weights")
     weights = [layer.weight for layer in run.network.products if layer.weight is not None]
     sizes = torch.cat([(weight.abs() / weight.abs().mean().clamp_min(1e-30)).flatten() for weight in weights])
     order = torch.argsort(sizes, stable=True)

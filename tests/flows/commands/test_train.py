@@ -18,7 +18,7 @@ from sw.compiler import CompileError, compile_graph
 from sw.frontend import load_file
 from sw.graph.graph import Graph
 from sw.quant.config import TrainConfig
-from sw.quant.recipe import Prune, Recipe
+from sw.quant.recipe import Prune, Quantize, Recipe
 from tests.support.rivals import rivals
 
 CONFIG = TrainConfig(network="mlp", width=0.25, recipe=Recipe(passes=1), seed=2)
@@ -100,6 +100,11 @@ def test_what_a_network_is_worth_on_hardware_that_errs_is_in_the_document(tmp_pa
     document = train_to(config, data="digits", feedback=tmp_path / "flips.json", out=tmp_path / "out")
     assert document["settings"]["feedback"] == document["under_errors"]["what"] == "2% of the bits of activations flip"
     assert 0.1 < document["under_errors"]["test_accuracy"] < 1 and document["under_errors"]["devices"] == 5
+    assert json.loads((tmp_path / "out" / "training.json").read_text())["under_errors"] == document["under_errors"]
+    narrow = '{"faults": {"accumulator": {"bits": 15, "overflow": "wrap"}}}'
+    (tmp_path / "narrow.json").write_text(narrow, encoding="utf-8")
+    found = train_to(config, data="digits", feedback=tmp_path / "narrow.json", out=tmp_path / "again")["under_errors"]
+    assert found["devices"] == 1 and found["worst_test_accuracy"] == found["test_accuracy"], "all err alike"
 
 
 def test_a_comparison_says_its_time_first_and_leaves_a_document_and_a_picture(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from flows.run.queue import Failure, Result
 from flows.run.store import Store
 from flows.train import rivals
 from flows.train.data import DataSource
-from flows.train.rivals import compare, design_of, expected_s, ways_of
+from flows.train.rivals import compare, expected_s, ways_of
 from flows.train.training import Training
 from hw.spec.errors import HeddleError
 from hw.spec.faults import Accumulator, BitFlips, Faults
@@ -49,7 +49,7 @@ def test_passes_that_the_recipe_leaves_open_are_doubled_too(digits):
 def test_a_multiplier_is_trained_with_bit_for_bit_too(digits):
     ways = ways_of(replace(CONFIG, weight_bits=8), measured(), digits)
     assert ways["exact"][0].recipe.quantize.forward == "exact" and ways["feedback"][0].recipe.quantize.forward == "stat"
-    assert design_of(measured()).multiplier == "trunc" and design_of(FAULTS) is None
+    assert measured().noise.design.multiplier == "trunc"
 
 
 def queue(scores, fails=()):

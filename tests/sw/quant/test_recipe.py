@@ -7,6 +7,7 @@ from sw.quant.recipe import STEPS, Correct, Pretrain, QuantError, Quantize, Reci
 
 
 @pytest.mark.parametrize("given, error", [
+    ({"informed": ("pretrain",)}, r"informed: 'pretrain' is none of prune, distill, quantize, settle"),
     ({"steps": ("pretrain", "polish")}, r"steps: 'polish' is none of pretrain, "),
     ({"steps": ("pretrain", "quantize", "quantize")}, r"steps: one is there twice; keep one"),
     ({"steps": ("settle",)}, r"steps: nothing trains; add pretrain, or quantize with its method aware"),

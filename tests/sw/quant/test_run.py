@@ -100,3 +100,6 @@ def test_in_the_last_share_statistics_stand_still_and_weights_go_on(digits):
     assert run.stood_still and torch.equal(watched.mean, last[0][0])
     run.network(run.images[:64])
     assert not torch.equal(watched.mean, last[0][0]), "behind the fit they move again"
+    patient = started(digits, network="dscnn", patience=3)
+    patient.fit("quantize", inputs=2 * 1257, peak=0.01, still=0.25)
+    assert not patient.stood_still, "the best weights may be of before"
