@@ -14,9 +14,9 @@ from flows.run.progress import advance, note, work
 from flows.run.queue import Failure, run_queue
 from flows.run.store import Store, open_store
 from flows.run.typed import to_plain, write_typed
+from flows.train.accuracy import Score
 from flows.train.data import DataSource
 from flows.train.draft import Draft
-from flows.train.intervals import wilson
 from flows.train.latency import Latency
 from flows.train.model import TFLITE, tflite_of
 from flows.train.networks import untrained
@@ -182,11 +182,11 @@ def _written(trained: TrainedModel, training: Training, out: Path,
              design: DesignPoint | None = None) -> dict[str, Any]:
     found = asdict(trained.record)
     config = found.pop("config")
-    inputs = len(training.data.load().labels["test"])
-    right = round(trained.record.test_accuracy * inputs)
+    data = training.data.load()
+    interval = Score.at(data, "test", trained.record.test_accuracy).interval
     settings = {**config, "settings": dict(config["settings"]), "data": training.data.name,
                 "feedback": training.feedback and (training.feedback.design or training.feedback.label)}
-    flat = {**found, "test_interval": list(wilson(right, inputs)), "test_inputs": inputs, "settings": settings}
+    flat = {**found, "test_interval": list(interval), "test_inputs": len(data.labels["test"]), "settings": settings}
     if training.feedback and training.feedback.faults:
         with work("trying it on devices that err", 1):
             flat["under_errors"] = _under(trained.path, training.data, training.feedback.faults)

@@ -16,6 +16,9 @@ PLURALS = {"image": "images", "recording": "recordings", "features": "features",
 DUPLICATES = 10                              # that people are shown
 STYLES = {CPU: "yellow", NOBODY: "dim"}      # of who runs a layer
 
+#: What a training reaches, in words.
+METRICS = {"accuracy": "integer accuracy", "auc": "integer area under the curve (AUC)"}
+
 
 def number(value: Any, form: str = ",") -> str:
     return "–" if value is None else format(value, form)
@@ -157,7 +160,7 @@ def show_training(document: Document, display: Display) -> None:
          f"{stage['seconds']:.1f}", f"{stage['accuracy']:.4f}") for stage in document["stages"]], left=(1,))
     display.line(f"{settings['network']} width {settings['width']:g}, {settings['weight_bits']} bits, "
                  f"{number(document['weights'])} weights, {number(document['macs'])} multiply-accumulates: "
-                 f"integer accuracy {document['test_accuracy']:.4f} ({low:.4f} to {high:.4f}) on "
+                 f"{METRICS[document['metric']]} {document['test_accuracy']:.4f} ({low:.4f} to {high:.4f}) on "
                  f"{document['test_inputs']} test inputs, {document['valid_accuracy']:.4f} on valid; "
                  f"wrote {document['model']}")
     if found := document.get("under_errors"):
@@ -167,7 +170,7 @@ def show_training(document: Document, display: Display) -> None:
     if "verification" in document:
         show_verification(document["verification"], display)
     if found := document.get("rtl"):
-        display.line(f"in the RTL: {found['accuracy']:.4f} of {found['score']['inputs']} test inputs, "
+        display.line(f"in the RTL: {found['accuracy']:.4f} of {document['test_inputs']} test inputs, "
                      f"{found['mismatches']} outputs other than golden's, {number(found['cycles'])} cycles, "
                      f"{found['inferences_per_s']:.1f} inferences a second")
 

@@ -120,6 +120,9 @@ def explore(request: Request) -> Results:
     space = request.space()
     _check_clock(space)
     data = DataSource.of(request.data)
+    if data.load().reconstructs:
+        raise ExploreError(f"data {request.data!r}: one class alone is learned; a search compares networks that tell "
+                           f"classes apart: leave normal= out, or use `heddle train`")
     for warning in data.load().warnings:
         note(f"warning: {warning}")
     store = open_store()

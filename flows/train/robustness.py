@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-import numpy as np
-
 from flows.run.step import Step
 from flows.run.store import Store
 from flows.run.typed import read_typed, write_typed
@@ -61,14 +59,8 @@ class Robustness(Step[OnDevices]):
                 device.calibrate(training_inputs(graph, self.data), deviations=self.mended == "deviation")
             for split, scores in found.items():
                 outputs = device.run(data.quantized(split, graph.input))
-                scores.append(_score(outputs, data.labels[split]))
+                scores.append(Score.of(data, split, graph.output.real(outputs)))
         write_typed(folder / RECORD, OnDevices(**{split: tuple(scores) for split, scores in found.items()}))
 
     def load(self, folder: Path) -> OnDevices:
         return read_typed(OnDevices, folder / RECORD)
-
-
-def _score(outputs: np.ndarray, labels: np.ndarray) -> Score:
-    """The answer is the first of the largest outputs, as the firmware has it."""
-    right = outputs.reshape(len(outputs), -1).argmax(1) == labels
-    return Score(right=int(right.sum()), inputs=len(right))

@@ -39,7 +39,7 @@ class InRtl:
 class RtlAccuracy(Step[InRtl]):
     """How much of a split the engine of ``design`` gets right, with the memories that the network needs.
 
-    The answer is the first of the largest outputs. Raises CompileError where the design does not run the network.
+    Raises CompileError where the design does not run the network.
     """
 
     kind = "rtl-accuracy"
@@ -51,14 +51,14 @@ class RtlAccuracy(Step[InRtl]):
     def make(self, folder: Path, store: Store) -> None:
         graph, data = Graph.load(self.model), self.data.load()
         program = fit_memories(graph, self.design)
-        inputs, labels = data.quantized(self.split, graph.input), data.labels[self.split]
+        inputs = data.quantized(self.split, graph.input)
         simulator = EngineSimulator(design=program.design, trace=False).value(store)
         found = run_engine(simulator, program.image, inputs)
         wanted = run(graph, inputs, program.design)[graph.answers[0]].reshape(len(inputs), -1)
-        right = found.outputs.argmax(axis=1) == labels
         write_typed(folder / RECORD, InRtl(
-            score=Score(right=int(right.sum()), inputs=len(right)), mismatches=int((found.outputs != wanted).sum()),
-            cycles=int(found.cycles[0]), inferences_per_s=round(found.inferences_per_s, 2)))
+            score=Score.of(data, self.split, graph.output.real(found.outputs)),
+            mismatches=int((found.outputs != wanted).sum()), cycles=int(found.cycles[0]),
+            inferences_per_s=round(found.inferences_per_s, 2)))
 
     def load(self, folder: Path) -> InRtl:
         return read_typed(InRtl, folder / RECORD)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,7 @@ class Dataset:
     standard: tuple[tuple[float, float], ...] = ()   # of each channel, what was subtracted, then divided by
     broken: tuple[tuple[Path, str], ...] = ()        # files left out, each with the reason
     spec: FeatureSpec | None = None   # of the front end that made the inputs of recordings
+    reconstructs: bool = False        # a network gives its inputs back; label 0 is normal, 1 anomalous
 
     def __post_init__(self) -> None:
         for split in SPLITS:
@@ -110,6 +112,16 @@ class Dataset:
         return image_shape(self.inputs["train"].shape[1:])
 
     @property
+    def outputs(self) -> int:
+        """How many values a network gives of an input."""
+        return prod(self.shape) if self.reconstructs else self.classes
+
+    @property
+    def metric(self) -> str:
+        """What an accuracy is: the share of ``accuracy``, or the area under the curve, ``auc``."""
+        return "auc" if self.reconstructs else "accuracy"
+
+    @property
     def kind(self) -> str:
         """What an input is: ``image``, ``recording`` (of sound), ``features`` of one, ``sequence`` or ``table``."""
         if self.rate:
@@ -125,7 +137,8 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256 over everything that training and testing read; names count for nothing."""
         kinds = [(str(self.inputs[split].dtype), self.inputs[split].shape) for split in SPLITS]
-        fields = (self.classes, self.seed, float(self.scale), float(self.offset), self.augmentations, kinds)
+        fields = (self.classes, self.seed, float(self.scale), float(self.offset), self.augmentations, kinds,
+                  *(["reconstructs"] if self.reconstructs else []))
         state = sha256(repr(fields).encode())
         for split in SPLITS:
             state.update(np.ascontiguousarray(self.inputs[split]).tobytes())
@@ -157,6 +170,19 @@ class Dataset:
         low, high = self.range
         scale = (high - low) / STEPS
         return TensorType(shape=self.shape, scale=scale, zero_point=round(LOWEST - low / scale))
+
+    @property
+    def magnitude(self) -> float:
+        """Largest of a real input: what a network measures its inputs in."""
+        kind = self.input_type
+        return kind.scale * max(kind.high - kind.zero_point, kind.zero_point - kind.low)
+
+    def targets(self, split: str) -> np.ndarray:
+        """What a network that reconstructs is to give of a split: float32 ``(N, outputs)``, inputs in their largest
+        magnitude, in the order of torch: all of a channel, then the next.
+        """
+        values = self.real(split).transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(values).reshape(len(values), -1) / np.float32(self.magnitude)
 
     def sample(self, kind: TensorType, count: int) -> np.ndarray:
         """So many training inputs, or all, as a network of ``kind`` takes them, evenly spread: neighbours may be of one

@@ -35,6 +35,8 @@ class Options:
     valid: str = option("", "what networks are chosen by: a share of the training inputs, such as 0.1, or groups")
     augment: str = option("", "changes of training inputs, such as shift:1+noise:0.05; without it what suits the kind, "
                               "none for nothing")
+    normal: str = option("", "classes, joined by +, that alone are learned, by a network that gives its inputs back; "
+                             "valid and test keep all, to tell others from them")
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= LARGEST_SEED:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sw.data import arrays, digits, idx, images, recordings, series, tables
+from sw.data.anomalies import learning_normal
 from sw.data.dataset import Dataset
 from sw.data.errors import DataError
 from sw.data.function import load_function
@@ -51,11 +52,14 @@ def load_dataset(name: str) -> Dataset:
     try:
         if place.startswith("~"):
             place = str(Path(place).expanduser())       # a shell leaves it behind a colon
-        if kind not in SOURCES and source.rpartition(":")[0].endswith(".py"):
-            return load_function(source, given)
-        if kind not in SOURCES:
+        if kind in SOURCES:
+            options = parse_options(SOURCES[kind].options, given, source)
+            found, normal = SOURCES[kind].load(place, options), options.normal
+        elif source.rpartition(":")[0].endswith(".py"):
+            found, normal = load_function(source, given), given.get("normal", "")
+        else:
             raise DataError(f"data {name!r}: unknown; choose {_choices()}")
-        return SOURCES[kind].load(place, parse_options(SOURCES[kind].options, given, source))
+        return learning_normal(found, normal) if normal else found
     except DataError:
         raise
     except (OSError, ValueError, MemoryError) as error:

@@ -83,6 +83,14 @@ class TensorType:
         """Greatest value that ``bits`` hold."""
         return {"uint8": 255, "int16": 32767}.get(self.dtype, (1 << self.bits - 1) - 1)
 
+    def real(self, stored: np.ndarray) -> np.ndarray:
+        """What values of this type mean, float64.
+
+        >>> TensorType(shape=(1, 1, 2), scale=0.5, zero_point=-8).real(np.array([-8, 2], np.int8)).tolist()
+        [0.0, 5.0]
+        """
+        return (stored.astype(np.float64) - self.zero_point) * self.scale
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Constant:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["NETWORKS", "build", "check_name", "network_source", "traced"]
 
 #: Names of the functions of ``sw/models/networks.py``.
-NETWORKS = ("mlp", "dscnn", "cnn", "resnet8", "mobilenet", "cnn1d", "tcn", "strided", "dense")
+NETWORKS = ("mlp", "dscnn", "cnn", "resnet8", "mobilenet", "cnn1d", "tcn", "strided", "dense", "autoencoder")
 MOST_NODES = 1000          # of a network; more is one that never ends
 MOST_WEIGHTS = 1 << 24     # of a network; no memory of the boards holds as many
 BUILT_IN = Path(__file__).with_name("networks.py")
@@ -210,8 +210,9 @@ def _check(name: str, made: Traced, classes: int) -> None:
     where = f"network {name!r}, {last.where or last.name}"
     if last.shape != (classes,):
         shown = ", ".join(map(str, ("N", *last.shape)))
-        raise ModelError(f"{where}: the last layer gives ({shown}), but there are {classes} classes; return "
-                         f"(N, {classes}), by a Linear layer or a mean over height and width")
+        raise ModelError(f"{where}: the last layer gives ({shown}), but {classes} values are wanted, one a class or "
+                         f"one for each of an input that is given back; return (N, {classes}), by a Linear layer or a "
+                         f"mean over height and width")
     if (last.low, last.high) != (-inf, inf) or last.function in ("relu", "relu6", "clamp"):
         raise ModelError(f"{where}: a ReLU stands behind the last layer, which cuts off what speaks against a class; "
                          f"leave it out")

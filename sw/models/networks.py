@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sw.models.ir import Shape, image_of
+from sw.models.ir import ModelError, Shape, image_of
 
-__all__ = ["cnn", "cnn1d", "dense", "dscnn", "mlp", "mobilenet", "resnet8", "strided", "tcn"]
+__all__ = ["autoencoder", "cnn", "cnn1d", "dense", "dscnn", "mlp", "mobilenet", "resnet8", "strided", "tcn"]
 
 MULTIPLE = 4
 SMALL_IMAGE = 16         # pixels; larger inputs are halved by the first layer
@@ -238,3 +238,17 @@ def dense(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
     """One hidden dense layer."""
     hidden, taken = scaled(16, width), torch.Size(shape).numel()
     return started(nn.Sequential(nn.Flatten(), nn.Linear(taken, hidden), nn.ReLU(), nn.Linear(hidden, classes)))
+
+
+def autoencoder(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
+    """MLPerf Tiny's anomaly detector with half its channels and a layer less on each side: dense layers through a
+    narrow one back to the input.
+    """
+    taken, hidden, narrow = torch.Size(shape).numel(), scaled(64, width), scaled(8, width)
+    if classes != taken:
+        raise ModelError("an autoencoder gives its inputs back; say with --data which classes it learns: normal=NAME")
+    sizes = (taken, hidden, hidden, narrow, hidden, hidden)
+    parts: list[nn.Module] = []
+    for reads, gives in zip(sizes, sizes[1:], strict=False):
+        parts += [nn.Linear(reads, gives, bias=False), nn.BatchNorm1d(gives), nn.ReLU()]
+    return started(nn.Sequential(nn.Flatten(), *parts, nn.Linear(hidden, taken)))

@@ -34,6 +34,7 @@ class TrainingRecord:
     """How a network was trained and what it came to."""
 
     config: TrainConfig
+    metric: str                        # what accuracies are: accuracy, or auc where inputs are reconstructed
     stages: tuple[StageRecord, ...]
     curves: tuple[Look, ...]
     fake_accuracy: float               # of the fake-quantized network on the test split, 0 to 1

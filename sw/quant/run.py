@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from hw.spec.design import DesignPoint
 from hw.spec.feedback import Feedback, LatencyEntry
-from sw.data import Augmentation, Dataset, augmentations_of
+from sw.data import Augmentation, Dataset, augmentations_of, judge
 from sw.graph.graph import Graph
 from sw.quant.batches import augmented, batches, images_of, rate
 from sw.quant.config import TrainConfig
@@ -89,13 +89,15 @@ class Run:
         part = next(self._order)
         return self.taken(part), self.labels[part]
 
-    def classified(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy."""
-        return functional.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+    def wrong(self, outputs: Tensor, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy, or the mean squared error of what is reconstructed."""
+        if self.data.reconstructs:
+            return functional.mse_loss(outputs, inputs.flatten(1) / self.data.magnitude)
+        return functional.cross_entropy(outputs, labels, label_smoothing=self.recipe.label_smoothing)
 
     def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Of a fit that has no other."""
-        return self.classified(self.network(inputs), labels)
+        return self.wrong(self.network(inputs), inputs, labels)
 
     def fit(self, stage: str, *, inputs: int, peak: float, loss: Loss | None = None,
             beside: Iterable[nn.Parameter] = (), still: float = 0.0) -> None:
@@ -156,9 +158,8 @@ class Run:
         self.network.remember()
 
     def accuracy(self, split: str) -> float:
-        """Share of a split's inputs that the network, as it is, gets right."""
-        answers = self.answers(self.network, images_of(self.data, split))
-        return float((answers.argmax(1).numpy() == self.data.labels[split]).mean())
+        """How right the network, as it is, is about a split, by the metric of the data."""
+        return judge(self.data, split, self.answers(self.network, images_of(self.data, split)).numpy()).share
 
     @staticmethod
     @torch.no_grad()
@@ -171,7 +172,10 @@ class Run:
 
 
 def changes_of(recipe: Recipe, data: Dataset) -> Sequence[Augmentation]:
-    """Of training inputs. Raises QuantError where they do not suit the data."""
+    """Of training inputs. Raises QuantError where the recipe does not suit the data."""
+    if data.reconstructs and recipe.label_smoothing:
+        raise QuantError(f"label_smoothing={recipe.label_smoothing}: no labels are learned where inputs are given "
+                         f"back; leave it 0")
     if recipe.augment == FROM_DATA:
         return data.augmentations
     changes = augmentations_of(recipe.augment)

@@ -8,7 +8,7 @@ import torch
 from hw.spec.design import DesignPoint
 from hw.spec.feedback import Feedback, LatencyEntry
 from sw import golden
-from sw.data import Dataset
+from sw.data import Dataset, judge
 from sw.graph.graph import Graph
 from sw.graph.layer import WEIGHTED
 from sw.models import Traced, build
@@ -35,7 +35,7 @@ class Trained:
 
 def traced_of(config: TrainConfig, data: Dataset) -> Traced:
     """What a configuration trains, before it is trained. Raises ModelError where it cannot be."""
-    return build(config.network, data.shape, data.classes, width=config.width, settings=dict(config.settings),
+    return build(config.network, data.shape, data.outputs, width=config.width, settings=dict(config.settings),
                  seed=config.seed)
 
 
@@ -68,12 +68,11 @@ def _draft(config: TrainConfig, data: Dataset) -> Graph:
 
 
 def evaluate(graph: Graph, data: Dataset, design: DesignPoint | None = None, *, split: str = "test") -> float:
-    """Share of a split's inputs that the integer graph gets right, with the multiplier of ``design`` (else exact).
-
-    The answer is the first of the largest outputs, as the firmware has it.
+    """How right the integer graph is about a split, with the multiplier of ``design`` (else exact), by the
+    metric of the data.
     """
     outputs = golden.run(graph, data.quantized(split, graph.input), design)[-1]
-    return float((outputs.reshape(len(outputs), -1).argmax(1) == data.labels[split]).mean())
+    return judge(data, split, graph.output.real(outputs)).share
 
 
 def _stage(run: Run, name: str) -> StageRecord:
@@ -123,7 +122,7 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
             graph = finish(graph)
     seconds = time.perf_counter() - began
     return Trained(graph=graph, record=TrainingRecord(
-        config=config, stages=stages, curves=tuple(run.curves), fake_accuracy=fake,
+        config=config, metric=data.metric, stages=stages, curves=tuple(run.curves), fake_accuracy=fake,
         valid_accuracy=evaluate(graph, data, run.design, split="valid"),
         test_accuracy=evaluate(graph, data, run.design),
         weights=sum(layer.weights.size + layer.bias.size for layer in graph.layers if layer.op in WEIGHTED),

@@ -45,7 +45,7 @@ def test_the_file_on_the_page_is_trained_and_exact_in_rtl(tmp_path, monkeypatch,
     source, = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     Path("net.py").write_text(source, encoding="utf-8")
     colours(Path("colours"))
-    train, = re.findall(r"^    (heddle .*)$", TEXT, re.MULTILINE)
+    train, _ = re.findall(r"^    (heddle .*)$", TEXT, re.MULTILINE)
     document = heddle(f"{train} --passes 40 --inputs 4", capsys)
     assert document["test_accuracy"] > 0.9
     assert document["settings"]["settings"] == {"blocks": 2}
@@ -53,6 +53,19 @@ def test_the_file_on_the_page_is_trained_and_exact_in_rtl(tmp_path, monkeypatch,
     assert (found["inputs"], found["mismatches"], found["first_mismatch"]) == (4, 0, None)
     assert {"conv", "add"} <= {layer["op"] for layer in found["layers"]}, "what the engine runs"
     assert {"mul", "table"} <= {layer.op for layer in Graph.load(Path("runs/own/model.npz")).layers}
+
+
+@pytest.mark.sim
+def test_the_autoencoder_on_the_page_tells_what_is_not_normal(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    _, train = re.findall(r"^    (heddle .*)$", TEXT, re.MULTILINE)
+    document = heddle(f"{train} --inputs 4", capsys)
+    low, high = document["test_interval"]
+    area, cycles = re.findall(r"an area of ([\d.]+) .*\n?.*in ([\d,]+) cycles", TEXT)[0]
+    assert document["metric"] == "auc" and low < document["test_accuracy"] < high
+    assert document["test_accuracy"] == pytest.approx(float(area), abs=0.001)
+    assert document["cycles"] == int(cycles.replace(",", ""))
+    assert document["verification"]["mismatches"] == 0
 
 
 def test_every_network_that_comes_with_heddle_has_its_row():

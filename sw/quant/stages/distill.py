@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from sw.models import Traced, build
 from sw.quant.distillation import FOLLOWED, Follower, Seen, watched
 from sw.quant.network import QuantNetwork
+from sw.quant.recipe import QuantError
 from sw.quant.remake import remade, values_of
 from sw.quant.run import Run
 
@@ -17,7 +18,10 @@ KEPT = 0.99         # of the average of the student's weights, each step
 
 
 def teaches(run: Run) -> None:
-    """Raises ModelError where there is no such network as the teacher."""
+    """Raises ModelError where there is no such network as the teacher, QuantError where it gives no answers."""
+    if run.data.reconstructs and "response" in run.recipe.distill.kind.split("+"):
+        raise QuantError("distill.kind=response: there are no answers to follow where inputs are given back; follow "
+                         "feature or relation")
     if run.recipe.distill.mode in ("offline", "online"):
         _teacher(run)
 
@@ -25,7 +29,7 @@ def teaches(run: Run) -> None:
 def _teacher(run: Run) -> Traced:
     """The named teacher, untrained."""
     config, options = run.config, run.recipe.distill
-    return build(options.teacher or config.network, run.data.shape, run.data.classes, width=options.teacher_width,
+    return build(options.teacher or config.network, run.data.shape, run.data.outputs, width=options.teacher_width,
                  settings={} if options.teacher else dict(config.settings), seed=config.seed)
 
 
@@ -123,9 +127,9 @@ class _Lesson:
             found = self.see(inputs)
         shown = Seen(found.logits.detach(), found.features.detach())
         followed = torch.stack([follower(student, shown) for follower in self.followers]).sum()
-        own = self.run.classified(student.logits, labels)
+        own = self.run.wrong(student.logits, inputs, labels)
         loss = (1 - self.options.weight) * own + self.options.weight * followed
-        return loss + self.run.classified(found.logits, labels) if self.online else loss
+        return loss + self.run.wrong(found.logits, inputs, labels) if self.online else loss
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -151,14 +151,16 @@ def test_a_training(shown):
     stage = {"name": "pretrain", "did": "trained in floating point", "steps": 30, "step_s": 0.0123, "seconds": 1.5,
              "accuracy": 0.95}
     document = {
-        "settings": {"network": "mlp", "width": 0.5, "weight_bits": 8}, "test_accuracy": 0.98765, "test_inputs": 360,
-        "test_interval": [0.97, 0.99], "valid_accuracy": 0.98, "weights": 1000, "macs": 990, "model": "out/model.npz",
+        "settings": {"network": "mlp", "width": 0.5, "weight_bits": 8}, "metric": "accuracy",
+        "test_accuracy": 0.98765, "test_inputs": 360, "test_interval": [0.97, 0.99],
+        "valid_accuracy": 0.98, "weights": 1000, "macs": 990, "model": "out/model.npz",
         "stages": [stage, {**stage, "name": "settle", "steps": 0}]}
     text = shown(show_training, document)
     assert "12.3" in text and "trained in floating point" in text and "–" in text
     assert " ".join(text.split()).endswith(
         "mlp width 0.5, 8 bits, 1,000 weights, 990 multiply-accumulates: integer accuracy 0.9877 (0.9700 to 0.9900) on "
         "360 test inputs, 0.9800 on valid; wrote out/model.npz")
+    assert "integer area under the curve (AUC) 0.9877" in shown(show_training, {**document, "metric": "auc"})
     under = {"what": "bits flip", "devices": 5, "test_accuracy": 0.9, "worst_test_accuracy": 0.85,
              "valid_accuracy": 0.91}
     assert shown(show_training, {**document, "under_errors": under}).endswith(
@@ -167,10 +169,11 @@ def test_a_training(shown):
 
 
 def test_a_training_that_ran_in_the_rtl(shown):
-    found = {"accuracy": 0.95, "score": {"right": 285, "inputs": 300}, "mismatches": 0, "cycles": 4321,
+    found = {"accuracy": 0.95, "score": {"right": 285, "count": 300}, "mismatches": 0, "cycles": 4321,
              "inferences_per_s": 123.4}
-    document = {"settings": {"network": "mlp", "width": 0.5, "weight_bits": 8}, "test_accuracy": 0.95, "weights": 1,
-                "test_inputs": 300, "test_interval": [0.9, 1.0], "valid_accuracy": 0.9, "macs": 1, "model": "m",
+    document = {"settings": {"network": "mlp", "width": 0.5, "weight_bits": 8}, "metric": "accuracy",
+                "test_accuracy": 0.95, "weights": 1, "test_inputs": 300, "test_interval": [0.9, 1.0],
+                "valid_accuracy": 0.9, "macs": 1, "model": "m",
                 "stages": []}
     assert shown(show_training, {**document, "rtl": found}).endswith(
         "in the RTL: 0.9500 of 300 test inputs, 0 outputs other than golden's, 4,321 cycles, 123.4 inferences a second")

@@ -34,7 +34,7 @@ def evaluator(tmp_path, monkeypatch):
     config = space.config("small", 1.0, 8)
     found = Evaluator(store=Store(tmp_path / "store"), data=DataSource(name="none", content="c"), space=space,
                       trainings=Trainings(plain={config: tmp_path / "model.npz"}), requirement=Requirement())
-    scores = {"valid": Score(right=9, inputs=12), "test": Score(right=1, inputs=2)}
+    scores = {"valid": Score(right=9, count=12), "test": Score(right=1, count=2)}
     monkeypatch.setattr(found, "score", lambda candidate, split: scores[split])
     return found
 

@@ -6,9 +6,9 @@ import pytest
 from flows.run.store import Store
 from flows.train.accuracy import Accuracy, Score
 from flows.train.data import DataSource
-from flows.train.intervals import wilson
+from flows.train.intervals import area_interval, wilson
 from hw.spec.design import DesignPoint
-from sw.data import Dataset
+from sw.data import Dataset, load_dataset
 from sw.golden import run
 from tests.support.jobs import digit_classifier
 
@@ -65,9 +65,18 @@ def test_of_equal_outputs_the_first_is_the_answer(model, tmp_path, monkeypatch):
     data = Dataset(name="two", classes=2, seed=0, inputs=inputs, labels=labels)
     monkeypatch.setattr(DataSource, "load", lambda source: data)
     step = Accuracy(model=model, data=DataSource(name="two", content="two"), split="test")
-    assert step.value(Store(tmp_path / "store")) == Score(right=1, inputs=2)
+    assert step.value(Store(tmp_path / "store")) == Score(right=1, count=2)
 
 
 def test_a_score_has_its_interval():
-    score = Score(right=359, inputs=360)
+    score = Score(right=359, count=360)
     assert score.accuracy == 359 / 360 and score.interval == wilson(359, 360)
+
+
+def test_a_score_of_pairs_has_the_interval_of_an_area():
+    threes = load_dataset("digits,normal=3")
+    anomalous = int(threes.labels["test"].sum())
+    score = Score.at(threes, "test", 0.9)
+    assert score == Score(right=round(0.9 * 2 * anomalous * (360 - anomalous)), count=2 * anomalous * (360 - anomalous),
+                          anomalous=anomalous)
+    assert score.interval == area_interval(score.accuracy, 360 - anomalous, anomalous)

@@ -1,9 +1,10 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from flows.train.intervals import Spread, paired_effect, spread_of, wilson
+from flows.train.intervals import Spread, area_interval, paired_effect, spread_of, wilson
 
 
 def test_wilson_of_the_digits():
@@ -79,3 +80,22 @@ def test_spread_of_seeds():
 def test_the_module_loads_no_library():
     code = "import sys, flows.train.intervals; print([name for name in ('scipy', 'numpy') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_interval_of_an_area_is_hanleys_and_mcneils():
+    """What 2,000 draws of normal scores spread by, which their formula is conservative about."""
+    rng = np.random.default_rng(1)
+    normal, anomalous = rng.normal(0, 1, (2000, 1, 58)), rng.normal(1.76, 1, (2000, 51, 1))
+    areas = (anomalous > normal).mean((1, 2))
+    low, high = area_interval(float(areas.mean()), 58, 51)
+    assert areas.mean() == pytest.approx(0.893, abs=0.002)
+    assert areas.std() < (high - low) / 2 / 1.96 < 1.15 * areas.std()
+    narrow, wide = area_interval(0.9, 500, 500), area_interval(0.9, 20, 20)
+    assert wide[0] < narrow[0] < 0.9 < narrow[1] < wide[1] <= 1
+    assert area_interval(1.0, 9, 9) == (1.0, 1.0) and area_interval(0.0, 9, 9) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("area, normal, anomalous", [(1.1, 9, 9), (0.5, 0, 9), (0.5, 9, 0)])
+def test_no_interval_of_no_area(area, normal, anomalous):
+    with pytest.raises(ValueError, match="0 to 1, of one input of each at least"):
+        area_interval(area, normal, anomalous)

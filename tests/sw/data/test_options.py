@@ -43,7 +43,7 @@ def test_values_have_the_types_of_their_fields():
 
 
 @pytest.mark.parametrize("given, error", [
-    ({"sise": "3"}, r"data 'x:y': no option 'sise'; there are seed, valid, augment, size, grey, hop, seconds,"),
+    ({"sise": "3"}, r"data 'x:y': no option 'sise'; there are seed, valid, augment, normal, size, grey, hop, seconds,"),
     ({"hop": "a"}, r"data 'x:y': hop=a: is no value; write a whole number"),
     ({"hop": "1.5"}, r"hop=1.5: is no value; write a whole number"),
     ({"seconds": "long"}, r"seconds=long: is no value; write a number"),
@@ -59,4 +59,4 @@ def test_wrong_options_are_one_line(given, error):
 
 
 def test_every_option_says_what_it_is_for():
-    assert known([Options]) == "seed, valid, augment"
+    assert known([Options]) == "seed, valid, augment, normal"

@@ -17,7 +17,7 @@ CHOICES = "choose digits, idx:DIR, mnist:DIR, .* or FILE.py:FUNCTION$"
     ("cifar", f"data 'cifar': unknown; {CHOICES}"), ("", f"data '': unknown; {CHOICES}"), (".py", "unknown"),
     ("mnist", r"data 'mnist:': no such folder"),
     ("mnist:/nonexistent", r"data 'mnist:/nonexistent': no such folder"),
-    ("digits,sed=1", r"data 'digits': no option 'sed'; there are seed, valid, augment$"),
+    ("digits,sed=1", r"data 'digits': no option 'sed'; there are seed, valid, augment, normal$"),
     ("digits,test=0.5", r"data 'digits': no option 'test'; there are"),
     ("digits,seed=1,seed=2", r"the option seed is there twice"),
 ])

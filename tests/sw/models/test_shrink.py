@@ -11,6 +11,7 @@ from sw.models.coupling import coupling
 from sw.models.ir import Traced
 from sw.models.shrink import NotRectangular, shrunk
 from sw.quant.network import QuantNetwork
+from tests.support.networks import outputs_of
 from tests.sw.quant.modules import ALONE, Applied, random_module, shuffled
 
 OPERATORS = ("conv strided", "conv groups", "depthwise many", "conv norm relu", "norm", "prelu", "average",
@@ -60,7 +61,7 @@ def differ(network, seed, image):
 def test_what_is_left_computes_what_the_whole_does_without_what_went(name):
     image = (1, 40, 3) if name in ("cnn1d", "tcn") else (9, 8, 2)
     for seed in range(2):
-        assert differ(build(name, image, 7, width=0.75), seed, image) < 1e-4
+        assert differ(build(name, image, outputs_of(name, image, 7), width=0.75), seed, image) < 1e-4
 
 
 @pytest.mark.parametrize("name", OPERATORS)

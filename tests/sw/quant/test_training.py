@@ -246,3 +246,23 @@ def test_every_other_network_learns_the_digits(digits, network, epochs):
     trained = train(TrainConfig(network=network, width=0.5, recipe=passes(epochs)), digits)
     assert trained.record.test_accuracy > 0.5
     assert abs(trained.record.test_accuracy - trained.record.fake_accuracy) <= 0.03
+
+
+@pytest.mark.parametrize("network, bits", [("autoencoder", 8), ("autoencoder", 4), ("mlp", 8)])
+def test_what_is_normal_is_learned_by_giving_it_back(network, bits):
+    threes = load_dataset("digits,normal=3")
+    trained = train(TrainConfig(network=network, weight_bits=bits, recipe=passes(40)), threes)
+    assert (trained.record.metric, trained.graph.output.size) == ("auc", 64)
+    assert trained.record.test_accuracy > 0.93, "of ones that were never seen, an untrained network tells few"
+    assert abs(trained.record.test_accuracy - trained.record.fake_accuracy) <= 0.02
+    untrained = evaluate(draft(TrainConfig(network=network, weight_bits=bits), threes), threes)
+    assert trained.record.test_accuracy > untrained + 0.03
+
+
+@pytest.mark.parametrize("recipe, says", [
+    (Recipe(label_smoothing=0.1), "label_smoothing=0.1: no labels are learned"),
+    (Recipe(steps=("pretrain", "distill", "quantize"), distill=Distill(kind="feature+response")),
+     "distill.kind=response: there are no answers to follow")])
+def test_what_wants_classes_is_refused_where_inputs_are_given_back(recipe, says):
+    with pytest.raises(QuantError, match=says):
+        train(TrainConfig(network="autoencoder", recipe=recipe), load_dataset("digits,normal=3"))
