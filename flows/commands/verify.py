@@ -1,11 +1,14 @@
 """``heddle verify``: a model on the generated hardware, every output and every cycle compared."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from flows.run.progress import note
 from flows.run.store import Store, open_store
+from flows.train.accuracy import multiplier_of
 from flows.train.data import DataSource
 from flows.train.model import correct_model, load_model
 from flows.verify.inputs import choose_inputs, vectors_beside
@@ -13,6 +16,7 @@ from flows.verify.ladder import check_level, verify
 from hw.soc.target import load_target
 from hw.spec.errors import SpecError
 from sw.data.sources import waveforms_of
+from sw.golden import run
 from sw.golden.waveform import hearing
 from sw.graph.graph import Graph
 
@@ -29,6 +33,9 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
     else from a seed; at most ``inputs`` of them. With ``begin="waveform"`` they are the recordings of ``data``, and the
     network's features of them are computed first, by the firmware on the SoC.
 
+    Outputs beside the inputs are what the model must answer; where they are those of exact products, and the design's
+    multiplier errs, a note says that its own products are compared instead.
+
     With ``correct`` the biases are corrected first, see ``flows.train.model.correct_model``.
 
     Raises
@@ -39,6 +46,7 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
     check_level(level)
     point, chosen = load_target(design, board)
     loaded = load_model(model, weight_bits=point.weight_bits)
+    original = loaded.graph
     if correct:
         loaded = correct_model(loaded, point, correct)
     graph, outputs = loaded.graph, None
@@ -49,9 +57,19 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
     else:
         beside = vectors_beside(loaded.path)
         given, outputs = choose_inputs(graph, inputs_from or (beside if beside.is_file() else None), inputs)
+        if outputs and multiplier_of(point) != "exact" and _exact(original, given, outputs):
+            note(f"the outputs of {inputs_from or beside} are those of exact products; {point.label} is compared with "
+                 f"golden's, multiplier={point.multiplier!r}")
+            outputs = None
     return verify(graph, point, level=level, inputs=given, outputs=outputs,
                   board=chosen, store=store or open_store(), trace=trace,
                   model=model, design_name=design).document()
+
+
+def _exact(graph: Graph, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> bool:
+    """Whether outputs are what exact products give."""
+    tensors = run(graph, inputs)
+    return all(np.array_equal(tensors[number], each) for number, each in zip(graph.answers, outputs, strict=True))
 
 
 def _of_data(graph: Graph, source: str, begin: str, count: int) -> tuple[Graph, list[np.ndarray]]:

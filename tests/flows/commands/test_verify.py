@@ -99,3 +99,23 @@ def test_a_corrected_network_has_the_same_bits_in_rtl(tmp_path):
     arguments = {"model": str(tmp_path), "design": str(tmp_path / "design.toml"), "store": Store(tmp_path / "store")}
     assert verify_model(**arguments, correct=str(tmp_path / "given.npz"))["mismatches"] == 0
     assert verify_model(**arguments)["mismatches"] > 0
+
+
+@pytest.mark.sim
+def test_outputs_of_exact_products_are_no_fault_of_a_multiplier_that_errs(tmp_path, monkeypatch):
+    """They are another arithmetic's; others than those and the design's own are a fault still."""
+    graph, design = every_operator(), replace(DESIGN, multiplier="broken")
+    graph.save(tmp_path / "model.npz")
+    (tmp_path / "design.toml").write_text(to_toml(design))
+    inputs = random_inputs(np.random.default_rng(3), graph, 4)
+    exact, own = (run(graph, inputs, each)[-1].reshape(4, -1) for each in (None, design))
+    assert not np.array_equal(exact, own)
+    arguments = {"model": str(tmp_path), "design": str(tmp_path / "design.toml"), "store": Store(tmp_path / "store")}
+    wrong, notes = own.copy(), []
+    wrong[1, 0] ^= 1
+    monkeypatch.setattr("flows.commands.verify.note", notes.append)
+    for outputs, mismatches, says in ((exact, 0, "are those of exact products"), (own, 0, ""), (wrong, 1, "")):
+        np.savez(tmp_path / "model_vectors.npz", inputs=inputs, outputs=outputs)
+        assert verify_model(**arguments)["mismatches"] == mismatches
+        assert [says in note for note in notes] == [True] * bool(says)
+        notes.clear()
