@@ -3,8 +3,9 @@
 // Usage: sim REQUEST ANSWER [WAVES]. The files' layouts are in cosim/engine.py; words are 32 bits, little-endian.
 // The end of a run is seen on `irq`, so that no bus access changes its cycles.
 // cosim/engine.py defines macros: addresses of registers, the shape of the layer log (COUNTERS of LOG_WORDS words are
-// used), ID_DIFFERENCE (between the ID register and the image's fingerprint), and for designs that stream weights from
-// outside STREAM_BYTES (else 0) and MEMORY_LATENCY_CYCLES.
+// used), ID_DIFFERENCE (between the ID register and the image's fingerprint), for designs that stream weights from
+// outside STREAM_BYTES (else 0) and MEMORY_LATENCY_CYCLES, and LANES, the inputs side by side: one, or as many as
+// cosim/lanes.py made the model for.
 
 #include "Vtop.h"
 #include "Vtop___024root.h"
@@ -17,6 +18,7 @@
 #include <ctime>
 #include <memory>
 #include <random>
+#include <type_traits>
 #include <vector>
 
 #if VM_TRACE
@@ -29,7 +31,7 @@
 
 namespace {
 
-enum Failure : uint32_t { NONE, NO_END, NO_ACK, ENGINE_ERROR, WRONG_TICKET, WRONG_ID, OUTSIDE };
+enum Failure : uint32_t { NONE, NO_END, NO_ACK, ENGINE_ERROR, WRONG_TICKET, WRONG_ID, OUTSIDE, APART };
 
 struct Stopped {
     Failure kind;
@@ -38,6 +40,25 @@ struct Stopped {
 // The engine pauses for the bus within a few cycles, but a read of a scratchpad while a layer waits for a block of its
 // stream is answered when that is there: then the run's own limit holds.
 constexpr uint32_t ACK_LIMIT_CYCLES = 10000;
+
+// After these nothing that the bus wrote is on its way to a memory any more.
+constexpr uint32_t WRITTEN_CYCLES = 8;
+
+// What the bus reads: a word, or one in each lane.
+using Word = std::remove_cvref_t<decltype(Vtop::BUS(dat_r))>;
+
+#if LANES > 1
+uint32_t in_lane(const Word& word, int lane) { return word.v[lane]; }
+uint32_t in_all(const Word& word) { return lanes_same(word); }
+void write_lanes(int lane) { LanesWritten::only = lane; }
+constexpr int EVERY_LANE = LanesWritten::EVERY;
+#else
+struct LanesApart {};
+uint32_t in_lane(Word word, int) { return word; }
+uint32_t in_all(Word word) { return word; }
+void write_lanes(int) {}
+constexpr int EVERY_LANE = 0;
+#endif
 
 // Verilator remembers the clock's last value; setting it replaces an evaluation at the falling edge, at which nothing
 // in the engine happens. Other versions of Verilator may name it otherwise: then that edge is evaluated.
@@ -146,7 +167,12 @@ public:
 
     void cycle() {
         settle();
-        rise();
+        rise(!tracing());
+    }
+
+    // As cycle() up to its edge, where no input of the bus changed after the last one.
+    void settle_again() {
+        if (memory.changed || tracing() || !forget_clock(top.rootp)) settle();
     }
 
     // As wait(), but the bus is busy all the while: reads of both scratchpads and of registers, and the ticket again.
@@ -156,9 +182,9 @@ public:
             for (uint32_t idle = random() & 15; idle && !ended; idle--) cycle();
             const uint32_t offset = random() & 0x7fffc;
             switch (ended ? 5 : random() % 5) {
-                case 0: case 1: read(ACT_WINDOW + offset); break;
-                case 2: read(WEIGHT_WINDOW + offset); break;
-                case 3: read(offset & 0x1fc); break;
+                case 0: case 1: access(ACT_WINDOW + offset, false, 0, 15); break;
+                case 2: access(WEIGHT_WINDOW + offset, false, 0, 15); break;
+                case 3: access(offset & 0x1fc, false, 0, 15); break;
                 case 4: write(REG_TICKET, ticket); break;
             }
         }
@@ -181,17 +207,17 @@ public:
         if (!ended) throw Stopped{NO_END};
     }
 
-    uint32_t access(uint32_t byte_address, bool write, uint32_t data, uint32_t select) {
+    Word access(uint32_t byte_address, bool write, uint32_t data, uint32_t select) {
         top.BUS(cyc) = top.BUS(stb) = 1;
         top.BUS(we) = write;
         top.BUS(sel) = select;
         top.BUS(adr) = byte_address >> 2;
         top.BUS(dat_w) = data;
         for (uint64_t waited = 0; waited < ack_limit; waited++) {
-            settle();
+            if (waited) settle_again(); else settle();
             const bool ack = top.BUS(ack);
-            const uint32_t value = top.BUS(dat_r);
-            rise();
+            const Word value = top.BUS(dat_r);
+            rise(!tracing());
             if (ack) {
                 top.BUS(cyc) = top.BUS(stb) = top.BUS(we) = 0;
                 cycle();
@@ -202,7 +228,7 @@ public:
         throw Stopped{NO_ACK};
     }
 
-    uint32_t read(uint32_t address) { return access(address, false, 0, 15); }
+    uint32_t read(uint32_t address) { return in_all(access(address, false, 0, 15)); }
     void write(uint32_t address, uint32_t data) { access(address, true, data, 15); }
 
     void write_bytes(uint32_t address, const uint8_t* data, uint32_t size) {
@@ -217,11 +243,14 @@ public:
         }
     }
 
-    void read_bytes(uint32_t address, uint8_t* data, uint32_t size) {
+    // `size` bytes of each of `inputs` lanes, one lane after the other.
+    void read_bytes(uint32_t address, uint8_t* data, uint32_t size, uint32_t inputs) {
         for (uint32_t done = 0; done < size;) {
-            uint32_t lane = (address + done) & 3;
-            const uint32_t word = read(address + done - lane);
-            for (; lane < 4 && done < size; lane++, done++) data[done] = uint8_t(word >> 8 * lane);
+            uint32_t byte = (address + done) & 3;
+            const Word words = access(address + done - byte, false, 0, 15);
+            for (; byte < 4 && done < size; byte++, done++)
+                for (uint32_t lane = 0; lane < inputs; lane++)
+                    data[size_t(lane) * size + done] = uint8_t(in_lane(words, lane) >> 8 * byte);
         }
     }
 
@@ -294,9 +323,16 @@ void upload(Bench& bench, const Request& request, const std::vector<uint8_t>& im
     }
 }
 
-void infer(Bench& bench, const Request& request, uint32_t ticket, const uint8_t* input, uint32_t* log,
+// Run `inputs` inputs, as many as there are lanes at most; the lanes that are left hold what they held.
+void infer(Bench& bench, const Request& request, uint32_t ticket, const uint8_t* input, uint32_t inputs, uint32_t* log,
            uint8_t* output) {
-    bench.write_bytes(ACT_WINDOW + request.input_address, input, request.input_bytes);
+    for (uint32_t lane = 0; lane < inputs; lane++) {
+        write_lanes(lane);
+        bench.write_bytes(ACT_WINDOW + request.input_address, input + size_t(lane) * request.input_bytes,
+                          request.input_bytes);
+        for (uint32_t cycle = 0; LANES > 1 && cycle < WRITTEN_CYCLES; cycle++) bench.cycle();
+    }
+    write_lanes(EVERY_LANE);
     bench.ended = false;
     bench.write(REG_TICKET, ticket);
     if (request.traffic) {
@@ -309,11 +345,13 @@ void infer(Bench& bench, const Request& request, uint32_t ticket, const uint8_t*
     bench.cycle();
     if (bench.read(REG_DONE) != ticket) throw Stopped{WRONG_TICKET};
     if (!request.any_end && bench.read(REG_STATUS) & 0xff01) throw Stopped{ENGINE_ERROR};
-    *log++ = bench.read(REG_CYCLES);
+    const size_t entries = 1 + request.layers * COUNTERS;
+    log[0] = bench.read(REG_CYCLES);
     for (uint32_t layer = 0; layer < request.layers; layer++)
         for (uint32_t counter = 0; counter < COUNTERS; counter++)
-            *log++ = bench.read(LAYER_LOG + 4 * (LOG_WORDS * layer + counter));
-    bench.read_bytes(ACT_WINDOW + request.output_address, output, request.output_bytes);
+            log[1 + COUNTERS * layer + counter] = bench.read(LAYER_LOG + 4 * (LOG_WORDS * layer + counter));
+    for (uint32_t lane = 1; lane < inputs; lane++) std::copy_n(log, entries, log + lane * entries);
+    bench.read_bytes(ACT_WINDOW + request.output_address, output, request.output_bytes, inputs);
 }
 
 // What the registers say at the end; a bus that does not answer leaves them zero.
@@ -351,17 +389,21 @@ int main(int, char** argv) {
     if (request.stalls) bench.memory.random = std::make_unique<std::mt19937>(request.stalls);
     try {
         upload(bench, request, image);
-        for (uint32_t n = 0; n < request.inputs; n++, answer.done_inputs++) {
+        for (uint32_t n = 0; n < request.inputs; n = answer.done_inputs) {
+            const uint32_t batch = std::min<uint32_t>(LANES, request.inputs - n);
             if (n == request.traced) bench.trace(argv[3]);
-            infer(bench, request, n + 1, &inputs[size_t(n) * request.input_bytes], &logs[n * entries],
+            infer(bench, request, n + 1, &inputs[size_t(n) * request.input_bytes], batch, &logs[n * entries],
                   &outputs[size_t(n) * request.output_bytes]);
             if (n == request.traced) bench.trace(nullptr);
+            answer.done_inputs += batch;
         }
         if (request.any_end) explain(bench, answer);
     } catch (const Stopped& stopped) {
         answer.failure = stopped.kind;
         explain(bench, answer);
         bench.trace(nullptr);
+    } catch (const LanesApart&) {
+        answer.failure = APART;
     }
     answer.cycles = bench.cycles;
     answer.seconds = double(std::clock() - start) / CLOCKS_PER_SEC;

@@ -11,13 +11,16 @@ from its initial values and is never reset, and products of exact multiplier kin
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from cosim.bench import build_bench, run_bench
+from cosim.lanes import ONE, Lanes, widen
 from cosim.process import SimulationError, exchange
 from cosim.verilate import verilate
 from hw.emit.verilog import engine_verilog
@@ -30,13 +33,16 @@ from hw.spec.stream import MEMORY_LATENCY_CYCLES
 from sw.golden.kernels import run_call, sources_of
 
 __all__ = ["EngineEnd", "EngineRun", "build_engine", "build_engine_bench", "build_simulator", "run_engine",
-           "run_engine_bench", "run_to_any_end", "simulated_design"]
+           "run_engine_bench", "run_to_any_end", "simulated_design", "takes_lanes"]
 
 CYCLE_LIMIT = 200_000_000      # of one inference; MobileNet-sized networks end well below
 ANSWER = struct.Struct("<8IQd")
 FAILURES = ("", "the run did not end", "the bus did not answer", "the engine stopped with an error",
             "DONE is not the ticket of the run", "ID is not the fingerprint in the image",
-            "the engine asked for weights outside the image's stream")
+            "the engine asked for weights outside the image's stream",
+            "what steers the engine differs between the inputs that it was given side by side")
+#: How Verilator names the memories that hold an inference's data.
+INPUT_MEMORY = re.compile(r"__DOT__acts(__DOT__bank\d+)?(__DOT__cell__DOT__words)?$")
 #: The engine without its reset: Verilator then leaves the reset out of every register.
 WRAPPER = """
 module heddle_engine_bench(
@@ -60,7 +66,7 @@ class EngineRun:
     outputs: np.ndarray          # int8 (N, output_bytes)
     cycles: np.ndarray           # int64 (N,): the engine's CYCLES register, start to done, of all its runs together
     counters: np.ndarray         # int64 (N, L, 5): its layer log, in the order of hw.spec.commands.COUNTERS
-    simulated_cycles: int        # all clock cycles, uploads and reads included
+    simulated_cycles: int        # all clock cycles, uploads and reads included; of inputs side by side once
     cpu_s: float                 # processor time of the simulation, without the process's start
 
     @property
@@ -95,24 +101,34 @@ def simulated_design(design: DesignPoint) -> DesignPoint:
     return replace(design, multiplier="dsp") if exact else design
 
 
-def build_engine(design: DesignPoint, out: Path, *, trace: bool = False) -> Path:
+def takes_lanes(design: DesignPoint) -> bool:
+    """Whether its simulator can take several inputs side by side.
+
+    A compact engine reads its commands from the memory that inputs are put into: there everything depends on the data.
+    """
+    return design.engine == "wide"
+
+
+def build_engine(design: DesignPoint, out: Path, *, trace: bool = False, lanes: Lanes = ONE) -> Path:
     """Generate and compile the simulator of ``design`` in folder ``out``; returns ``out``.
 
-    With ``trace`` it can write waves: of the design itself, multipliers included, and several times slower.
+    With ``trace`` it can write waves: of the design itself, multipliers included, and several times slower. With
+    ``lanes`` it takes so many inputs side by side (``cosim.lanes``): the same outputs, cycles and counters, sooner.
     """
     simulated = design if trace else simulated_design(design)
     return build_simulator(engine_verilog(simulated), out, trace=trace, stream_bytes=design.stream_bytes,
-                           id_difference=simulated.fingerprint ^ design.fingerprint)
+                           id_difference=simulated.fingerprint ^ design.fingerprint, lanes=lanes)
 
 
 def build_simulator(verilog: str, out: Path, *, trace: bool = False, stream_bytes: int = 0,
-                    id_difference: int = 0) -> Path:
+                    id_difference: int = 0, lanes: Lanes = ONE) -> Path:
     """As :func:`build_engine`, from Verilog with the ports of ``hw.gateware.engine.Engine``.
 
     Parameters
     ----------
     stream_bytes : bytes per cycle of the memory outside; 0 if the engine has no port to it.
     id_difference : exclusive or of its ``ID`` and the fingerprint in the images that it runs.
+    lanes : the inputs side by side; more than one if its activation memory is named as an engine's, and without waves.
     """
     out.mkdir(parents=True, exist_ok=True)
     source = out / "heddle_engine.v"
@@ -120,8 +136,11 @@ def build_simulator(verilog: str, out: Path, *, trace: bool = False, stream_byte
     values = {**{f"REG_{name}": offset for name, (offset, _) in REGISTERS.items()}, "ACT_WINDOW": ACT_WINDOW,
               "WEIGHT_WINDOW": WEIGHT_WINDOW, "LAYER_LOG": LAYER_LOG, "LOG_WORDS": LOG_WORDS,
               "COUNTERS": len(COUNTERS), "ID_DIFFERENCE": id_difference, "STREAM_BYTES": stream_bytes,
-              "MEMORY_LATENCY_CYCLES": MEMORY_LATENCY_CYCLES}
-    verilate([source], "heddle_engine_bench", [Path(__file__).with_name("engine.cpp")], out, optimize=3, trace=trace,
+              "MEMORY_LATENCY_CYCLES": MEMORY_LATENCY_CYCLES, "LANES": lanes.count}
+    harness = Path(__file__).with_name("engine.cpp")
+    verilate([source], "heddle_engine_bench", [harness], out, optimize=3, trace=trace,
+             rewrite=partial(widen, memories=INPUT_MEMORY) if lanes.count > 1 else None,
+             options=(*lanes.options, f"-I{harness.parent}"),
              defines=[f"{name}={value:#x}" for name, value in values.items()])
     return out
 
@@ -134,7 +153,7 @@ def _wrapper(stream_bytes: int) -> str:
 
 def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit: int = CYCLE_LIMIT,
                limit_s: float = 3600, traffic: int = 0, stalls: int = 0, trace: Path | None = None,
-               traced_input: int = 0, known: dict[bytes, EngineRun] | None = None) -> EngineRun:
+               traced_input: int = 0, known: dict[bytes, EngineRun] | None = None, jobs: int = 1) -> EngineRun:
     """Upload a model image and run it for every input, without a reset between them.
 
     The golden functions do what the image leaves to the CPU. Where the engine runs several times in an inference, it
@@ -153,6 +172,7 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
         run of the engine in an inference has a file of its own, ``NAME_2.vcd``, and so on.
     known : runs that were simulated before, in this simulator and without traffic and stalls; the same run on the same
         memory is taken from there, and a new one is added. An image and its beginnings share most of their runs.
+    jobs : simulators at the same time, each for a part of the inputs; one where waves are written.
 
     Raises
     ------
@@ -181,6 +201,13 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
         return runs[-1].outputs
 
     def simulated(call: Call, given: slice, data: np.ndarray, wanted: slice) -> EngineRun:
+        parts = 1 if trace else max(1, min(jobs, len(data)))
+        starts = [len(data) * part // parts for part in range(parts + 1)]
+        with ThreadPoolExecutor(parts) as pool:
+            return _beside(list(pool.map(lambda first, end: part_of(call, given, data[first:end], wanted, first),
+                                         starts, starts[1:])))
+
+    def part_of(call: Call, given: slice, data: np.ndarray, wanted: slice, first: int) -> EngineRun:
         request = struct.pack(
             "<18I", len(data), len(image), header["fingerprint"], call.run["program"], given.start,
             given.stop - given.start, wanted.start, wanted.stop - wanted.start, call.run["layers"], cycle_limit,
@@ -188,16 +215,21 @@ def run_engine(directory: Path, image: bytes, inputs: np.ndarray, *, cycle_limit
             header["stream_address"], call.run["stream_start"], 0)
         waves = [_waves(trace, len(runs)).resolve()] if trace else []
         return _read(exchange(directory / "sim", request + image + data.tobytes(), limit_s=limit_s, arguments=waves),
-                     call.run["layers"], wanted.stop - wanted.start, cycle_limit)
+                     call.run["layers"], wanted.stop - wanted.start, cycle_limit, first)
 
     found = []
     for outputs in _follow(image, inputs.reshape(len(inputs), size), run):
         found.append(_together(outputs, runs))
         runs.clear()
-    return EngineRun(**{name: np.concatenate([getattr(part, name) for part in found])
+    return _beside(found)
+
+
+def _beside(parts: Sequence[EngineRun]) -> EngineRun:
+    """All inputs of these."""
+    return EngineRun(**{name: np.concatenate([getattr(part, name) for part in parts])
                         for name in ("outputs", "cycles", "counters")},
-                     simulated_cycles=sum(part.simulated_cycles for part in found),
-                     cpu_s=sum(part.cpu_s for part in found))
+                     simulated_cycles=sum(part.simulated_cycles for part in parts),
+                     cpu_s=sum(part.cpu_s for part in parts))
 
 
 def _run_key(image: bytes, call: Call, given: slice, data: np.ndarray, wanted: slice) -> bytes:
@@ -290,12 +322,12 @@ def _read_behind(calls: Sequence[Call], act_bytes: int, answer: slice) -> slice:
     return slice(min(starts), max(ends))
 
 
-def _read(answer: bytes, layers: int, output_bytes: int, cycle_limit: int) -> EngineRun:
-    """One run of the engine for each input, from the simulator's answer."""
+def _read(answer: bytes, layers: int, output_bytes: int, cycle_limit: int, first: int) -> EngineRun:
+    """One run of the engine for each input, from the simulator's answer; the first one has the number ``first``."""
     failure, count, status, done, run_cycles, pc, outside, _, simulated, cpu_s = ANSWER.unpack_from(answer)
     if failure:
         what = FAILURES[failure] + (f", at {outside:#x}" if outside else "")
-        raise SimulationError("engine simulation", f"input {count}: {what}",
+        raise SimulationError("engine simulation", f"input {first + count}: {what}",
                               detail=_registers(status, done, run_cycles, pc, cycle_limit), repeats=True)
     entries = 1 + layers * len(COUNTERS)
     logs = np.frombuffer(answer, "<u4", count * entries, ANSWER.size).reshape(count, entries).astype(np.int64)

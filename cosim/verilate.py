@@ -2,7 +2,7 @@
 
 import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from shutil import rmtree
@@ -20,7 +20,8 @@ TRACE_RUNTIME = ("verilated_vcd_c.cpp",)
 
 def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, *, flags: Sequence[str] = (),
              defines: Sequence[str] = (), optimize: int = 2, trace: bool = False, runtime: Sequence[str] = (),
-             link: Sequence[str] = (), limit_s: float = 600) -> Path:
+             link: Sequence[str] = (), rewrite: Callable[[Path], object] | None = None, options: Sequence[str] = (),
+             limit_s: float = 600) -> Path:
     """Build ``out/sim`` from Verilog ``sources`` and the C++ files ``cpp``, and return its path.
 
     The harness includes ``"Vtop.h"``, makes a ``Vtop`` and has a ``main``. It is compiled in one translation unit with
@@ -37,6 +38,8 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
     optimize : the compiler's level for what runs every cycle.
     runtime : more files of Verilator's runtime.
     link : more arguments for the linker.
+    rewrite : called with the folder of the model's C++, before that is compiled.
+    options : more arguments for the compiler of model and harness.
     limit_s : seconds that Verilator, and each compilation, may take.
 
     Raises
@@ -57,7 +60,9 @@ def verilate(sources: Sequence[Path], top: str, cpp: Sequence[Path], out: Path, 
     made = sorted(path.name for path in objects.glob(f"{PREFIX}*.cpp"))
     slow = [name for name in made if name.endswith("__Slow.cpp")]
     fast = [name for name in made if name not in slow] + [str(path.resolve()) for path in cpp]
-    macros = tuple(f"-D{define}" for define in defines)
+    if rewrite:
+        rewrite(objects)
+    macros = (*(f"-D{define}" for define in defines), *options)
     _compile("model", fast, objects, f"-O{optimize}", *macros, trace=trace, limit_s=limit_s)
     _compile("once", slow, objects, "-O0", *macros, trace=trace, limit_s=limit_s)
     parts = [_runtime((*RUNTIME, *runtime), f"-O{int(optimize > 2)}", trace, limit_s),

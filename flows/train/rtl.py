@@ -1,6 +1,6 @@
 """A forward pass through the RTL: a split of a data set in the Verilated engine.
 
-It gives what golden gives with the design's products, bit for bit, accumulators included, and is some thousand times
+It gives what golden gives with the design's products, bit for bit, accumulators included, and is some hundred times
 slower: whoever settles or trains with what the RTL computes has it for free with the products of the forward pass
 ``exact`` (``sw.quant.exact``). This is the proof, for the inputs that accuracy is counted on.
 """
@@ -15,7 +15,7 @@ from flows.run.store import Store
 from flows.run.typed import read_typed, write_typed
 from flows.train.accuracy import Score
 from flows.train.data import DataSource
-from flows.verify.engine_simulator import EngineSimulator
+from flows.verify.engine_simulator import jobs_for, simulator_for
 from hw.spec.design import DesignPoint
 from sw.golden import run
 from sw.graph.graph import Graph
@@ -52,8 +52,8 @@ class RtlAccuracy(Step[InRtl]):
         graph, data = Graph.load(self.model), self.data.load()
         program = fit_memories(graph, self.design)
         inputs = data.quantized(self.split, graph.input)
-        simulator = EngineSimulator(design=program.design, trace=False).value(store)
-        found = run_engine(simulator, program.image, inputs)
+        simulator = simulator_for(program.design, len(inputs)).value(store)
+        found = run_engine(simulator, program.image, inputs, jobs=jobs_for(len(inputs)))
         wanted = run(graph, inputs, program.design)[graph.answers[0]].reshape(len(inputs), -1)
         write_typed(folder / RECORD, InRtl(
             score=Score.of(data, self.split, graph.output.real(found.outputs)),

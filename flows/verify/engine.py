@@ -7,7 +7,7 @@ import numpy as np
 
 from cosim.engine import EngineRun, run_engine
 from flows.run.store import Store
-from flows.verify.engine_simulator import EngineSimulator
+from flows.verify.engine_simulator import MANY, EngineSimulator, jobs_for, simulator_for
 from flows.verify.images import ImageRung, Observed
 from hw.spec.design import DesignPoint
 
@@ -17,18 +17,23 @@ Simulator = Callable[[bool], Path]     # the folder of a simulator, for True of 
 
 
 class EngineRung(ImageRung):
-    """Programs in the engine's own RTL, with traffic on its bus where it is asked for."""
+    """Programs in the engine's own RTL, with traffic on its bus where it is asked for.
+
+    ``many`` gives a simulator for many inputs, where that is another one.
+    """
 
     level = "engine"
     stops_anywhere = True
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, many: Callable[[], Path] | None = None) -> None:
         self.simulator = simulator
+        self.many = many or (lambda: simulator(False))
         self.known: dict[bytes, EngineRun] = {}      # runs that were simulated, for those that have the same beginning
 
     def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
-        got = run_engine(self.simulator(False), image, inputs, cycle_limit=cycle_limit, traffic=traffic, stalls=traffic,
-                         known=None if traffic else self.known)
+        simulator = self.many() if len(inputs) >= MANY else self.simulator(False)
+        got = run_engine(simulator, image, inputs, cycle_limit=cycle_limit, traffic=traffic, stalls=traffic,
+                         known=None if traffic else self.known, jobs=jobs_for(len(inputs)))
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.cycles,
                         layer_cycles=got.layer_cycles, counters=got.counters)
 
@@ -38,4 +43,5 @@ class EngineRung(ImageRung):
 
 def engine_rung(store: Store, design: DesignPoint) -> EngineRung:
     """With simulators from the store."""
-    return EngineRung(lambda trace: EngineSimulator(design=design, trace=trace).value(store))
+    return EngineRung(lambda trace: EngineSimulator(design=design, trace=trace).value(store),
+                      lambda: simulator_for(design, MANY).value(store))

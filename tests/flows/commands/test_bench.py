@@ -1,13 +1,15 @@
 """The benchmark tables: their keys, what does not fit, what is wrong, and networks that are not there."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import flows.commands.bench as bench
 from cosim.engine import EngineRun
+from cosim.lanes import Lanes
 from cosim.process import SimulationError
 from flows.cli import main
 from flows.commands.bench import ENGINES, NETWORKS, find_networks, run_sections
@@ -15,6 +17,7 @@ from flows.fpga.fabric import FabricReport
 from flows.report.tables import show_bench
 from flows.report.terminal import Display
 from flows.run.store import Store
+from flows.verify.engine_simulator import MANY
 from flows.verify.images import ImageRung, Observed
 from hw.spec.commands import COUNTERS
 from hw.spec.design import DesignPoint
@@ -82,9 +85,6 @@ class Answered(ImageRung):
                            "layer_cycles": counters.sum(2)}
                         | {name: change(outputs) for name, change in self.changes.items()})
 
-    def simulator(self, trace):
-        return "the simulator"
-
     def waves(self, image, inputs, file):
         raise AssertionError("no waves were asked for")
 
@@ -96,6 +96,21 @@ def answering(monkeypatch, graph, seconds=(0.5, 0.5, 0.5), **changes):
         outputs=np.zeros((60, 3), np.int8), cycles=np.zeros(60), counters=np.zeros(0), simulated_cycles=9000,
         cpu_s=next(left)))
     monkeypatch.setattr(bench.Bench, "rung", lambda self, design: Answered(graph, design, **changes))
+    monkeypatch.setattr(bench, "simulator_for", lambda design, inputs: Built(inputs))
+
+
+@dataclass(frozen=True)
+class Built:
+    """In place of a simulator's step."""
+
+    inputs: int
+
+    @property
+    def lanes(self):
+        return Lanes(count=1 if self.inputs < 100 else 4)
+
+    def value(self, store):
+        return Path("the simulator")
 
 
 def test_every_figure_of_the_engine(small, graph, monkeypatch):
@@ -163,9 +178,18 @@ def test_a_missing_tool_ends_it_and_a_failed_run_does_not(small, graph, monkeypa
 
 
 def test_simulation_is_the_median(small, graph, monkeypatch):
-    answering(monkeypatch, graph, seconds=(2.0, 1.0, 8.0))
+    """Of few inputs and of many, by the processor and by the clock."""
+    answering(monkeypatch, graph, seconds=(2.0, 1.0, 8.0, 0.5, 0.25, 2.0))
+    clock = iter((0, 3, 10, 12, 20, 29, 30, 31, 40, 46, 50, 52))
+    monkeypatch.setattr(bench, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(bench, "jobs_for", lambda inputs: inputs // 120 + 1)
+    monkeypatch.setattr(bench, "SIMULATED_INPUTS", (60, 120))
+    common = {"preset": "ecp5-25", "network": "kws"}
     assert run_sections(["simulation"], data=small) == {"simulation": [
-        {"preset": "ecp5-25", "network": "kws", "inferences_per_s": 30.0, "cycles_per_s": 4500}]}
+        {**common, "inputs": 60, "side_by_side": 1, "jobs": 1, "inferences_per_s": 30.0, "cycles_per_s": 4500,
+         "all_jobs_inferences_per_s": 20.0},
+        {**common, "inputs": 120, "side_by_side": 4, "jobs": 2, "inferences_per_s": 120.0, "cycles_per_s": 18000,
+         "all_jobs_inferences_per_s": 60.0}]}
 
 
 def test_fabric_needs_no_networks(small, monkeypatch, capsys):
@@ -181,7 +205,7 @@ def test_fabric_needs_no_networks(small, monkeypatch, capsys):
 
 
 def test_for_people(small, graph, monkeypatch, capsys):
-    answering(monkeypatch, graph)
+    answering(monkeypatch, graph, seconds=(0.5,) * 6)
     show_bench(run_sections(["engine", "simulation"], data=small), Display())
     out, err = capsys.readouterr()
     assert out == "" and "kws on ecp5-45: net: program and weights take" in " ".join(err.split())
@@ -209,11 +233,12 @@ def test_networks_beside_the_checkout_are_found(monkeypatch):
 
 
 @pytest.mark.sim
-def test_on_a_real_simulator(small):
+def test_on_a_real_simulator(small, monkeypatch):
+    monkeypatch.setattr(bench, "SIMULATED_INPUTS", (5, MANY))
     document = run_sections(["engine", "simulation"], data=small)
     assert document["engine"][0]["cycles"] == document["engine"][0]["predicted_cycles"] > 0
     assert document["engine"][1]["layers"][1]["counters"]["weight_load"] > 0
-    assert document["simulation"][0]["inferences_per_s"] > 0
+    assert [row["inferences_per_s"] > 0 for row in document["simulation"]] == [True, True]
 
 
 def asked(capsys, *arguments):
@@ -244,5 +269,6 @@ def test_the_readme_has_what_the_engines_do(capsys):
 @needs_mlperf
 def test_the_speed_of_the_simulation(capsys, monkeypatch):
     monkeypatch.setenv("HEDDLE_MLPERF_TINY", str(MLPERF))
-    row, = asked(capsys, "--section", "simulation")["simulation"]
-    assert row["network"] == "kws" and 1 < row["inferences_per_s"] < 1000
+    few, many = asked(capsys, "--section", "simulation")["simulation"]
+    assert few["network"] == "kws" and 1 < few["inferences_per_s"] < 1000
+    assert many["inferences_per_s"] > many["side_by_side"] / 4 * few["inferences_per_s"]

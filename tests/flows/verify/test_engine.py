@@ -1,14 +1,16 @@
 """The engine's RTL against the golden model, and planted faults, each of which must be found and named."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
 
 from cosim.engine import build_simulator
+from cosim.lanes import Lanes
 from cosim.process import SimulationError
 from flows.verify.engine import EngineRung, engine_rung
+from flows.verify.engine_simulator import MANY
 from hw.emit.verilog import engine_verilog
 from hw.spec.commands import COUNTERS, encode
 from hw.spec.design import DesignPoint
@@ -70,6 +72,18 @@ def test_a_flipped_bit_in_the_rounding_is_found_and_traced(graph, inputs, tmp_pa
     assert first.got == first.expected - 1
     assert f"layer conv_layer, channel {first.channel}, position {first.position}: value {first.got}" in str(first)
     assert "requantizer" in (tmp_path / "waves.vcd").read_text()
+
+
+def test_a_flipped_bit_is_found_among_many(graph, tmp_path, monkeypatch):
+    """By a simulator that takes several inputs side by side; two of them work at the same time."""
+    monkeypatch.setattr("flows.verify.engine_simulator.os.sched_getaffinity", lambda process: {0, 1})
+    verilog, given = engine_verilog(DESIGN), random_inputs(np.random.default_rng(2), graph, MANY)
+    simulators = [build_simulator(text, tmp_path / name, lanes=Lanes(count=4)) for name, text in (
+        ("right", verilog), ("wrong", verilog.replace("shifted4[30:1], 1'h1", "shifted4[30:1], 1'h0")))]
+    rungs = [EngineRung(lambda trace: simulators[0], partial(simulators.__getitem__, one)) for one in (0, 1)]
+    right, wrong = (check(graph, given, rung=rung) for rung in rungs)
+    assert right.ok and right.engine_cycles == (right.predicted_cycles,) * MANY
+    assert not wrong.ok and wrong.first_mismatch.got == wrong.first_mismatch.expected - 1
 
 
 @pytest.mark.parametrize("layer", [0, 1, 3])
