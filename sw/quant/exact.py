@@ -5,8 +5,9 @@ products of a function of the activation and one of the weight, an error's sum i
 values, side by side as more input channels; else each sum is gathered from the table.
 """
 
+import math
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ __all__ = ["Exact", "Factors", "errors_of", "factors"]
 
 MOST_TERMS = 8          # more of them take longer than to gather
 EXACT_FLOAT32 = 1 << 24
+TAPS_OF_A_TERM = 3      # of a depthwise convolution: so many are gathered in the time of a term's
+MOST_PLACES = 1 << 20   # at a time, since pages that are new to a process take longer than what is written to them
 ACTS = np.arange(-128, 128)
 
 
@@ -92,27 +95,22 @@ class Exact:
             stored = (weights * _along(sign, weights)).round_().add_(self.half).long()
             error = self._sums(layer, acts, taken.zero_point + 128, stored)
             error *= (sign * taken.scale).reshape(-1, *[1] * (total.dim() - 2))
+            if self.gradient == "slope":
+                slopes = (self.slope_along_weight - taken.zero_point) * taken.scale
+                along_weight = _of(slopes, acts)
+                along_act = self.slope_along_act[stored] * _along(sign, weights)
+                error += total
         if self.gradient == "straight":
             return total + error
-        surrogate = self._surrogate(layer, taken, acts, weights, stored, sign)
-        return surrogate + (total + error - surrogate).detach()
-
-    def _surrogate(self, layer: "Product", taken: "Signal", acts: Tensor, weights: Tensor, stored: Tensor,
-                   sign: Tensor) -> Tensor:
-        """What has the gradient."""
-        with torch.no_grad():
-            slopes = (self.slope_along_weight - taken.zero_point) * taken.scale
-            along_weight = slopes.index_select(0, acts.reshape(-1)).reshape(acts.shape)
-            along_act = self.slope_along_act[stored] * _along(sign, weights)
-        return layer.products(taken.value + (along_weight - taken.value).detach(),
-                              weights + (along_act - weights).detach())
+        return _Sloped.apply(taken.value, weights, along_weight, along_act, error, layer)
 
     def _sums(self, layer: "Product", acts: Tensor, zero: int, weights: Tensor) -> Tensor:
         """Whole numbers, of indices of activations and weights; what is beyond the input is ``zero``."""
         if layer.weight is None:        # one product for each output
-            each = 256 * torch.arange(len(weights)).reshape(-1, *[1] * (acts.dim() - 2))
-            return self.error.T[weights.flatten()].reshape(-1).take(acts + each)
-        if self.factors is not None:
+            each = torch.arange(0, 256 * len(weights), 256, dtype=torch.int32).reshape(-1, *[1] * (acts.dim() - 2))
+            return _of(self.error.T[weights.flatten()], acts + each)
+        few_taps = layer.depthwise and self.factors and weights[0].numel() < TAPS_OF_A_TERM * self.factors.acts.shape[1]
+        if self.factors is not None and not few_taps:
             found = self._factored(layer, self.factors, acts, zero, weights)
         else:
             found = self._gathered(layer, acts, zero, weights)
@@ -126,41 +124,58 @@ class Exact:
         most = int((np.abs(by_act).max(axis=0) * np.abs(by_weight).max(axis=1)).sum()) * weights[0].numel()
         kind = torch.float32 if most <= EXACT_FLOAT32 else torch.float64
         kernels = torch.from_numpy(by_weight.T.copy()).to(kind)[weights]
-        if weights.dim() > 2 and weights.shape[1] == 1:     # a convolution of groups of several channels is slow
-            found, places = torch.zeros((), dtype=kind), acts.reshape(-1)
+        if layer.depthwise:     # a convolution of groups of several channels is slow
+            found = torch.zeros((), dtype=kind)
             for term, along_act in enumerate(torch.from_numpy(by_act.T.copy()).to(kind)):
-                plane = along_act.index_select(0, places).reshape(acts.shape)
-                found = found + layer.products(plane, kernels[..., term].contiguous())
+                found = found + layer.products(_of(along_act, acts), kernels[..., term].contiguous())
             return found.to(torch.float32)
-        planes = functional.embedding(acts.movedim(1, -1), torch.from_numpy(by_act).to(kind))
-        return layer.products(planes.flatten(-2).movedim(-1, 1),
-                              kernels.movedim(-1, 2).flatten(1, 2)).to(torch.float32)
+        planes, beside = torch.from_numpy(by_act).to(kind), kernels.movedim(-1, 2).flatten(1, 2)
+        few = max(1, MOST_PLACES // (by_act.shape[1] * acts[0].numel()))
+        return torch.cat([
+            layer.products(functional.embedding(part.movedim(1, -1), planes).flatten(-2).movedim(-1, 1), beside)
+            for part in acts.split(few)]).to(torch.float32)
 
     def _gathered(self, layer: "Product", acts: Tensor, zero: int, weights: Tensor) -> Tensor:
         """From the table, less what it has for the zero point."""
         node, outputs = layer.node, len(weights)
         table = self.error - self.error[zero]
         if node.op == "linear":
-            return self._bags(acts, table[:, weights.T])
+            terms = acts.shape[1]
+            return _sums(acts * terms + torch.arange(terms, dtype=torch.int32), self._entries(table, weights))
         acts = _padded(layer, acts, zero)
-        if weights.shape[1] == 1:                       # each output reads one channel
+        if layer.depthwise:
             return _by_taps(layer, acts, table.T[weights]).reshape(-1, outputs, *node.shape[1:])
-        windows = _windows(layer, acts)                 # (N, C, taps, L)
-        count, _, _, pixels = windows.shape
-        found, each = torch.empty(count, outputs, pixels), outputs // node.groups
-        for group, kernels in enumerate(weights.split(each)):
-            part = windows[:, group * weights.shape[1]:(group + 1) * weights.shape[1]].flatten(1, 2)
-            bags = part.transpose(1, 2).reshape(count * pixels, -1)
-            sums = self._bags(bags, table[:, kernels.flatten(1).T])
-            found[:, group * each:(group + 1) * each] = sums.reshape(count, pixels, each).transpose(1, 2)
-        return found.reshape(count, outputs, *node.shape[1:])
+        parts, kernels = acts.split(weights.shape[1], dim=1), weights.split(outputs // node.groups)
+        found = []
+        for part, own in zip(parts, kernels, strict=True):
+            entries = self._entries(table, own.movedim(1, -1).flatten(1))
+            few = max(1, MOST_PLACES // (math.prod(node.shape[1:]) * own[0].numel()))
+            found.append(torch.cat([_sums(_windows(layer, some), entries) for some in part.split(few)]))
+        pixels = torch.cat(found, dim=1).reshape(len(acts), -1, outputs)
+        return pixels.movedim(-1, 1).reshape(-1, outputs, *node.shape[1:])
 
-    def _bags(self, bags: Tensor, tables: Tensor) -> Tensor:
-        """Sums (N, outputs) of entries: of each of ``tables`` (256, K, outputs) that which ``bags`` (N, K) names."""
-        terms = tables.shape[1]
+    def _entries(self, table: Tensor, weights: Tensor) -> Tensor:
+        """(256 times K, outputs) of ``table``, for ``weights`` (outputs, K)."""
+        outputs, terms = weights.shape
         kind = torch.float32 if 2 * self.most * terms <= EXACT_FLOAT32 else torch.float64
-        index = bags * terms + torch.arange(terms, dtype=torch.int32)
-        return functional.embedding_bag(index, tables.flatten(0, 1).to(kind), mode="sum").to(torch.float32)
+        return table.to(kind).index_select(1, weights.T.reshape(-1)).reshape(-1, outputs)
+
+
+class _Sloped(torch.autograd.Function):
+    """Sums whose gradient is that of products of the slopes: along the weight in place of the activation, and along the
+    activation in place of the weight."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, weights: Tensor, along_weight: Tensor, along_act: Tensor, sums: Tensor,
+                layer: "Product") -> Tensor:
+        ctx.save_for_backward(along_weight, along_act)
+        ctx.layer = layer
+        return sums
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        by_value, by_weight = ctx.layer.gradients(gradient, *ctx.saved_tensors)
+        return by_value, by_weight, None, None, None, None
 
 
 def _slopes(table: np.ndarray, along: np.ndarray) -> np.ndarray:
@@ -180,29 +195,45 @@ def _padded(layer: "Product", acts: Tensor, zero: int) -> Tensor:
     return functional.pad(acts.unsqueeze(2) if layer.sequence else acts, (left, right, top, bottom), value=zero)
 
 
+def _sums(bags: Tensor, entries: Tensor) -> Tensor:
+    """Sums (N, outputs) of ``entries``, of those rows (N, K) that ``bags`` names."""
+    return functional.embedding_bag(bags, entries, mode="sum").to(torch.float32)
+
+
 def _windows(layer: "Product", acts: Tensor) -> Tensor:
-    """What each output pixel sees: (N, C, taps, pixels)."""
-    node, size = layer.node, layer.kernel().shape[2:]
-    if size == (1, 1):
-        return acts[:, :, ::node.stride[0], ::node.stride[1]].flatten(2).unsqueeze(2)
-    found = functional.unfold(acts.float(), tuple(size), dilation=node.dilation, stride=node.stride)
-    return found.reshape(len(acts), acts.shape[1], size[0] * size[1], -1).to(torch.int32)
+    """Of what each output pixel sees, by taps and channels, rows of (256, terms): int32 (N times pixels, terms)."""
+    node, (rows, columns) = layer.node, layer.kernel().shape[2:]
+    count, channels = acts.shape[:2]
+    terms = rows * columns * channels
+    (down, right), (step_y, step_x) = node.stride, node.dilation
+    height, width = node.shape[1:] if len(node.shape) > 2 else (1, node.shape[1])
+    last = (acts * terms).movedim(1, -1).contiguous()
+    image, line, pixel, _ = last.stride()
+    seen = last.as_strided((count, height, width, rows, columns, channels),
+                           (image, down * line, right * pixel, step_y * line, step_x * pixel, 1))
+    places = torch.arange(terms, dtype=torch.int32).reshape(rows, columns, channels)
+    return torch.add(seen, places, out=torch.empty(seen.shape, dtype=torch.int32)).reshape(-1, terms)
 
 
 def _by_taps(layer: "Product", acts: Tensor, tables: Tensor) -> Tensor:
     """Sums of entries of ``tables`` (outputs, 1, KH, KW, 256), those of each output's own channel."""
     node, outputs = layer.node, len(tables)
     (down, right), (step_y, step_x) = node.stride, node.dilation
-    index = acts.long().repeat_interleave(outputs // acts.shape[1], dim=1)
-    index += 256 * torch.arange(outputs).reshape(-1, 1, 1)
+    index = acts.repeat_interleave(outputs // acts.shape[1], dim=1)
+    index += torch.arange(0, 256 * outputs, 256, dtype=torch.int32).reshape(-1, 1, 1)
     height, width = (size - (kernel - 1) * apart for size, kernel, apart in zip(
         acts.shape[2:], tables.shape[2:4], node.dilation, strict=True))
     found = torch.zeros(())
     for ky, kx in product(range(tables.shape[2]), range(tables.shape[3])):
         y, x = ky * step_y, kx * step_x
         seen = index[:, :, y:y + height:down, x:x + width:right]
-        found = found + tables[:, 0, ky, kx].reshape(-1).take(seen)
+        found = found + _of(tables[:, 0, ky, kx], seen)
     return found
+
+
+def _of(table: Tensor, index: Tensor) -> Tensor:
+    """``table.take(index)``, in a third of the time."""
+    return table.reshape(-1).index_select(0, index.reshape(-1)).reshape(index.shape)
 
 
 def errors_of(profile: NoiseProfile, options: Quantize, generator: torch.Generator) -> Noise | Exact:

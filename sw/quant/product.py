@@ -144,17 +144,35 @@ class Product(nn.Module):
             return functional.linear(value, weight)
         if self.weight is None:
             return value * weight.reshape(-1, *[1] * (value.dim() - 2))
-        if self.sequence:
-            value = value.unsqueeze(2)
-        top, left, bottom, right = node.padding
-        around: tuple[int, int] = (0, 0)
-        if (top, left) == (bottom, right):
-            around = (top, left)
-        elif any(node.padding):
-            value = functional.pad(value, (left, right, top, bottom))
+        value, around = self._around(value.unsqueeze(2) if self.sequence else value)
         found = functional.conv2d(value, weight, stride=node.stride, padding=around, dilation=node.dilation,
                                   groups=node.groups)
         return found.squeeze(2) if self.sequence else found
+
+    def _around(self, value: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """``value`` with what a convolution cannot pad by itself, and what it pads."""
+        top, left, bottom, right = self.node.padding
+        if (top, left) == (bottom, right):
+            return value, (top, left)
+        return functional.pad(value, (left, right, top, bottom)), (0, 0)
+
+    def gradients(self, gradient: Tensor, value: Tensor, weight: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Of :meth:`products` for activations and weights, without computing these; None where there are no weights."""
+        node = self.node
+        if node.op == "linear":
+            return gradient @ weight, gradient.flatten(0, -2).T @ value.flatten(0, -2)
+        if self.weight is None:
+            return gradient * weight.reshape(-1, *[1] * (value.dim() - 2)), None
+        if self.sequence:
+            gradient, value = gradient.unsqueeze(2), value.unsqueeze(2)
+        padded, around = self._around(value)
+        by_value, by_weight, _ = torch.ops.aten.convolution_backward(
+            gradient, padded, weight, None, node.stride, around, node.dilation, False, (0, 0), node.groups,
+            (True, True, False))
+        if padded is not value:
+            top, left, bottom, right = node.padding
+            by_value = functional.pad(by_value, (-left, -right, -top, -bottom))
+        return by_value.squeeze(2) if self.sequence else by_value, by_weight
 
     def _finish(self, total: Tensor, scale: Tensor, taken_scale: float) -> Tensor:
         if not self.normalized:

@@ -97,6 +97,39 @@ def test_sums_are_those_of_golden_bit_for_bit(name, bits, case, gathers, monkeyp
     assert not np.array_equal(wanted, plain) or (name == "mitchell" and set(np.abs(weights).flat) == {1})
 
 
+@pytest.mark.parametrize("gathers", [False, True], ids=["factors", "gathered"])
+def test_sums_do_not_depend_on_how_many_are_made_at_a_time(gathers, monkeypatch):
+    """One image at a time, against all."""
+    found = []
+    for most in (1, 1 << 20):
+        monkeypatch.setattr("sw.quant.exact.MOST_PLACES", most)
+        network, seen, graph = erring("broken", 8, "conv groups", monkeypatch, gathers=gathers)
+        with torch.no_grad():
+            network.eval()(images_of(6, torch.Generator().manual_seed(9), graph.input))
+        found.append(seen[0][2])
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("case", WITH_PRODUCTS)
+def test_gradients_along_slopes_are_those_of_products_of_slopes(case):
+    """As autograd has them."""
+    torch.manual_seed(0)
+    image, make = ALONE[case]
+    network = network_of(make(), image)
+    layer, rng = network.products[0], torch.Generator().manual_seed(1)
+    seen = []
+    layer.register_forward_pre_hook(lambda module, taken: seen.append(taken[0].value))
+    network(images_of(3, rng, network.input))
+    value = torch.randn(seen[0].shape, generator=rng, requires_grad=True)
+    weight = torch.randn(layer.kernel().shape, generator=rng, requires_grad=layer.weight is not None)
+    total = layer.products(value, weight)
+    gradient = torch.randn(total.shape, generator=rng)
+    wanted = torch.autograd.grad(total, [value, weight][:1 + weight.requires_grad], gradient)
+    found = layer.gradients(gradient, value.detach(), weight.detach())
+    assert (found[1] is None) is (layer.weight is None)
+    assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(found, wanted, strict=False))
+
+
 @pytest.mark.parametrize("name, bits", CASES)
 def test_answers_are_those_of_golden_but_for_roundings(name, bits):
     torch.manual_seed(0)
