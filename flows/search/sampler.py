@@ -1,4 +1,6 @@
-"""The search: Optuna's multi-objective TPE over a space, kept in a database so that a stopped search goes on."""
+"""The search: all of a space where that is little enough, else Optuna's multi-objective TPE over it; kept in a database
+so that a stopped search goes on.
+"""
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +28,8 @@ Options = Mapping[str, tuple[Candidate, dict[str, Any]]]   # by id: a candidate 
 
 def search(space: Space, evaluate: Callable[[Candidate], Point], *, database: Path, key: str,
            wanted: Callable[[Candidate], bool] = lambda candidate: True) -> list[Point]:
-    """Look at ``space.search.trials`` different candidates that are ``wanted``, or at all if there are fewer.
+    """Look at all candidates that are ``wanted`` if there are no more than ``space.search.trials``, in the space's
+    order; else at so many different ones that the sampler asks for.
 
     The study named ``key`` in ``database`` goes on where it stopped; what was told stays told. The sampler is
     seeded by the number of points, so a stopped search that goes on equals one that was never stopped.
@@ -47,9 +50,11 @@ def search(space: Space, evaluate: Callable[[Candidate], Point], *, database: Pa
                if wanted(candidate)}
     done, most = sum(not point.failure for point in points.values()), min(space.search.trials, len(options))
     count(done, most)
+    suggest = _enumerated if len(options) <= space.search.trials else _sampled
     try:
         while done < most and len(points) < len(options):
-            point = _next(study, space, options, points, evaluate)
+            trial, candidate = suggest(study, space, options, points)
+            point = _told(study, trial, evaluate(candidate))
             points[point.id] = point
             done += not point.failure
             count(done, most)
@@ -62,9 +67,22 @@ def search(space: Space, evaluate: Callable[[Candidate], Point], *, database: Pa
     return list(points.values())
 
 
-def _next(study: Any, space: Space, options: Options, points: Mapping[str, Point],
-          evaluate: Callable[[Candidate], Point]) -> Point:
-    """Evaluate what the sampler suggests; where it repeats itself, the nearest candidate that is new."""
+def _enumerated(study: Any, space: Space, options: Options, points: Mapping[str, Point]) -> tuple[Any, Candidate]:
+    """The first candidate that is new."""
+    from optuna.samplers import RandomSampler
+
+    study.sampler = RandomSampler(seed=space.search.seed)       # asked for nothing
+    return _asked(study, space, next(parameters for name, (_, parameters) in options.items() if name not in points))
+
+
+def _asked(study: Any, space: Space, parameters: Mapping[str, Any]) -> tuple[Any, Candidate]:
+    study.enqueue_trial(dict(parameters))
+    trial = study.ask()
+    return trial, _suggest(trial, space)
+
+
+def _sampled(study: Any, space: Space, options: Options, points: Mapping[str, Point]) -> tuple[Any, Candidate]:
+    """What the sampler suggests; where it repeats itself, the nearest candidate that is new."""
     from optuna.trial import TrialState
 
     seed = space.search.seed * 1_000_003 + len(points)
@@ -74,10 +92,14 @@ def _next(study: Any, space: Space, options: Options, points: Mapping[str, Point
     if candidate.id not in options or candidate.id in points:
         study.tell(trial, state=TrialState.FAIL)
         unseen = [parameters for name, (_, parameters) in options.items() if name not in points]
-        study.enqueue_trial(_nearest(trial.params, unseen, Random(seed)))
-        trial = study.ask()
-        candidate = _suggest(trial, space)
-    point = evaluate(candidate)
+        return _asked(study, space, _nearest(trial.params, unseen, Random(seed)))
+    return trial, candidate
+
+
+def _told(study: Any, trial: Any, point: Point) -> Point:
+    """The study knows what came of the trial."""
+    from optuna.trial import TrialState
+
     trial.set_user_attr(POINT, to_plain(point))
     if point.failure:
         study.tell(trial, state=TrialState.FAIL)

@@ -74,7 +74,7 @@ class Hardware:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    trials: int = 240
+    trials: int = 2000
     startup: int = 40
     seed: int = 1
 

@@ -1,6 +1,7 @@
 import pytest
 
 from flows.run.progress import listening
+from flows.search import sampler
 from flows.search.pareto import front
 from flows.search.point import Point
 from flows.search.sampler import search
@@ -62,11 +63,29 @@ def test_a_damaged_database_is_put_aside(tmp_path):
     assert (tmp_path / "study.db.damaged").exists()
 
 
-def test_a_small_space_is_searched_whole(tmp_path):
-    space = Space(networks=Networks(names=("mlp",), widths=(1.0,), weight_bits=(8,)),
-                  hardware=Hardware(requantizers=(1, 2)))
-    outcomes = search(space, fake, database=tmp_path / "study.db", key="a")
-    assert {item.candidate for item in outcomes} == set(space.candidates())
+FEW = Space(networks=Networks(names=("mlp",), widths=(1.0,), weight_bits=(8,)), hardware=Hardware(requantizers=(1, 2)))
+
+
+def test_a_small_space_is_enumerated_and_asks_no_sampler(tmp_path, monkeypatch):
+    monkeypatch.setattr(sampler, "_sampler", lambda space, seed: pytest.fail("a sampler was asked"))
+    outcomes = search(FEW, fake, database=tmp_path / "study.db", key="a")
+    assert [item.candidate for item in outcomes] == list(FEW.candidates())
+    with pytest.raises(pytest.fail.Exception, match="a sampler was asked"):
+        search(SMALL, fake, database=tmp_path / "large.db", key="a")
+
+
+def test_an_interrupted_enumeration_goes_on(tmp_path):
+    def interrupted(candidate):
+        if candidate == list(FEW.candidates())[5]:
+            raise KeyboardInterrupt
+        return fake(candidate)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(FEW, interrupted, database=tmp_path / "stopped.db", key="a")
+    calls = []
+    resumed = search(FEW, lambda candidate: calls.append(candidate) or fake(candidate),
+                     database=tmp_path / "stopped.db", key="a")
+    assert calls == list(FEW.candidates())[5:] and resumed == list(map(fake, FEW.candidates()))
 
 
 def test_search_finds_most_of_the_front(tmp_path):
