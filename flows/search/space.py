@@ -56,7 +56,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Networks:
-    names: tuple[str, ...] = ("mlp", "dscnn")
+    names: tuple[str, ...] = ("mlp", "dscnn", "strided")
     widths: tuple[float, ...] = (0.5, 1.0, 2.0)
     weight_bits: tuple[int, ...] = (8, 4, 2)
 
@@ -68,7 +68,7 @@ class Hardware:
     requantizers: tuple[int, ...] = (1, 2, 4)
     requantizer_dsps: tuple[int, ...] = (4,)
     depthwise_taps: tuple[int, ...] = (4,)
-    boards: tuple[str, ...] = ("ulx3s-25", "ulx3s-85")
+    boards: tuple[str, ...] = ("ulx3s-25", "ulx3s-45")
     clock_mhz: float = DEFAULT_CLOCK_MHZ
 
 
