@@ -42,7 +42,7 @@ from collections.abc import Mapping
 from hw.spec.errors import SpecError
 
 __all__ = ["COMMAND_BITS", "COMMAND_FIELDS", "COUNTERS", "COUNTS", "ERRORS", "LAYER_LOG_ENTRIES", "MAGIC",
-           "MEANINGS", "OPCODES", "STREAM_FIELDS", "checksum", "decode", "encode", "fits"]
+           "MEANINGS", "OPCODES", "REACHES", "STREAM_FIELDS", "checksum", "decode", "encode"]
 
 COMMAND_BITS = 512
 MAGIC = 0x4D          # first byte of every command: a word of weights is not mistaken for one
@@ -137,6 +137,14 @@ COMMAND_FIELDS = _formats(_LAYER)
 STREAM_FIELDS = _formats(_STREAM)
 #: name -> what the field is, one line
 MEANINGS = {name: what for name, (_, _, what) in (_LAYER | _STREAM).items()}
+
+
+def _reach(bits: int, signed: bool) -> tuple[int, int]:
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+
+#: name -> least and greatest value of a field of ``COMMAND_FIELDS``
+REACHES = {name: _reach(bits, signed) for name, (bits, signed) in COMMAND_FIELDS.items()}
 _FIELDS = {OPCODES["END"]: COMMAND_FIELDS, OPCODES["LAYER"]: COMMAND_FIELDS, OPCODES["STREAM"]: STREAM_FIELDS}
 
 
@@ -146,16 +154,6 @@ def checksum(word: int) -> int:
     for position in range(0, COMMAND_BITS, 16):
         total ^= word >> position & 0xFFFF
     return total
-
-
-def fits(name: str, value: int) -> bool:
-    """Whether a field of ``COMMAND_FIELDS`` holds ``value``."""
-    low, high = _reach(*COMMAND_FIELDS[name])
-    return low <= value <= high
-
-
-def _reach(bits: int, signed: bool) -> tuple[int, int]:
-    return (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
 
 
 def encode(values: Mapping[str, int]) -> int:

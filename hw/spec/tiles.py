@@ -1,11 +1,16 @@
-"""How long the tiles of a LAYER command keep the array, and what they leave to a single-port memory."""
+"""How long the tiles of a LAYER command keep the array, and what they leave to a single-port memory.
+
+Fields of a command are whole numbers here, or arrays of them where many commands are asked about at once; its flags
+are numbers always.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hw.spec.design import DesignPoint
 
-__all__ = ["Tiles", "port_cycles", "tiles_of"]
+__all__ = ["Tiles", "chosen", "larger", "port_cycles", "tiles_of"]
 
 ROW_CYCLES = 9     # see port_cycles
 
@@ -23,6 +28,16 @@ class Tiles:
     counted_first: int   # cycles of a band's first tile that keep the next one off the requantizers
 
 
+def larger(one: Any, other: Any) -> Any:
+    """Of two numbers, or of each two of arrays."""
+    return chosen(one > other, one, other)
+
+
+def chosen(condition: Any, one: Any, other: Any) -> Any:
+    """``one`` where the condition holds, else ``other``; of arrays each."""
+    return other + (one - other) * condition
+
+
 def tiles_of(design: DesignPoint, command: Mapping[str, int]) -> Tiles:
     """How long the tiles of a LAYER command take, without the requantizers."""
     rows, idle = command["kernel_rows"], 0
@@ -31,14 +46,14 @@ def tiles_of(design: DesignPoint, command: Mapping[str, int]) -> Tiles:
     elif command["depthwise"] or command["broadcast"]:
         first = others = rows * command["segments"]
     else:
-        full, tail = (max(command["tile_rows"], command[name]) for name in ("segment_steps", "tail_steps"))
+        full, tail = (larger(command["tile_rows"], command[name]) for name in ("segment_steps", "tail_steps"))
         first = others = rows * ((command["segments"] - 1) * full + tail)
         idle = tail - command["tail_steps"]
     residual = command["tile_rows"] if command["add"] else 0
     extra = residual + command["port_cycles"]
-    longer = command["window"] and command["first_segments"] > command["segments"]
+    longer = command["window"] * (command["first_segments"] > command["segments"])
     return Tiles(bands=command["bands"], groups=command["groups"], first=first, others=others, extra=extra, idle=idle,
-                 counted_first=others if longer else first + extra)
+                 counted_first=chosen(longer, others, first + extra))
 
 
 def port_cycles(design: DesignPoint, command: Mapping[str, int]) -> int:

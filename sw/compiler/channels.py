@@ -1,6 +1,7 @@
 """Channel parameters and weights as the words of the weight scratchpad; proofs that no sum overflows."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -86,6 +87,7 @@ def _reach(weights: np.ndarray, design: DesignPoint) -> np.ndarray:
     return products_of(design).largest(weights, design.act_bits).sum(axis=1)
 
 
+@cache
 def pooling_scale(count: int, weight_bits: int) -> tuple[int, int, int]:
     """Weight, multiplier and shift that average ``count`` int8 values exactly as TFLite does.
 

@@ -27,7 +27,7 @@ from sw.graph.graph import Graph
 
 Planned = TypeVar("Planned")      # a plan, or the work that becomes one
 
-__all__ = ["CompileError", "KernelPlan", "LayerPlan", "Placement", "Program", "compile_graph"]
+__all__ = ["CompileError", "KernelPlan", "LayerPlan", "Placement", "Program", "compile_graph", "parts", "works_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,12 +168,47 @@ def _compiled(graph: Graph, design: DesignPoint, *, tables: Tables) -> Program:
     return min(found, key=lambda pair: pair[0])[1]
 
 
+def works_of(graph: Graph, design: DesignPoint) -> tuple[list[Work | KernelPlan], Outline] | None:
+    """What ``design`` does, in order, each command in every way that it can run, and what else its image holds.
+
+    Where all weights stay in the scratchpad each command runs in its fastest way. None where more than that decides:
+    where weights always stream, tensors lie in bands, or channels may be places.
+
+    Raises
+    ------
+    CompileError, GraphError
+        As :func:`compile_graph`.
+    """
+    graph = rewrite(graph.check(), design)
+    if has_channels(graph) or design.memory == "spram":
+        return None
+    if not design.table_unit:
+        return _works(graph, design, tables=None)
+    try:
+        return _works(graph, design, tables=partial(looks_up, design))
+    except CompileError:
+        return _works(graph, design, tables=None)
+
+
+def _works(graph: Graph, design: DesignPoint, *, tables: Tables) -> tuple[list[Work | KernelPlan], Outline] | None:
+    plan = fit_memory(graph, capacity=design.act_bytes, design=design, tables=tables)
+    if any(stage.rows for stage in plan.stages):
+        return None
+    works = stage_work(plan.stages, plan.placements, graph, design)
+    _check_length(graph.name, works)
+    return works, _outline(works, state_resets(plan.placements, graph))
+
+
+def _outline(works: Sequence[Work | KernelPlan], resets: Sequence[Call]) -> Outline:
+    return Outline(runs=tuple(map(len, _runs(works))), calls_bytes=_calls_bytes(works) + len(pack_calls(resets)))
+
+
 def _programmed(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Program:
     placements = _even_reads(plan, graph, design)
     works = stage_work(plan.stages, placements, graph, design)
     _check_length(graph.name, works)
     resets = state_resets(placements, graph)
-    outline = Outline(runs=tuple(map(len, _runs(works))), calls_bytes=_calls_bytes(works) + len(pack_calls(resets)))
+    outline = _outline(works, resets)
     commands = _choose(graph.name, [work for work in works if isinstance(work, Work)], design, outline)
     stream_address = 0
     if design.memory == "spram" and commands.stream_bytes:

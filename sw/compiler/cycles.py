@@ -1,11 +1,14 @@
-"""The cycle model: closed form over the commands of a program, equal to the engine's own counters."""
+"""The cycle model: closed form over the commands of a program, equal to the engine's own counters.
+
+What a command takes is asked of one design or of many (:mod:`sw.compiler.designs`), by the same lines.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from hw.spec.commands import OPCODES
 from hw.spec.design import DesignPoint
-from hw.spec.tiles import tiles_of
+from hw.spec.tiles import chosen, larger, tiles_of
 from hw.spec.timing import (
     LOG_CYCLES,
     READ_LATENCY,
@@ -18,9 +21,11 @@ from hw.spec.timing import (
     table_words,
     tile_start_cycles,
 )
+from sw.compiler.designs import of_each
 from sw.compiler.stream import StreamTimeline
 
-__all__ = ["LayerCycles", "block_words", "command_cycles", "layer_cycles", "layer_words", "program_cycles", "timeline"]
+__all__ = ["LayerCycles", "block_words", "command_cycles", "layer_cycles", "layer_words", "program_cycles", "slot_wait",
+           "timeline"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +40,7 @@ class LayerCycles:
 
     @property
     def total(self) -> int:
-        return sum(asdict(self).values())
+        return self.compute + self.weight_load + self.memory + self.requantize + self.drain
 
 
 def command_cycles(design: DesignPoint) -> int:
@@ -65,8 +70,8 @@ def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles
         + blocks * (1 + sets * design.param_words + command["local_words"]) + (blocks - 1) * settle,
         memory=blocks * tiles.bands * tiles.groups * tiles.extra,
         requantize=blocks * per_block - last_wait,
-        drain=last_output_cycles(design, depthwise=depthwise, add=add, rows=command["tile_rows"],
-                                 cols=command["tile_cols"]) - tiles.idle)
+        drain=of_each(last_output_cycles, design, depthwise=depthwise, add=add, rows=command["tile_rows"],
+                      cols=command["tile_cols"]) - tiles.idle)
 
 
 def layer_words(design: DesignPoint, command: Mapping[str, int]) -> int:
@@ -93,8 +98,8 @@ def _spaces(design: DesignPoint, command: Mapping[str, int]) -> tuple[int, int]:
     """Cycles that the requantizers hold up a block with all its tiles, and behind its last tile."""
     tiles = tiles_of(design, command)
     spacing = command["spacing"]
-    first, other = (max(0, spacing - counted) for counted in (tiles.counted_first, tiles.others + tiles.extra))
-    return tiles.bands * (first + (tiles.groups - 1) * other), other if tiles.groups > 1 else first
+    first, other = (larger(0, spacing - counted) for counted in (tiles.counted_first, tiles.others + tiles.extra))
+    return tiles.bands * (first + (tiles.groups - 1) * other), chosen(tiles.groups > 1, other, first)
 
 
 def program_cycles(design: DesignPoint, layers: Iterable[LayerCycles]) -> int:
@@ -119,7 +124,7 @@ def timeline(design: DesignPoint, commands: Sequence[Mapping[str, int]]) -> list
         own = layer_cycles(design, command)
         if command["stream"] and loader:
             own = replace(own, weight_load=own.weight_load + _waits(design, command, own, now, loader))
-        own = replace(own, drain=own.drain + _slot_wait(design, command, own))
+        own = replace(own, drain=own.drain + slot_wait(design, command, own))
         now += own.total + LOG_CYCLES
         if loader and not layers:
             own = replace(own, weight_load=own.weight_load + command_cycles(design))
@@ -127,14 +132,23 @@ def timeline(design: DesignPoint, commands: Sequence[Mapping[str, int]]) -> list
     return layers
 
 
-def _slot_wait(design: DesignPoint, command: Mapping[str, int], own: LayerCycles) -> int:
+def slot_wait(design: DesignPoint, command: Mapping[str, int], own: LayerCycles) -> int:
     """Cycles that the last tile of a residual add waits for its turn in the requantizer."""
     if not command["add"]:
         return 0
     steps_end = own.total - own.drain - command_cycles(design) - tiles_of(design, command).idle
-    mode = drain_turns(design, depthwise=bool(command["depthwise"]), add=True, rows=command["tile_rows"],
-                       cols=command["tile_cols"])
-    return -(steps_end + tile_start_cycles(design, mode) - 2) % add_slot_cycles(design)
+    begins, slot = (of_each(each, design, depthwise=bool(command["depthwise"]), rows=command["tile_rows"],
+                            cols=command["tile_cols"]) for each in (_add_starts, _add_slot))
+    wait: int = -(steps_end + begins - 2) % slot
+    return wait
+
+
+def _add_starts(design: DesignPoint, *, depthwise: bool, rows: int, cols: int) -> int:
+    return tile_start_cycles(design, drain_turns(design, depthwise=depthwise, add=True, rows=rows, cols=cols))
+
+
+def _add_slot(design: DesignPoint, *, depthwise: bool, rows: int, cols: int) -> int:
+    return add_slot_cycles(design)
 
 
 def _waits(design: DesignPoint, command: Mapping[str, int], own: LayerCycles, start: int,

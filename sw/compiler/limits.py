@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hw.spec.commands import COMMAND_FIELDS, fits
+from hw.spec.commands import COMMAND_FIELDS, REACHES
 from hw.spec.design import DesignPoint
 from sw.compiler.operator import Geometry, Operator
 
@@ -11,7 +11,11 @@ __all__ = ["exceeded_field", "limit_text"]
 
 def exceeded_field(command: Mapping[str, int]) -> str | None:
     """The first field that cannot hold its value."""
-    return next((name for name, value in command.items() if not fits(name, value)), None)
+    for name, value in command.items():
+        low, high = REACHES[name]
+        if not low <= value <= high:
+            return name
+    return None
 
 
 def limit_text(name: str, operator: Operator, geometry: Geometry, design: DesignPoint) -> str:

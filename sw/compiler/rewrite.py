@@ -33,7 +33,7 @@ from sw.graph.edit import change_layers, read_by_one, without_unread
 from sw.graph.graph import Graph, Layer, TensorType
 from sw.graph.padding import fold_pads
 
-__all__ = ["rewrite"]
+__all__ = ["BINARY", "rewrite"]
 
 BINARY = ("add", "sub", "mul", "maximum", "minimum", "prelu")
 EVERY = np.arange(-128, 128).astype(np.int8)

@@ -6,8 +6,9 @@ from math import prod
 
 from hw.spec.commands import COMMAND_FIELDS
 from hw.spec.design import DesignPoint
+from hw.spec.errors import SpecError
 from hw.spec.requant import TOTAL_BITS
-from sw.compiler.channels import exceeds_total
+from sw.compiler.channels import exceeds_total, pooling_scale
 from sw.compiler.errors import CompileError
 from sw.compiler.shared import OUTPUTS, Link, Operand, Shared, find_shared
 from sw.golden.kernels import TABLES
@@ -95,7 +96,7 @@ def why_cpu(graph: Graph, index: int, design: DesignPoint | None = None) -> str 
     if ranks := [len(kind.shape) for kind in (*taken, layer.output) if len(kind.shape) != 3]:
         return f"a tensor of {ranks[0]} dimensions"
     if layer.op == "avgpool":
-        return "an average with padding" if any(layer.padding) else None
+        return "an average with padding" if any(layer.padding) else _why_no_average(prod(layer.kernel), design)
     if layer.op == "resize":
         return _why_no_copies(layer, taken[0], design)
     if layer.op == "add" and taken[0].shape != taken[1].shape:
@@ -109,6 +110,14 @@ def why_cpu(graph: Graph, index: int, design: DesignPoint | None = None) -> str 
         return f"{layer.weight_bits}-bit weights"
     if layer.op in WEIGHTED and design and exceeds_total(layer, taken[0].zero_point, design):
         return f"bias and sum may exceed {TOTAL_BITS} bits"
+    return None
+
+
+def _why_no_average(count: int, design: DesignPoint | None) -> str | None:
+    try:
+        pooling_scale(count, design.weight_bits if design else 8)
+    except SpecError:
+        return f"an average of {count} values, which narrow weights do not give exactly"
     return None
 
 

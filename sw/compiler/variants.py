@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from sw.compiler.limits import exceeded_field, limit_text
 from sw.compiler.operator import Geometry, Operator
 from sw.graph.graph import Layer
 
-__all__ = ["Variant", "operator_of", "through", "variants"]
+__all__ = ["Variant", "keeps_columns", "keeps_weights", "operator_of", "through", "variants"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -162,6 +163,16 @@ def variants(operator: Operator, geometry: Geometry, design: DesignPoint, *, mos
     return fitting
 
 
+def keeps_weights(design: Any) -> Any:
+    """Whether elements of a design, or of each of :class:`sw.compiler.designs.Designs`, keep a block's weights."""
+    return design.dataflow == "weight"
+
+
+def keeps_columns(design: Any, kernel_cols: int) -> Any:
+    """Whether they keep so many columns of a depthwise layer's window."""
+    return (design.depthwise_taps >= kernel_cols) & design.has_local_memory
+
+
 def _parts(most: int, *even: int) -> list[int]:
     """Sizes that are worth trying, the largest one first: halves, and what splits ``even`` in as many parts, evenly."""
     halves = [most >> bit for bit in range(most.bit_length())]
@@ -283,7 +294,7 @@ def _convolution(operator: Operator, command: dict[str, int], design: DesignPoin
                 "tail_lanes": run - (steps - 1) * design.lanes - 1}
     variant = Variant(command=command, pack=partial(_convolution_words, operator, design, blocks, tile.cols))
     yield variant
-    if design.dataflow == "weight" and kernel_rows * steps <= LOCAL_WORDS:
+    if keeps_weights(design) and kernel_rows * steps <= LOCAL_WORDS:
         yield replace(variant, command={**command, "local": 1, "local_words": kernel_rows * steps})
 
 
@@ -369,9 +380,9 @@ def _by_columns(operator: Operator, geometry: Geometry, design: DesignPoint, til
     """A kernel row per element and cycle: elements keep their weights, and the columns they have seen."""
     kernel_rows, kernel_cols, count = operator.weights.shape
     stride = geometry.stride[1]
-    if not stride <= kernel_cols <= design.depthwise_taps or kernel_rows > LOCAL_WORDS or operator.maximum:
+    if stride > kernel_cols or kernel_rows > LOCAL_WORDS or operator.maximum or not keeps_columns(design, kernel_cols):
         return
-    if not design.has_local_memory or MULTIPLIERS[design.multiplier].ways > 1:
+    if MULTIPLIERS[design.multiplier].ways > 1:
         return      # elements of different channels that share a multiplier share its lanes
     if design.weight_bits == 1 and kernel_cols < design.depthwise_taps:
         return      # columns before the kernel's would count: no weight is 0

@@ -322,8 +322,6 @@ def residual():
 @pytest.mark.parametrize("graph, design, text", [
     (one_layer(), DesignPoint(weight_bits=4), r"8-bit weights, weight_bits=4; raise weight_bits or train with 4-bit"),
     (one_layer(shape=(4, 4, 64), outputs=32), DesignPoint(acc_bits=20), r"sums reach \d+, acc_bits=20 holds 524287; r"),
-    (one_layer("avgpool", kernel=(3, 3)), DesignPoint(weight_bits=2),
-     r"a pooling window of 9 values cannot be averaged exactly with 2-bit weights"),
     (one_layer("depthwise", weight_bits=1, depth_multiplier=2),
      DesignPoint(weight_bits=1, rows=4, multiplier="lut"), r"2 outputs per channel run as a convolution most of whose "
      r"weights are 0, and weight_bits=1 has no 0; use one output per channel"),

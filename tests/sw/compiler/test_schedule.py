@@ -202,6 +202,10 @@ def test_who_runs_a_layer_has_its_reason():
     pool = random_layer(rng, "avgpool", KIND, kernel=(2, 2), padding=(1, 1, 0, 0))
     assert reason(pool, KIND) == "an average with padding"
     assert reason(replace(pool, op="maxpool"), KIND) is None
+    odd = random_layer(rng, "avgpool", KIND, kernel=(3, 3))
+    assert reason(odd, KIND) is reason(odd, KIND, design=DesignPoint(weight_bits=4)) is None
+    assert reason(odd, KIND, design=DesignPoint(weight_bits=2)) == ("an average of 9 values, which narrow weights do "
+                                                                    "not give exactly")
     assert reason(add, KIND, replace(KIND, shape=(1, 1, 2))) == "operands of two shapes"
     assert reason(add, KIND, replace(KIND, shape=(9, 1, 2)), views=((3, 3, 2),) * 2) == "operands read in other shapes"
     large = made_kernel("resize", replace(KIND, shape=(12, 12, 2)), parameters=(0, 0))

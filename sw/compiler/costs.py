@@ -1,0 +1,167 @@
+"""Cycles of a network on many designs at once, equal to those of its compiled program on each.
+
+Designs that differ only in what decides how long a command takes, not in which commands there are, are one group: their
+commands are made once, and asked for all designs together.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError
+from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.timing import LOG_CYCLES, drain_cycles
+from sw.compiler.compile import KernelPlan, compile_graph, parts, works_of
+from sw.compiler.cycles import command_cycles, layer_cycles, layer_words, slot_wait
+from sw.compiler.designs import Designs, of_each
+from sw.compiler.errors import CompileError
+from sw.compiler.image import Outline
+from sw.compiler.rewrite import BINARY
+from sw.compiler.stages import Work
+from sw.compiler.variants import keeps_columns, keeps_weights
+from sw.golden.kernels import TABLES
+from sw.graph.graph import Graph
+
+__all__ = ["FAILED", "network_cycles"]
+
+FAILED = -1
+#: Memories that hold what they can, and what is around the engine, which takes no cycle.
+ROOMY: dict[str, Any] = {"act_bytes": 131072, "weight_bytes": 524288, "stream_bytes": 0, "cpu": "vexriscv",
+                         "board": "ulx3s-25"}
+#: What designs of a group may differ in beside that.
+VARIED = ("requantizers", "requantizer_cycles", "requantizer_dsps", "depthwise_taps", "dataflow", "table_unit")
+#: Flags of a command that decide which lines of the cycle model are for it, and the other fields that it reads.
+FLAGS = ("depthwise", "add", "window", "broadcast", "local", "uniform", "table")
+COUNTED = ("blocks", "bands", "groups", "kernel_rows", "segments", "segment_steps", "tail_steps", "first_segments",
+           "tile_rows", "tile_cols", "local_words", "port_cycles")
+TABLED = {*TABLES, *BINARY}      # what a table may be made of
+NEVER = np.iinfo(np.int64).max // 4
+
+Commands = Sequence[Mapping[str, int]]
+Known = dict[Any, tuple[np.ndarray, np.ndarray]]      # what layers that were asked for take
+
+
+def network_cycles(graph: Graph, designs: Sequence[DesignPoint]) -> np.ndarray:
+    """Engine cycles of an inference on each design, int64 ``(len(designs),)``, with memories that hold the network;
+    :data:`FAILED` where a design does not run it.
+
+    Weights that stream, tensors in bands and the single-port memory take a compilation for each design.
+
+    Raises
+    ------
+    GraphError
+        If the graph is inconsistent.
+    """
+    found, tables = np.full(len(designs), FAILED, np.int64), any(layer.op in TABLED for layer in graph.layers)
+    groups: dict[DesignPoint, list[int]] = {}
+    for index, design in enumerate(designs):
+        groups.setdefault(_group(design, tables=tables), []).append(index)
+    for members in groups.values():
+        points = [designs[index] for index in members]
+        unique = {key: point for point in points for key in [_shape(point)]}
+        cycles = dict(zip(unique, _group_cycles(graph, list(unique.values())), strict=True))
+        found[members] = [cycles[_shape(point)] for point in points]
+    return found
+
+
+def _shape(design: DesignPoint) -> tuple[Any, ...]:
+    """What of a design its group does not say."""
+    return tuple(getattr(design, name) for name in VARIED)
+
+
+def _group(design: DesignPoint, *, tables: bool) -> Any:
+    """Equal for designs that have the same commands, but for those of local memories; ``tables`` says whether there is
+    what may become one.
+    """
+    same = [value for name, value in vars(design).items() if name not in ROOMY and name not in VARIED]
+    kind = MULTIPLIERS[design.multiplier]
+    if kind.magnitude is None and kind.exact(design.weight_bits):      # exact products are all alike
+        same[same.index(design.multiplier)] = kind.ways
+    # a binary weight is never 0, so a window as wide as the element's is another command
+    return (*same, design.depthwise_taps if design.weight_bits == 1 else 0, tables and design.table_unit)
+
+
+def _group_cycles(graph: Graph, points: Sequence[DesignPoint]) -> np.ndarray:
+    most = replace(points[0], **ROOMY, depthwise_taps=max(point.depthwise_taps for point in points),
+                   dataflow=max(point.dataflow for point in points))
+    try:
+        lowered = works_of(graph, most)
+    except CompileError:      # that of its commands, which the others have too
+        return np.full(len(points), FAILED)
+    total = np.full(len(points), NEVER)
+    if lowered is not None:
+        works, outline = lowered
+        total = _summed(works, outline, most, Designs(points))
+    alone = [index for index in range(len(points)) if total[index] >= NEVER]
+    total[alone] = [_alone(graph, points[index]) for index in alone]
+    return total
+
+
+def _summed(works: Sequence[Work | KernelPlan], outline: Outline, most: DesignPoint, designs: Designs) -> np.ndarray:
+    """Of all commands; :data:`NEVER` where no way to run one is the design's, or their weights do not all stay."""
+    known: Known = {}
+    layers = [_layer(designs, [variant.command for variant in work.variants], known)
+              for work in works if isinstance(work, Work)]
+    runs = sum(not isinstance(part[0], KernelPlan) for part in parts(works))
+    cycles, words = (sum(each) + np.zeros(len(designs), np.int64) for each in zip(*layers, (0, 0), strict=True))
+    total = cycles + len(layers) * LOG_CYCLES + runs * command_cycles(most)
+    fits = [outline.resident_bytes(int(count), most) <= most.weight_bytes for count in words]
+    return np.where(fits, total, NEVER)
+
+
+def _alone(graph: Graph, point: DesignPoint) -> int:
+    """Compiled; with what the memories hold, and with weights that stream in the design's own way if they do not."""
+    try:
+        return compile_graph(graph, replace(point, **{**ROOMY, "stream_bytes": point.stream_bytes})).cycles
+    except HeddleError:
+        return FAILED
+
+
+def _layer(designs: Designs, commands: Commands, known: Known) -> tuple[np.ndarray, np.ndarray]:
+    """Cycles and weight words ``(designs,)`` of the command that the compiler takes of these; layers that are alike are
+    asked once.
+    """
+    key = tuple(tuple(command[name] for name in (*FLAGS, *COUNTED)) for command in commands)
+    if key not in known:
+        known[key] = _fastest(designs, commands)
+    return known[key]
+
+
+def _fastest(designs: Designs, commands: Commands) -> tuple[np.ndarray, np.ndarray]:
+    totals, waits, words, moves = np.empty((4, len(commands), len(designs)), np.int64)
+    for places, terms in _by_flags(designs, commands):
+        totals[places], waits[places], words[places], moves[places] = terms
+    # as the design's dataflow wants it, then the faster one
+    first = (totals + moves * (NEVER // 2)).argmin(0), np.arange(len(designs))
+    return totals[first] + waits[first], words[first]
+
+
+def _by_flags(designs: Designs, commands: Commands) -> Iterator[tuple[list[int], tuple[Any, ...]]]:
+    """The numbers of the commands of each set of flags, and what they take."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, command in enumerate(commands):
+        groups.setdefault(tuple(command[name] for name in FLAGS), []).append(number)
+    for numbers in groups.values():
+        first = commands[numbers[0]]
+        fields: dict[str, Any] = {name: np.array([commands[number][name] for number in numbers])[:, None]
+                                  for name in COUNTED}
+        yield numbers, _terms(designs, {**fields, **{name: first[name] for name in FLAGS}})
+
+
+def _terms(designs: Any, command: dict[str, Any]) -> tuple[Any, ...]:
+    """Cycles, cycles that the last tile waits, weight words, and whether weights move where they might stay; each an
+    array ``(commands, designs)``, or one that stands for such.
+    """
+    command["spacing"] = of_each(drain_cycles, designs, depthwise=bool(command["depthwise"]),
+                                 add=bool(command["add"]), rows=command["tile_rows"], cols=command["tile_cols"])
+    terms = layer_cycles(designs, command)
+    possible: Any = True
+    if command["window"]:
+        possible = keeps_columns(designs, command["first_segments"])
+    elif command["local"]:
+        possible = keeps_weights(designs)
+    return (np.where(possible, terms.total, NEVER), slot_wait(designs, command, terms), layer_words(designs, command),
+            keeps_weights(designs) & (not command["local"]))
