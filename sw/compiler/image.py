@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from math import inf
 
 import numpy as np
 
@@ -116,16 +117,32 @@ def place_weights(name: str, chosen: Sequence[Variant], design: DesignPoint, *, 
         raise CompileError(f"{name}: {_too_large(chosen, streamed, layers, design, outline)}")
     if design.memory == "spram":
         return best
+    return _kept(chosen, streamed, best, design, outline)
+
+
+def _kept(chosen: Sequence[Variant], streamed: frozenset[int], best: Commands, design: DesignPoint,
+          outline: Outline) -> Commands:
+    """With layers in the scratchpad, one after the other, whose weights save the most cycles for their size, as long as
+    any does.
+
+    What a layer saves is asked again only where what it saved before puts it first: it changes little with the others.
+    """
     known: dict[Hashable, int] = {}
-    while True:
-        tried = [(index, placed) for index in sorted(streamed)
-                 if (placed := _place(chosen, streamed - {index}, design, outline)) is not None]
-        now = _cycles(best, design, known)
-        gains = {index: (now - _cycles(placed, design, known)) / _words(chosen[index]) for index, placed in tried}
-        if not gains or max(gains.values()) < 0:
-            return best
-        index = max(gains, key=gains.__getitem__)
-        streamed, best = streamed - {index}, dict(tried)[index]
+    saved = dict.fromkeys(sorted(streamed), inf)
+    while saved:
+        now, asked = _cycles(best, design, known), dict[int, Commands]()
+        while saved and (index := max(saved, key=saved.__getitem__)) not in asked:
+            placed = _place(chosen, streamed - {index}, design, outline)
+            if placed is None:
+                del saved[index]        # nor will it fit beside more
+                continue
+            asked[index] = placed
+            saved[index] = (now - _cycles(placed, design, known)) / _words(chosen[index])
+        if not saved or saved[index] < 0:
+            break
+        del saved[index]
+        streamed, best = streamed - {index}, asked[index]
+    return best
 
 
 def _too_large(chosen: Sequence[Variant], streamed: frozenset[int], layers: Sequence[str], design: DesignPoint,
