@@ -14,6 +14,7 @@ from sw.quant.cost import Cost
 from sw.quant.lower import lower
 from sw.quant.network import QuantNetwork
 from sw.quant.training import draft, traced_of
+from tests.support.networks import digits_for
 from tests.sw.models.test_shrink import chosen
 
 DESIGN = replace(PRESETS["ecp5-25"], rows=4, weight_bytes=524288)
@@ -41,15 +42,16 @@ def cycles_and_count(config, digits, seed):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_cycles_are_those_of_the_compiled_network(digits, network):
+def test_cycles_are_those_of_the_compiled_network(network):
+    digits = digits_for(network)
     for seed in range(1 if network in ("resnet8", "mobilenet") else 2):
         measured, counted, entry = cycles_and_count(TrainConfig(network=network, width=0.5), digits, seed)
         assert measured == counted <= entry.cycles
 
 
-def test_products_are_those_of_the_network_that_is_left(digits):
+def test_products_are_those_of_the_network_that_is_left():
     for network in NETWORKS:
-        traced, rng = traced_of(TrainConfig(network=network, width=0.5), digits), np.random.default_rng(1)
+        traced, rng = traced_of(TrainConfig(network=network, width=0.5), digits_for(network)), np.random.default_rng(1)
         found = coupling(traced.nodes)
         cost = Cost(traced, found, None)
         assert cost.of(np.ones(found.count, bool)) == traced.macs and cost.unit == "multiply-accumulates"

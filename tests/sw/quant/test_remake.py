@@ -1,15 +1,15 @@
 import pytest
 
-from sw.data import load_dataset
 from sw.models import NETWORKS
 from sw.quant.batches import images_of
 from sw.quant.remake import remade, values_of
+from tests.support.networks import digits_for
 from tests.sw.quant.test_run import started
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_network_that_is_made_again_is_the_same(network):
-    digits = load_dataset("digits,normal=1+2" if network == "autoencoder" else "digits")
+    digits = digits_for(network)
     run = started(digits, network=network)
     run.network.become(quantized=False)
     run.fit("pretrain", inputs=256, peak=0.01)
