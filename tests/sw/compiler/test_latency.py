@@ -10,6 +10,7 @@ from sw.data import load_dataset
 from sw.models import NETWORKS
 from sw.quant.config import TrainConfig
 from sw.quant.training import draft
+from tests.support.networks import digits_for
 
 DESIGNS = {"ecp5-85": replace(PRESETS["ecp5-85"], cols=4, requantizers=4),
            "ecp5-25": replace(PRESETS["ecp5-25"], weight_bytes=524288)}
@@ -39,7 +40,8 @@ def wrong(table, compiled):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_the_table_is_what_the_compiler_says_of_the_network_and_of_narrower_ones(digits, network):
+def test_the_table_is_what_the_compiler_says_of_the_network_and_of_narrower_ones(network):
+    digits = digits_for(network)
     for design in list(DESIGNS.values())[:1 if network in DEEP else 2]:
         whole = program(digits, network, design, 0.75)
         table = layer_latencies(whole, step=4)
