@@ -98,10 +98,10 @@ def test_what_does_not_fit_is_never_measured(monkeypatch, tmp_path):
 
 
 def test_each_is_on_the_smallest_board_that_it_fits(monkeypatch, tmp_path):
-    points = [replace(item, candidate=replace(item.candidate, board="ulx3s-85"))
+    points = [replace(item, candidate=replace(item.candidate, board="ulx3s-45"))
               for item in (FRONT[0], point("large", 0.97, 0.1, 10))]
     found, _, _ = choose(monkeypatch, tmp_path, points, wanted=1)
-    assert {name: item.candidate.board for name, item in found.items()} == {"best": "ulx3s-25", "large": "ulx3s-85"}
+    assert {name: item.candidate.board for name, item in found.items()} == {"best": "ulx3s-25", "large": "ulx3s-45"}
 
 
 def report(**changes):

@@ -54,7 +54,7 @@ def test_every_network_of_the_space_is_trained_the_wide_ones_first(monkeypatch, 
     assert set(found.trainings.plain) == set(EXACT.configs()) == set(seen)
     assert [config.width for config in seen] == [1.0] * 3 + [0.5] * 3
     assert found.feedback is None and found.comparison is None and not found.failures
-    assert len(list(Space().configs())) == 18
+    assert len(list(Space().configs())) == 27
 
 
 def test_augmentation_is_switched_off_by_the_space():
