@@ -2,10 +2,11 @@
 
 What a network is worth on hardware that errs is compared between trainings of equal method and passes that do not
 know of the errors (``plain``), twice as long (``longer``), with statistics and ranges settled under the errors
-(``settled``), and with the errors in the forward pass (``feedback``, of a multiplier also bit for bit, ``exact``); each
-as it is, and with every device mended before it is used (``flows.train.robustness``). The best of those that do not
-know, and the best of those that do, are chosen on the validation split, by their means over the seeds, and their
-difference is that on the test split.
+(``settled``), where accumulators are narrow so too and with most weights 0, which makes sums small (``sparse``, with as
+many passes again behind it), and with the errors in the forward pass (``feedback``, of a multiplier also bit for bit,
+``exact``); each as it is, and with every device mended before it is used (``flows.train.robustness``). The best of
+those that do not know, and the best of those that do, are chosen on the validation split, by their means over the
+seeds, and their difference is that on the test split.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,10 +26,12 @@ from flows.train.training import TrainedModel, Training
 from hw.spec.errors import HeddleError
 from hw.spec.feedback import Feedback
 from sw.quant.config import TrainConfig
+from sw.quant.recipe import Recipe
 
 __all__ = ["LONGER", "Rivals", "Way", "compare", "expected_s", "ways_of"]
 
 LONGER = 2.0            # times the passes of all steps
+SPARSE = (0.5, 0.7, 0.8)       # of the weights, 0
 INFORMED = ("feedback", "exact")
 MENDED = {"": "", "bias": ", corrected", "deviation": ", calibrated"}
 Scores = tuple[float, float]        # on valid and on test
@@ -108,10 +111,20 @@ def ways_of(config: TrainConfig, feedback: Feedback,
         "plain": (replace(config, recipe=recipe), None), "longer": (replace(config, recipe=longer), None),
         "settled": (replace(config, recipe=replace(recipe, informed=("settle",))), feedback),
         "feedback": (replace(config, recipe=recipe), feedback)}
+    if feedback.faults and feedback.faults.accumulator and "prune" not in recipe.steps:
+        for share in SPARSE:
+            found[f"sparse {share:.0%}"] = replace(config, recipe=_sparse(recipe, share)), feedback
     if feedback.noise:
         exact = replace(recipe, quantize=replace(recipe.quantize, forward="exact"))
         found["exact"] = (replace(config, recipe=exact), feedback)
     return found
+
+
+def _sparse(recipe: Recipe, share: float) -> Recipe:
+    """With that share of the weights removed before what follows floating point."""
+    place = recipe.steps.index("quantize") if "quantize" in recipe.steps else len(recipe.steps)
+    return replace(recipe, steps=(*recipe.steps[:place], "prune", *recipe.steps[place:]), informed=("settle",),
+                   prune=replace(recipe.prune, kind="weights", share=share))
 
 
 def expected_s(store: Store, config: TrainConfig, data: DataSource, feedback: Feedback, *, seeds: int,

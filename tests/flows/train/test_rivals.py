@@ -39,6 +39,17 @@ def test_all_ways_have_one_method_and_equal_passes(digits):
     assert ways["feedback"][0].recipe.informed == ("quantize", "settle")
 
 
+def test_narrow_accumulators_are_met_with_few_weights_too(digits):
+    narrow = Feedback(faults=Faults(accumulator=Accumulator(bits=11, overflow="wrap")))
+    ways = ways_of(CONFIG, narrow, digits)
+    assert list(ways) == ["plain", "longer", "settled", "feedback", "sparse 50%", "sparse 70%", "sparse 80%"]
+    recipe = ways["sparse 70%"][0].recipe
+    assert recipe.steps == ("pretrain", "prune", "quantize", "settle") and recipe.informed == ("settle",)
+    assert (recipe.prune.kind, recipe.prune.share, recipe.passes) == ("weights", 0.7, 3)
+    own = replace(CONFIG, recipe=replace(CONFIG.recipe, steps=("pretrain", "prune", "quantize")))
+    assert "sparse 50%" not in ways_of(own, narrow, digits), "the recipe says itself what is removed"
+
+
 def test_passes_that_the_recipe_leaves_open_are_doubled_too(digits):
     ways = ways_of(replace(CONFIG, recipe=Recipe(quantize=Quantize(passes=2))), FAULTS, digits)
     count = len(digits.load().labels["train"])
@@ -120,7 +131,7 @@ def test_the_ways_are_trained_and_tried_once(tmp_path, digits, monkeypatch):
     store, config = Store(tmp_path), replace(CONFIG, width=0.25, recipe=Recipe(passes=1))
     assert 0 < expected_s(store, config, digits, record, seeds=2, jobs=1) < 600
     result = compare(store, config, digits, record, seeds=(1, 2))
-    assert len(result.ways) == 12 and result.devices == 1
+    assert len(result.ways) == 21 and result.devices == 1
     assert len({way.by_seed for way in result.ways}) > 6 and all(way.seconds > 0 for way in result.ways)
     monkeypatch.setattr(Training, "make", lambda *arguments: pytest.fail("trained again"))
     assert compare(store, config, digits, record, seeds=(1, 2)) == result
