@@ -53,7 +53,7 @@ def miss_the_carry(m, unit):
     m.d.comb += unit.banks[0].address.eq(unit.banks[3].address)
 
 
-@pytest.mark.parametrize("period, depth", [(4, 8), (8, 12)])
+@pytest.mark.parametrize("period, depth", [(4, 8), pytest.param(8, 12, marks=pytest.mark.slow)])
 def test_no_byte_is_lost_changed_or_stored_twice(period, depth, tmp_path):
     assert prove(*under_contract(SpramScratchpad(DESIGN), period=period), tmp_path, depth=depth).assertions == 14
 
