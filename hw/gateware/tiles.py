@@ -51,7 +51,7 @@ class TileLoops:
         for name, loop in self.loops.items():
             m.submodules[f"{name}s"] = loop
             m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(begin)]
-        m.submodules.walker = self.walker = WindowWalker()
+        m.submodules.walker = self.walker = WindowWalker(parts(design).loop)
         m.submodules.taps = self.taps = Taps(parts(design).loop)
         self.single = command.depthwise | command.broadcast
         self.steps = Mux(self.taps.row_ends, command.tail_steps, command.segment_steps)

@@ -23,28 +23,36 @@ class WindowWalker(wiring.Component):
 
     ``begin`` goes to the first pixel, ``advance`` to the next one (``broadcast``: the next group's first);
     ``pixel`` is valid in the cycle after.
+
+    Parameters
+    ----------
+    counter
+        The kind of its loop over the pixels of a row.
     """
 
-    def __init__(self):
+    def __init__(self, counter: type[LoopCounter] = LoopCounter):
         super().__init__({"command": In(COMMAND), "block_address": In(24), "block_x": In(signed(18)),
                           "begin": In(1), "advance": In(1), "pixel": Out(Pixel)})
         self.row_address = Signal(24)      # of the first pixel of the row
+        self.columns = counter(12)
 
     def elaborate(self, platform):
         m = Module()
         command, pixel = self.command, self.pixel
-        ox = Signal(12)
+        m.submodules.columns = columns = self.columns
+        m.d.comb += [columns.total.eq(command.out_width), columns.restart.eq(self.begin),
+                     columns.advance.eq(self.advance)]
         row_address = self.row_address
         step = command.step_x_bytes
         with m.If(self.advance):
-            with m.If(ox + 1 == command.out_width):
+            with m.If(columns.last):
                 following = row_address + command.step_y_bytes
-                m.d.sync += [ox.eq(0), row_address.eq(following), pixel.address.eq(following),
-                             pixel.x.eq(self.block_x), pixel.y.eq(pixel.y + command.stride_y)]
+                m.d.sync += [row_address.eq(following), pixel.address.eq(following), pixel.x.eq(self.block_x),
+                             pixel.y.eq(pixel.y + command.stride_y)]
             with m.Else():
-                m.d.sync += [ox.eq(ox + 1), pixel.address.eq(pixel.address + step), pixel.x.eq(pixel.x + step)]
+                m.d.sync += [pixel.address.eq(pixel.address + step), pixel.x.eq(pixel.x + step)]
         with m.If(self.begin):
-            m.d.sync += [ox.eq(0), row_address.eq(self.block_address), pixel.address.eq(self.block_address),
+            m.d.sync += [row_address.eq(self.block_address), pixel.address.eq(self.block_address),
                          pixel.x.eq(self.block_x), pixel.y.eq(command.first_y)]
         return m
 
