@@ -15,7 +15,8 @@ from cosim.bench import build_bench, run_bench
 from hw.emit.verilog import array_verilog
 from hw.gateware.array import Step
 from hw.spec.design import LOCAL_WORDS, DesignPoint
-from hw.spec.timing import MODE_LEAD_CYCLES, element_latency
+from hw.spec.digits import DIGIT_PLACE_BITS, DIGITS
+from hw.spec.timing import MODE_LEAD_CYCLES, element_latency, param_sets
 from sw.compiler import LayerPlan, Placement, Program
 from sw.golden import layers
 from sw.golden.words import Words
@@ -24,7 +25,7 @@ from sw.graph.layer import POOLS, WEIGHTED
 __all__ = ["build_array", "run_array"]
 
 STALL_CYCLES = 4                           # longest random pause between two segments
-CONSTANTS = ("modes", "single", "distance", "tail_lanes")
+CONSTANTS = ("modes", "single", "distance", "tail_lanes", "split")
 MODES = ("depthwise", "window", "maximum", "local")     # hw.gateware.element.Modes, lowest bit first
 
 
@@ -43,7 +44,19 @@ class _Stimulus:
     step: list[int] = field(default_factory=list)
     weights: list[np.ndarray] = field(default_factory=list)
     word: list[np.ndarray] = field(default_factory=list)
-    seen: list[tuple[int, int, int]] = field(default_factory=list)   # cycle, element, address of its output
+    seen: list["_Sum"] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sum:
+    """Which sum of the array is which output."""
+
+    cycle: int
+    element: int
+    address: int
+    split: int
+    piece: int        # of the element's weights
+    largest: bool     # an element of digits has it apart from its sums
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,16 +105,30 @@ def run_array(directory: Path, program: Program, tensors: Sequence[np.ndarray], 
     fed = [part for number in range(len(tensors[0])) for part in _feed(
         feeder, program, [tensor[number] for tensor in tensors],
         [None if mine is None else mine[number] for mine in sums])]
-    looks = sorted({cycle for cycle, *_ in stimulus.seen})
+    looks = sorted({one.cycle for one in stimulus.seen})
+    widths = [design.digit_bits] * DIGITS + [design.act_bits] if design.splits else [design.acc_bits]
     answer = run_bench(directory, "heddle_array", "cosim.array_bench", {
-        "constants": np.array(stimulus.constants), "names": np.array(CONSTANTS), "step": np.array(stimulus.step),
+        "constants": np.array(stimulus.constants)[:, :len(CONSTANTS) - (not design.splits)],
+        "names": np.array(CONSTANTS[:len(CONSTANTS) - (not design.splits)]), "step": np.array(stimulus.step),
         "weights": np.array(stimulus.weights), "word": np.array(stimulus.word), "looks": np.array(looks),
-        "sums": np.array(design.rows * design.cols), "sum_bits": np.array(design.acc_bits)})
+        "widths": np.array(widths * (design.rows * design.cols))})
+    totals = answer["totals"].reshape(len(looks), -1, len(widths))
     row = {cycle: row for row, cycle in enumerate(looks)}
     for target, place, first, seen in fed:
-        for cycle, element, address in stimulus.seen[seen]:
-            target[place.element(address - first)] = answer["totals"][row[cycle], element]
+        for one in stimulus.seen[seen]:
+            target[place.element(one.address - first)] = _total(totals[row[one.cycle], one.element], one)
     return sums
+
+
+def _total(parts: np.ndarray, one: _Sum) -> int:
+    """What the drain makes of an element's sum, or of its sums of digits."""
+    if len(parts) == 1:
+        return int(parts[0])
+    if one.largest:
+        return int(parts[DIGITS]) << DIGIT_PLACE_BITS * (DIGITS - 1)
+    digits = DIGITS >> one.split
+    return sum(int(part) << DIGIT_PLACE_BITS * place
+               for place, part in enumerate(parts[digits * one.piece:digits * (one.piece + 1)]))
 
 
 def _feed(feeder: "_Feeder", program: Program, tensors: Sequence[np.ndarray],
@@ -142,13 +169,13 @@ class _Feeder:
         design, self.command, self.memory = self.design, command, memory
         self.constants = (sum(command[name] << bit for bit, name in enumerate(MODES)),
                           command["depthwise"] | command["broadcast"],
-                          command["distance"], command["tail_lanes"])
+                          command["distance"], command["tail_lanes"], command["split"])
         for _ in range(MODE_LEAD_CYCLES):
             self._idle()
         steps = [list(self._tile(first)) for first in (True, False)]
         counted = sum(step.step != 0 for step in steps[1])
         for block in range(command["blocks"]):
-            for _ in range(command["add"] + (command["tile_rows"] if command["depthwise"] else 1)):
+            for _ in range(command["add"] + param_sets(design, command)):
                 words.params()
             count = command["local_words"] if command["local"] else 1 if command["uniform"] else counted
             weights = np.packbits(words.take(count), axis=1, bitorder="little")
@@ -156,7 +183,7 @@ class _Feeder:
                 self._keep(weights)
             for tile in range(command["bands"] * command["groups"]):
                 self._run(steps[tile % command["groups"] > 0], weights, block, tile)
-        for _ in range(design.rows + design.cols + self.latency):
+        for _ in range(design.rows + design.cols + self.latency + 1):
             self._idle()
 
     def _keep(self, weights: np.ndarray) -> None:
@@ -227,9 +254,12 @@ class _Feeder:
         start = (command["out_base"] + block * command["out_block_bytes"] + group * command["out_group_bytes"]
                  + band * ((command["groups"] - 1) * command["out_group_bytes"] + command["out_band_bytes"]))
         for r, c in self._elements(block, group):
-            cycle = len(self.stimulus.step) + r + c // design.ways + self.latency
-            address = start + r * command["out_row_bytes"] + c
-            self.stimulus.seen.append((cycle, r * design.cols + c, address))
+            piece, col = divmod(c, design.cols)
+            largest = bool(command["maximum"] and design.splits)      # comes a cycle later
+            self.stimulus.seen.append(_Sum(
+                cycle=len(self.stimulus.step) + r + col // design.ways + self.latency + largest,
+                element=r * design.cols + col, address=start + r * command["out_row_bytes"] + c,
+                split=command["split"], piece=piece, largest=largest))
 
     def _elements(self, block: int, group: int) -> Iterator[tuple[int, int]]:
         """Those of a tile that have an output."""

@@ -11,11 +11,11 @@ from cosim.bench import load_job, save_answer
 @cocotb.test()
 async def drive(dut) -> None:
     """Job: ``step`` (T,), ``constants`` (T, C) of the ports ``names`` (C,), and ``weights``, ``word`` (T, bytes) for
-    each cycle, ``looks`` (S,) the cycles in which the sums are read, ``sums`` their number, ``sum_bits`` their width.
+    each cycle, ``looks`` (S,) the cycles in which the sums are read, ``widths`` (sums,) of the fields that they are.
     Answer: ``totals`` (S, sums).
     """
     job = load_job()
-    bits, count, looks = int(job["sum_bits"]), int(job["sums"]), set(job["looks"].tolist())
+    widths, looks = job["widths"].tolist(), set(job["looks"].tolist())
     totals = []
     dut.rst.value = 1
     Clock(dut.clk, 2, unit="step").start()
@@ -27,19 +27,23 @@ async def drive(dut) -> None:
     for cycle, now in enumerate(zip(*columns, strict=True)):
         await FallingEdge(dut.clk)
         if cycle in looks:
-            totals.append(_split(dut.totals.value.to_unsigned(), bits, count))
+            totals.append(_split(dut.totals.value.to_unsigned(), widths))
         for port, value, last in zip(ports, now, before, strict=True):
             if value != last:
                 port.value = value
         before = now
-    save_answer(totals=np.array(totals, np.int64).reshape(-1, count))
+    save_answer(totals=np.array(totals, np.int64).reshape(-1, len(widths)))
 
 
 def _integers(rows: np.ndarray) -> list[int]:
     return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
 
-def _split(value: int, bits: int, count: int) -> list[int]:
+def _split(value: int, widths: list[int]) -> list[int]:
     """Signed fields of a packed value, lowest first."""
-    half = 1 << bits - 1
-    return [((value >> bits * n & 2 * half - 1) ^ half) - half for n in range(count)]
+    found = []
+    for bits in widths:
+        half = 1 << bits - 1
+        found.append(((value & 2 * half - 1) ^ half) - half)
+        value >>= bits
+    return found

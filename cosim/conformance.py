@@ -36,7 +36,7 @@ class Case:
 def cases() -> list[Case]:
     """All of the registry."""
     return [Case(kind=kind, weight_bits=weight_bits, act_bits=act_bits) for kind in MULTIPLIERS.values()
-            for weight_bits in kind.weight_bits for act_bits in kind.act_bits]
+            for weight_bits in kind.product_bits for act_bits in kind.act_bits]
 
 
 def requests(seed: int = 1, extra: int = 4096) -> np.ndarray:

@@ -88,8 +88,8 @@ def simulated_design(design: DesignPoint) -> DesignPoint:
     """The design that gives the same bits in the same cycles, and is simulated fastest.
 
     An exact multiplier kind equals the plain product for every pair of operands (tests/cosim/test_conformance.py), and
-    nothing else in the engine depends on the kind, except where neighbouring columns share multipliers: these are
-    simulated as they are. A netlist of partial products takes half of the simulation.
+    nothing else in the engine depends on the kind, except where neighbouring columns share multipliers or weights are
+    split: these are simulated as they are. A netlist of partial products takes half of the simulation.
 
     >>> simulated_design(DesignPoint(multiplier="lut")).multiplier
     'dsp'
@@ -97,7 +97,7 @@ def simulated_design(design: DesignPoint) -> DesignPoint:
     'trunc'
     """
     kind = MULTIPLIERS[design.multiplier]
-    exact = kind.exact(design.weight_bits) and kind.ways == 1
+    exact = kind.exact(design.weight_bits) and kind.ways == 1 and not kind.splits
     return replace(design, multiplier="dsp") if exact else design
 
 

@@ -26,8 +26,9 @@ def energy_j(program: Program, board: Board, clock_mhz: float) -> float | None:
     if board.standby_a is None:
         return None
     design = program.design
-    mac = MULTIPLY_J_PER_BIT2 * design.act_bits * design.weight_bits + ADD_J_PER_BIT * design.acc_bits
-    compute = program.macs * mac * FABRIC_FACTOR
+    products = sum(layer.macs * (design.weight_bits >> layer.command["split"]) for layer in program.layers)
+    compute = FABRIC_FACTOR * (MULTIPLY_J_PER_BIT2 * design.act_bits * products
+                               + ADD_J_PER_BIT * design.acc_bits * program.macs)
     steps = sum(layer.cycle_terms.compute for layer in program.layers)
     traffic = steps * (design.weight_word_bits / 8 + design.fetch_bytes) * SRAM_J_PER_BYTE
     standby = CORE_VOLTS * board.standby_a * program.cycles / (clock_mhz * 1e6)

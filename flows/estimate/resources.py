@@ -52,8 +52,9 @@ class Resources:
 
 
 def calibrated_for(design: DesignPoint, board: Board) -> bool:
-    """Whether there is a model of such a SoC: its CPU is a large part of it."""
-    return board.family == CALIBRATED_FAMILY and design.cpu == CALIBRATED_CPU
+    """Whether there is a model of such a SoC: its CPU is a large part of it. No sample has elements that split weights.
+    """
+    return board.family == CALIBRATED_FAMILY and design.cpu == CALIBRATED_CPU and not design.splits
 
 
 def estimate_resources(design: DesignPoint, board: Board) -> Resources:
@@ -67,6 +68,8 @@ def estimate_resources(design: DesignPoint, board: Board) -> Resources:
         raise HeddleError(f"board {board.name!r}: resources are calibrated for the ECP5 only")
     if design.cpu != CALIBRATED_CPU:
         raise HeddleError(f"cpu={design.cpu!r}: resources are calibrated for SoCs with {CALIBRATED_CPU} only")
+    if design.splits:
+        raise HeddleError(f"multiplier={design.multiplier!r}: resources are not calibrated for it")
     model = load_model()
     soc, terms = model["soc"], features(design)
     lut, ff = (soc[kind] + _sum(model[kind]["weights"], terms[kind]) for kind in ("lut", "ff"))

@@ -32,8 +32,8 @@ def roofline(plan: LayerPlan, design: DesignPoint) -> Roof:
     stores = outputs if design.memory == "spram" else 0
     streamed = plan.weight_words * design.weight_word_bits if command["stream"] else 0
     limits = {
-        "multipliers": (plan.macs, design.macs_per_cycle),
-        "requantizers": (outputs * turns.cycles, turns.columns),
+        "multipliers": (plan.macs, design.macs_per_cycle << command["split"]),
+        "requantizers": (outputs * turns.cycles, min(turns.columns, design.cols << command["split"])),
         "weights": (plan.weight_words, 1),
         "stream": (streamed, max(1, 8 * design.stream_port_bytes)),
         "activations": (_taken(plan, outputs) + outputs * add + stores, design.fetch_bytes),

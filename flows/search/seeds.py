@@ -14,6 +14,7 @@ from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
 from flows.train.training import Training
 from hw.spec.design import DesignPoint
+from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["Repeated", "repeat_measured"]
 
@@ -70,7 +71,8 @@ def _tasks(space: Space, data: DataSource, evaluator: Evaluator, point: Point) -
     candidate = point.candidate
     config = space.config(candidate.network, candidate.width, candidate.weight_bits)
     # Of a design only the multiplier decides what is right, so points of one network and multiplier share a task.
-    design = DesignPoint(weight_bits=candidate.weight_bits, multiplier=candidate.multiplier)
+    design = DesignPoint(weight_bits=MULTIPLIERS[candidate.multiplier].design_bits(candidate.weight_bits),
+                         multiplier=candidate.multiplier)
     for seed in range(config.seed + 1, config.seed + space.measure.seeds):
         yield _Task(training=Training(config=replace(config, seed=seed), data=data,
                                       feedback=evaluator.feedback(candidate)), design=design)

@@ -48,7 +48,8 @@ class Candidate:
     def design(self, *, act_bytes: int = LARGEST["act_bytes"],
                weight_bytes: int = LARGEST["weight_bytes"]) -> DesignPoint:
         """Raises SpecError where the combination cannot be built."""
-        return DesignPoint(rows=self.rows, cols=self.cols, lanes=self.lanes, weight_bits=self.weight_bits,
+        return DesignPoint(rows=self.rows, cols=self.cols, lanes=self.lanes,
+                           weight_bits=MULTIPLIERS[self.multiplier].design_bits(self.weight_bits),
                            multiplier=self.multiplier, requantizers=self.requantizers,
                            requantizer_dsps=self.requantizer_dsps, depthwise_taps=self.depthwise_taps,
                            board=self.board, act_bytes=act_bytes, weight_bytes=weight_bytes)

@@ -1,15 +1,16 @@
 """The systolic array: elements, the skew of its edges, and the word register of each row."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.gateware.digits import coded
 from hw.gateware.element import Modes, Token, operands
 from hw.gateware.parts import parts
 from hw.spec.design import DesignPoint
 from hw.spec.timing import MODE_LEAD_CYCLES
 
-__all__ = ["Step", "SystolicArray"]
+__all__ = ["Step", "SystolicArray", "totals_layout"]
 
 
 class Step(data.Struct):
@@ -31,6 +32,11 @@ class RowModes(data.Struct):
     tail_lanes: 4
 
 
+def totals_layout(design: DesignPoint) -> data.ArrayLayout:
+    """The finished sums of all elements."""
+    return data.ArrayLayout(parts(design).element.total_shape(design), design.rows * design.cols)
+
+
 class SystolicArray(wiring.Component):
     """``rows`` x ``cols`` output-stationary elements fed from one activation port and one weight port.
 
@@ -46,6 +52,8 @@ class SystolicArray(wiring.Component):
         Constant while a layer runs, and ``hw.spec.timing.MODE_LEAD_CYCLES`` before. ``distance`` is at most ``lanes``;
         ``tail_lanes`` (binary weights only) is the last lane of a tail step that counts.
     step : In(Step)
+    split : In
+        With the design's ``splits``: of the layer, constant as modes are.
     weights : In
         ``cols`` slices of ``lanes`` weights, for the step of the same cycle.
     word : In
@@ -53,7 +61,7 @@ class SystolicArray(wiring.Component):
     shift : In(1)
         Where the design's ``shifts_totals``: ``totals`` move down by one place, unless finished sums replace them.
     totals : Out
-        Element ``(r, c)`` at ``r * cols + c``; element ``(r, c)``'s sum is complete ``r + c // ways +
+        Element ``(r, c)`` at ``r * cols + c``, as its kind has them; its sum is complete ``r + c // ways +
         hw.spec.timing.element_latency`` cycles after its last step was on ``step`` and stays until the next one.
     """
 
@@ -61,11 +69,11 @@ class SystolicArray(wiring.Component):
         self.design = design
         super().__init__({
             "modes": In(Modes), "single": In(1), "distance": In(range(design.lanes + 1)), "tail_lanes": In(4),
-            "step": In(Step),
+            "step": In(Step), **({"split": In(2)} if design.splits else {}),
             "weights": In(data.ArrayLayout(operands(design, design.weight_bits), design.cols)),
             "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
             "shift": In(1),
-            "totals": Out(data.ArrayLayout(signed(design.acc_bits), design.rows * design.cols)),
+            "totals": Out(totals_layout(design)),
         })
 
     def elaborate(self, platform):
@@ -94,8 +102,7 @@ class SystolicArray(wiring.Component):
                 for way in range(ways):
                     col = place * ways + way
                     m.d.comb += [
-                        element.weights[way].eq(above.weights_down[way] if r
-                                                else self._delayed(m, self.weights[col].as_value(), place)),
+                        element.weights[way].eq(above.weights_down[way] if r else self._column(m, col, place)),
                         self.totals[r * cols + col].eq(element.totals[way]),
                     ]
             following = Signal(Step, name=f"step{r + 1}")
@@ -103,6 +110,14 @@ class SystolicArray(wiring.Component):
             m.d.sync += [following.eq(step), following_modes.eq(modes)]
             step, modes = following, following_modes
         return m
+
+    def _column(self, m, col, place):
+        """The weights of a column as its first element wants them."""
+        weights = self._delayed(m, self.weights[col].as_value(), place)
+        if not self.design.splits:
+            return weights
+        return Cat(coded(m, weights.word_select(lane, 8), self.split, f"code{col}_{lane}").as_value()
+                   for lane in range(self.design.lanes))
 
     def _row_operands(self, m, r, step, modes, distance):
         """The ``lanes`` activations that row ``r`` takes with ``step``, ``distance`` from those of the row above."""

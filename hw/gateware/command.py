@@ -29,8 +29,10 @@ IN_BLOCK_RAM = (256, 368)
 
 def command_layout(design: DesignPoint) -> data.StructLayout:
     """``COMMAND``, with the fields of units that the design has."""
-    return _layout({name: kind for name, kind in COMMAND_FIELDS.items()
-                    if name not in fields.OF_UNITS or name in fields.command_fields(design)})
+    lacks = fields.OF_UNITS.keys() - fields.command_fields(design)
+    last = max(place for place, name in enumerate(COMMAND_FIELDS) if name not in lacks)
+    return _layout({f"no_{name}" if name in lacks else name: kind
+                    for name, kind in list(COMMAND_FIELDS.items())[:last + 1]})
 
 
 class CommandWords:

@@ -4,10 +4,12 @@ from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.gateware.array import totals_layout
 from hw.gateware.command import command_layout
 from hw.gateware.params import ChannelMemory, ParamWord
 from hw.gateware.parts import parts
 from hw.gateware.passes import add_passes_of
+from hw.gateware.pieces import HIGH_PLACE_BITS, PieceSums
 from hw.gateware.requantizer import Requantizer
 from hw.gateware.scratchpad import write_layout
 from hw.gateware.store import Tile
@@ -15,7 +17,6 @@ from hw.gateware.table import TableUnit, TableWord
 from hw.spec.design import DesignPoint
 from hw.spec.timing import (
     DRAIN_MODES,
-    DRAIN_SELECT_LATENCY,
     add_passes,
     add_slot_cycles,
     drain_lag_cycles,
@@ -23,9 +24,14 @@ from hw.spec.timing import (
     element_latency,
     lane_skew,
     requantize_latency,
+    select_latency,
 )
 
 __all__ = ["Drain"]
+
+
+def _log2(value: int) -> int:
+    return value.bit_length() - 1
 
 
 class Drain(wiring.Component):
@@ -63,7 +69,7 @@ class Drain(wiring.Component):
         self.design = design
         super().__init__({
             "command": In(command_layout(design)), "begin": In(1), "last": In(1), "odd": In(2),
-            "totals": In(data.ArrayLayout(signed(design.acc_bits), design.rows * design.cols)),
+            "totals": In(totals_layout(design)),
             "shift": Out(1), "param": In(ParamWord), "table": In(TableWord), "weights": In(design.weight_word_bits),
             "tile": In(Tile), "tile_valid": In(1), "residual": In(1), "residual_row": In(4),
             "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
@@ -88,7 +94,7 @@ class Drain(wiring.Component):
 
         # what happened so many cycles after an output's first pass
         passes = add_passes(design)
-        through = DRAIN_SELECT_LATENCY + requantize_latency(design)
+        through = select_latency(design) + requantize_latency(design)
         spread = lane_skew(design, design.requantizers - 1)
         ages = {0: issue}
         for age in range(1, through + max(passes.final, spread) + 1):
@@ -99,7 +105,7 @@ class Drain(wiring.Component):
         place = Signal(data.StructLayout({"row": row.shape(), "turn": turn.shape(), "odd": 2}), name="place0")
         m.d.comb += [place.row.eq(row), place.turn.eq(turn), place.odd.eq(odd), params.add.eq(command.add)]
         places = [place]
-        for skew in range(spread):
+        for skew in range(spread + select_latency(design)):
             places.append(self._later(m, places[-1], 1, f"place{skew + 1}_"))
         self._requantize(m, places, ages, passes, through, params, self._looked_up(m, store))
         return m
@@ -117,25 +123,29 @@ class Drain(wiring.Component):
         """The requantizers get the chosen sums of a turn, and the taker what comes of them; in a residual add sums go
         to the first one only, further passes follow, and the taker gets what comes of the last."""
         design, command, units = self.design, self.command, []
-        spread = len(places) - 1
+        select = select_latency(design)
+        spread = len(places) - 1 - select
+        values = self._pieces(m, places) if design.splits else [
+            self._chosen(m, q, places[lane_skew(design, q)]) for q in range(design.requantizers)]
         for q in range(design.requantizers):
             skew = lane_skew(design, q)
             unit = Requantizer(acc_bits=32, cycles=design.requantizer_cycles, dsps=design.requantizer_dsps)
             m.submodules[f"requantizer{q}"] = unit
             units.append(unit)
-            value = self._chosen(m, q, places[skew])
+            wanted = places[skew + select - 1]
+            slot, row = self._slot(wanted)
             m.d.comb += [
-                params.row[q].eq(Mux(command.depthwise, places[skew].row, 0)), params.turn[q].eq(places[skew].turn),
-                params.odd[q].eq(places[skew].odd),
-                unit.acc.valid.eq(ages[1 + skew]), unit.acc.p.params.eq(params.channels[q]),
-                unit.acc.p.value.eq(value),
+                params.row[q].eq(Mux(command.depthwise, wanted.row, row)), params.turn[q].eq(slot),
+                params.odd[q].eq(wanted.odd),
+                unit.acc.valid.eq(ages[select + skew]), unit.acc.p.params.eq(params.channels[q]),
+                unit.acc.p.value.eq(values[q]),
                 unit.zero.eq(command.out_zero), unit.low.eq(command.act_min), unit.high.eq(command.act_max),
                 unit.add_zero.eq(command.add_zero), unit.add_low.eq(command.add_min),
                 unit.add_high.eq(command.add_max)]
             out = Signal(design.act_bits, name=f"out{q}_0")
             m.d.comb += out.eq(unit.out.payload)
             m.d.comb += taker.outputs[q].eq(self._later(m, out, spread - skew, f"out{q}_"))
-        m.d.comb += [taker.valid.eq(ages[through + spread] & ~command.add), self.shift.eq(ages[1])]
+        m.d.comb += [taker.valid.eq(ages[through + spread] & ~command.add), self.shift.eq(ages[select])]
         with m.If(command.add):
             lanes = [units[lane] for lane in passes.lanes]
             added = add_passes_of(m, design, self, ages=ages, passes=passes, through=through, lanes=lanes,
@@ -147,6 +157,48 @@ class Drain(wiring.Component):
                     m.d.comb += [one.unit.acc.valid.eq(1), one.unit.acc.p.value.eq(one.value),
                                  one.unit.acc.p.params.eq(one.params), one.unit.acc.p.add.eq(one.final)]
             m.d.comb += [taker.valid.eq(ages[passes.final + through]), taker.outputs[0].eq(lanes[3].out.payload)]
+
+    def _slot(self, place):
+        """Which of its parameters' memories a requantizer wants (of an add: which column's), and which place there."""
+        design = self.design
+        own, columns = _log2(design.param_slots // design.requantizers), _log2(design.cols)
+        if not design.splits:
+            return place.turn, 0
+        add = self.command.add
+        return Mux(add, place.turn[:columns], place.turn[:own]), Mux(add, place.turn >> columns, place.turn >> own)
+
+    def _pieces(self, m, places):
+        """The sum that each requantizer takes, ``select_latency`` after its place, where columns have several.
+
+        The sums of a column, or of some that take turns, go one way.
+        """
+        design, add = self.design, self.command.add
+        groups = min(design.requantizers, design.cols)
+        turns, pieces = design.cols // groups, design.requantizers // groups
+        ways = []
+        for group in range(groups):
+            m.submodules[f"pieces{group}"] = way = PieceSums(design, elements=design.rows * turns, pieces=pieces)
+            ways.append(way)
+            place = Signal.like(places[0], name=f"piece_place{group}")
+            m.d.comb += place.eq(Mux(add, places[0].as_value(), places[lane_skew(design, group)].as_value()))
+            turn, piece = place.turn[:_log2(turns)], place.turn >> _log2(turns) << _log2(pieces)
+            added, added_piece = place.turn[_log2(groups):_log2(design.cols)], place.turn >> _log2(design.cols)
+            m.d.comb += [
+                way.split.eq(self.command.split), way.maximum.eq(self.command.maximum),
+                *(way.totals[row * turns + n].eq(self.totals[row * design.cols + n * groups + group])
+                  for row in range(design.rows) for n in range(turns)),
+                way.element.eq(Cat(Mux(add, added, turn)[:_log2(turns)], place.row)),
+                way.piece.eq(Mux(add, added_piece, piece))]
+        first = Array(Cat(way.low[0], way.high) for way in ways)[
+            Mux(add, places[select_latency(design)].turn[:_log2(groups)], 0)]
+        values = []
+        for q in range(design.requantizers):
+            piece, group = divmod(q, groups)
+            low, high = ways[group].low[piece], ways[group].high
+            if q == 0:      # in a residual add a turn is one column
+                low, high = first[:len(low)].as_signed(), first[len(low):].as_signed()
+            values.append(low if piece else low + (high << HIGH_PLACE_BITS))
+        return values
 
     def _chosen(self, m, q, place):
         """The sum that requantizer ``q`` takes, a cycle after its ``place``."""
@@ -177,7 +229,7 @@ class Drain(wiring.Component):
         design, command = self.design, self.command
         active = Signal()
         row = Signal(range(design.rows))
-        turn = Signal(range(max(2, design.cols)))
+        turn = Signal(range(max(2, design.most_tile_cols)))
         odd = Signal(2)
         cycles = {mode: drain_turns(design, depthwise=mode[0], add=mode[1]) for mode in DRAIN_MODES}
         most = max(mode.cycles for mode in cycles.values())
@@ -192,9 +244,9 @@ class Drain(wiring.Component):
         last_beat = Signal()
         last_turn = Signal()
         last_row = Signal()
-        column = Signal(4)          # of the array, the last one in use; so are the next two
+        column = Signal(turn.shape())          # the last one in use; so are the next two
         final_row = Signal(4)
-        final_turn = Signal(4)
+        final_turn = Signal(turn.shape())
         start = self._lagged(m, start, final_turn)
         m.d.comb += column.eq(command.tile_cols - 1)
         m.d.sync += [final_row.eq(command.tile_rows - 1),
@@ -218,7 +270,8 @@ class Drain(wiring.Component):
     def _lagged(self, m, start, final_turn):
         """``start`` when element 0's sum is there, and as much later as tiles of so many turns per row ask."""
         design = self.design
-        lags = [drain_lag_cycles(design, turns=turns) for turns in range(1, design.cols // design.requantizers + 1)]
+        lags = [drain_lag_cycles(design, turns=turns)
+                for turns in range(1, design.most_tile_cols // design.requantizers + 1)]
         lag_of_add = drain_lag_cycles(design, turns=1, add=True)
         least = min(*lags, lag_of_add)
         lag = Signal(range(max(2, max(lags) - least + 1)))

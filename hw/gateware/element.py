@@ -1,6 +1,6 @@
 """Processing element: a dot product that accumulates its outputs in place (output-stationary)."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, ShapeLike, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,23 +53,41 @@ class ProcessingElement(wiring.Component):
         self.design, self.row, self.col = design, row, col
         self.ways = design.ways
         acts = operands(design, design.act_bits)
-        weights = data.ArrayLayout(operands(design, design.weight_bits), self.ways)
+        weights = data.ArrayLayout(data.ArrayLayout(self.weight_shape(design), design.lanes), self.ways)
         super().__init__({
             "modes": In(Modes),
             "token": In(Token), "acts": In(acts), "weights": In(weights), "shift": In(1),
             "modes_right": Out(Modes), "token_right": Out(Token), "acts_right": Out(acts), "weights_down": Out(weights),
-            "totals": Out(data.ArrayLayout(signed(design.acc_bits), self.ways)),
+            "totals": Out(data.ArrayLayout(self.total_shape(design), self.ways)),
         })
+
+    @staticmethod
+    def weight_shape(design: DesignPoint) -> ShapeLike:
+        """Of a weight as it comes to the element."""
+        return signed(design.weight_bits)
+
+    @staticmethod
+    def total_shape(design: DesignPoint) -> ShapeLike:
+        """Of a way's finished sum."""
+        return signed(design.acc_bits)
 
     def elaborate(self, platform):
         m = Module()
-        design = self.design
+        token, acts, weights = self._operands(m)
+        self._compute(m, token, acts, weights)
+        return m
+
+    def _operands(self, m):
+        """What is multiplied, and its token; the neighbours get it a cycle later."""
         m.d.sync += [self.modes_right.eq(self.modes), self.token_right.eq(self.token),
                      self.acts_right.eq(self.acts), self.weights_down.eq(self.weights)]
         token, acts, weights = self.token_right, self._acts(), self._weights()
-        if design.has_local_memory:
-            token, acts, weights = self._from_memories(m, acts, weights)
+        if self.design.has_local_memory:
+            return self._from_memories(m, acts, weights)
+        return token, acts, weights
 
+    def _compute(self, m, token, acts, weights):
+        design = self.design
         multiplied = Signal(Token)
         summed = Signal(Token)
         m.d.sync += [multiplied.eq(token), summed.eq(multiplied)]
@@ -81,7 +99,6 @@ class ProcessingElement(wiring.Component):
             m.d.sync += [register.eq(value) for register, value in zip(held, row, strict=True)]
             m.d.sync += dot.eq(balanced_sum(m, held, f"sum{way}_"))
             self._accumulate(m, way, summed, dot)
-        return m
 
     @property
     def _depthwise(self):
@@ -122,7 +139,7 @@ class ProcessingElement(wiring.Component):
         token = Signal(Token, name="token_held")
         m.d.sync += token.eq(arrived)
         later_acts = [Signal(signed(design.act_bits), name=f"act{lane}") for lane in range(design.lanes)]
-        later_weights = [[Signal(signed(design.weight_bits), name=f"weight{way}_{lane}")
+        later_weights = [[Signal(self.weight_shape(design), name=f"weight{way}_{lane}")
                           for lane in range(design.lanes)] for way in range(self.ways)]
         old = self._history(m, acts[0]) if design.depthwise_taps > 1 and self._depthwise else []
         kept = self._kept(m) if design.dataflow == "weight" or self._depthwise else None

@@ -93,7 +93,7 @@ class Engine(wiring.Component):
             modes.depthwise.eq(command.depthwise), modes.window.eq(command.window),
             modes.maximum.eq(command.maximum), modes.local.eq(command.local),
             array.single.eq(command.depthwise | command.broadcast), array.tail_lanes.eq(command.tail_lanes),
-            array.distance.eq(command.distance),
+            array.distance.eq(command.distance), *([array.split.eq(command.split)] if design.splits else []),
             array.step.eq(step), array.weights.eq(weights.weights), array.word.eq(acts.word),
             drain.command.eq(command), drain.begin.eq(sequencer.begin), drain.totals.eq(array.totals),
             drain.last.eq(step.token.valid & step.token.last), drain.odd.eq(step.odd), drain.param.eq(param),

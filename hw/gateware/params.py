@@ -21,23 +21,27 @@ class ParamWord(data.Struct):
     index: 4    # number of the word in its set
     last: 1     # completes the set of ``cols`` channels
     odd: 2      # number of the block, modulo 4
-    row: 4      # depthwise: array row of the set
+    row: 4      # number of the set (depthwise: array row)
+    piled: 1    # sets lie one after the other in the columns' first slots: depthwise, or with a residual add
     add: 1      # the set is a residual add's
 
 
 class ChannelMemory(wiring.Component):
-    """Bias, multiplier and shift of every column, for four neighbouring blocks.
+    """Bias, multiplier and shift of every output channel of four neighbouring blocks.
 
-    Of each requantizer, ``channels`` follows ``row``, ``turn`` and ``odd`` by a cycle (with ``add`` a turn is one
-    column); ``add_channels`` (residual, own operand, sum)
-    follows its ``add_...`` by a cycle.
+    ``param_slots`` channels have memories of their own, and requantizer ``q`` those of the slots ``q``,
+    ``q + requantizers`` and so on; ``row`` counts what lies in one memory (depthwise: array rows). With ``add`` the
+    first one has those of all columns, their first slots.
+
+    Of each requantizer, ``channels`` follows ``row``, ``turn`` (of its slots) and ``odd`` by a cycle; ``add_channels``
+    (residual, own operand, sum) follows its ``add_...`` by a cycle.
     """
 
     def __init__(self, design: DesignPoint):
         self.design = design
         super().__init__({
             "param": In(ParamWord), "weights": In(design.weight_word_bits),
-            "row": In(data.ArrayLayout(range(max(2, design.rows)), design.requantizers)),
+            "row": In(data.ArrayLayout(range(max(2, design.rows, 1 << design.splits)), design.requantizers)),
             "turn": In(data.ArrayLayout(range(max(2, design.cols)), design.requantizers)),
             "odd": In(data.ArrayLayout(2, design.requantizers)),
             "channels": Out(data.ArrayLayout(ChannelParams, design.requantizers)),
@@ -55,7 +59,10 @@ class ChannelMemory(wiring.Component):
 
     @property
     def _row_bits(self):
-        return (self.design.depthwise_rows - 1).bit_length()
+        """Of a place in a memory of a block."""
+        design = self.design
+        return (max(design.depthwise_rows, design.most_tile_cols // design.param_slots,
+                    -(-design.most_added_cols // design.cols)) - 1).bit_length()
 
     def _one_memory(self, m):
         """One requantizer, one record in a word: nothing to gather."""
@@ -86,35 +93,39 @@ class ChannelMemory(wiring.Component):
         bits = self._row_bits
         part = design.lanes * design.weight_bits
         stored = Signal()
+        part_bits = (design.param_slots // design.cols).bit_length() - 1      # slots of a column
         where = Signal(2 + bits)
         is_add = Signal()
+        slots = Signal(design.param_slots // design.cols)
         m.d.sync += [stored.eq(param.valid & param.last), is_add.eq(param.add),
-                     where.eq(Cat(param.row[:bits], param.odd))]
-        records = []
+                     where.eq(Cat(Mux(param.piled, param.row, param.row >> part_bits)[:bits], param.odd)),
+                     slots.eq(Mux(param.piled, 1, 1 << param.row[:part_bits]))]
+        parameters = []
         for col in range(design.cols):
             gathered = Signal(part * design.param_words, name=f"gathered{col}")
             with m.If(param.valid):
                 m.d.sync += gathered.eq(Cat(gathered, self.weights.word_select(col, part))[part:])
-            m.submodules[f"column{col}"] = storage = memory.Memory(
-                shape=PARAM_BITS, depth=SETS << bits, init=[], attrs=LUT_RAM)
-            writer = storage.write_port()
-            m.d.comb += [writer.addr.eq(where), writer.data.eq(gathered), writer.en.eq(stored & ~is_add)]
-            # a column belongs to one requantizer, but for residual adds, all of whose outputs come from the first
-            readers = []
-            for q in sorted({0, col % design.requantizers}):
-                reader = storage.read_port(domain="comb")
-                m.d.comb += reader.addr.eq(Cat(self.row[q][:bits], self.odd[q]))
-                readers.append(reader.data)
-            records.append(readers)
+            parameters.append(gathered)
             if col < ADD_RECORDS:
                 kept = Signal(PARAM_BITS, name=f"add{col}")
                 with m.If(stored & is_add):
                     m.d.sync += kept.eq(gathered)
                 m.d.comb += self.add_channels[col].as_value().eq(kept)
+        records = []
+        for slot in range(design.param_slots):
+            m.submodules[f"slot{slot}"] = storage = memory.Memory(
+                shape=PARAM_BITS, depth=SETS << bits, init=[], attrs=LUT_RAM)
+            writer, reader = storage.write_port(), storage.read_port(domain="comb")
+            # a slot belongs to one requantizer, but for residual adds, all of whose outputs come from the first
+            q = slot % design.requantizers
+            own, first = (Cat(self.row[one][:bits], self.odd[one]) for one in (q, 0))
+            m.d.comb += [writer.addr.eq(where), writer.data.eq(parameters[slot % design.cols]),
+                         writer.en.eq(stored & ~is_add & slots[slot // design.cols]),
+                         reader.addr.eq(Mux(self.add, first, own) if q else own)]
+            records.append(reader.data)
         for q in range(design.requantizers):
-            mine = Array(readers[-1] for readers in records[q::design.requantizers])[
-                self.turn[q] if design.cols > design.requantizers else 0]
+            mine = Array(records[q::design.requantizers])[
+                self.turn[q] if design.param_slots > design.requantizers else 0]
             chosen = Signal(PARAM_BITS, name=f"chosen{q}")
-            m.d.sync += chosen.eq(mine if q else Mux(
-                self.add, Array(readers[0] for readers in records)[self.turn[0]], mine))
+            m.d.sync += chosen.eq(mine if q else Mux(self.add, Array(records[:design.cols])[self.turn[0]], mine))
             m.d.comb += self.channels[q].as_value().eq(chosen)

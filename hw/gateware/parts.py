@@ -1,6 +1,6 @@
 """Which parts an engine is made of: siblings of one signature, chosen once by the kind of engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hw.gateware.addresses import HeldAddresses, TileAddresses
 from hw.gateware.command import CommandWords, WholeTileCommandWords
@@ -10,6 +10,7 @@ from hw.gateware.log import LayerLog, RegisterLog
 from hw.gateware.loop import LoopCounter, SmallLoopCounter
 from hw.gateware.phases import Phases, SmallPhases
 from hw.gateware.registers import LoggedRegisters, Registers
+from hw.gateware.scalable import ScalableElement
 from hw.gateware.store import Store, TileStore
 from hw.spec.design import DesignPoint
 
@@ -42,5 +43,6 @@ _KINDS = {
 
 
 def parts(design: DesignPoint) -> Parts:
-    """Those of ``design.engine``."""
-    return _KINDS[design.engine]
+    """Those of ``design.engine``, with the elements of the design's precision."""
+    kind = _KINDS[design.engine]
+    return replace(kind, element=ScalableElement) if design.splits else kind

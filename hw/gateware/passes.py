@@ -11,7 +11,7 @@ from hw.gateware.requantizer import Requantizer
 from hw.gateware.residual import ResidualBuffer
 from hw.spec.design import DesignPoint
 from hw.spec.requant import ADD_LEFT_SHIFT
-from hw.spec.timing import AddPasses
+from hw.spec.timing import AddPasses, select_latency
 
 __all__ = ["AddPass", "add_passes_of"]
 
@@ -31,6 +31,8 @@ def add_passes_of(m: Module, design: DesignPoint, drain: wiring.Component, *, ag
                   passes: AddPasses, through: int, lanes: list[Requantizer], params: ChannelMemory) -> list[AddPass]:
     """What follows an output's first pass: both operands are scaled, then their sum.
 
+    The first pass enters its requantizer ``hw.spec.timing.select_latency`` cycles after its age of 0.
+
     Parameters
     ----------
     drain
@@ -43,16 +45,18 @@ def add_passes_of(m: Module, design: DesignPoint, drain: wiring.Component, *, ag
         Requantizer of each pass, the first one included.
     """
     m.submodules.residual = residual = ResidualBuffer(design)
+    before = select_latency(design) - 1      # from a pass's age of 0 to the cycle before it enters
     m.d.comb += [residual.begin.eq(drain.begin), residual.arrives.eq(drain.residual),
                  residual.last_row.eq(drain.command.tile_rows - 1),
                  residual.last_column.eq(drain.command.tile_cols - 1),
                  residual.row.eq(drain.residual_row), residual.word.eq(drain.word),
-                 residual.take.eq(ages[passes.residual]),
-                 params.add_residual.eq(ages[passes.residual]), params.add_operand.eq(ages[passes.operand]),
-                 params.add_final.eq(ages[passes.final])]
+                 residual.take.eq(ages[passes.residual + before]),
+                 params.add_residual.eq(ages[passes.residual + before]),
+                 params.add_operand.eq(ages[passes.operand + before]),
+                 params.add_final.eq(ages[passes.final + before])]
     own, total = _results(m, design, ages=ages, passes=passes, through=through, lanes=lanes)
-    return [AddPass(unit=lanes[number], valid=ages[age + 1], value=value, params=params.add_channels[number - 1],
-                    final=number == 3)
+    return [AddPass(unit=lanes[number], valid=ages[age + before + 1], value=value,
+                    params=params.add_channels[number - 1], final=number == 3)
             for number, (age, value) in enumerate(((passes.residual, residual.value << ADD_LEFT_SHIFT),
                                                    (passes.operand, own << ADD_LEFT_SHIFT),
                                                    (passes.final, total)), 1)]

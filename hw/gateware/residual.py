@@ -29,7 +29,7 @@ class ResidualBuffer(wiring.Component):
     def __init__(self, design: DesignPoint):
         self.design = design
         super().__init__({
-            "begin": In(1), "last_row": In(4), "last_column": In(4), "arrives": In(1), "row": In(4),
+            "begin": In(1), "last_row": In(4), "last_column": In(6), "arrives": In(1), "row": In(4),
             "word": In(data.ArrayLayout(signed(design.act_bits), design.fetch_bytes)),
             "take": In(1), "value": Out(signed(8)),
         })
@@ -38,7 +38,8 @@ class ResidualBuffer(wiring.Component):
         m = Module()
         design = self.design
         rows_bits = (design.rows - 1).bit_length()
-        kept = design.cols * design.act_bits
+        cols = design.most_added_cols if design.splits else design.cols
+        kept = cols * design.act_bits
         block = design.memory == "spram"
         m.submodules.words = storage = memory.Memory(
             shape=kept, depth=RESIDUAL_TILES << rows_bits, init=[],
@@ -47,9 +48,9 @@ class ResidualBuffer(wiring.Component):
         arriving = Signal(range(RESIDUAL_TILES))
         taken = Signal(range(RESIDUAL_TILES))
         row = Signal(range(max(2, design.rows)))
-        column = Signal(range(max(2, design.cols)))
+        column = Signal(range(max(2, cols)))
         last_row = Signal(4)
-        last_column = Signal(4)
+        last_column = Signal.like(column)
         m.d.sync += [last_row.eq(self.last_row), last_column.eq(self.last_column)]
         m.d.comb += [writer.en.eq(self.arrives), writer.addr.eq(Cat(self.row[:rows_bits], arriving)),
                      writer.data.eq(self.word.as_value()), reader.addr.eq(Cat(row[:rows_bits], taken))]
@@ -66,5 +67,5 @@ class ResidualBuffer(wiring.Component):
         place = Signal.like(column)
         m.d.sync += place.eq(column)
         m.d.comb += self.value.eq(Array(reader.data.word_select(n, design.act_bits).as_signed()
-                                        for n in range(design.cols))[place])
+                                        for n in range(cols))[place])
         return m

@@ -132,6 +132,7 @@ class Sequencer(wiring.Component):
         self.local_tap = Signal(4)
         self.local_row = Signal(4)
         self.last_row = Signal(4)            # of the array that is in use
+        self.last_set = Signal(4)            # of a block's parameters
 
         self.places = parts(design).addresses(self.held)
 
@@ -196,7 +197,10 @@ class Sequencer(wiring.Component):
         A pause before a tile's last step brings that step closer to the next tile's, so pauses do not count.
         """
         command, state = self.command, self.state
-        m.d.sync += [self.spacing.eq(command.spacing - 1), self.last_row.eq(command.tile_rows - 1)]
+        cols_bits = (self.design.cols - 1).bit_length()
+        last_piece = (command.tile_cols - 1)[cols_bits:] if self.design.splits else 0
+        m.d.sync += [self.spacing.eq(command.spacing - 1), self.last_row.eq(command.tile_rows - 1),
+                     self.last_set.eq(Mux(command.depthwise, command.tile_rows - 1, last_piece))]
         m.d.comb += self.spaced.eq(self.to_wait == 0)
         with m.If(~self.spaced & ~self.paused & (self.tiles.taps.spacing | (state == State.SPACE))):
             m.d.sync += self.to_wait.eq(self.to_wait - 1)
@@ -217,6 +221,7 @@ class Sequencer(wiring.Component):
                      self.param.valid.eq((state == State.PARAMS) | (state == State.ADD)),
                      self.param.add.eq(state == State.ADD), self.param.index.eq(self.count),
                      self.param.odd.eq(self.block), self.param.row.eq(self.param_row),
+                     self.param.piled.eq(self.command.depthwise | self.command.add),
                      self.param.last.eq(self.set_ends), self.step.token.load.eq(state == State.LOCAL),
                      self.step.token.row.eq(self.local_row), self.step.residual.eq(state == State.RESIDUAL)]
         if self.design.table_unit:
@@ -377,7 +382,7 @@ class Sequencer(wiring.Component):
                      self.local_row.eq(0)]
         with m.If(self.set_ends):
             m.d.sync += [self.count.eq(0), self.param_row.eq(self.param_row + 1)]
-            with m.If(~command.depthwise | (self.param_row == self.last_row)):
+            with m.If(self.param_row == self.last_set):
                 if self.design.has_local_memory:
                     with m.If(command.local):
                         m.d.sync += self.state.eq(State.LOCAL)

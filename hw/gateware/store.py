@@ -55,7 +55,7 @@ class Store(wiring.Component):
         width = command.tile_cols
         final_row = Signal(4)
         m.d.sync += final_row.eq(command.tile_rows - 1)
-        column = Signal(range(design.cols + 1))
+        column = Signal(range(design.most_tile_cols + 1))
         row = Signal(range(max(2, design.rows)))
         loops = {name: LoopCounter(command[f"{name}s"].shape().width) for name in ("group", "band", "block")}
         for name, loop in loops.items():

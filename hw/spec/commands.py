@@ -33,6 +33,10 @@ With ``window`` (and ``depthwise``) a segment is a whole column of ``kernel_rows
 ``ky`` change places, and the elements remember the columns before it: only the last column of a pixel is multiplied,
 by all of its kernel row's weights. The first pixel of a band has ``first_segments`` columns, the others ``segments``.
 
+With ``split`` (not ``depthwise``) a weight's 8 bits are two weights of 4 or four of 2, the lowest bits first: *pieces*
+that meet the same activations and belong to output channels of their own. Channel ``n`` of a tile is piece
+``n // cols`` of column ``n % cols``, and a block has a set of parameters for each piece in use.
+
 With ``table`` every output becomes what a table of 256 bytes has for it: entry ``n`` is for the output ``n - 128``. The
 table lies at ``weight_base``; the first block's words follow it, unless they stream.
 """
@@ -79,11 +83,11 @@ _LAYER = _PREFIX | {
     "tail_steps": (5, False, "steps of the last segment of a kernel row"),
     "segment_steps": (5, False, "steps of every other segment"),
     "tile_rows": (5, False, "array rows in use"),
-    "tile_cols": (5, False, "columns in use"),
+    "tile_cols": (7, False, "columns in use (split: output channels, the columns' first pieces first)"),
     "spacing": (13, False, "least cycles from tile to tile: hw.spec.timing.drain_cycles"),
     "distance": (5, False, "broadcast, depthwise: activations from one array row's to the next one's"),
     "tail_rows": (5, False, "pixels in a band's last group (depthwise: rows of channels in the last block)"),
-    "tail_cols": (5, False, "channels in the last block's last row"),
+    "tail_cols": (7, False, "channels in the last block's last row"),
     "first_segments": (4, False, "window: columns of a band's first pixel"),
     "stride_y": (5, False, "input rows between output rows"),
     "in_zero": (8, True, "injected where the kernel leaves the input"),
@@ -99,7 +103,7 @@ _LAYER = _PREFIX | {
     "segments": (8, False, "fetches per kernel row"),
     "in_start": (24, False, "byte address of the first tap of the first pixel; wraps"),
     "out_base": (24, False, "byte address of the output tensor"),
-    "weight_base": (24, False, "first weight word of the layer"),
+    "weight_base": (20, False, "first weight word of the layer"),
     "in_height": (12, False, "rows of the input"),
     "in_row_bytes": (16, False, "input width * channels"),
     "segment_bytes": (16, True, "distance of two segments"),
@@ -119,6 +123,7 @@ _LAYER = _PREFIX | {
     "block_words": (12, False, "stream: weight words of a block, parameters included"),
     "local_words": (7, False, "local: weight words that load the elements' memories"),
     "table": (1, False, "outputs go through a table before they are stored (table_unit)"),
+    "split": (2, False, "how often weights are halved, for channels of their own (scalable multipliers)"),
 }
 _STREAM = _PREFIX | {
     "ring_base": (24, False, "byte address of the ring in the weight scratchpad"),

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from json import dumps
 
+from hw.spec.digits import DIGIT_PLACE_BITS, DIGITS
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS, check_kind
 from hw.spec.requant import check_variant
@@ -79,7 +80,6 @@ class DesignPoint:
         _power_of_two("act_bytes", self.act_bytes, 1024, 131072)
         if self.weight_bytes % 1024 or not 1024 <= self.weight_bytes <= 524288:
             raise SpecError(f"weight_bytes={self.weight_bytes}: choose a multiple of 1024 from 1024 to 524288")
-        _power_of_two("requantizers", self.requantizers, 1, self.cols)
         _power_of_two("depthwise_taps", self.depthwise_taps, 1, self.lanes)
         for name, choices in (("engine", ENGINES), ("weight_bits", WEIGHT_BITS), ("act_bits", ACT_BITS),
                               ("memory", MEMORIES), ("dataflow", DATAFLOWS), ("stream_bytes", STREAM_BYTES),
@@ -91,9 +91,13 @@ class DesignPoint:
             raise SpecError(f"multiplier={self.multiplier!r}: choose {' or '.join(MULTIPLIERS)}")
         check_kind(MULTIPLIERS[self.multiplier], weight_bits=self.weight_bits, act_bits=self.act_bits,
                    lanes=self.lanes, cols=self.cols)
+        _power_of_two("requantizers", self.requantizers, 1, self.most_tile_cols)
         if not self.product_bits <= self.acc_bits <= 32:
             raise SpecError(f"acc_bits={self.acc_bits}: {self.lanes} products of {self.act_bits}x{self.weight_bits} "
                             f"bits need {self.product_bits} and the requantizer takes 32; choose a width between")
+        if self.sum_bits > 32:
+            raise SpecError(f"acc_bits={self.acc_bits}: {DIGITS} sums of digits make one of {self.sum_bits} bits and "
+                            f"the requantizer takes 32; lower acc_bits to {self.acc_bits - self.sum_bits + 32}")
         if not 4 <= self.fetch_bytes <= 64:
             raise SpecError(f"rows={self.rows}, lanes={self.lanes}: the activation port is rows*lanes = "
                             f"{self.fetch_bytes} bytes wide and must be 4 to 64; change rows or lanes")
@@ -130,6 +134,7 @@ class DesignPoint:
         for field, fits, rule, remedy in (
                 ("memory", self.memory == "spram", "lies around the single-port memory", "set memory='spram'"),
                 ("weight_bits", self.weight_bits > 1, "has no binary weights", "raise weight_bits"),
+                ("multiplier", not self.splits, "has elements of one precision", "choose another multiplier"),
                 ("multiplier", ways == 1, f"takes a product of each multiplier, and this one gives {ways}",
                  "choose another multiplier"),
                 ("dataflow", self.dataflow == "output", "has no memories in its elements", "set dataflow='output'"),
@@ -153,6 +158,36 @@ class DesignPoint:
     def product_bits(self) -> int:
         """Width of one element's sum of products, bits; also holds -128 times a binary weight of -1."""
         return self.act_bits + self.weight_bits + (self.lanes - 1).bit_length()
+
+    @property
+    def splits(self) -> int:
+        """How often a layer may halve its weights; each time there are twice as many for twice the output channels."""
+        return MULTIPLIERS[self.multiplier].splits
+
+    @property
+    def most_tile_cols(self) -> int:
+        """Output channels of a tile that is not depthwise: a column has one, or one for each piece of its weights."""
+        return self.cols << self.splits
+
+    @property
+    def most_added_cols(self) -> int:
+        """The same of a residual add, whose other operand comes in one fetch."""
+        return min(self.most_tile_cols, self.fetch_bytes)
+
+    @property
+    def digit_bits(self) -> int:
+        """With ``splits``: width of the accumulators of digits, whose sums together reach as far as ``acc_bits``."""
+        return self.acc_bits - DIGIT_PLACE_BITS * (DIGITS - 1)
+
+    @property
+    def sum_bits(self) -> int:
+        """Width of an element's sum as the requantizer gets it."""
+        return self.acc_bits + 1 if self.splits else self.acc_bits
+
+    @property
+    def param_slots(self) -> int:
+        """Output channels whose parameters lie in memories of their own, to be read in one cycle."""
+        return max(self.cols, self.requantizers)
 
     @property
     def fetch_bytes(self) -> int:
@@ -214,8 +249,13 @@ class DesignPoint:
     @property
     def element_stages(self) -> int:
         """Clock cycles from operands at a processing element to their finished sum. Memories inside it take one of
-        them, and so do multiplier blocks with registers of their own."""
-        return 5 if self.has_local_memory or self.engine == "compact" else 4
+        them, and so do multiplier blocks with registers of their own; digits need no cycle between product and sum."""
+        return (5 if self.has_local_memory or self.engine == "compact" else 4) - bool(self.splits)
+
+    @property
+    def select_stages(self) -> int:
+        """Clock cycles from finished sums to the requantizer that takes one; sums of digits are added on the way."""
+        return 2 if self.splits else 1
 
     @property
     def shifts_totals(self) -> bool:
@@ -234,7 +274,7 @@ class DesignPoint:
 
     @property
     def maximum_bits(self) -> slice:
-        """Bits of a sum, signed, that decide which is the largest."""
+        """Bits of a sum, signed, that decide which is the largest; with ``splits`` sums are compared in pools only."""
         if self.engine == "wide":
             return slice(0, self.product_bits)
         # a maximum is of single products with one power of two, that of all pools
@@ -243,7 +283,7 @@ class DesignPoint:
     @property
     def tail_cols_bits(self) -> int:
         """Low bits of the command's ``tail_cols`` that decide which outputs are stored."""
-        return self.cols.bit_length() if self.engine == "wide" else 5
+        return self.most_tile_cols.bit_length() if self.engine == "wide" else 5
 
     @property
     def word_stays(self) -> bool:

@@ -12,14 +12,14 @@ from hw.spec.design import LOCAL_WORDS, DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.tiles import port_cycles
-from hw.spec.timing import drain_cycles, longest_spacing
+from hw.spec.timing import drain_cycles, longest_spacing, param_sets
 
 __all__ = ["ADD_RECORDS", "OF_UNITS", "command_fields", "counts", "encode_for", "phases", "taken", "undefined",
            "whole_tile"]
 
 #: Fields of a command that only engines with a unit for them have, and the design's field that says so. They are the
 #: last ones in memory.
-OF_UNITS = {"table": "table_unit"}
+OF_UNITS = {"table": "table_unit", "split": "splits"}
 ADD_RECORDS = 3    # parameters of a residual add: its two operands and their sum
 #: What a compact engine does not have: it has one row, nothing in its elements, no binary weights, and its tiles are
 #: whole.
@@ -45,6 +45,7 @@ def command_fields(design: DesignPoint) -> dict[str, int]:
         return fields
     address = (design.act_bytes - 1).bit_length()
     narrow = dict.fromkeys(("tail_steps", "segment_steps"), phases(design).bit_length())
+    narrow["tail_cols"] = design.tail_cols_bits
     narrow |= dict.fromkeys(_ADDRESSES, address)
     return {name: min(bits, narrow.get(name, bits)) for name, bits in fields.items() if name not in _NOT_COMPACT}
 
@@ -93,6 +94,7 @@ def _wrong(design: DesignPoint, command: Mapping[str, int]) -> Iterator[str]:
     if command["add"] and design.cols < ADD_RECORDS:
         yield f"add=1: its parameters need {ADD_RECORDS} columns, and cols={design.cols}; raise cols"
     if design.engine == "wide":
+        yield from _wrong_split(design, command)
         yield from _wrong_tile(design, command)
         yield from _wrong_operands(design, command)
     if command["port_cycles"] < (least := port_cycles(design, command)):
@@ -100,12 +102,30 @@ def _wrong(design: DesignPoint, command: Mapping[str, int]) -> Iterator[str]:
                f"raise it")
 
 
+def _wrong_split(design: DesignPoint, command: Mapping[str, int]) -> Iterator[str]:
+    """Of elements of scalable precision."""
+    if not design.splits:
+        return
+    if command["split"] > design.splits:
+        yield f"split={command['split']}: weights are halved {design.splits} times; choose no more"
+    if command["depthwise"] and command["split"]:
+        yield f"split={command['split']}: an element of a depthwise layer has one channel; set split=0"
+    if command["maximum"] and (command["window"] or not command["depthwise"]):
+        yield "maximum=1: elements of digits compare in pools only; set depthwise=1 and window=0"
+    if command["add"] and command["tile_cols"] > design.fetch_bytes:
+        yield (f"tile_cols={command['tile_cols']}: what is added comes in one fetch of {design.fetch_bytes}; "
+               f"choose no more")
+    columns = param_sets(design, command) * design.cols
+    if not command["depthwise"] and design.requantizers > design.cols and command["tail_cols"] > columns:
+        yield f"tail_cols={command['tail_cols']}: a tile has parameters for {columns} channels; choose no more"
+
+
 def _wrong_tile(design: DesignPoint, command: Mapping[str, int]) -> Iterator[str]:
     """Of a tile that is a part of the array."""
     depthwise, add = bool(command["depthwise"]), bool(command["add"])
     rows, cols = command["tile_rows"], command["tile_cols"]
     for name, most in (("tile_rows", design.depthwise_rows if depthwise else design.rows),
-                       ("tile_cols", design.depthwise_cols if depthwise else design.cols)):
+                       ("tile_cols", design.depthwise_cols if depthwise else design.cols << command["split"])):
         if command[name] > most:
             yield f"{name}={command[name]}: the array has {most} for this layer; choose 1 to {most}"
             return

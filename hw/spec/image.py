@@ -24,7 +24,7 @@ __all__ = ["ENGINE", "ENGINE_WORDS", "HEADER_BYTES", "HEADER_FIELDS", "IMAGE_MAG
            "Call", "pack_calls", "pack_header", "reset_calls", "unpack_calls", "unpack_header"]
 
 IMAGE_MAGIC = int.from_bytes(b"HEDL", "little")
-IMAGE_VERSION = 4
+IMAGE_VERSION = 5
 HEADER_BYTES = 64
 MOST_LAYERS = 256      # LAYER commands of all runs and calls of the CPU together, in one inference
 #: 32-bit little-endian words, in order; the rest of the header is zero. ``layers`` are those of all runs together.

@@ -3,7 +3,7 @@
 The gateware delays what goes with its data by these; the cycle counters of the RTL are tested equal to the model.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -11,15 +11,14 @@ from itertools import product
 from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
 
-__all__ = ["ADD_PASSES", "DRAIN_MODES", "DRAIN_SELECT_LATENCY", "LOG_CYCLES", "MODE_LEAD_CYCLES", "READ_LATENCY",
+__all__ = ["ADD_PASSES", "DRAIN_MODES", "LOG_CYCLES", "MODE_LEAD_CYCLES", "READ_LATENCY",
            "RESIDUAL_TILES", "TABLE_ENTRIES", "TABLE_LATENCY", "WRITE_LATENCY", "AddPasses", "DrainTurns", "add_passes",
            "add_slot_cycles", "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency",
-           "lane_skew", "last_output_cycles", "longest_spacing", "requantize_latency", "requantizer_latency",
-           "settle_cycles", "table_cycles", "table_words", "tile_start_cycles"]
+           "lane_skew", "last_output_cycles", "longest_spacing", "param_sets", "requantize_latency",
+           "requantizer_latency", "select_latency", "settle_cycles", "table_cycles", "table_words", "tile_start_cycles"]
 
 READ_LATENCY = 4          # scratchpad: request to word
 MODE_LEAD_CYCLES = READ_LATENCY + 3    # a layer's modes to its first word: its block begins, a parameter, a fetch
-DRAIN_SELECT_LATENCY = 1  # finished sum to requantizer
 TABLE_LATENCY = 2         # output to what the table has for it, where the design has a table
 WRITE_LATENCY = 2         # output byte to the first read that sees it
 SPRAM_WRITE_CYCLES = 2    # that a row of outputs takes longer to the single-port memory
@@ -44,6 +43,16 @@ def requantize_latency(design: DesignPoint) -> int:
 def element_latency(design: DesignPoint) -> int:
     """Processing element: last operands to finished sum."""
     return design.element_stages
+
+
+def select_latency(design: DesignPoint) -> int:
+    """Finished sum to requantizer."""
+    return design.select_stages
+
+
+def param_sets(design: DesignPoint, command: Mapping[str, int]) -> int:
+    """Sets of parameters of a LAYER's block, each for ``cols`` channels; those of a residual add aside."""
+    return command["tile_rows"] if command["depthwise"] else -(-command["tile_cols"] // design.cols)
 
 
 def command_words(design: DesignPoint) -> int:
@@ -84,7 +93,8 @@ def drain_turns(design: DesignPoint, *, depthwise: bool, add: bool = False, rows
     A residual add takes four passes per output, so requantizers work in groups of four, or four times.
     """
     rows = rows or (design.depthwise_rows if depthwise else design.rows)
-    cols = cols or (design.depthwise_cols if depthwise else design.cols)
+    most = design.most_added_cols if add and design.splits else design.most_tile_cols
+    cols = cols or (design.depthwise_cols if depthwise else most)
     if add:
         return DrainTurns(add=add, rows=rows, width=cols, turns=cols, columns=1,
                           cycles=design.requantizer_cycles * max(1, ADD_PASSES // design.requantizers))
@@ -94,16 +104,16 @@ def drain_turns(design: DesignPoint, *, depthwise: bool, add: bool = False, rows
 
 def lane_skew(design: DesignPoint, lane: int) -> int:
     """Cycles by which requantizer ``lane`` works behind the first: as its column of the array does."""
-    return lane // design.ways
+    return lane % design.cols // design.ways
 
 
 def _reads(design: DesignPoint, mode: DrainTurns) -> Iterator[tuple[int, int]]:
     """For each element, cycles after the first one's: when its sum is there, when it is read in a drain without lag."""
     for row, column in product(range(mode.rows), range(mode.width)):
         turn, lane = divmod(column, mode.columns)
-        yield (row + column // design.ways,
+        yield (row + column % design.cols // design.ways,
                (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane)
-               + (DRAIN_SELECT_LATENCY if design.shifts_totals else 0))
+               + (select_latency(design) if design.shifts_totals else 0))
 
 
 @cache
@@ -133,7 +143,7 @@ def drain_cycles(design: DesignPoint, *, depthwise: bool, add: bool = False, row
     kept = 0
     if add:
         last_taken = (tile_start_cycles(design, mode) + add_slot_cycles(design) + add_passes(design).residual
-                      + mode.total)
+                      + select_latency(design) - 1 + mode.total)
         kept = -(-(last_taken + 1 - READ_LATENCY) // (RESIDUAL_TILES - 1))
     return max(mode.total, kept, *(late + read - there + 1 for there, read in _reads(design, mode)))
 
@@ -151,7 +161,7 @@ def add_slot_cycles(design: DesignPoint) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class AddPasses:
-    """When an output of a residual add is in a requantizer, in cycles behind its first pass.
+    """When an output of a residual add enters a requantizer, in cycles behind its first pass.
 
     The requantizers' slots are shared so that two passes never meet: ``(lane, slot)`` of each differ, a slot being
     the cycle modulo ``DrainTurns.cycles``, in units of ``requantizer_cycles``.
@@ -166,7 +176,7 @@ class AddPasses:
 def add_passes(design: DesignPoint) -> AddPasses:
     """Earliest times that keep the passes apart; see :class:`AddPasses`."""
     unit, slots = design.requantizer_cycles, max(1, ADD_PASSES // design.requantizers)
-    needed = DRAIN_SELECT_LATENCY + requantize_latency(design) + 1
+    needed = requantize_latency(design) + 2
 
     def first(remainder: int) -> int:
         return next(n * unit for n in range(-(-needed // unit), needed + slots + 1) if n % slots == remainder % slots)
@@ -187,7 +197,7 @@ def last_output_cycles(design: DesignPoint, *, depthwise: bool, add: bool, rows:
     """Cycles from a tile's last step to the end of its last write, if its drain need not wait for its slot."""
     mode = drain_turns(design, depthwise=depthwise, add=add, rows=rows, cols=cols)
     return (1 + tile_start_cycles(design, mode) + mode.total - mode.cycles
-            + DRAIN_SELECT_LATENCY + requantize_latency(design)
+            + select_latency(design) + requantize_latency(design)
             + (add_passes(design).final if add else lane_skew(design, design.requantizers - 1))
             + (TABLE_LATENCY if design.table_unit else 0)
             + WRITE_LATENCY - 1 + (SPRAM_WRITE_CYCLES if design.memory == "spram" else 0))

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from hw.spec.design import PARAM_BITS, DesignPoint
+from hw.spec.digits import digits, piece_bits, split_for
 from hw.spec.errors import SpecError
 from hw.spec.requant import ADD_LEFT_SHIFT, MAX_SHIFT, TOTAL_BITS
 from sw.golden.fixed import scaled
@@ -14,7 +15,7 @@ from sw.golden.sums import requantize
 from sw.graph.graph import Layer
 
 __all__ = ["Channels", "add_words", "check_accumulator", "exceeds_total", "fold", "join", "param_words",
-           "pooling_channels", "pooling_scale", "weight_words"]
+           "pooling_channels", "pooling_scale", "split_of", "split_words", "weight_words"]
 
 OUTPUT_BITS = 10     # beyond which an output is clamped whatever its zero point is
 
@@ -30,7 +31,7 @@ class Channels:
 
 def fold(layer: Layer, weights: np.ndarray, zero_point: int, design: DesignPoint) -> Channels:
     """Fold the input's zero point into the bias, and prove that nothing overflows. ``weights``: (OC, taps)."""
-    check_accumulator(weights.astype(np.int64), design)
+    check_accumulator(weights.astype(np.int64), design, split_of(layer, design))
     channels, exceeding = _folded(layer, weights, zero_point, design)
     if exceeding is not None:
         raise SpecError(f"channel {exceeding}: bias and sum may exceed {TOTAL_BITS} bits; train with a smaller bias")
@@ -44,7 +45,7 @@ def exceeds_total(layer: Layer, zero_point: int, design: DesignPoint) -> bool:
     """
     outputs = len(layer.bias)
     weights = layer.weights.reshape(-1, outputs).T if layer.op == "depthwise" else layer.weights.reshape(outputs, -1)
-    held = _reach(weights.astype(np.int64), design).max() < 1 << design.acc_bits - 1
+    held = _needed_bits(weights.astype(np.int64), design, split_of(layer, design)) <= design.acc_bits
     return bool(held and _folded(layer, weights, zero_point, design)[1] is not None)
 
 
@@ -74,12 +75,26 @@ def _narrowed(channels: Channels, reach: np.ndarray) -> Channels:
                     shift=np.where(constant, 15, channels.shift))
 
 
-def check_accumulator(weights: np.ndarray, design: DesignPoint) -> None:
+def split_of(layer: Layer, design: DesignPoint) -> int:
+    """How often the design's weights are halved for those of a layer; an element has one channel of a depthwise one."""
+    return 0 if layer.op == "depthwise" else split_for(layer.weight_bits, design.splits)
+
+
+def check_accumulator(weights: np.ndarray, design: DesignPoint, split: int = 0) -> None:
     """Prove that no sum exceeds the accumulator, whatever the activations are. ``weights``: (OC, taps)."""
-    worst = int(_reach(weights, design).max())
-    if worst >= 1 << design.acc_bits - 1:
-        raise SpecError(f"sums reach {worst}, acc_bits={design.acc_bits} holds {(1 << design.acc_bits - 1) - 1}; "
-                        f"raise acc_bits to {worst.bit_length() + 1}")
+    need = _needed_bits(weights, design, split)
+    if need > design.acc_bits:
+        worst = int(_reach(weights, design).max())
+        raise SpecError(f"sums reach {worst}, acc_bits={design.acc_bits} holds {(1 << design.acc_bits - 1) - 1}"
+                        f"{', with as much for each digit' if design.splits else ''}; raise acc_bits to {need}")
+
+
+def _needed_bits(weights: np.ndarray, design: DesignPoint, split: int) -> int:
+    """Least ``acc_bits`` that hold every sum, or with ``splits`` the sums of each digit. ``weights``: (OC, taps)."""
+    if not design.splits:
+        return int(_reach(weights, design).max()).bit_length() + 1
+    worst = max(int(_reach(part, design).max()) for part in digits(weights, piece_bits(split)))
+    return worst.bit_length() + 1 + design.acc_bits - design.digit_bits
 
 
 def _reach(weights: np.ndarray, design: DesignPoint) -> np.ndarray:
@@ -133,6 +148,12 @@ def weight_words(words: np.ndarray, design: DesignPoint) -> np.ndarray:
     """Values (..., cols, lanes) to bits (..., cols, lanes * weight_bits). A weight of 1 bit is set for -1."""
     values = (words < 0) if design.weight_bits == 1 else words
     return _bits(values, design.weight_bits).reshape(*words.shape[:-1], design.lanes * design.weight_bits)
+
+
+def split_words(words: np.ndarray, design: DesignPoint, split: int) -> np.ndarray:
+    """The same of weights that are split: values (..., pieces, cols, lanes)."""
+    pieces = np.moveaxis(_bits(words, piece_bits(split)), -4, -2)       # (..., cols, lanes, pieces, bits)
+    return pieces.reshape(*pieces.shape[:-3], design.lanes * design.weight_bits)
 
 
 def param_words(channels: Channels, wanted: np.ndarray, design: DesignPoint) -> np.ndarray:

@@ -94,8 +94,9 @@ class Program:
 
     @property
     def utilization(self) -> float:
-        """Multiply-accumulates per cycle over the array's peak, 0 to 1."""
-        return self.macs / (self.cycles * self.design.macs_per_cycle) if self.cycles else 0.0
+        """Multiply-accumulates per cycle over the array's peak with weights of each layer's width, 0 to 1."""
+        least = sum(layer.macs / (self.design.macs_per_cycle << layer.command["split"]) for layer in self.layers)
+        return least / self.cycles if self.cycles else 0.0
 
     @property
     def resident_bytes(self) -> int:

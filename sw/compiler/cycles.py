@@ -16,6 +16,7 @@ from hw.spec.timing import (
     command_words,
     drain_turns,
     last_output_cycles,
+    param_sets,
     settle_cycles,
     table_cycles,
     table_words,
@@ -62,7 +63,7 @@ def layer_cycles(design: DesignPoint, command: Mapping[str, int]) -> LayerCycles
     depthwise, add = bool(command["depthwise"]), bool(command["add"])
     tiles, blocks = tiles_of(design, command), command["blocks"]
     per_block, last_wait = _spaces(design, command)
-    sets = (command["tile_rows"] if depthwise else 1) + add
+    sets = param_sets(design, command) + add
     settle = settle_cycles(design, depthwise=depthwise, add=add)
     return LayerCycles(
         compute=blocks * tiles.bands * (tiles.first + (tiles.groups - 1) * tiles.others),
@@ -81,7 +82,7 @@ def layer_words(design: DesignPoint, command: Mapping[str, int]) -> int:
 
 def block_words(design: DesignPoint, command: Mapping[str, int]) -> int:
     """Weight words of a block: parameters, and weights."""
-    sets = (command["tile_rows"] if command["depthwise"] else 1) + command["add"]
+    sets = param_sets(design, command) + command["add"]
     if command["local"]:
         weights = command["local_words"]
     elif command["uniform"]:

@@ -68,7 +68,7 @@ def _timings_of(points: Sequence[DesignPoint]) -> _Timings:
 def _timing(point: DesignPoint) -> Key:
     """All that ``hw.spec.timing`` reads of a design where the tile is given."""
     return (point.engine, point.cols, point.ways, point.element_stages, point.shifts_totals, point.requantizers,
-            point.requantizer_cycles, point.requantizer_dsps, point.memory, point.table_unit)
+            point.requantizer_cycles, point.requantizer_dsps, point.memory, point.table_unit, point.select_stages)
 
 
 def of_each(function: Callable[..., int], design: Any, *, rows: Any = 0, cols: Any = 0, **where: bool) -> Any:

@@ -71,3 +71,4 @@ class Operator:
     act_min: int
     act_max: int
     maximum: bool = False
+    split: int = 0             # how often the design's 8-bit weights are halved for these

@@ -180,7 +180,7 @@ def _variants(stage: Stage, held: Mapping[int, int], placements: Mapping[int, Pl
                {"add": 1, "add_zero": layer_add.output.zero_point, "add_min": layer_add.act_min,
                 "add_max": layer_add.act_max})
     # what is added comes in one fetch
-    most_cols = design.cols if add is None else design.fetch_bytes
+    most_cols = design.most_tile_cols if add is None else design.fetch_bytes
     table = _table(stage, graph)
     found = [options for part in _copies(geometry, factors or (1, 1))
              for options in _every_form(operator, part, design, most_cols)]

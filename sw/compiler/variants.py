@@ -16,7 +16,7 @@ from hw.spec.commands import OPCODES
 from hw.spec.design import LOCAL_WORDS, DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
-from sw.compiler.channels import fold, join, param_words, pooling_channels, weight_words
+from sw.compiler.channels import fold, join, param_words, pooling_channels, split_of, split_words, weight_words
 from sw.compiler.limits import exceeded_field, limit_text
 from sw.compiler.operator import Geometry, Operator
 from sw.graph.graph import Layer
@@ -95,7 +95,8 @@ def operator_of(layer: Layer | None, taken_shape: tuple[int, int, int], zero_poi
                             f"0, and weight_bits=1 has no 0; use one group, or raise it")
         weights = _ungrouped(weights, channels)
     return Operator(depthwise=depthwise, weights=weights, channels=scale, in_zero=zero_point,
-                    out_zero=layer.output.zero_point, act_min=layer.act_min, act_max=layer.act_max)
+                    out_zero=layer.output.zero_point, act_min=layer.act_min, act_max=layer.act_max,
+                    split=0 if depthwise else split_of(layer, design))
 
 
 def _dense_weights(layer: Layer, taken_shape: tuple[int, int, int]) -> np.ndarray:
@@ -184,8 +185,9 @@ def _tiles(operator: Operator, geometry: Geometry, design: DesignPoint, most_col
     height, width, outputs = geometry.out_shape
     if design.memory == "spram":
         return [Tile(rows=design.rows, cols=design.cols)]
-    return [Tile(rows=rows, cols=cols) for rows in _parts(design.rows, width, height * width)
-            for cols in _parts(min(most_cols, design.cols), outputs)]
+    most = [min(most_cols, design.cols << split) for split in range(operator.split + 1)]
+    columns = sorted({cols for one in most for cols in _parts(one, outputs)}, reverse=True)
+    return [Tile(rows=rows, cols=cols) for rows in _parts(design.rows, width, height * width) for cols in columns]
 
 
 def _depthwise_tiles(operator: Operator, design: DesignPoint) -> list[Tile]:
@@ -291,7 +293,7 @@ def _convolution(operator: Operator, command: dict[str, int], design: DesignPoin
     steps = -(-run // design.lanes)
     blocks, tail_cols = _split(outputs, tile.cols)
     command |= {"blocks": blocks, "tail_cols": tail_cols, "out_block_bytes": tile.cols, "block_bytes": 0,
-                "tail_lanes": run - (steps - 1) * design.lanes - 1}
+                "tail_lanes": run - (steps - 1) * design.lanes - 1, "split": operator.split}
     variant = Variant(command=command, pack=partial(_convolution_words, operator, design, blocks, tile.cols))
     yield variant
     if keeps_weights(design) and kernel_rows * steps <= LOCAL_WORDS:
@@ -305,11 +307,16 @@ def _convolution_words(operator: Operator, design: DesignPoint, blocks: int, col
     steps = -(-run // design.lanes)
     padded = np.zeros((blocks * cols, kernel_rows, steps * design.lanes), np.int8)
     padded[:outputs, :, :run] = operator.weights.reshape(outputs, kernel_rows, run)
-    words = np.zeros((blocks, kernel_rows * steps, design.cols, design.lanes), np.int8)
+    most = design.cols << operator.split
+    words = np.zeros((blocks, kernel_rows * steps, most, design.lanes), np.int8)
     words[:, :, :cols] = padded.reshape(blocks, cols, kernel_rows * steps, design.lanes).transpose(0, 2, 1, 3)
-    wanted = np.full((blocks, 1, design.cols), blocks * cols)
-    wanted[:, 0, :cols] = np.arange(blocks * cols).reshape(blocks, cols)
-    return join(param_words(operator.channels, wanted, design), weight_words(words, design))
+    wanted = np.full((blocks, most), blocks * cols)
+    wanted[:, :cols] = np.arange(blocks * cols).reshape(blocks, cols)
+    sets = -(-cols // design.cols)
+    wanted = wanted.reshape(blocks, -1, design.cols)[:, :sets]
+    pieces = words.reshape(blocks, kernel_rows * steps, -1, design.cols, design.lanes)
+    return join(param_words(operator.channels, wanted, design),
+                split_words(pieces, design, operator.split) if design.splits else weight_words(words, design))
 
 
 def _depthwise(operator: Operator, geometry: Geometry, tile: Tile, design: DesignPoint) -> dict[str, int]:

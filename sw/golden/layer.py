@@ -1,12 +1,15 @@
 """One LAYER command, as the engine of a design takes it (``hw.spec.fields.taken``), whoever made it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
 from hw.spec.design import SPRAM_TOTAL_BYTES, DesignPoint
+from hw.spec.digits import DIGIT_PLACE_BITS, digits, piece_bits
 from hw.spec.fields import ADD_RECORDS, phases, undefined
 from hw.spec.requant import ADD_LEFT_SHIFT, TOTAL_BITS
+from hw.spec.timing import param_sets
 from sw.golden.fixed import scaled
 from sw.golden.products import products_of
 from sw.golden.words import Endless, Undefined, Words
@@ -14,6 +17,7 @@ from sw.golden.words import Endless, Undefined, Words
 __all__ = ["run_layer"]
 
 NEVER = np.iinfo(np.int64).max
+POOL_WEIGHT = 64             # of 8 bits
 X_BITS, Y_BITS = 18, 16      # signed: place of a pixel's first tap in its row, and its row
 Params = Mapping[str, np.ndarray]
 
@@ -63,9 +67,12 @@ class _Layer:
         self.written = np.full(len(act), NEVER)     # by which tile of the layer
         self.reads: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []    # of the block: address, valid, tile
         self.products = products_of(design)
-        #: Columns whose sums are read: those of whole turns of the requantizers, as ``tail_cols`` may want them stored.
-        self.cols = command["tile_cols"] if command["add"] else (
+        #: Columns whose sums are read: those of whole turns of the requantizers, as ``tail_cols`` may want them stored,
+        #: so far as there are parameters.
+        self.sets = param_sets(design, command)
+        self.turn_cols = command["tile_cols"] if command["add"] else (
             -(-command["tile_cols"] // design.requantizers) * design.requantizers)
+        self.cols = min(self.turn_cols, design.cols * (1 if command["depthwise"] else self.sets))
         #: One step a segment, one word for all rows.
         self.single = bool(command["depthwise"] or command["broadcast"])
         #: Elements take their own channels only.
@@ -157,9 +164,11 @@ class _Layer:
         steps = np.array([(ky, segment, step) for ky in range(command["kernel_rows"])
                           for segment, count in enumerate(per_segment) for step in range(count)])
         ky, segment, step = (part[:, None] for part in steps.T)
-        params = words.params()
+        sets = [words.params() for _ in range(self.sets)]
+        params = {name: np.concatenate([one[name] for one in sets]) for name in sets[0]}
         count = 1 if command["uniform"] and not command["local"] else len(steps)
-        weights = np.broadcast_to(words.weights(count), (len(steps), design.cols, lanes))
+        weights = words.weights(count, command["split"])
+        weights = np.broadcast_to(weights, (len(steps), *weights.shape[1:]))
         tile = self.tile.reshape(-1, 1, 1, 1)
         row = np.arange(rows).reshape(1, -1, 1, 1)
         within = step * lanes + np.arange(lanes)
@@ -173,7 +182,18 @@ class _Layer:
         if command["maximum"]:
             return self._largest(acts, weights[:, :cols]), kept
         flat = weights[:, :cols].transpose(0, 2, 1).reshape(-1, cols)
-        return self.products.matmul(acts.reshape(self.tiles, rows, -1), flat), kept
+        taken = acts.reshape(self.tiles, rows, -1)
+        return self._summed(flat, lambda values: self.products.matmul(taken, values), len(flat)), kept
+
+    def _summed(self, weights: np.ndarray, sums: Callable[[np.ndarray], np.ndarray], terms: int) -> np.ndarray:
+        """What ``sums`` makes of ``weights``, sums of so many products each, as accumulators hold it."""
+        design = self.design
+        if not design.splits or terms << design.act_bits < 1 << design.digit_bits - 1:
+            return sums(weights)       # digits are -2 to 2: so few do not wrap
+        parts = digits(weights.astype(np.int64), piece_bits(self.command["split"]))
+        total: np.ndarray = np.sum([_signed(sums(part.astype(np.int8)), design.digit_bits) << DIGIT_PLACE_BITS * place
+                                    for place, part in enumerate(parts)], axis=0)
+        return total
 
     def _largest(self, acts: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """With ``maximum``: of ``acts`` (tile, row, step, lane) and ``weights`` (step, column, lane).
@@ -202,7 +222,7 @@ class _Layer:
         """Sums or maxima (tile, row, column) of a block, and parameters (row, column)."""
         command = self.command
         rows, cols = command["tile_rows"], self.cols
-        if cols > self.design.depthwise_cols and command["tail_cols"] > command["tile_cols"]:
+        if self.turn_cols > self.design.depthwise_cols and command["tail_cols"] > command["tile_cols"]:
             raise Undefined(f"tail_cols={command['tail_cols']}: a tile has {command['tile_cols']} columns; "
                             f"compile the model again")
         sets = [words.params() for _ in range(rows)]
@@ -210,10 +230,17 @@ class _Layer:
         acts, weights = (self._columns if command["window"] else self._taps)(words, block)
         acc = np.zeros((self.tiles, rows, cols), np.int64)
         for r, c in np.ndindex(rows, cols):
-            dots = [self.products.matmul(acts[:, tap, r, c], weights[tap, r, c][:, None])[:, 0]
-                    for tap in range(acts.shape[1])]
-            acc[:, r, c] = np.max(dots, axis=0) if command["maximum"] else np.sum(dots, axis=0)
+            taken, kept = acts[:, :, r, c], weights[:, r, c]
+            acc[:, r, c] = np.max(self._dots(taken, kept), axis=0) if command["maximum"] else self._summed(
+                kept, partial(self._total, taken), kept.size)
         return acc, params
+
+    def _total(self, acts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return np.asarray(np.sum(self._dots(acts, weights), axis=0))
+
+    def _dots(self, acts: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+        """Of each tap of an element: ``acts`` (tile, tap, lane) times ``weights`` (tap, lane)."""
+        return [self.products.matmul(acts[:, tap], values[:, None])[:, 0] for tap, values in enumerate(weights)]
 
     def _taps(self, words: Words, block: int) -> tuple[np.ndarray, np.ndarray]:
         """Activations (tile, tap, row, column, 1) and weights (tap, row, column, 1) of single taps."""
@@ -221,7 +248,11 @@ class _Layer:
         rows, cols = command["tile_rows"], self.cols
         ky, kx = (part.reshape(1, -1, 1, 1) for part in np.indices((command["kernel_rows"], command["segments"])))
         taps = ky.size
-        kept = words.weights(1 if command["uniform"] else taps)[:, :cols, :rows].transpose(0, 2, 1)
+        whole = words.weights(1 if command["uniform"] else taps)[:, :cols]
+        if design.splits and command["maximum"] and not np.isin(whole, (0, POOL_WEIGHT)).all():
+            raise Undefined(f"maximum=1: elements of digits compare products with {POOL_WEIGHT} or 0; compile the "
+                            f"model again")
+        kept = whole[:, :, :rows].transpose(0, 2, 1)
         acts = self._fetch(block, self.tile.reshape(-1, 1, 1, 1), ky, kx * command["segment_bytes"],
                            self._channels(rows, cols).reshape(1, 1, rows, cols))
         if design.weight_bits == 1:
@@ -263,7 +294,7 @@ class _Layer:
         command = self.command
         first, exists = self._outputs(block, *acc.shape[1:])
         column = np.arange(acc.shape[2])
-        own = _limited(_scaled(_signed(acc, self.design.acc_bits), params) + command["out_zero"], command["act_min"],
+        own = _limited(_scaled(_signed(acc, self.design.sum_bits), params) + command["out_zero"], command["act_min"],
                        command["act_max"])
         values = own
         if add is not None:

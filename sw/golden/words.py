@@ -53,10 +53,13 @@ class Words:
         self.position += count
         return bits
 
-    def weights(self, count: int) -> np.ndarray:
-        """int8 ``(count, cols, lanes)``; a set bit of a binary weight is -1, a clear one +1."""
-        design, width = self.design, self.design.weight_bits
-        bits = self.take(count).reshape(count, design.cols, design.lanes, width).astype(np.int64)
+    def weights(self, count: int, split: int = 0) -> np.ndarray:
+        """int8 ``(count, cols, lanes)``; a set bit of a binary weight is -1, a clear one +1. Of weights that are split
+        ``(count, cols << split, lanes)``: the first pieces of all columns, then the second ones.
+        """
+        design, width = self.design, self.design.weight_bits >> split
+        bits = self.take(count).reshape(count, design.cols, design.lanes, -1, width).astype(np.int64)
+        bits = bits.transpose(0, 3, 1, 2, 4).reshape(count, -1, design.lanes, width)
         if width == 1:
             return (1 - 2 * bits[..., 0]).astype(np.int8)
         place = 1 << np.arange(width)

@@ -20,6 +20,7 @@ from sw.graph.graph import Graph, TensorType
 from tests.support.branches import random_branches
 from tests.support.images import with_flipped_bit
 from tests.support.layers import random_add, random_graph, random_inputs, random_layer
+from tests.support.narrow import narrowed
 
 pytestmark = pytest.mark.sim
 
@@ -65,6 +66,16 @@ def wanted(graph, tensors, design):
         taps = {"avgpool": layer.kernel[0] * layer.kernel[1], "maxpool": 1}.get(layer.op)
         scale = pooling_scale(taps, design.weight_bits)[0] if taps else 1
         yield accumulate(layer, graph.types()[number], tensors[number], design) * scale
+
+
+@pytest.mark.parametrize("split", [0, 1, 2])
+@pytest.mark.slow
+def test_sums_of_digits(split, tmp_path):
+    design = DesignPoint(rows=4, cols=4, lanes=2, multiplier="scalable", act_bytes=4096, weight_bytes=16384)
+    graph = narrowed(every_operator(design), lambda number, layer: 8 >> split)
+    program = compile_graph(graph, design)
+    assert split in {plan.command["split"] for plan in program.layers}
+    assert differing(build_array(design, tmp_path), graph, design, program, stalls=1) == []
 
 
 def differing(array, graph, design, program, *, stalls=None):

@@ -21,7 +21,7 @@ def answers(tmp_path_factory):
 def test_every_kind_and_every_width_is_there():
     assert {(case.kind.name, case.weight_bits, case.act_bits) for case in CASES} == {
         (kind.name, weight_bits, act_bits) for kind in MULTIPLIERS.values()
-        for weight_bits in kind.weight_bits for act_bits in kind.act_bits}
+        for weight_bits in kind.product_bits for act_bits in kind.act_bits}
 
 
 def test_requests_are_every_pair_of_every_lane_and_way():

@@ -28,10 +28,21 @@ DESIGNS = {
                         depthwise_taps=2, table_unit=True, **SMALL),
     "serial": DesignPoint(rows=2, cols=4, lanes=2, weight_bits=2, multiplier="lut", requantizers=2,
                           requantizer_cycles=2, requantizer_dsps=0, **SMALL),
+    "scalable": DesignPoint(rows=2, cols=4, lanes=4, multiplier="scalable", requantizers=2, depthwise_taps=4,
+                            act_bytes=8192, weight_bytes=4096, stream_bytes=2),
     "compact": DesignPoint(engine="compact", multiplier="mac16", table_unit=True, **SPRAM, **SERIAL),
     "compact, eight lanes": DesignPoint(engine="compact", multiplier="mac16", **{**SPRAM, "lanes": 8}, **SERIAL),
 }
+SCALABLE = {"multiplier": "scalable", **SMALL}
 MORE = {
+    "scalable, two pieces at once": DesignPoint(rows=4, cols=4, lanes=4, requantizers=8, depthwise_taps=4,
+                                                table_unit=True, **SCALABLE),
+    "scalable, all pieces at once": DesignPoint(rows=4, cols=2, lanes=4, requantizers=8, **SCALABLE),
+    "scalable, kept weights": DesignPoint(rows=2, cols=4, lanes=2, requantizers=4, dataflow="weight", act_bits=4,
+                                          **SCALABLE),
+    "scalable, one requantizer": DesignPoint(rows=1, cols=4, lanes=8, requantizers=1, requantizer_cycles=2,
+                                             requantizer_dsps=0, table_unit=True, **SCALABLE),
+    "scalable, eight columns": DesignPoint(rows=2, cols=8, lanes=2, requantizers=2, **SCALABLE),
     "quick spram": DesignPoint(**SPRAM),
     "serial spram": DesignPoint(multiplier="mac16", table_unit=True, **SPRAM, **SERIAL),
     "one requantizer": DesignPoint(rows=2, cols=4, lanes=4, requantizers=1, **SMALL),
@@ -74,7 +85,7 @@ def test_bits_and_cycles(name, tmp_path, monkeypatch):
     assert seen >= {"add", "maximum", "uniform", "depthwise"}
     if design.depthwise_taps > 1:
         assert seen >= {"window", "local", "broadcast"}
-    assert ("stream" in seen) == bool(design.stream_port_bytes)
+    assert ("stream" in seen) == bool(design.stream_port_bytes) and ("split" in seen) == bool(design.splits)
     assert seen >= {f"{op} and table" for op in ("conv", "depthwise", "dense", "add")} if design.table_unit else (
         "table" not in seen)
 

@@ -13,16 +13,17 @@ from sw.compiler.compile import Program
 from sw.golden import run
 from sw.graph.graph import Graph
 from tests.support.layers import OPERATORS, random_graph, random_inputs, random_residual, with_tables
+from tests.support.narrow import with_mixed_widths
 
 __all__ = ["WAYS", "check_exact", "check_outputs", "describe", "predicted_counters", "random_programs", "ways_of"]
 
-WAYS = ("add", "window", "broadcast", "local", "maximum", "uniform", "stream", "depthwise", "table")
+WAYS = ("add", "window", "broadcast", "local", "maximum", "uniform", "stream", "depthwise", "table", "split")
 
 
 def random_programs(design: DesignPoint, count: int, seed: int, *,
                     inputs: int = 3) -> Iterator[tuple[Program, np.ndarray]]:
     """So many random networks that the design runs, every third one with a residual add, and inputs for each; with
-    tables where it has a unit for them.
+    tables where it has a unit for them, and a width of weights for each layer where it splits them.
 
     Images are large enough for all rows of the array.
     """
@@ -32,6 +33,8 @@ def random_programs(design: DesignPoint, count: int, seed: int, *,
         graph = random_residual(rng, **bits) if number % 3 == 0 else random_graph(
             rng, ops=OPERATORS, depth_multiplier=1 if design.weight_bits == 1 else 2,
             longest=max(8, 3 * design.rows // 2), **bits)
+        if design.splits and number % 5:
+            graph = with_mixed_widths(rng, graph)
         if design.table_unit:
             graph = with_tables(rng, graph, apart=number % 4 == 0)
         try:

@@ -30,10 +30,20 @@ class MultiplierKind:
     times: Callable[[int, int, int], int] = exact_product
     ways: int = 1                     # neighbouring columns of the array whose products share one multiplier
     pairs: int = 1                    # lanes whose products share one multiplier; divides the lanes
-    weight_bits: tuple[int, ...] = (8, 4, 2, 1)   # widths of weights that it takes, bits
+    weight_bits: tuple[int, ...] = (8, 4, 2, 1)   # widths of weights that a design may have with it, bits
     act_bits: tuple[int, ...] = (8, 4)            # widths of activations that it takes, bits
     magnitude: int | None = None      # largest magnitude of a weight; None: all that the width holds
     family: str | None = None         # device family whose cells it is made of; None: any
+    splits: int = 0                   # how often a layer may halve weights of 8 bits, for more output channels
+
+    @property
+    def product_bits(self) -> tuple[int, ...]:
+        """Widths of the weights that it multiplies by: those of designs, and halves of these."""
+        return tuple(dict.fromkeys(bits >> split for bits in self.weight_bits for split in range(self.splits + 1)))
+
+    def design_bits(self, weight_bits: int) -> int:
+        """``weight_bits`` of a design for weights of a width."""
+        return max(self.weight_bits) if self.splits else weight_bits
 
     def exact(self, weight_bits: int) -> bool:
         """Whether it multiplies as integers do."""

@@ -13,7 +13,7 @@ from tests.support.simulate import simulate
 
 LANES = 3
 CASES = [(kind.name, weight_bits, act_bits) for kind in MULTIPLIERS.values()
-         for weight_bits in kind.weight_bits for act_bits in kind.act_bits]
+         for weight_bits in kind.product_bits for act_bits in kind.act_bits]
 
 
 def test_registries_have_the_same_names():

@@ -6,7 +6,11 @@ from hw.gateware.params import ChannelMemory
 from hw.spec.design import DesignPoint
 from tests.support.simulate import simulate
 
+SCALABLE = {"rows": 4, "cols": 4, "lanes": 4, "multiplier": "scalable"}
 DESIGNS = {
+    "pieces": DesignPoint(requantizers=2, **SCALABLE),
+    "pieces side by side": DesignPoint(requantizers=8, **SCALABLE),
+    "pieces, record per word": DesignPoint(requantizers=1, **SCALABLE),
     "slices": DesignPoint(rows=2, cols=4, lanes=4, requantizers=2),
     "record per word": DesignPoint(rows=2, cols=4, lanes=4, requantizers=1),
     "one bit": DesignPoint(rows=4, cols=8, lanes=4, weight_bits=1, multiplier="lut", requantizers=8),
@@ -54,23 +58,54 @@ def shown(records):
 def test_channels_of_four_blocks_are_kept(name):
     design = DESIGNS[name]
     unit, rng = ChannelMemory(design), random.Random(name)
-    per_row = design.cols // design.requantizers
+    per_row = max(1, design.cols // design.requantizers)
 
     async def bench(ctx):
         kept = {}
         for block in range(7):
             for row in range(design.depthwise_rows):
                 kept[row, block % 4] = [record(rng) for _ in range(design.cols)]
-                await write(ctx, unit, kept[row, block % 4], row=row, odd=block % 4)
+                await write(ctx, unit, kept[row, block % 4], row=row, odd=block % 4, piled=1)
         for (row, odd), records in kept.items():
             for turn in range(per_row):
-                for q in range(design.requantizers):
-                    ctx.set(unit.row[q], row)
-                    ctx.set(unit.turn[q], turn)
-                    ctx.set(unit.odd[q], odd)
-                await ctx.tick()
-                got = [read(ctx, unit.channels[q]) for q in range(design.requantizers)]
+                await look(ctx, unit, row=row, turn=turn, odd=odd)
+                got = [read(ctx, unit.channels[q]) for q in range(min(design.requantizers, design.cols))]
                 assert got == shown(records[turn * design.requantizers:(turn + 1) * design.requantizers]), (row, odd)
+
+    simulate(unit, bench)
+
+
+async def look(ctx, unit, **place):
+    for q in range(unit.design.requantizers):
+        for name, value in place.items():
+            ctx.set(getattr(unit, name)[q], value)
+    await ctx.tick()
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("added", [0, 1])
+@pytest.mark.parametrize("name", [name for name, design in DESIGNS.items() if design.splits])
+def test_every_piece_of_a_column_has_its_channel(name, added):
+    design = DESIGNS[name]
+    unit, rng = ChannelMemory(design), random.Random(name)
+    own = design.param_slots // design.requantizers
+
+    async def bench(ctx):
+        kept = {}
+        for block in range(5):
+            kept[block % 4] = [record(rng) for _ in range(design.most_tile_cols)]
+            for piece in range(1 << design.splits):
+                await write(ctx, unit, kept[block % 4][piece * design.cols:(piece + 1) * design.cols], row=piece,
+                            odd=block % 4, piled=added)
+        ctx.set(unit.add, added)
+        for odd, records in kept.items():
+            for turn in range(design.most_tile_cols // design.requantizers if not added else 0):
+                await look(ctx, unit, row=turn // own, turn=turn % own, odd=odd)
+                got = [read(ctx, unit.channels[q]) for q in range(design.requantizers)]
+                assert got == shown(records[turn * design.requantizers:(turn + 1) * design.requantizers]), (turn, odd)
+            for column in range(design.most_tile_cols if added else 0):
+                await look(ctx, unit, row=column // design.cols, turn=column % design.cols, odd=odd)
+                assert read(ctx, unit.channels[0]) == shown(records)[column]
 
     simulate(unit, bench)
 

@@ -10,6 +10,7 @@ from tests.support.simulate import simulate
 DESIGNS = {
     "two requantizers": DesignPoint(rows=2, cols=4, lanes=4, requantizers=2),
     "all columns": DesignPoint(rows=4, cols=4, lanes=2, requantizers=4),
+    "more than columns": DesignPoint(rows=4, cols=4, lanes=4, multiplier="scalable", requantizers=8),
     "one": DesignPoint(rows=1, cols=2, lanes=4, requantizers=1),
 }
 
@@ -48,7 +49,7 @@ def test_every_output_goes_to_its_place(name, add, depthwise):
         ctx.set(unit.stored, 1)
         for _ in range(6):
             rows = rng.randint(1, design.depthwise_rows if depthwise else design.rows)
-            cols = rng.randint(1, design.depthwise_cols if depthwise else design.cols)
+            cols = rng.randint(1, design.depthwise_cols if depthwise else design.most_tile_cols)
             command = {"tile_rows": rows, "tile_cols": cols, "depthwise": depthwise, "add": add,
                        "groups": rng.randint(1, 4), "bands": rng.randint(1, 3), "blocks": rng.randint(1, 3),
                        "tail_rows": rng.randint(1, rows),

@@ -29,7 +29,7 @@ def random_values(rng, fields, opcode):
     return {**values, "opcode": OPCODES[opcode], "magic": MAGIC, "checksum": 0}
 
 
-EVERYTHING = command_layout(DesignPoint(table_unit=True))
+EVERYTHING = command_layout(DesignPoint(table_unit=True, multiplier="scalable"))
 TABLES = [("LAYER", COMMAND_FIELDS, EVERYTHING), ("STREAM", STREAM_FIELDS, STREAM), ("END", COMMAND_FIELDS, EVERYTHING)]
 
 

@@ -12,7 +12,7 @@ from hw.spec.presets import PRESETS
     ({"rows": "4"}, r"rows='4': expected int, got str; write it as a plain whole number"),
     ({"rows": True}, r"rows=True: expected int, got bool"),
     ({"weight_bits": 3}, r"weight_bits=3: choose 8, 4, 2, 1"),
-    ({"multiplier": "booth"}, r"multiplier='booth': choose dsp or lut or packed or mac16 or ternary or"),
+    ({"multiplier": "booth"}, r"multiplier='booth': choose dsp or lut or packed or mac16 or scalable or ternary or"),
     ({"acc_bits": 12}, r"acc_bits=12: 4 products of 8x8 bits need 18 and the requantizer takes 32"),
     ({"rows": 1, "lanes": 2}, r"rows=1, lanes=2: the activation port is rows\*lanes = 2 bytes wide and must be 4"),
     ({"cols": 16, "lanes": 8}, r"cols=16, lanes=8: the weight port is 1024 bits wide and must be 16 to 512"),
@@ -21,7 +21,12 @@ from hw.spec.presets import PRESETS
      r"stream_bytes=2: streamed weights need a weight port of 32 bits or more, this one has 16; raise cols, lanes or"),
     ({"rows": 1, "weight_bits": 1, "multiplier": "lut", "memory": "spram"},
      r"memory='spram': streamed weights need a weight port of 32 bits or more, this one has 16; raise"),
-    ({"requantizers": 8}, r"requantizers=8: choose a power of two, one of 1, 2, 4"),
+    ({"requantizers": 8}, r"requantizers=8: choose a power of two, one of 1, 2, 4$"),
+    ({"requantizers": 16, "cols": 2, "multiplier": "scalable"},
+     r"requantizers=16: choose a power of two, one of 1, 2, 4, 8$"),
+    ({"acc_bits": 32, "multiplier": "scalable"},
+     r"acc_bits=32: 4 sums of digits make one of 33 bits and the requantizer takes 32; lower acc_bits to 31$"),
+    ({"weight_bits": 4, "multiplier": "scalable"}, r"multiplier='scalable': takes weight_bits 8, not 4; change"),
     ({"act_bits": 6}, r"act_bits=6: choose 8, 4"),
     ({"memory": "spram", "rows": 1, "stream_bytes": 4},
      r"stream_bytes=4: with memory='spram' weights stream from there; set stream_bytes to 0"),
@@ -48,6 +53,8 @@ COMPACT = {"engine": "compact", "rows": 1, "cols": 4, "lanes": 4, "memory": "spr
     ({"multiplier": "packed", "weight_bits": 4, "lanes": 8},
      "multiplier='packed': the compact engine takes a product of each multiplier, and this one gives 2; "
      "choose another multiplier, or set engine='wide'"),
+    ({"multiplier": "scalable"}, "multiplier='scalable': the compact engine has elements of one precision; "
+                                 "choose another multiplier, or set engine='wide'"),
     ({"dataflow": "weight"}, "dataflow='weight': the compact engine has no memories in its elements; "
                              "set dataflow='output', or set engine='wide'"),
     ({"depthwise_taps": 4}, "depthwise_taps=4: the compact engine has no memories in its elements; "
@@ -72,6 +79,13 @@ def test_the_preset_is_compact_or_an_error():
     assert PRESETS["up5k"].engine == "compact"
     with pytest.raises(SpecError, match=r"^weight_bits=4: the compact engine takes"):
         replace(PRESETS["up5k"], weight_bits=4)
+
+
+def test_a_column_of_split_weights_has_an_output_channel_for_each_piece():
+    design = DesignPoint(rows=4, cols=4, lanes=4, multiplier="scalable", requantizers=8)
+    assert (design.most_tile_cols, design.param_slots, design.digit_bits, design.sum_bits) == (16, 8, 20, 27)
+    assert replace(design, rows=2).most_added_cols == 8     # one fetch
+    assert replace(design, multiplier="lut", requantizers=4).most_tile_cols == 4
 
 
 def test_fingerprint_is_of_the_engine():

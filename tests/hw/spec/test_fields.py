@@ -9,7 +9,7 @@ from hw.spec.fields import command_fields, counts, encode_for, taken, undefined
 from hw.spec.presets import PRESETS
 from hw.spec.timing import drain_cycles
 
-COMPACT, WIDE = PRESETS["up5k"], DesignPoint()
+COMPACT, WIDE, SCALABLE = PRESETS["up5k"], DesignPoint(), DesignPoint(multiplier="scalable")
 #: One pixel of one channel.
 LAYER = dict.fromkeys(COUNTS, 1) | {"opcode": OPCODES["LAYER"], "in_height": 1, "in_row_bytes": 1}
 WHOLE = {
@@ -19,7 +19,7 @@ WHOLE = {
 
 
 def test_a_wide_engine_with_all_units_has_every_field_whole():
-    everything = replace(WIDE, table_unit=True)
+    everything = replace(WIDE, table_unit=True, multiplier="scalable")
     assert command_fields(everything) == {name: bits for name, (bits, _) in COMMAND_FIELDS.items()}
     assert counts(WIDE) == COUNTS
 
@@ -35,9 +35,9 @@ def test_a_compact_engine_has_fewer():
     fields = command_fields(COMPACT)
     assert set(COMMAND_FIELDS) - set(fields) == {
         "window", "broadcast", "local", "local_words", "tail_rows", "tail_lanes", "out_row_bytes", "first_segments",
-        "tile_rows", "tile_cols", "spacing", "distance", "table"}
+        "tile_rows", "tile_cols", "spacing", "distance", "table", "split"}
     assert {name: bits for name, bits in fields.items() if bits != COMMAND_FIELDS[name][0]} == {
-        "tail_steps": 2, "segment_steps": 2, "in_start": 17, "out_base": 17, "step_y_bytes": 17,
+        "tail_steps": 2, "segment_steps": 2, "tail_cols": 5, "in_start": 17, "out_base": 17, "step_y_bytes": 17,
         "out_group_bytes": 17, "out_band_bytes": 17}
     assert set(COUNTS) - set(counts(COMPACT)) == {"first_segments", "tail_rows", "tile_rows", "tile_cols", "spacing"}
 
@@ -82,6 +82,15 @@ def test_a_design_without_a_stream_takes_no_notice_of_it():
      "port_cycles=0: outputs need the memory's port for 1 cycles of a tile; raise it"),
     (WIDE, {"tile_rows": 3}, "tile_rows=3: the array has 2 for this layer; choose 1 to 2"),
     (WIDE, {"tile_cols": 5}, "tile_cols=5: the array has 4 for this layer; choose 1 to 4"),
+    (WIDE, {"split": 1}, "split=1: the wide engine of this design takes 0 there, whatever the command says; write 0"),
+    (SCALABLE, {"split": 3}, "split=3: weights are halved 2 times; choose no more"),
+    (SCALABLE, {"split": 1, "depthwise": 1}, "split=1: an element of a depthwise layer has one channel; set split=0"),
+    (SCALABLE, {"maximum": 1}, "maximum=1: elements of digits compare in pools only; set depthwise=1 and window=0"),
+    (SCALABLE, {"split": 1, "tile_cols": 9}, "tile_cols=9: the array has 8 for this layer; choose 1 to 8"),
+    (SCALABLE, {"add": 1, "split": 2, "tile_cols": 9},
+     "tile_cols=9: what is added comes in one fetch of 8; choose no more"),
+    (replace(SCALABLE, requantizers=8), {"tail_cols": 5},
+     "tail_cols=5: a tile has parameters for 4 channels; choose no more"),
     (WIDE, {"spacing": 2}, "spacing=2: the sums of a tile of 2x4 are read for 8 cycles; choose 8 to 32"),
     (WIDE, {"tail_steps": 3}, "tail_steps=3: a fetched word has 2 steps; choose no more"),
     (WIDE, {"segments": 2, "segment_steps": 3}, "segment_steps=3: a fetched word has 2 steps; choose no more"),

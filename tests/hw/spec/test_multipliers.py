@@ -9,7 +9,7 @@ from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS, MultiplierKind, product, product_table, weight_code, weight_value
 from hw.spec.multipliers.broken_array import break_levels
 
-CASES = [(kind, weight_bits) for kind in MULTIPLIERS.values() for weight_bits in kind.weight_bits]
+CASES = [(kind, weight_bits) for kind in MULTIPLIERS.values() for weight_bits in kind.product_bits]
 each_case = pytest.mark.parametrize("kind, weight_bits", CASES, ids=[f"{kind.name}-{bits}" for kind, bits in CASES])
 ACTS = range(-128, 128)
 

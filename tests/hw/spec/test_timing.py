@@ -10,7 +10,6 @@ from hw.spec.presets import PRESETS
 from hw.spec.requant import VARIANTS
 from hw.spec.timing import (
     ADD_PASSES,
-    DRAIN_SELECT_LATENCY,
     READ_LATENCY,
     RESIDUAL_TILES,
     add_passes,
@@ -21,6 +20,7 @@ from hw.spec.timing import (
     lane_skew,
     last_output_cycles,
     requantize_latency,
+    select_latency,
     settle_cycles,
     tile_start_cycles,
 )
@@ -37,24 +37,28 @@ def designs():
             continue
 
 
-DESIGNS = [*designs(), *PRESETS.values()]
+SPLIT = [DesignPoint(rows=rows, cols=cols, lanes=lanes, multiplier="scalable", requantizers=requantizers)
+         for (rows, cols, lanes), requantizers in product(((2, 4, 4), (4, 4, 4), (4, 8, 4)), (1, 2, 4, 8))]
+DESIGNS = [*designs(), *SPLIT, *PRESETS.values()]
 MODES = list(product((False, True), (False, True)))
 
 
 def tiles(design, depthwise):
     """Rows and columns of some tiles; 0: all."""
-    return [(0, 0), (1, 1), (1, 0), (0, 1), (0, max(1, (design.depthwise_cols if depthwise else design.cols) - 1))]
+    return [(0, 0), (1, 1), (1, 0), (0, 1), (0, max(1, (design.depthwise_cols if depthwise else design.cols) - 1)),
+            *((0, cols) for cols in range(design.cols, 0 if depthwise else design.most_added_cols + 1))]
 
 
 def reads(design, depthwise, add, rows=0, cols=0):
     """Of each element: when its sum is there and when it is read, in cycles behind element 0's sum."""
     mode = drain_turns(design, depthwise=depthwise, add=add, rows=rows, cols=cols)
-    lag = drain_lag_cycles(design, turns=mode.turns, add=add) + (DRAIN_SELECT_LATENCY if design.shifts_totals else 0)
+    lag = drain_lag_cycles(design, turns=mode.turns, add=add) + (select_latency(design) if design.shifts_totals else 0)
     ways = design.ways
     for row in range(mode.rows):
         for column in range(mode.width):
             turn, lane = divmod(column, mode.columns)
-            yield row + column // ways, lag + (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane)
+            there = row + column % design.cols // ways
+            yield there, lag + (row * mode.turns + turn) * mode.cycles + lane_skew(design, lane)
 
 
 @pytest.mark.parametrize("depthwise, add", MODES)
@@ -84,7 +88,7 @@ def test_passes_of_a_residual_add_never_meet():
             mine = sorted(age % turn.cycles for one, age in zip(passes.lanes, ages, strict=True) if one == lane)
             gaps = [later - earlier for earlier, later in zip(mine, [*mine[1:], mine[0] + turn.cycles], strict=True)]
             assert min(gaps) >= design.requantizer_cycles, design
-        result = DRAIN_SELECT_LATENCY + requantize_latency(design)
+        result = requantize_latency(design) + 1
         assert passes.operand > result and passes.final > passes.operand + result and passes.residual < passes.operand
 
 
@@ -96,7 +100,7 @@ def test_residual_operands_are_kept_until_they_are_taken(depthwise):
             distance, mode = drain_cycles(design, **tile), drain_turns(design, **tile)
             # a tile as short as its distance to the next: from the arrival of its first word to the last take
             last_take = (distance + 1 + tile_start_cycles(design, mode) + add_slot_cycles(design) - 1
-                         + add_passes(design).residual + mode.total - 1 - READ_LATENCY)
+                         + add_passes(design).residual + select_latency(design) - 1 + mode.total - 1 - READ_LATENCY)
             assert last_take < RESIDUAL_TILES * distance, design
 
 

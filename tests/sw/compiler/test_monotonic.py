@@ -1,4 +1,5 @@
 """More rows, columns, lanes, bandwidth or memory never cost cycles: where all of it would, the compiler uses a part.
+Neither do fewer bits of weights, where the elements split theirs.
 
 Left out: weight words twice as wide that stream through a ring of the same size; the single-port memory, whose tiles
 are whole; more requantizers, which read more columns of an array at once and so have to wait for the last of them;
@@ -12,9 +13,12 @@ import pytest
 
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
+from hw.spec.presets import PRESETS
 from sw.compiler import CompileError, compile_graph
 from sw.graph.graph import Graph, TensorType
 from tests.support.layers import random_layer, random_residual, same_padding
+from tests.support.mlperf import needs_mlperf, network
+from tests.support.narrow import narrowed, narrowed_but_first
 
 MORE = ("rows", "cols", "lanes", "act_bytes", "weight_bytes", "stream_bytes")
 
@@ -75,6 +79,39 @@ def test_more_never_costs_cycles(seed):
         assert more.cycles <= few.cycles, (name, few.design, few.graph)
         seen.add(name)
     assert seen >= set(MORE)
+
+
+def split_programs(seed, count):
+    """Networks with weights of 8, 4, 2 bits and one, on designs that run them, with all in the scratchpad or not."""
+    rng = np.random.default_rng(seed)
+    while count:
+        graph = random_network(rng)
+        try:
+            design = replace(random_design(rng, streams=bool(rng.integers(2))), multiplier="scalable")
+            design = replace(design, requantizers=1 << int(rng.integers(1, design.most_tile_cols.bit_length())))
+            programs = [compile_graph(narrowed(graph, lambda number, layer, bits=bits: bits), design)
+                        for bits in (8, 4, 2, 1)]
+        except (SpecError, CompileError):
+            continue
+        count -= 1
+        yield programs
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_fewer_bits_never_cost_cycles(seed):
+    for programs in split_programs(seed, 40):
+        cycles = [program.cycles for program in programs]
+        assert cycles == sorted(cycles, reverse=True), (cycles, programs[0].design, programs[0].graph)
+
+
+@needs_mlperf
+@pytest.mark.parametrize("name", ["kws", "ic", "ad", pytest.param("vww", marks=pytest.mark.slow)])
+def test_fewer_bits_save_cycles_of_whole_networks(name):
+    """On every preset; depthwise layers and the first one stay as they are."""
+    for design in (replace(preset, multiplier="scalable") for preset in PRESETS.values() if preset.engine == "wide"):
+        whole, half, quarter = (compile_graph(narrowed_but_first(network(name), bits), design) for bits in (8, 4, 2))
+        assert whole.cycles > 1.2 * half.cycles > 1.2 * 1.1 * quarter.cycles, design
+        assert len(whole.image) > 1.2 * len(half.image) > 1.2 * 1.1 * len(quarter.image), design
 
 
 def test_a_small_layer_uses_a_part_of_a_large_array():
