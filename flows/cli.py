@@ -106,8 +106,14 @@ def doctor(as_json: bool) -> int:
 
 
 @cli.command(epilog=example("heddle explore --data mnist:data/mnist --board ulx3s-85 --out runs/mnist"))
-@data_option
-@click.option("--space", "space_file", type=EXISTING, metavar="FILE", help="Design space; see flows/search/space.toml.")
+@click.option("--data", metavar="SOURCE", help="What is learned, see `heddle train --help`; of a model, what says how "
+              "accurate it is.  [default: digits, with --model none]")
+@click.option("--model", metavar="MODEL",
+              help="Search hardware only, for a .tflite or .onnx file or a folder of Heddle.")
+@click.option("--design", metavar="D", help="Search networks only, for a preset or a TOML file.")
+@click.option("--space", "space_file", type=EXISTING, metavar="FILE",
+              help="Design space; see flows/search/space.toml, of --model model_first.toml, of --design "
+                   "hardware_first.toml there.")
 @click.option("--board", "boards", multiple=True, metavar="B", help="Only this board; may be given again.")
 @click.option("--max-latency", type=FiniteRange(min=0, min_open=True), metavar="S",
               help="Seconds that an inference may take.")

@@ -22,6 +22,8 @@ RUN_BY = {
     "make clean": "tests/test_readme.py::test_make_clean_empties_the_store",
     "heddle --help": "tests/flows/test_cli.py::test_help_is_quick",
     "heddle doctor": "tests/flows/test_cli.py::test_doctor_finds_the_set_up_whole",
+    "heddle explore --model net.tflite":
+        "tests/flows/commands/test_explore.py::test_hardware_for_a_model",
     "heddle explore --space my.toml": f"{JOB}::test_a_second_run_makes_nothing_and_writes_the_same",
     "heddle data wav:PATH --picture samples.svg": "tests/docs/test_data.py::test_every_command_runs",
     "heddle train dscnn --data mnist:PATH --weight-bits 4 --passes 20 --out runs/mnist":

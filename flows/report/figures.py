@@ -40,23 +40,30 @@ def _latency_us(points: Iterable[Point]) -> list[float]:
 
 def _hover(point: Point) -> str:
     metrics = point.metrics
-    return (f"<b>{point.id}</b><br>test accuracy {metrics.accuracy:.4f}, 95% interval "
-            f"{' to '.join(f'{bound:.3f}' for bound in metrics.test_interval)}<br>valid accuracy "
-            f"{metrics.valid_accuracy:.4f}<br>{metrics.cycles:,} cycles, "
+    accuracies = "" if metrics.test_interval is None else (
+        f"test accuracy {metrics.accuracy:.4f}, 95% interval "
+        f"{' to '.join(f'{bound:.3f}' for bound in metrics.test_interval)}<br>valid accuracy "
+        f"{metrics.valid_accuracy:.4f}<br>")
+    return (f"<b>{point.id}</b><br>{accuracies}{metrics.cycles:,} cycles, "
             f"{1e6 * metrics.latency_s:,.2f} µs<br>{metrics.lut:,} LUT, {metrics.dsp} DSP, "
             f"{metrics.bram} BRAM<br>{point.fidelity}")
 
 
 def _bars(points: Sequence[Point]) -> dict[str, Any]:
-    """The 95% interval of each accuracy."""
-    above = [point.metrics.test_interval[1] - point.metrics.accuracy for point in points]
-    below = [point.metrics.accuracy - point.metrics.test_interval[0] for point in points]
+    """The 95% interval of each accuracy, where there is one."""
+    known = [(point.metrics.accuracy or 0.0, *(point.metrics.test_interval or (0.0, 0.0))) for point in points]
+    above = [high - accuracy for accuracy, _, high in known]
+    below = [accuracy - low for accuracy, low, _ in known]
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "color": "#a8b3c5",
             "thickness": 1, "width": 3}
 
 
+def _height(point: Point) -> float:
+    return point.metrics.lut if point.metrics.accuracy is None else point.metrics.accuracy
+
+
 def front_figure(points: Sequence[Point], others: Sequence[Point]) -> Figure:
-    """Accuracy against latency; colour is logic, the marker says what was measured.
+    """Accuracy, or without data logic, against latency; colour is logic, the marker says what was measured.
 
     ``others`` are the candidates that are not in the front.
     """
@@ -65,13 +72,13 @@ def front_figure(points: Sequence[Point], others: Sequence[Point]) -> Figure:
               "colorbar": {"title": {"text": "LUT"}, "thickness": 12, "outlinewidth": 0}}
     traces = [{
         "type": "scatter", "mode": "markers", "name": f"other candidates ({len(others)})", "x": _latency_us(others),
-        "y": [point.metrics.accuracy for point in others], "text": [_hover(point) for point in others],
+        "y": list(map(_height, others)), "text": [_hover(point) for point in others],
         "hovertemplate": "%{text}<extra></extra>", "marker": {"size": 5, "color": "#c3c8d1"}}]
     for fidelity, symbol, size in (("estimated", "circle", 10), ("measured", "diamond", 16)):
         chosen = [point for point in points if point.fidelity == fidelity]
         traces.append({
             "type": "scatter", "mode": "markers", "name": f"front, {fidelity} ({len(chosen)})",
-            "x": _latency_us(chosen), "y": [point.metrics.accuracy for point in chosen], "error_y": _bars(chosen),
+            "x": _latency_us(chosen), "y": list(map(_height, chosen)), "error_y": _bars(chosen),
             "text": [_hover(point) for point in chosen], "hovertemplate": "%{text}<extra></extra>",
             "marker": {"size": size, "symbol": symbol, "color": [point.metrics.lut for point in chosen],
                        "line": {"width": 2 if fidelity == "measured" else 1,
@@ -79,7 +86,9 @@ def front_figure(points: Sequence[Point], others: Sequence[Point]) -> Figure:
                        "coloraxis": "coloraxis"}})
     return _figure(traces, height=520, coloraxis=colour,
                    xaxis=_axis("engine latency of one inference, µs (log scale)", type="log", dtick="D2"),
-                   yaxis=_axis("integer accuracy on the test split", tickformat=".0%"))
+                   yaxis=_axis("integer accuracy on the test split", tickformat=".0%")
+                   if any(point.metrics.accuracy is not None for point in points) else
+                   _axis("LUTs, SoC included", tickformat=","))
 
 
 def layers_figure(layers: Sequence[MeasuredLayer]) -> Figure:

@@ -43,7 +43,7 @@ def write_results(out: Path, results: Results) -> dict[str, Any]:
         write_json(out / "feedback.json", asdict(results.feedback))
     else:
         (out / "feedback.json").unlink(missing_ok=True)     # of a run before, in another space
-    write_whole(out / "front.svg", front_svg(found.points, f"Heddle on {found.data.name}"))
+    write_whole(out / "front.svg", front_svg(found.points, f"Heddle on {found.task}"))
     save_record(out / RECORD, found)
     write_report(out)
     return document
@@ -83,7 +83,7 @@ def _entry(point: Point) -> dict[str, Any]:
 
 
 def _metrics(metrics: Metrics) -> dict[str, Any]:
-    return {**asdict(metrics), "test_interval": list(metrics.test_interval)}
+    return {**asdict(metrics), "test_interval": metrics.test_interval and list(metrics.test_interval)}
 
 
 def _over_seeds(point: Point) -> dict[str, Any] | None:

@@ -15,30 +15,45 @@ INK, MUTED, GRID, MEASURED = "#1f2430", "#6b7280", "#e5e7eb", "#e4662e"
 
 
 class _Scale:
-    """From data to pixels."""
+    """From data to pixels. Upwards is accuracy, or without data logic, which is then best at the bottom."""
 
     def __init__(self, points: Sequence[Point]) -> None:
         latencies = [1e6 * point.metrics.latency_s for point in points]
         self.low, self.high = log10(min(latencies)) - 0.1, log10(max(latencies)) + 0.1
-        worst = min(point.metrics.test_interval[0] if point.measurement else point.metrics.accuracy for point in points)
-        self.bottom = floor(20 * (worst - 0.005)) / 20
         luts = [point.metrics.lut for point in points]
         self.few, self.many = min(luts), max(luts)
+        known = [_lowest(point) for point in points]
+        worst = min((low for low in known if low is not None), default=None)
+        self.accuracies = worst is not None
+        self.step = 0.05 if worst is not None else 10.0 ** floor(log10(max(self.many, 1)))
+        self.bottom = 0.0 if worst is None else floor((worst - 0.005) / self.step) * self.step
+        self.top = 1.005 if worst is not None else 1.05 * self.many
 
     def x(self, latency_us: float) -> float:
         return LEFT + (log10(latency_us) - self.low) / (self.high - self.low) * (WIDTH - LEFT - RIGHT)
 
-    def y(self, accuracy: float) -> float:
-        return TOP + (1.005 - accuracy) / (1.005 - self.bottom) * (HEIGHT - TOP - BOTTOM)
+    def y(self, height: float) -> float:
+        """Of an accuracy or of LUTs."""
+        return TOP + (self.top - height) / (self.top - self.bottom) * (HEIGHT - TOP - BOTTOM)
+
+    def place(self, point: Point) -> tuple[float, float]:
+        accuracy = point.metrics.accuracy
+        return self.x(1e6 * point.metrics.latency_s), self.y(point.metrics.lut if accuracy is None else accuracy)
 
     def colour(self, lut: float) -> str:
         share = (lut - self.few) / (self.many - self.few) if self.many > self.few else 0.5
         return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in zip(LIGHT, DARK, strict=True))
 
 
+def _lowest(point: Point) -> float | None:
+    """Accuracy that is drawn of a point, its bar included."""
+    interval = point.metrics.test_interval
+    return interval[0] if point.measurement and interval else point.metrics.accuracy
+
+
 def front_svg(points: Sequence[Point], title: str) -> str:
     """Accuracy against latency, colour is LUTs; diamonds were measured, with the accuracy's 95% interval, circles are
-    estimates.
+    estimates. Without data LUTs against latency.
     """
     if not points:
         return f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"/>\n'
@@ -55,10 +70,11 @@ def front_svg(points: Sequence[Point], title: str) -> str:
 
 def _axes(scale: _Scale) -> Iterator[str]:
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-    for step in range(round(20 * scale.bottom), 21):
-        y = scale.y(step / 20)
+    for step in range(round(scale.bottom / scale.step), floor(scale.top / scale.step) + 1):
+        y = scale.y(step * scale.step)
+        label = f"{5 * step}%" if scale.accuracies else f"{step * scale.step:,.0f}"
         yield f'<path d="M{LEFT} {y:.1f}H{right}" stroke="{GRID}"/>'
-        yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{MUTED}">{5 * step}%</text>'
+        yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{MUTED}">{label}</text>'
     for decade in range(floor(scale.low), ceil(scale.high) + 1):
         for factor in (1, 2, 5):
             latency = factor * 10.0 ** decade
@@ -70,7 +86,7 @@ def _axes(scale: _Scale) -> Iterator[str]:
            f'latency of one '
            'inference, µs</text>')
     yield (f'<text x="16" y="{(TOP + bottom) / 2}" text-anchor="middle" fill="{MUTED}" transform="rotate(-90 16 '
-           f'{(TOP + bottom) / 2})">integer accuracy, test split</text>')
+           f'{(TOP + bottom) / 2})">{"integer accuracy, test split" if scale.accuracies else "LUTs"}</text>')
 
 
 def _legend(scale: _Scale) -> Iterator[str]:
@@ -88,17 +104,17 @@ def _legend(scale: _Scale) -> Iterator[str]:
 
 def _mark(scale: _Scale, point: Point) -> str:
     metrics = point.metrics
-    x, y = scale.x(1e6 * metrics.latency_s), scale.y(metrics.accuracy)
+    x, y = scale.place(point)
     colour = scale.colour(metrics.lut)
     shape = _diamond(x, y, colour) if point.measurement else (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}" stroke="{INK}" stroke-width="0.8"/>')
-    bar = f'{_bar(scale, point, x)}\n' if point.measurement else ""
+    bar = f"{_bar(scale, metrics.test_interval, x)}\n" if point.measurement and metrics.test_interval else ""
     return bar + shape.replace("/>", f"><title>{escape(point.id)}</title></{'path' if 'path' in shape else 'circle'}>")
 
 
-def _bar(scale: _Scale, point: Point, x: float) -> str:
+def _bar(scale: _Scale, interval: tuple[float, float], x: float) -> str:
     """The 95% interval of the accuracy."""
-    low, high = (scale.y(bound) for bound in point.metrics.test_interval)
+    low, high = map(scale.y, interval)
     return (f'<path d="M{x:.1f} {low:.1f}V{high:.1f}M{x - 4:.1f} {low:.1f}h8M{x - 4:.1f} {high:.1f}h8" '
             f'stroke="{MUTED}" fill="none"/>')
 

@@ -22,7 +22,7 @@ from hw.spec.errors import HeddleError
 __all__ = ["RECORD", "ReportError", "page", "save_record", "write_report"]
 
 RECORD = "run.json"      # what an exploration leaves for its report
-FORMAT = 4
+FORMAT = 5
 STYLE = """
 :root{--ink:#1f2430;--muted:#6b7280;--line:#e5e7eb;--soft:#f6f7f9;--blue:#2a6fdb;--orange:#c4501d;--green:#14805f}
 *{box-sizing:border-box}
@@ -58,6 +58,7 @@ METRICS = (("valid_accuracy", "valid accuracy", "{:.4f}"), ("accuracy", "test ac
            ("clock_mhz", "clock, MHz", "{:.1f}"), ("fmax_mhz", "Fmax, MHz", "{:.1f}"), ("lut", "LUT", "{:,}"),
            ("ff", "FF", "{:,}"), ("dsp", "DSP", "{:,}"), ("bram", "BRAM", "{:,}"),
            ("energy_j", "energy, µJ *", "{:.2f}"))
+ACCURACIES = ("valid_accuracy", "accuracy", "test_interval")     # what is known where there is data
 UNITS = {"latency_s": 1e6, "energy_j": 1e6}
 
 
@@ -103,8 +104,9 @@ def page(found: Exploration) -> str:
     body = "".join((
         _head(found, measured), _front(builder, found), _seeds(measured), _measured(measured), _networks(measured),
         _layers(builder, measured),
-        _resources(builder, measured), _verification(measured), _training(builder, found),
-        _feedback(builder, found.comparison), _failures(found), _provenance(found)))
+        _resources(builder, measured), _verification(measured),
+        *(() if found.model else (_training(builder, found), _feedback(builder, found.comparison))),
+        _failures(found), _provenance(found)))
     return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             f'<title>Heddle: {escape(_task(found))}</title>'
             f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{STYLE}</style>'
@@ -141,7 +143,7 @@ def _section(name: str, title: str, lead: str, *parts: str) -> str:
 
 
 def _task(found: Exploration) -> str:
-    return f"{found.data.name} on {', '.join(found.space.hardware.boards)}"
+    return f"{found.task} on {', '.join(found.space.hardware.boards)}"
 
 
 def _code(text: str) -> str:
@@ -158,46 +160,58 @@ def value(metrics: Metrics, name: str, form: str) -> str:
 
 
 def _head(found: Exploration, measured: Sequence[Point]) -> str:
-    data, points = found.data, found.points
+    points = found.points
     best = measured or points
     tiles = [(f"{len(found.trials):,}", "candidates looked at"), (f"{len(points)}", "points in the front"),
              (f"{len(measured)}", "of them simulated and routed")]
     if best:
         top = most_accurate(best).metrics
-        low, high = top.test_interval
-        tiles += [(f"{top.accuracy:.2%}", f"test accuracy, {low:.1%} to {high:.1%}, of the best on validation"),
-                  (f"{1e6 * min(point.metrics.latency_s for point in best):,.1f} µs", "shortest engine latency"),
+        if top.test_interval:
+            low, high = top.test_interval
+            tiles += [(f"{top.accuracy:.2%}", f"test accuracy, {low:.1%} to {high:.1%}, of the best on validation")]
+        tiles += [(f"{1e6 * min(point.metrics.latency_s for point in best):,.1f} µs", "shortest engine latency"),
                   (f"{min(point.metrics.lut for point in best):,}", "least LUTs, SoC included")]
     links = (("front", "Front"), *([("seeds", "Seeds")] if any(point.repeats for point in measured) else ()),
              ("networks", "Networks"), ("layers", "Layers"),
              ("resources", "Resources"), ("verification", "Verification"),
-             ("training", "Training"), ("feedback", "Feedback"), ("failures", "Failures"), ("provenance", "Versions"))
-    return (f"<h1>{escape(_task(found))}</h1><p class='muted'>Inputs of {'×'.join(map(str, data.shape))}, "
-            f"{data.classes} classes; accuracies are of the integer arithmetic that the hardware runs. The "
-            f"{data.counts['valid']} validation inputs chose the front and all that is called best; the "
-            f"{data.counts['test']} test inputs chose nothing, and what they gave is shown with its 95% interval "
-            f"(Wilson's score). Latency is the engine's, from start to done; the table of verification has the whole "
-            f"SoC's cycles.</p><nav>"
+             *(() if found.model else (("training", "Training"), ("feedback", "Feedback"))),
+             ("failures", "Failures"), ("provenance", "Versions"))
+    return (f"<h1>{escape(_task(found))}</h1><p class='muted'>{_said_of_data(found)} Latency is the engine's, from "
+            f"start to done; the table of verification has the whole SoC's cycles.</p><nav>"
             + "".join(f'<a href="#{name}">{title}</a>' for name, title in links) + '</nav><div class="tiles">'
             + "".join(f'<div class="tile"><b>{number}</b><span>{what}</span></div>' for number, what in tiles)
             + "</div>")
 
 
+def _said_of_data(found: Exploration) -> str:
+    data = found.data
+    if data is None:
+        return ("The model was given and no data: hardware was searched for it, and nothing is known of its accuracy, "
+                "which exact products do not change.")
+    return (f"Inputs of {'×'.join(map(str, data.shape))}, {data.classes} classes; accuracies are of the integer "
+            f"arithmetic that the hardware runs. The {data.counts['valid']} validation inputs chose the front and all "
+            f"that is called best; the {data.counts['test']} test inputs chose nothing, and what they gave is shown "
+            f"with its 95% interval (Wilson's score).")
+
+
 def _front(builder: _Page, found: Exploration) -> str:
-    points = sorted(found.points, key=lambda point: -point.metrics.valid_accuracy)
+    points = sorted(found.points, key=lambda point: -(point.metrics.valid_accuracy or 0))
     names = {point.id for point in points}
     others = [trial for trial in found.trials if trial.id not in names and trial.feasible]
+    shown = METRICS if found.data else [each for each in METRICS if each[0] not in ACCURACIES]
     rows = [(_code(point.id),
              '<span class="ok">measured</span>' if point.measurement else "estimated",
-             *(value(point.metrics, name, form) for name, _, form in METRICS)) for point in points]
+             *(value(point.metrics, name, form) for name, _, form in shown)) for point in points]
+    axes = ("Up and to the left is better" if found.data else "Down and to the left is better, which is less logic and "
+            "less time")
+    chosen = (" The front was chosen by accuracy on the validation split and is shown by accuracy on the test split, "
+              "so a point may lie below others; bars are 95% intervals." if found.data else "")
     return _section(
         "front", "Pareto front",
-        "Up and to the left is better; darker points take more logic. Diamonds were simulated bit-exactly, routed and "
-        "packed; circles are exact in cycles and accuracy and estimated in logic and Fmax. The front was chosen by "
-        "accuracy on the validation split and is shown by accuracy on the test split, so a point may lie below others; "
-        "bars are 95% intervals.",
+        f"{axes}; darker points take more logic. Diamonds were simulated bit-exactly, routed and packed; circles are "
+        f"exact in cycles and accuracy and estimated in logic and Fmax.{chosen}",
         builder.chart(figures.front_figure(points, others)),
-        table(("point", "fidelity", *(title for _, title, _ in METRICS)), rows),
+        table(("point", "fidelity", *(title for _, title, _ in shown)), rows),
         '<p class="muted">* from a model of activity and published figures of the device; nothing was metered. '
         "Estimated LUTs are scaled by what the measured points took more or less than estimated.</p>")
 
@@ -336,13 +350,14 @@ def _failures(found: Exploration) -> str:
 
 
 def _provenance(found: Exploration) -> str:
-    data = found.data
-    counts = ", ".join(f"{count} {name}" for name, count in data.counts.items())
     asked = {name: limit for name, limit in asdict(found.requirement).items() if limit is not None}
-    rows = [("data", f"{data.name}, {counts} inputs; stratified split with seed {data.seed}; "
-             f"SHA-256 {data.digest[:16]}…"),
-            ("required", ", ".join(f"{name} {limit:g}" for name, limit in asked.items()) or "nothing"),
-            ("space", _code(json.dumps(asdict(found.space))))]
+    rows = [("model", escape(found.model))] if found.model else []
+    if data := found.data:
+        counts = ", ".join(f"{count} {name}" for name, count in data.counts.items())
+        rows += [("data", f"{data.name}, {counts} inputs; stratified split with seed {data.seed}; "
+                  f"SHA-256 {data.digest[:16]}…")]
+    rows += [("required", ", ".join(f"{name} {limit:g}" for name, limit in asked.items()) or "nothing"),
+             ("space", _code(json.dumps(asdict(found.space))))]
     rows += [(name, escape(version)) for name, version in found.versions.items()]
     return _section("provenance", "Versions, seeds, split", "What made these numbers.",
                     table(("what", "which"), rows, text=(1,)))

@@ -189,16 +189,21 @@ def show_rivals(document: Document, display: Display) -> None:
 
 
 def show_front(document: Document, display: Display) -> None:
-    rows = sorted(document["points"], key=lambda point: -point["metrics"]["valid_accuracy"])
+    rows = sorted(document["points"], key=lambda point: -(point["metrics"]["valid_accuracy"] or 0))
+    known = any(point["metrics"]["test_interval"] for point in rows)     # else there was a model, and no data
     display.table(
-        "Pareto front", ("point", "fidelity", "valid", "test", "95% interval", "test over seeds", "latency, µs", "LUT",
-                         "DSP", "BRAM"),
-        [(point["id"], point["fidelity"],
-          *(f"{point['metrics'][name]:.4f}" for name in ("valid_accuracy", "accuracy")),
-          " to ".join(f"{bound:.3f}" for bound in point["metrics"]["test_interval"]), _over_seeds(point),
+        "Pareto front", ("point", "fidelity", *(("valid", "test", "95% interval", "test over seeds") if known else ()),
+                         "latency, µs", "LUT", "DSP", "BRAM"),
+        [(point["id"], point["fidelity"], *(_accuracies(point) if known else ()),
           f"{1e6 * point['metrics']['latency_s']:,.1f}",
           *(f"{point['metrics'][name]:,}" for name in ("lut", "dsp", "bram"))) for point in rows],
         styles={index: "bold green" for index, point in enumerate(rows) if point["fidelity"] == "measured"})
+
+
+def _accuracies(point: Mapping[str, Any]) -> tuple[str, ...]:
+    metrics = point["metrics"]
+    return (*(f"{metrics[name]:.4f}" for name in ("valid_accuracy", "accuracy")),
+            " to ".join(f"{bound:.3f}" for bound in metrics["test_interval"]), _over_seeds(point))
 
 
 def _over_seeds(point: Mapping[str, Any]) -> str:

@@ -7,21 +7,26 @@ from importlib.metadata import PackageNotFoundError, version
 from math import floor
 from pathlib import Path
 
-from boards import find_board
+from boards import Board, check_design, find_board
 from flows.estimate.resources import calibrated_for, estimate_resources
 from flows.run.progress import note
-from flows.run.store import open_store
+from flows.run.store import Store, open_store
+from flows.search.given import give
 from flows.search.measure import Files, measure_best
 from flows.search.point import Failed, Point
-from flows.search.seeds import repeat_measured
-from flows.search.space import Space, load_space
+from flows.search.seeds import Repeated, repeat_measured
+from flows.search.space import HARDWARE_FIRST, MODEL_FIRST, Space, load_space
 from flows.search.study import Study
 from flows.search.trainings import Comparison, Prepared, draft_all, train_all
 from flows.search.worth import Evaluator, Requirement
 from flows.train.data import DataSource
 from flows.train.training import MODEL
+from hw.soc.cpus import find_cpu
+from hw.soc.target import check_board
+from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.feedback import Feedback
+from hw.spec.presets import load_design
 from hw.tools import TOOLS
 from hw.tools import version as tool_version
 from sw.data import Dataset
@@ -30,6 +35,8 @@ from sw.quant.record import TrainingRecord
 
 __all__ = ["DataFacts", "Exploration", "ExploreError", "Request", "Results", "explore"]
 
+COUNTED = ("lut", "ff", "dsp", "bram")
+
 
 class ExploreError(HeddleError):
     """The exploration has no answer; the message says why and what to change."""
@@ -37,9 +44,11 @@ class ExploreError(HeddleError):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asks for."""
+    """What the user asks for: both halves, hardware for a ``model``, or networks for a ``design``."""
 
-    data: str = "digits"
+    data: str | None = None               # digits; with a model none
+    model: str | None = None
+    design: str | None = None
     space_file: Path | None = None
     boards: tuple[str, ...] = ()
     max_latency: float | None = None      # seconds
@@ -49,9 +58,19 @@ class Request:
     out: Path = Path("runs/explore")
 
     def space(self) -> Space:
-        """The space with what the command line says on top. Raises SpecError for unknown names."""
-        space = load_space(self.space_file)
-        if self.boards:
+        """The space with what the command line says on top; of a given design it has no other.
+
+        Raises
+        ------
+        SpecError
+            For unknown names, and for what contradicts each other.
+        """
+        self._check()
+        space = load_space(self.space_file or (MODEL_FIRST if self.model else HARDWARE_FIRST if self.design else None))
+        if self.design:
+            design = load_design(self.design)
+            space = space.on(design, self.boards or (design.board,))
+        elif self.boards:
             space = replace(space, hardware=replace(space.hardware, boards=self.boards))
         if self.trials is not None:
             space = replace(space, search=replace(space.search, trials=self.trials))
@@ -61,8 +80,28 @@ class Request:
             except ModelError as error:
                 raise SpecError(f"{self.space_file or 'space'}: {error}") from error
         for name in space.hardware.boards:
-            find_board(name)
+            board = find_board(name)
+            if space.given:
+                _check_given(space.given, board)
         return space
+
+    def _check(self) -> None:
+        if self.model and self.design:
+            raise SpecError("--model and --design: nothing is left to search; ask `heddle estimate` or `heddle "
+                            "verify`, or leave one of them out")
+        if self.model and self.data is None and self.min_accuracy is not None:
+            raise SpecError(f"--min-accuracy {self.min_accuracy:g}: without data a model has no accuracy; add --data "
+                            f"SOURCE, or leave it out")
+
+    def source(self) -> DataSource:
+        """Raises DataError, or ExploreError for data that name no classes."""
+        data = DataSource.of(self.data or "digits")
+        if data.load().reconstructs:
+            raise ExploreError(f"data {self.data!r}: one class alone is learned; a search compares networks that tell "
+                               f"classes apart: leave normal= out, or use `heddle train`")
+        for warning in data.load().warnings:
+            note(f"warning: {warning}")
+        return data
 
     def requirement(self) -> Requirement:
         return Requirement(max_latency_s=self.max_latency, min_accuracy=self.min_accuracy)
@@ -89,7 +128,8 @@ class DataFacts:
 class Exploration:
     """All that an exploration found; its report is made from this alone."""
 
-    data: DataFacts
+    data: DataFacts | None          # None for a model that is given without any
+    model: str = ""                 # that was given: no network was searched; the name is that of the space
     space: Space
     requirement: Requirement
     versions: Mapping[str, str]
@@ -98,6 +138,11 @@ class Exploration:
     failures: tuple[Failed, ...]
     trainings: tuple[TrainingRecord, ...]
     comparison: Comparison | None
+
+    @property
+    def task(self) -> str:
+        """What was asked for, in short: the model, the data, or both."""
+        return " on ".join(filter(None, (self.model, self.data.name if self.data else "")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,37 +164,59 @@ def explore(request: Request) -> Results:
     """
     space = request.space()
     _check_clock(space)
-    data = DataSource.of(request.data)
-    if data.load().reconstructs:
-        raise ExploreError(f"data {request.data!r}: one class alone is learned; a search compares networks that tell "
-                           f"classes apart: leave normal= out, or use `heddle train`")
-    for warning in data.load().warnings:
-        note(f"warning: {warning}")
     store = open_store()
-    refused = draft_all(space, store, data)
-    prepared = train_all(space, store, data, jobs=request.jobs, refused=refused)
+    start = _with_model(request, space, store, request.model) if request.model else _trained(request, space, store)
+    space, data, prepared = start.space, start.data, start.prepared
     trainings, requirement = prepared.trainings, request.requirement()
     evaluator = Evaluator(store=store, data=data, trainings=trainings, space=space, requirement=requirement)
     study = Study(space=space, data=data, requirement=requirement,
                   models=(*trainings.plain.values(), *trainings.noisy.values()))
     found = study.points(evaluator, request.out / "study.db")
     if not any(point.feasible for point in found):
-        raise ExploreError(_nothing_fits(found))
-    best = measure_best(space, store, data, evaluator, found, jobs=request.jobs)
-    repeated = repeat_measured(space, store, data, evaluator, best.points, jobs=request.jobs)
-    points = tuple(sorted(repeated.points, key=lambda point: (-point.metrics.valid_accuracy, point.metrics.latency_s,
-                                                           point.id)))
+        raise ExploreError(_nothing_fits(found, request))
+    best = measure_best(space, store, data, evaluator, found, jobs=request.jobs,
+                        vectors=start.vectors)
+    repeated = Repeated(points=best.points, failures=()) if start.model or data is None else repeat_measured(
+        space, store, data, evaluator, best.points, jobs=request.jobs)
+    points = tuple(sorted(repeated.points, key=lambda point: (-(point.metrics.valid_accuracy or 0),
+                                                           point.metrics.latency_s, point.id)))
     files = {point.id: {MODEL: evaluator.model(point.candidate), **best.files.get(point.id, {})} for point in points}
-    return Results(exploration=_exploration(space, data, requirement, prepared, found, points,
-                                            (*best.failures, *repeated.failures)),
+    return Results(exploration=_exploration(start, requirement, found, points, (*best.failures, *repeated.failures)),
                    feedback=prepared.feedback, files=files)
 
 
-def _exploration(space: Space, data: DataSource, requirement: Requirement, prepared: Prepared, found: Sequence[Point],
-                 points: tuple[Point, ...], failures: Sequence[Failed]) -> Exploration:
+@dataclass(frozen=True, kw_only=True)
+class _Start:
+    """What a search begins with: networks that were trained, or a model that is given."""
+
+    space: Space
+    data: DataSource | None
+    prepared: Prepared
+    model: str = ""                 # that is given
+    vectors: Path | None = None     # beside it
+
+
+def _trained(request: Request, space: Space, store: Store) -> _Start:
+    data = request.source()
+    refused = draft_all(space, store, data)
+    return _Start(space=space, data=data,
+                  prepared=train_all(space, store, data, jobs=request.jobs, refused=refused))
+
+
+def _with_model(request: Request, space: Space, store: Store, model: str) -> _Start:
+    data, given = request.source() if request.data else None, give(model, store)
+    space = given.alone(space)
+    given.check(space, data)
+    return _Start(space=space, data=data, prepared=given.prepared(space), model=given.name, vectors=given.vectors)
+
+
+def _exploration(start: _Start, requirement: Requirement, found: Sequence[Point], points: tuple[Point, ...],
+                 failures: Sequence[Failed]) -> Exploration:
+    data, prepared = start.data, start.prepared
     estimated = [Failed(id=point.id, doing="estimate", reason=point.failure) for point in found if point.failure]
     return Exploration(
-        data=DataFacts.of(data.load()), space=space, requirement=requirement, versions=_versions(), points=points,
+        data=DataFacts.of(data.load()) if data else None, model=start.model, space=start.space,
+        requirement=requirement, versions=_versions(), points=points,
         trials=tuple(point for point in found if not point.failure),
         failures=(*prepared.failures, *estimated, *failures), trainings=prepared.records,
         comparison=prepared.comparison)
@@ -160,7 +227,7 @@ def _check_clock(space: Space) -> None:
     wanted, fastest = space.hardware.clock_mhz, 0.0
     for candidate in space.candidates():
         board = find_board(candidate.board)
-        design = candidate.design()
+        design = space.design(candidate)
         if not calibrated_for(design, board):
             return
         fastest = max(fastest, estimate_resources(design, board).fmax_mhz)
@@ -169,7 +236,17 @@ def _check_clock(space: Space) -> None:
                            f"MHz; lower clock_mhz in [hardware] to {int(fastest)} or less")
 
 
-def _nothing_fits(points: Sequence[Point]) -> str:
+def _check_given(design: DesignPoint, board: Board) -> None:
+    """Raises HeddleError where nothing can be measured on a design, whatever the network."""
+    check_board(board)
+    check_design(design, board)
+    find_cpu(design.cpu)
+    if short := board.shortfalls({kind: getattr(estimate_resources(design, board), kind) for kind in COUNTED}):
+        raise ExploreError(f"design {design.label} on board {board.name!r}: {short[0]}; choose a larger board or a "
+                           f"smaller design")
+
+
+def _nothing_fits(points: Sequence[Point], request: Request) -> str:
     """Which limits stop the candidate that comes closest, and what to change about each."""
     closest = min((point for point in points if not point.failure),
                   key=lambda point: sum(point.violations.values()), default=None)
@@ -177,18 +254,19 @@ def _nothing_fits(points: Sequence[Point]) -> str:
         return f"every candidate failed, the first with: {points[0].failure}"
     over = ", ".join(f"{name} by {share:.0%}" for name, share in closest.violations.items())
     return (f"none of {len(points)} candidates meets the requirement; the closest, {closest.id}, misses {over}; "
-            f"{' and '.join(_remedies(closest))}")
+            f"{' and '.join(_remedies(closest, request))}")
 
 
-def _remedies(point: Point) -> list[str]:
+def _remedies(point: Point, request: Request) -> list[str]:
     """What to change so that a point meets what it misses; each limit has its own way out."""
     metrics, found = point.metrics, []
+    faster = "give a larger array" if request.design else "add larger arrays to the space"
+    better = "give a better model" if request.model else "add wider networks to the space"
     if "latency_s" in point.violations:
-        found.append(f"raise --max-latency to {metrics.latency_s:.3g}, or add larger arrays to the space")
+        found.append(f"raise --max-latency to {metrics.latency_s:.3g}, or {faster}")
     if "valid_accuracy" in point.violations:
         found.append(f"lower --min-accuracy, which is asked of the validation split, to "
-                     f"{floor(1000 * metrics.valid_accuracy) / 1000:g}, "
-                     f"or add wider networks to the space")
+                     f"{floor(1000 * (metrics.valid_accuracy or 0)) / 1000:g}, or {better}")
     if "fmax_mhz" in point.violations:
         found.append(f"lower clock_mhz in the space to {int(metrics.fmax_mhz)}")
     if short := [name for name in ("lut", "ff", "dsp", "bram", "spram") if name in point.violations]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 
+import numpy as np
+
 from boards import find_board
 from flows.estimate.energy import energy_j
 from flows.estimate.roofline import roofline
@@ -22,6 +24,7 @@ from flows.search.space import Measure as Plan
 from flows.search.worth import Evaluator
 from flows.train.data import DataSource
 from flows.verify.compare import VerifyReport
+from flows.verify.inputs import choose_inputs
 from flows.verify.verification import Vectors, Verification
 from hw.spec.errors import HeddleError
 from sw.compiler import Program, compile_graph
@@ -75,12 +78,14 @@ class _Progress:
             yield point
 
     def _accurate(self, point: Point) -> bool:
-        return point.metrics.valid_accuracy >= self.plan.min_accuracy
+        return _accurate(point, self.plan.min_accuracy)
 
 
-def measure_best(space: Space, store: Store, data: DataSource, evaluator: Evaluator, points: Sequence[Point], *,
-                 jobs: int) -> Best:
+def measure_best(space: Space, store: Store, data: DataSource | None, evaluator: Evaluator, points: Sequence[Point], *,
+                 jobs: int, vectors: Path | None = None) -> Best:
     """Measure the best points of the estimated front until enough of them hold.
+
+    Without data the inputs are those of ``vectors``, an .npz file with what the network must answer, else random.
 
     Returns
     -------
@@ -92,7 +97,8 @@ def measure_best(space: Space, store: Store, data: DataSource, evaluator: Evalua
     failures: list[Failed] = []
     files: dict[str, Files] = {}
     known = {point.id: point for point in estimated}
-    measurer = Measurer(store=store, data=data, inputs=space.measure.inputs, clock_mhz=space.hardware.clock_mhz,
+    measurer = Measurer(store=store, data=data, vectors=vectors, inputs=space.measure.inputs,
+                        clock_mhz=space.hardware.clock_mhz,
                         models={point.id: evaluator.model(point.candidate) for point in estimated})
     with work("measuring the best points", space.measure.points):
         def done(result: Result[Point]) -> None:
@@ -128,9 +134,14 @@ def _on_smallest_boards(space: Space, evaluate: Callable[[Candidate], Point], po
 
 def _order(points: Sequence[Point], min_accuracy: float) -> list[Point]:
     """Those that are accurate enough first, in the order that shows most of the front; then the others."""
-    good = [point for point in points if point.metrics.valid_accuracy >= min_accuracy]
-    rest = [point for point in points if point.metrics.valid_accuracy < min_accuracy]
+    good = [point for point in points if _accurate(point, min_accuracy)]
+    rest = [point for point in points if not _accurate(point, min_accuracy)]
     return [*spread(good), *spread(rest)]
+
+
+def _accurate(point: Point, least: float) -> bool:
+    """Without data all networks are."""
+    return point.metrics.valid_accuracy is None or point.metrics.valid_accuracy >= least
 
 
 def _learned(points: Sequence[Point]) -> list[Point]:
@@ -152,20 +163,23 @@ class Measurer:
     """
 
     store: Store
-    data: DataSource
-    inputs: int                     # of the test split
+    data: DataSource | None
+    vectors: Path | None = None     # without data: inputs, and what the network must answer; without them random inputs
+    inputs: int                     # of the test split, or of those
     clock_mhz: float
     models: Mapping[str, Path]      # by the id of a point
 
     def __call__(self, point: Point) -> Measured:
         design, model = point.built, self.models[point.id]
         board, graph = find_board(design.board), Graph.load(model)
-        inputs = self.data.load().quantized("test", graph.input)
+        inputs, outputs = self._inputs(graph)
+        few = [each[:self.inputs] for each in inputs]
+        right = None if outputs is None else [each[:self.inputs] for each in outputs]
         reports = []
         for level in LEVELS:
-            tell(f"{level} in simulation, {min(self.inputs, len(inputs))} inputs")
-            reports.append(_passed(Verification(model=model, design=design, board=board, level=level,
-                                                inputs=inputs[:self.inputs]).value(self.store)))
+            tell(f"{level} in simulation, {len(few[0])} inputs")
+            reports.append(_passed(Verification(model=model, design=design, board=board, level=level, inputs=few,
+                                                outputs=right).value(self.store)))
         made = implement(self.store, design, board, self.clock_mhz)
         routed, clock_mhz = made.routed, made.clock_mhz
         if not routed.timing_met:
@@ -173,7 +187,7 @@ class Measurer:
                                f"clock_mhz in the space")
         program = compile_graph(graph, design)
         files = {BITSTREAM: made.bitstream(self.store, program), FIRMWARE: made.firmware,
-                 **Vectors(model=model, design=design, inputs=inputs[:VECTOR_INPUTS]).value(self.store)}
+                 **Vectors(model=model, design=design, inputs=inputs).value(self.store)}
         checks = tuple(map(_check, reports))
         cycles, used = checks[0].engine_cycles, routed.resources
         metrics = replace(point.estimate, cycles=cycles, latency_s=cycles / (clock_mhz * 1e6), clock_mhz=clock_mhz,
@@ -182,6 +196,12 @@ class Measurer:
         return Measured(files=files, measurement=Measurement(
             metrics=metrics, checks=checks, layers=tuple(_layers(program, reports[0])),
             assignment=assign(program, graph), seed=routed.seed))
+
+    def _inputs(self, graph: Graph) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+        """At most as many as are kept beside a point, and what the network must answer, where that is known."""
+        if self.data is None:
+            return choose_inputs(graph, self.vectors, VECTOR_INPUTS if self.vectors else self.inputs)
+        return [self.data.load().quantized("test", graph.input)[:VECTOR_INPUTS]], None
 
 
 def _passed(report: VerifyReport) -> VerifyReport:

@@ -11,8 +11,8 @@ OBJECTIVES = {"valid_accuracy": 1, "latency_s": -1, "lut": -1}
 
 
 def objectives(metrics: Metrics) -> tuple[float, ...]:
-    """The objectives, each so that more is better."""
-    return tuple(sign * getattr(metrics, name) for name, sign in OBJECTIVES.items())
+    """The objectives, each so that more is better. Without data all networks are alike: accuracy is 0 then."""
+    return tuple(sign * (getattr(metrics, name) or 0) for name, sign in OBJECTIVES.items())
 
 
 def dominates(one: Metrics, other: Metrics) -> bool:
@@ -52,15 +52,17 @@ def most_accurate(points: Sequence[Point]) -> Point:
 def spread(points: Sequence[Point]) -> list[Point]:
     """The points in the order in which they show most of the front.
 
-    First the most accurate, the fastest and the smallest, each the best in the other metrics among its equals;
-    then always the one farthest from those before it, each objective scaled to its range.
+    First the most accurate, the fastest and the smallest, each the best in the other metrics among its equals, and
+    none for an objective in which all are alike; then always the one farthest from those before it, each objective
+    scaled to its range.
     """
     left, order = list(points), []
-    for first in range(len(OBJECTIVES)):
+    places = {point.id: objectives(point.metrics) for point in points}
+    widths = [max(values) - min(values) for values in zip(*places.values(), strict=True)]
+    for first in [index for index, width in enumerate(widths) if width] or [0]:
         if left:
             order.append(left.pop(_best(left, first)))
-    places = {point.id: objectives(point.metrics) for point in points}
-    ranges = [max(values) - min(values) or 1 for values in zip(*places.values(), strict=True)]
+    ranges = [width or 1 for width in widths]
 
     def gap(one: Point, other: Point) -> float:
         return sum(abs(a - b) / width for a, b, width in zip(places[one.id], places[other.id], ranges, strict=True))

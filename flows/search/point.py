@@ -15,9 +15,9 @@ __all__ = ["Check", "Failed", "MeasuredLayer", "Measurement", "Metrics", "Point"
 class Metrics:
     """What a point is judged by; the names are those of ``pareto.json``."""
 
-    accuracy: float             # integer, on the test split, 0 to 1: shown, chooses nothing
-    test_interval: Wilson       # of ``accuracy``, 95%
-    valid_accuracy: float       # integer, on the validation split, 0 to 1: chooses
+    accuracy: float | None          # integer, on the test split, 0 to 1: shown, chooses nothing; None without data
+    test_interval: Wilson | None    # of ``accuracy``, 95%
+    valid_accuracy: float | None    # integer, on the validation split, 0 to 1: chooses
     cycles: int                 # of the engine, for one inference
     latency_s: float            # of these, at ``clock_mhz``
     clock_mhz: float            # measured: that the routed design runs at

@@ -105,7 +105,7 @@ def _told(study: Any, trial: Any, point: Point) -> Point:
         study.tell(trial, state=TrialState.FAIL)
         return point
     trial.set_constraint("over_limits", sum(point.violations.values()))
-    study.tell(trial, [getattr(point.metrics, name) for name in OBJECTIVES])
+    study.tell(trial, [getattr(point.metrics, name) or 0.0 for name in OBJECTIVES])     # no accuracy without data
     return point
 
 

@@ -90,7 +90,7 @@ def _with_repeats(space: Space, point: Point, tasks: Mapping[str, Sequence[_Task
                   found: Mapping[_Task, float]) -> Point:
     others = [Repeat(seed=task.training.config.seed, accuracy=found[task])
               for task in tasks.get(point.id, ()) if task in found]
-    if not others:
+    if not others or point.metrics.accuracy is None:
         return point
     candidate = point.candidate
     own = space.config(candidate.network, candidate.width, candidate.weight_bits).seed

@@ -1,7 +1,7 @@
 """The design space that ``heddle explore`` searches: read from TOML, checked, and enumerable."""
 
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -15,9 +15,10 @@ from hw.spec.multipliers import MULTIPLIERS
 from sw.quant.config import TrainConfig, short_name
 from sw.quant.recipe import TRAINED_BITS, QuantError, Recipe, recipe_of
 
-__all__ = ["DEFAULT_SPACE", "Candidate", "Space", "load_space"]
+__all__ = ["DEFAULT_SPACE", "HARDWARE_FIRST", "MODEL_FIRST", "Candidate", "Space", "load_space"]
 
-DEFAULT_SPACE = Path(__file__).with_name("space.toml")
+DEFAULT_SPACE, MODEL_FIRST, HARDWARE_FIRST = (Path(__file__).with_name(name) for name in (
+    "space.toml", "model_first.toml", "hardware_first.toml"))
 LARGEST = {"act_bytes": 131072, "weight_bytes": 524288}  # memories before a program has shown what it needs
 KINDS = {int: "a whole number", float: "a number", str: 'text in "quotes"', bool: "true or false"}
 
@@ -105,6 +106,8 @@ class Measure:
 class Space:
     """What is searched and how much is spent on it.
 
+    With a ``given`` design every network runs on that one, and the axes of ``hardware`` have one value each, its own.
+
     Raises
     ------
     SpecError
@@ -118,6 +121,7 @@ class Space:
     recipe: Recipe = field(default_factory=Recipe)
     feedback: FeedbackPlan = field(default_factory=FeedbackPlan)
     measure: Measure = field(default_factory=Measure)
+    given: DesignPoint | None = None
 
     def __post_init__(self) -> None:
         for problem in _problems(self):
@@ -129,11 +133,44 @@ class Space:
         for name, width, bits, (rows, cols, lanes), multiplier, requantizers, dsps, taps, board in product(
                 nets.names, nets.widths, nets.weight_bits, chips.geometries, chips.multipliers, chips.requantizers,
                 chips.requantizer_dsps, chips.depthwise_taps, chips.boards):
-            if buildable(candidate := Candidate(
-                    network=name, width=width, weight_bits=bits, rows=rows, cols=cols, lanes=lanes,
-                    multiplier=multiplier, requantizers=requantizers, requantizer_dsps=dsps, depthwise_taps=taps,
-                    board=board)):
+            candidate = Candidate(
+                network=name, width=width, weight_bits=bits, rows=rows, cols=cols, lanes=lanes, multiplier=multiplier,
+                requantizers=requantizers, requantizer_dsps=dsps, depthwise_taps=taps, board=board)
+            if self.buildable(candidate):
                 yield candidate
+
+    def design(self, candidate: Candidate) -> DesignPoint:
+        """Of a candidate. Raises SpecError where the combination cannot be built."""
+        return replace(self.given, board=candidate.board) if self.given else candidate.design()
+
+    def buildable(self, candidate: Candidate) -> bool:
+        """Whether there is such a design, and its board has the cells for it; of an unknown board the job tells."""
+        try:
+            design = self.design(candidate)
+            if candidate.board in BOARDS:
+                check_design(design, BOARDS[candidate.board])
+        except SpecError:
+            return False
+        return True
+
+    def on(self, design: DesignPoint, boards: tuple[str, ...]) -> "Space":
+        """The same networks on one design, without those whose weights it does not take.
+
+        Narrower weights than the design's are taken where its products are exact: how far others err was measured with
+        all bits.
+        """
+        exact = MULTIPLIERS[design.multiplier].exact(design.weight_bits)
+        able = tuple(bits for bits in self.networks.weight_bits
+                     if bits == design.weight_bits or exact and bits < design.weight_bits)
+        if not able:
+            raise SpecError(f"[networks] weight_bits = {list(self.networks.weight_bits)}: the design takes "
+                            f"{design.weight_bits}-bit weights{' or fewer' if exact else ''}; add {design.weight_bits}")
+        hardware = replace(
+            self.hardware, geometries=((design.rows, design.cols, design.lanes),), multipliers=(design.multiplier,),
+            requantizers=(design.requantizers,), requantizer_dsps=(design.requantizer_dsps,),
+            depthwise_taps=(design.depthwise_taps,), boards=boards)
+        return replace(self, networks=replace(self.networks, weight_bits=able), hardware=hardware, given=design,
+                       feedback=replace(self.feedback, weight_bits=design.weight_bits))
 
     def config(self, network: str, width: float, weight_bits: int) -> TrainConfig:
         """How a network of the space is trained."""
@@ -145,17 +182,6 @@ class Space:
         nets = self.networks
         for network, width, bits in product(nets.names, nets.widths, nets.weight_bits):
             yield self.config(network, width, bits)
-
-
-def buildable(candidate: Candidate) -> bool:
-    """Whether there is such a design, and its board has the cells for it; of an unknown board the job tells."""
-    try:
-        design = candidate.design()
-        if candidate.board in BOARDS:
-            check_design(design, BOARDS[candidate.board])
-    except SpecError:
-        return False
-    return True
 
 
 def load_space(path: Path | None = None) -> Space:
@@ -211,11 +237,11 @@ def key_of(where: str) -> str:
 def _problems(space: Space) -> Iterator[str]:
     """Yield what is wrong, in the order of the file."""
     nets, chips = space.networks, space.hardware
-    for section in fields(space):
-        for item in fields(getattr(space, section.name)):
-            value = getattr(getattr(space, section.name), item.name)
+    for name, section in vars(space).items():
+        for item in fields(section) if section else ():
+            value = getattr(section, item.name)
             if isinstance(value, tuple) and len(set(value)) != len(value):
-                yield f"[{section.name}] {item.name}: an entry is there twice; keep one"
+                yield f"[{name}] {item.name}: an entry is there twice; keep one"
     names = [short_name(name) for name in nets.names]
     for name in names:
         if names.count(name) > 1:
@@ -234,7 +260,7 @@ def _problems(space: Space) -> Iterator[str]:
         for value in getattr(chips, name):
             if value not in choices:
                 yield f"[hardware] {name} = {value}: choose from {', '.join(map(str, choices))}"
-    for geometry in chips.geometries:
+    for geometry in chips.geometries if space.given is None else ():
         yield from _geometry_problems(geometry, min(nets.weight_bits))
     if not 5 <= chips.clock_mhz <= 200:
         yield f"[hardware] clock_mhz = {chips.clock_mhz:g}: choose 5 to 200"
@@ -246,7 +272,7 @@ def _problems(space: Space) -> Iterator[str]:
             yield f"[{table}] {key} = {value}: choose {low} to {high}"
     if not 0 <= space.measure.min_accuracy <= 1:
         yield f"[measure] min_accuracy = {space.measure.min_accuracy:g}: an accuracy is from 0 to 1"
-    if next(space.candidates(), None) is None:
+    if space.given is None and next(space.candidates(), None) is None:
         yield ("no combination can be built: every requantizers is above cols, or every depthwise_taps above lanes; "
                "add requantizers = [1] and depthwise_taps = [1]")
 

@@ -26,7 +26,7 @@ class Study(Keyed):
 
     kind = "study"
     space: Space = keyed(_searched)
-    data: DataSource
+    data: DataSource | None
     requirement: Requirement
     models: tuple[Path, ...]
 

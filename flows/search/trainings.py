@@ -60,6 +60,8 @@ def inexact(space: Space, weight_bits: int) -> str | None:
 
 def reference_design(space: Space, multiplier: str, weight_bits: int) -> DesignPoint:
     """The fastest array of the space, for the latency table."""
+    if space.given:
+        return space.given
     rows, cols, lanes = max(space.hardware.geometries, key=lambda item: item[0] * item[1] * item[2])
     return DesignPoint(rows=rows, cols=cols, lanes=lanes, weight_bits=weight_bits, multiplier=multiplier,
                        requantizers=max(count for count in (1, *space.hardware.requantizers) if count <= cols),
@@ -77,14 +79,15 @@ def draft_all(space: Space, store: Store, data: DataSource) -> dict[TrainConfig,
     """
     designs: dict[int, dict[DesignPoint, None]] = {}
     for candidate in space.candidates():
-        designs.setdefault(candidate.weight_bits, {})[replace(candidate.design(), board="")] = None
+        designs.setdefault(candidate.weight_bits, {})[replace(space.design(candidate), board="")] = None
     plan = space.feedback
     compared = [space.config(plan.network, plan.width, plan.weight_bits)] if inexact(space, plan.weight_bits) else []
     refused = {}
     configs = list(dict.fromkeys((*space.configs(), *compared)))
     with work("checking the networks", len(configs)):
         for config in configs:
-            step = Draft(config=config, data=data, designs=tuple(designs.get(config.weight_bits, ())))
+            step = Draft(config=config, data=data, designs=tuple(designs.get(config.weight_bits, ())),
+                         fit=space.given is None)
             if line := step.value(store):
                 refused[config] = line
             advance()

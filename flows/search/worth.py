@@ -16,7 +16,7 @@ from flows.train.data import DataSource
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.feedback import Feedback
 from hw.spec.multipliers import MULTIPLIERS
-from sw.compiler import Program
+from sw.compiler import Program, compile_graph
 from sw.graph.graph import Graph
 from sw.quant.config import TrainConfig
 
@@ -38,7 +38,7 @@ class Requirement:
             over["fmax_mhz"] = metrics.clock_mhz / metrics.fmax_mhz - 1
         if self.max_latency_s and metrics.latency_s > self.max_latency_s:
             over["latency_s"] = metrics.latency_s / self.max_latency_s - 1
-        if self.min_accuracy and metrics.valid_accuracy < self.min_accuracy:
+        if self.min_accuracy and metrics.valid_accuracy is not None and metrics.valid_accuracy < self.min_accuracy:
             over["valid_accuracy"] = self.min_accuracy - metrics.valid_accuracy
         return over
 
@@ -54,9 +54,12 @@ class Trainings:
 
 
 class Evaluator:
-    """Evaluates candidates; every answer is a pure function of the candidate and what is given here."""
+    """Evaluates candidates; every answer is a pure function of the candidate and what is given here.
 
-    def __init__(self, *, store: Store, data: DataSource, trainings: Trainings, space: Space,
+    Without data there is no accuracy.
+    """
+
+    def __init__(self, *, store: Store, data: DataSource | None, trainings: Trainings, space: Space,
                  requirement: Requirement) -> None:
         self.store, self.data, self.trainings = store, data, trainings
         self.space, self.requirement = space, requirement
@@ -72,8 +75,8 @@ class Evaluator:
             check_buildable(program, board)
             estimate = estimate_program(program, board, self.space.hardware.clock_mhz)
             valid, test = self.score(candidate, "valid"), self.score(candidate, "test")
-            metrics = Metrics(accuracy=test.accuracy, test_interval=test.interval, valid_accuracy=valid.accuracy,
-                              **asdict(estimate))
+            metrics = Metrics(accuracy=test.accuracy if test else None, test_interval=test.interval if test else None,
+                              valid_accuracy=valid.accuracy if valid else None, **asdict(estimate))
         except HeddleError as error:
             return Point(candidate=candidate, failure=str(error))
         return Point(candidate=candidate, design=program.design, estimated=metrics,
@@ -88,12 +91,14 @@ class Evaluator:
         config = self.space.config(candidate.network, candidate.width, candidate.weight_bits)
         if config not in self.trainings.plain:
             raise SpecError(f"{config.label}: was not trained: {self.trainings.failed[config]}")
-        if MULTIPLIERS[candidate.multiplier].exact(candidate.weight_bits) or config not in self.trainings.noisy:
+        exact = MULTIPLIERS[candidate.multiplier].exact(candidate.weight_bits)
+        data = self.data
+        if exact or data is None or config not in self.trainings.noisy:
             return self.trainings.plain[config]
         if (config, candidate.multiplier) not in self._models:
             options = [self.trainings.plain[config], self.trainings.noisy[config]]
             self._models[config, candidate.multiplier] = max(options, key=lambda path: Accuracy(
-                model=path, data=self.data, split="valid", design=candidate.design()).value(self.store).right)
+                model=path, data=data, split="valid", design=self.space.design(candidate)).value(self.store).right)
         return self._models[config, candidate.multiplier]
 
     def feedback(self, candidate: Candidate) -> Feedback | None:
@@ -109,19 +114,21 @@ class Evaluator:
         return self._graphs[path]
 
     def program(self, candidate: Candidate) -> Program:
-        """The compiled network on a design with the memories that it needs."""
-        design = candidate.design()
+        """The compiled network on a design with the memories that it needs, or on the one that is given."""
         anywhere = replace(candidate, board="")
         if anywhere not in self._programs:
-            self._programs[anywhere] = fit_memories(self.graph(candidate), design)
+            compiled = compile_graph if self.space.given else fit_memories
+            self._programs[anywhere] = compiled(self.graph(candidate), self.space.design(candidate))
         found = self._programs[anywhere]
         return replace(found, design=replace(found.design, board=candidate.board))
 
-    def score(self, candidate: Candidate, split: str) -> Score:
-        """Of the integer network on a split, with the candidate's multiplier."""
+    def score(self, candidate: Candidate, split: str) -> Score | None:
+        """Of the integer network on a split, with the candidate's multiplier; None without data."""
+        if self.data is None:
+            return None
         path = self.model(candidate)
         key = (path, candidate.multiplier, split)
         if key not in self._scores:
             self._scores[key] = Accuracy(model=path, data=self.data, split=split,
-                                         design=candidate.design()).value(self.store)
+                                         design=self.space.design(candidate)).value(self.store)
         return self._scores[key]

@@ -1,5 +1,6 @@
 """Before a network is trained: whether it can be, and whether a design runs it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,25 @@ from flows.train.networks import network_key, untrained
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from sw.compiler import compile_graph
+from sw.graph.graph import Graph
 from sw.models import network_source
 from sw.quant.config import TrainConfig
 
-__all__ = ["Draft"]
+__all__ = ["Draft", "refusal"]
 
 RECORD = "draft.json"
+
+
+def refusal(graph: Graph, designs: Iterable[DesignPoint], *, fit: bool = True) -> str:
+    """What the compiler says of a network on the last of several designs, if none of them runs it; else ""."""
+    line = ""
+    for design in designs:
+        try:
+            (fit_memories if fit else compile_graph)(graph, design)
+            return ""
+        except HeddleError as error:
+            line = f"{design.label}: {error}"
+    return line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +59,7 @@ class Draft(Step[str]):
     def make(self, folder: Path, store: Store) -> None:
         from sw.quant.training import draft  # brings torch, which takes seconds to load
 
-        graph, line = draft(self.config, self.data.load()), ""
-        for design in self.designs:
-            try:
-                (fit_memories if self.fit else compile_graph)(graph, design)
-                line = ""
-                break
-            except HeddleError as error:
-                line = f"{design.label}: {error}"
+        line = refusal(draft(self.config, self.data.load()), self.designs, fit=self.fit)
         write_json(folder / RECORD, {"line": line})
 
     def load(self, folder: Path) -> str:

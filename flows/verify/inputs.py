@@ -9,7 +9,7 @@ from hw.spec.errors import SpecError
 from sw.graph.graph import Graph, TensorType
 from sw.graph.layer import canonical
 
-__all__ = ["choose_inputs", "input_types", "read_vectors", "vectors_beside"]
+__all__ = ["choose_inputs", "input_types", "output_types", "read_vectors", "vectors_beside"]
 
 SEED = 0                        # of random inputs
 Arrays = list[np.ndarray]
@@ -55,6 +55,12 @@ def input_types(graph: Graph) -> Mapping[str, TensorType]:
     return _named("input", graph.inputs)
 
 
+def output_types(graph: Graph) -> Mapping[str, TensorType]:
+    """Likewise the outputs: ``outputs``, or ``output_0`` and so on."""
+    types = graph.types()
+    return _named("output", [types[number] for number in graph.answers])
+
+
 def _named(word: str, kinds: Sequence[TensorType]) -> Mapping[str, TensorType]:
     return {f"{word}s": kinds[0]} if len(kinds) == 1 else {f"{word}_{index}": kind for index, kind in enumerate(kinds)}
 
@@ -71,8 +77,7 @@ def read_vectors(path: Path, graph: Graph) -> tuple[Arrays, Arrays | None]:
     SpecError
         If the file cannot be read or does not fit the graph.
     """
-    types = graph.types()
-    wanted, answers = input_types(graph), _named("output", [types[number] for number in graph.answers])
+    wanted, answers = input_types(graph), output_types(graph)
     example = f"give an .npz file with {_listed(wanted)}"
     try:
         with np.load(path, allow_pickle=False) as stored:

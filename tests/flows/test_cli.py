@@ -35,6 +35,7 @@ def test_the_contract_is_complete():
     (["explor"], "No such command 'explor'"),
     (["verify", "mlp"], "Missing option '--design'. (see `heddle verify --help`)"),
     (["explore", "--max-latency", "nan"], "Invalid value for '--max-latency': nan is not a number of the range"),
+    (["explore", "--model", "kws.tflite", "--design", "ecp5-25"], "--model and --design: nothing is left to search"),
     (["explore", "--trials", "0"], "Invalid value for '--trials'"),
     (["explore", "--board", "zynq"], "board 'zynq': unknown; choose one of icebreaker, ulx3s-12"),
     (["explore", "--data", "cifar"], "data 'cifar': unknown; choose digits, idx:DIR"),

@@ -15,7 +15,7 @@ from flows.search.trainings import Prepared
 from flows.search.worth import Trainings
 from sw.graph.graph import Graph, Layer, TensorType
 
-__all__ = ["digit_classifier", "small_request"]
+__all__ = ["digit_classifier", "model_request", "small_request"]
 
 SPACE = """
 [networks]
@@ -57,6 +57,20 @@ def measure(space: Any, store: Any, data: Any, evaluator: Any, points: Any, **op
                                                       layers=layers, assignment=assign(program), seed=2))
     return Best(points=(measured, *others), files={first.id: {"heddle.bit": bits}},
                 failures=(Failed(id="x", doing="routing, seed 1", reason="hung"),))
+
+
+def model_request(folder: Path, monkeypatch: Any, **more: Any) -> Request:
+    """For designs of a model in a file; nothing is measured, and training is a failure."""
+    def trained(*arguments: Any, **options: Any) -> None:
+        raise AssertionError("trained")
+
+    monkeypatch.setenv("HEDDLE_CACHE", str(folder / "store"))
+    monkeypatch.setattr(job, "train_all", trained)
+    (folder / "nets").mkdir()
+    digit_classifier().save(folder / "nets" / "mlp.npz")
+    (folder / "space.toml").write_text(SPACE.replace(', "trunc"', "").replace("points = 1", "points = 0"))
+    return Request(**{"model": str(folder / "nets" / "mlp.npz"), "space_file": folder / "space.toml",
+                      "out": folder / "out", **more})
 
 
 def small_request(folder: Path, monkeypatch: Any, **prepared: Any) -> Request:

@@ -7,7 +7,7 @@ from flows.search.point import Check, MeasuredLayer, Measurement, Metrics, Point
 from flows.search.space import Candidate
 from flows.train.intervals import wilson
 
-__all__ = ["ASSIGNMENT", "CANDIDATE", "metrics", "point"]
+__all__ = ["ASSIGNMENT", "CANDIDATE", "metrics", "point", "without_data"]
 
 CANDIDATE = Candidate(network="small", width=1.0, weight_bits=8, rows=2, cols=4, lanes=4, multiplier="dsp",
                       requantizers=1, board="ulx3s-25")
@@ -42,3 +42,11 @@ def point(name, accuracy, latency_s, lut, *, measured=False, **more):
                           bound="multipliers")
     return replace(found, measurement=Measurement(metrics=found.estimate, checks=(check,), layers=(layer,),
                                                    assignment=ASSIGNMENT, seed=3))
+
+
+def without_data(item):
+    """The point of a model of whose accuracy nothing is known."""
+    def blind(known):
+        return replace(known, accuracy=None, valid_accuracy=None, test_interval=None)
+    measurement = item.measurement and replace(item.measurement, metrics=blind(item.measurement.metrics))
+    return replace(item, estimated=blind(item.estimate), measurement=measurement)

@@ -5,7 +5,9 @@ import pytest
 from flows.commands.explore import explore_to
 from flows.report.folder import claimed
 from flows.search.job import ExploreError
-from tests.support.jobs import small_request
+from hw.spec.presets import load_design
+from sw.graph.graph import Graph
+from tests.support.jobs import digit_classifier, model_request, small_request
 
 
 @pytest.fixture
@@ -25,6 +27,19 @@ def test_again_gives_the_same_and_forgets_old_points(request_):
     (request_.out / "points" / "stale").mkdir()
     assert explore_to(request_) == first
     assert not (request_.out / "points" / "stale").exists()
+
+
+def test_hardware_for_a_model(tmp_path, monkeypatch):
+    """Without data there is no accuracy, in no place; the front is that of latency and logic."""
+    document = explore_to(model_request(tmp_path, monkeypatch))
+    for point in document["points"]:
+        assert [point["metrics"][name] for name in ("accuracy", "valid_accuracy", "test_interval")] == [None] * 3
+        assert point["over_seeds"] is None and point["id"].startswith("mlp-1-w8-")
+        folder = tmp_path / "out"
+        assert Graph.load(folder / point["model"]).name == digit_classifier().name
+        assert load_design(str(folder / point["design"])).board == point["board"]
+    found = sorted((point["metrics"]["latency_s"], -point["metrics"]["lut"]) for point in document["points"])
+    assert len(found) > 1 and all(one[1] < other[1] for one, other in zip(found, found[1:], strict=False))
 
 
 def test_two_at_once_do_not_mix(request_):

@@ -15,7 +15,7 @@ from flows.search.point import MeasuredLayer
 from hw.spec.feedback import NoiseProfile
 from sw.quant.config import TrainConfig
 from sw.quant.record import Look, TrainingRecord
-from tests.support.points import metrics, point
+from tests.support.points import metrics, point, without_data
 
 
 def layer(name, cycles, roof):
@@ -90,3 +90,11 @@ def test_every_figure_is_plain_json_with_a_height():
                    curves_figure([training(1.0, 8)], "mlp"), noise_figure(profile(4))):
         assert json.loads(json.dumps(figure, allow_nan=False)) == figure
         assert figure["layout"]["height"] >= 300
+
+
+def test_without_data_the_front_is_drawn_by_logic():
+    points = [without_data(point("a", 0.9, 1e-5, 9000, measured=True)), without_data(point("b", 0.9, 2e-5, 5000))]
+    figure = front_figure(points, [without_data(point("c", 0.9, 3e-5, 9500))])
+    assert [trace["y"] for trace in figure["data"]] == [[9500], [5000], [9000]]
+    assert figure["layout"]["yaxis"]["title"]["text"] == "LUTs, SoC included"
+    assert "accuracy" not in json.dumps(figure) and "None" not in json.dumps(figure)

@@ -14,7 +14,7 @@ from flows.search.worth import Requirement
 from hw.spec.feedback import NoiseProfile
 from sw.quant.config import TrainConfig
 from sw.quant.record import Look, TrainingRecord
-from tests.support.points import point
+from tests.support.points import point, without_data
 from tests.support.rivals import rivals
 
 
@@ -100,7 +100,7 @@ def test_write_report(tmp_path):
 @pytest.mark.parametrize("content, says", [
     (None, r"no run.json; give the folder of a `heddle explore --out`"),
     ("{", r"run.json: cannot be read .*run `heddle explore` again"),
-    ('{"format": 4}', r"run.json: not a Exploration of this version \(.*data.*\); run `heddle explore` again"),
+    ('{"format": 5}', r"run.json: not a Exploration of this version \(.*data.*\); run `heddle explore` again"),
     ('{"format": 0}', r"written by another version of Heddle"),
 ])
 def test_a_wrong_folder_says_so(tmp_path, content, says):
@@ -112,3 +112,18 @@ def test_a_wrong_folder_says_so(tmp_path, content, says):
 
 def test_table_aligns_text():
     assert '<td class="wrap">b</td>' in table(("x", "y"), [("a", "b")], text=(1,))
+
+
+def test_a_page_of_a_model_that_was_given_speaks_of_no_accuracy_and_no_training():
+    found = exploration()
+    blind = replace(found, data=None, model="kws<x>", trainings=(), comparison=None, failures=(),
+                    points=tuple(replace(without_data(each), repeats=()) for each in found.points),
+                    trials=tuple(map(without_data, found.trials)))
+    assert from_plain(Exploration, json.loads(json.dumps(to_plain(blind))), where="x") == blind
+    body = text_of(page(blind))
+    assert f"<h1>kws&lt;x&gt; on {', '.join(found.space.hardware.boards)}</h1>" in body
+    assert "nothing is known of its accuracy" in body
+    for gone in ("test accuracy", "valid accuracy", "None", 'id="training"', 'id="feedback"', "#training",
+                 "Wilson", "validation"):
+        assert gone not in body, gone
+    assert "LUTs, SoC included" in body and "<td>kws&lt;x&gt;</td>" in body.replace('<td class="wrap">', "<td>")

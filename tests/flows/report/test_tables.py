@@ -199,6 +199,13 @@ def test_the_front_is_ordered_by_what_chooses(shown):
     assert "0.920 to 0.980" in text and "0.960, 0.951 to 0.969" in text and "20.0" in text and "9,000" in text
 
 
+def test_a_front_without_data_has_no_columns_for_it(shown):
+    text = shown(show_front, {"points": [{"id": "kws", "fidelity": "estimated", "over_seeds": None, "metrics": {
+        "valid_accuracy": None, "accuracy": None, "test_interval": None, "latency_s": 2e-5, "lut": 9000, "dsp": 4,
+        "bram": 20}}]})
+    assert "9,000" in text and "valid" not in text and "interval" not in text and "None" not in text
+
+
 @pytest.mark.parametrize("met, says", [
     (True, "timing met with seed 3; wrote heddle.bit and firmware.bin"),
     (False, "timing NOT met with seed 3; no bitstream was written; build with --clock-mhz 44 or less"),

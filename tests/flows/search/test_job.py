@@ -6,8 +6,9 @@ from flows.run.progress import listening
 from flows.search import job as module
 from flows.search.job import DataFacts, ExploreError, explore
 from hw.spec.errors import HeddleError
+from hw.spec.presets import PRESETS
 from sw.data import load_dataset
-from tests.support.jobs import small_request
+from tests.support.jobs import model_request, small_request
 from tests.support.listener import Heard
 
 
@@ -81,3 +82,44 @@ def test_an_unknown_network(request_):
     request_.space_file.write_text('[networks]\nnames = ["resnet"]\n')
     with pytest.raises(HeddleError, match=r"space\.toml: network 'resnet': unknown; choose mlp, dscnn, "):
         request_.space()
+
+
+def test_hardware_is_searched_for_a_model_with_data(tmp_path, monkeypatch):
+    found = explore(model_request(tmp_path, monkeypatch, data="digits", min_accuracy=0.01)).exploration
+    assert (found.model, found.task) == ("mlp", "mlp on digits") and found.data.counts["test"] == 360
+    accuracies = {point.metrics.accuracy for point in found.trials}
+    assert len(found.trials) == 9 and len(accuracies) == 1 and None not in accuracies
+
+
+def test_networks_are_searched_for_a_design(tmp_path, monkeypatch):
+    request = replace(small_request(tmp_path, monkeypatch), design="ecp5-25", boards=("ulx3s-45",))
+    found = explore(request).exploration
+    assert {point.built for point in found.points} == {replace(PRESETS["ecp5-25"], board="ulx3s-45")}
+    assert len(found.trials) == 1 and found.data.name == "digits" and not found.model
+
+
+@pytest.mark.parametrize("options, says", [
+    ({"model": "kws.tflite", "design": "ecp5-25"}, r"^--model and --design: nothing is left to search; ask `heddle "
+                                                   r"estimate` or `heddle verify`, or leave one of them out$"),
+    ({"model": "kws.tflite", "min_accuracy": 0.9}, r"^--min-accuracy 0.9: without data a model has no accuracy; add "
+                                                   r"--data SOURCE, or leave it out$"),
+    ({"model": "kws.tflite"}, r"^model 'kws.tflite': no such file or folder$"),
+    ({"design": "ecp5"}, r"^design 'ecp5': neither a preset"),
+    ({"design": "up5k"}, r"^board 'icebreaker': no SoC can be made for the ice40 yet"),
+    ({"design": "ecp5-85", "boards": ("ulx3s-12",)}, r"^design \S.* on board 'ulx3s-12': lut \d+ of 24288; choose a "
+                                                     r"larger board or a smaller design$"),
+])
+def test_what_leaves_nothing_to_search_is_refused_before_any_work(request_, monkeypatch, options, says):
+    for name in ("draft_all", "train_all", "measure_best"):
+        monkeypatch.setattr(module, name, lambda *arguments, **more: pytest.fail("worked"))
+    with pytest.raises(HeddleError, match=says):
+        explore(replace(request_, **options))
+
+
+@pytest.mark.parametrize("wish, remedy", [
+    ({"data": "digits", "min_accuracy": 0.99}, "or give a better model$"),
+    ({"max_latency": 1e-9}, "or add larger arrays to the space$"),
+])
+def test_a_model_that_misses_a_limit_is_not_told_to_train(tmp_path, monkeypatch, wish, remedy):
+    with pytest.raises(ExploreError, match=remedy):
+        explore(model_request(tmp_path, monkeypatch, **wish))

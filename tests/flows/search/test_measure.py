@@ -1,15 +1,17 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from flows.run.queue import Failure, Result
 from flows.run.store import Store
 from flows.search import measure
-from flows.search.measure import Measured, measure_best
+from flows.search.measure import Measured, Measurer, measure_best
 from flows.search.point import Measurement, Point
 from flows.search.space import Measure, Space
 from flows.train.data import DataSource
 from flows.verify.compare import Mismatch, VerifyReport
+from tests.support.jobs import digit_classifier
 from tests.support.points import ASSIGNMENT, CANDIDATE, point
 
 
@@ -116,3 +118,26 @@ def test_what_a_rung_found_is_a_check_or_an_error():
     wrong = Mismatch(input=1, layer="fc", what="value", channel=0, position=(0, 0), expected=3, got=4)
     with pytest.raises(measure.MeasureError, match=r"^soc: 2 mismatches, the first: input 1, layer fc, channel 0"):
         measure._passed(report(mismatches=2, first_mismatch=wrong))
+
+
+def test_without_data_vectors_are_run_and_their_answers_compared(monkeypatch, tmp_path):
+    """Else random inputs, as ``heddle verify`` takes them."""
+    graph, asked = digit_classifier(), []
+    graph.save(tmp_path / "model.npz")
+    inputs = np.arange(3 * 64, dtype=np.uint8).view(np.int8).reshape(3, 8, 8, 1)
+    np.savez(tmp_path / "v.npz", inputs=inputs, outputs=np.ones((3, 1, 1, 10), np.int8))
+
+    def verification(**given):
+        asked.append((given["inputs"][0], given["outputs"]))
+        raise measure.MeasureError("enough")
+
+    monkeypatch.setattr(measure, "Verification", verification)
+    one = point("a", 0.9, 1, 1)
+    for vectors in (tmp_path / "v.npz", None):
+        measurer = Measurer(store=Store(tmp_path / "store"), data=None, vectors=vectors, inputs=2, clock_mhz=50.0,
+                            models={one.id: tmp_path / "model.npz"})
+        with pytest.raises(measure.MeasureError, match="enough"):
+            measurer(one)
+    (first, answers), (random, none) = asked
+    assert np.array_equal(first, inputs[:2]) and answers[0].shape == (2, 1, 1, 10) and np.all(answers[0] == 1)
+    assert random.shape == (2, 8, 8, 1) and len(np.unique(random)) > 50 and none is None

@@ -5,6 +5,7 @@ import pytest
 
 from flows.search.pareto import dominates, front, front_of, most_accurate, spread
 from tests.support.points import point as named
+from tests.support.points import without_data
 
 
 def point(accuracy, latency_s, lut, **more):
@@ -62,4 +63,12 @@ def test_what_the_test_split_gave_chooses_nothing():
 
 def test_of_equally_accurate_ones_the_fastest_is_the_most_accurate():
     slow, fast = point(0.98, 2.0, 100), point(0.98, 1.0, 200)
+    assert most_accurate([slow, fast]) == fast
+
+
+def test_without_data_the_front_is_that_of_latency_and_logic():
+    slow, middle, fast, bad = map(without_data, (point(0.1, 9, 1), point(0.2, 5, 5), point(0.3, 1, 9),
+                                                 point(0.9, 9, 9)))
+    assert front_of([slow, middle, fast, bad]) == [slow, middle, fast]
+    assert spread([middle, slow, fast]) == [fast, slow, middle]
     assert most_accurate([slow, fast]) == fast

@@ -7,7 +7,7 @@ from flows.search.point import Point
 from flows.search.sampler import search
 from flows.search.space import Hardware, Networks, Search, Space
 from tests.support.listener import Heard
-from tests.support.points import metrics
+from tests.support.points import metrics, without_data
 
 SMALL = Space(search=Search(trials=30, startup=8, seed=4))
 
@@ -102,3 +102,13 @@ def test_what_is_not_wanted_is_not_looked_at(tmp_path):
     outcomes = search(SMALL, fake, database=tmp_path / "study.db", key="a",
                       wanted=lambda candidate: candidate.network == "mlp")
     assert {item.candidate.network for item in outcomes} == {"mlp"} and len(outcomes) == 30
+
+
+@pytest.mark.filterwarnings("error")
+def test_points_without_accuracy_are_searched(tmp_path):
+    def unknown(candidate):
+        found = fake(candidate)
+        return found if found.failure else without_data(found)
+    outcomes = search(SMALL, unknown, database=tmp_path / "study.db", key="a")
+    assert search(SMALL, unknown, database=tmp_path / "study.db", key="a") == outcomes
+    assert sum(item.estimated is not None and item.metrics.accuracy is None for item in outcomes) == 30

@@ -5,8 +5,10 @@ import pytest
 
 from boards import find_board
 from flows.estimate.resources import engine_dsp, estimate_resources, load_model
-from flows.search.space import DEFAULT_SPACE, Networks, Space, load_space
+from flows.search.space import DEFAULT_SPACE, HARDWARE_FIRST, MODEL_FIRST, Networks, Space, load_space
+from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
+from hw.spec.presets import PRESETS
 
 
 def test_the_file_holds_the_defaults():
@@ -121,3 +123,29 @@ def test_two_networks_of_one_short_name_are_refused():
         Space(networks=Networks(names=("x/net.py:a", "y/net.py:a")))
     found = next(Space(networks=Networks(names=("x/net.py:a",))).candidates())
     assert found.id.startswith("net-a-0.5-w8-")
+
+
+def test_the_spaces_of_one_half_are_looked_at_whole():
+    model = replace(load_space(MODEL_FIRST), networks=Networks(names=("kws",), widths=(1.0,), weight_bits=(8,)))
+    hardware = load_space(HARDWARE_FIRST).on(PRESETS["ecp5-45"], ("ulx3s-45",))
+    for space in (model, hardware):
+        assert 20 < len(list(space.candidates())) <= space.search.trials
+
+
+def test_on_a_given_design_every_candidate_has_it_and_its_memories():
+    design = PRESETS["ecp5-45"]
+    space = load_space(HARDWARE_FIRST).on(design, ("ulx3s-45", "ulx3s-85"))
+    found = list(space.candidates())
+    assert {space.design(candidate) for candidate in found} == {design, replace(design, board="ulx3s-85")}
+    assert {candidate.weight_bits for candidate in found} == {8, 4, 2} and space.feedback.weight_bits == 8
+    assert len({candidate.id for candidate in found}) == len(found)
+
+
+def test_a_given_design_takes_no_wider_weights_and_where_it_errs_no_narrower_ones():
+    space = load_space(HARDWARE_FIRST)
+    assert space.on(DesignPoint(weight_bits=4), ("ulx3s-25",)).networks.weight_bits == (4, 2)
+    assert space.on(DesignPoint(weight_bits=4, multiplier="trunc"), ("ulx3s-25",)).networks.weight_bits == (4,)
+    wide = replace(space, networks=replace(space.networks, weight_bits=(8,)))
+    with pytest.raises(SpecError, match=r"^\[networks\] weight_bits = \[8\]: the design takes 4-bit weights or fewer; "
+                                        r"add 4$"):
+        wide.on(DesignPoint(weight_bits=4), ("ulx3s-25",))

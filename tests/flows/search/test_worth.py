@@ -48,6 +48,23 @@ def test_a_candidate_has_exact_cycles_and_the_memories_that_it_needs(evaluator):
     assert point.design.act_bytes < CANDIDATE.design().act_bytes
 
 
+def test_without_data_there_is_no_accuracy_and_none_is_missed(evaluator):
+    without = Evaluator(store=evaluator.store, data=None, space=evaluator.space, trainings=evaluator.trainings,
+                        requirement=Requirement(min_accuracy=0.99))
+    found = without(CANDIDATE)
+    assert set(found.violations) == {"dsp"} and found.metrics.cycles == evaluator(CANDIDATE).metrics.cycles
+    assert [found.metrics.accuracy, found.metrics.valid_accuracy, found.metrics.test_interval] == [None] * 3
+
+
+def test_a_given_design_keeps_its_memories(evaluator):
+    given = replace(CANDIDATE.design(), act_bytes=8192, weight_bytes=3072)
+    evaluator.space = evaluator.space.on(given, ("ulx3s-25", "ulx3s-85"))
+    found = evaluator(replace(CANDIDATE, board="ulx3s-85"))
+    assert found.design == replace(given, board="ulx3s-85")
+    evaluator.space, evaluator._programs = evaluator.space.on(replace(given, weight_bytes=1024), ("ulx3s-25",)), {}
+    assert "weight_bytes" in evaluator(CANDIDATE).failure
+
+
 def test_what_cannot_be_compiled_is_a_point_with_its_reason(evaluator, monkeypatch):
     from flows.search import worth
     from sw.compiler import CompileError
