@@ -132,6 +132,14 @@ def test_the_spaces_of_one_half_are_looked_at_whole():
         assert 20 < len(list(space.candidates())) <= space.search.trials
 
 
+@pytest.mark.parametrize("path", [DEFAULT_SPACE, MODEL_FIRST], ids=lambda path: path.stem)
+def test_every_design_that_is_offered_can_be_estimated(path):
+    space = load_space(path)
+    found = {(candidate.multiplier, candidate.design(), candidate.board) for candidate in space.candidates()}
+    assert {kind for kind, _, _ in found} == set(space.hardware.multipliers)
+    assert all(estimate_resources(design, find_board(board)).lut > 0 for _, design, board in found)
+
+
 def test_on_a_given_design_every_candidate_has_it_and_its_memories():
     design = PRESETS["ecp5-45"]
     space = load_space(HARDWARE_FIRST).on(design, ("ulx3s-45", "ulx3s-85"))
