@@ -67,6 +67,11 @@ _OTHERS: tuple[tuple[tuple[int, int, int, str, int, int, int, int], dict[str, An
     # beside samples that differ in nothing else
     ((2, 4, 4, "dsp", 8, 1, 8, 32), {"table_unit": True}), ((2, 4, 4, "trunc", 8, 4, 4, 16), {"table_unit": True}),
     ((1, 4, 4, "lut", 2, 4, 4, 4), {"table_unit": True}),
+    ((1, 4, 4, "scalable", 8, 1, 2, 16), {}), ((2, 2, 8, "scalable", 8, 2, 8, 16), {}),
+    ((1, 8, 4, "scalable", 8, 4, 2, 16), {}), ((2, 4, 4, "scalable", 8, 8, 8, 16), {}),
+    ((2, 4, 4, "scalable", 8, 2, 32, 40), {"depthwise_taps": 4, "stream_bytes": 2}),
+    ((4, 4, 4, "scalable", 8, 4, 64, 112), {"depthwise_taps": 4, "stream_bytes": 2}),
+    ((4, 4, 4, "scalable", 8, 8, 64, 112), {"depthwise_taps": 4, "stream_bytes": 2}),
 )
 
 

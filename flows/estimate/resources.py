@@ -17,6 +17,7 @@ from typing import Any
 from boards import Board
 from hw.spec.commands import LAYER_LOG_ENTRIES
 from hw.spec.design import PARAM_BITS, DesignPoint
+from hw.spec.digits import DIGITS
 from hw.spec.errors import HeddleError
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.registers import LOG_WORDS
@@ -28,7 +29,9 @@ CALIBRATED_FAMILY = "ecp5"
 CALIBRATED_CPU = "vexriscv"
 COEFFICIENTS = Path(__file__).with_name("resources.json")
 LAYER_LOG = (32, LOG_WORDS * LAYER_LOG_ENTRIES)
+DIGITS_BITS = 10               # of a byte of weights in digits
 LUT_RAM = (4, 16)              # width in bits and words of one cell
+BLOCKS_KEPT = 4                # whose parameters are there
 MOST_LUT_RAM_CELLS = 16        # a memory of more goes to block RAMs
 #: A block RAM's shapes: width in bits, words.
 BLOCK_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
@@ -52,9 +55,8 @@ class Resources:
 
 
 def calibrated_for(design: DesignPoint, board: Board) -> bool:
-    """Whether there is a model of such a SoC: its CPU is a large part of it. No sample has elements that split weights.
-    """
-    return board.family == CALIBRATED_FAMILY and design.cpu == CALIBRATED_CPU and not design.splits
+    """Whether there is a model of such a SoC: its CPU is a large part of it."""
+    return board.family == CALIBRATED_FAMILY and design.cpu == CALIBRATED_CPU
 
 
 def estimate_resources(design: DesignPoint, board: Board) -> Resources:
@@ -68,8 +70,6 @@ def estimate_resources(design: DesignPoint, board: Board) -> Resources:
         raise HeddleError(f"board {board.name!r}: resources are calibrated for the ECP5 only")
     if design.cpu != CALIBRATED_CPU:
         raise HeddleError(f"cpu={design.cpu!r}: resources are calibrated for SoCs with {CALIBRATED_CPU} only")
-    if design.splits:
-        raise HeddleError(f"multiplier={design.multiplier!r}: resources are not calibrated for it")
     model = load_model()
     soc, terms = model["soc"], features(design)
     lut, ff = (soc[kind] + _sum(model[kind]["weights"], terms[kind]) for kind in ("lut", "ff"))
@@ -127,11 +127,32 @@ def _engine_memories(design: DesignPoint) -> tuple[int, int]:
     return blocks + tables, cells
 
 
+def _piece_cells(design: DesignPoint) -> int:
+    """LUT RAM cells that the channels of all pieces take where one memory has the parameters of all columns."""
+    if not design.splits or not design.record_per_word:
+        return 0
+    kept, pieces = (BLOCKS_KEPT * design.cols * (count + 1) for count in (design.depthwise_rows, 1 << design.splits))
+    return max(0, -(-PARAM_BITS // LUT_RAM[0]) * (-(-pieces // LUT_RAM[1]) - -(-kept // LUT_RAM[1])))
+
+
 def _local_bits(design: DesignPoint) -> int:
     """Width of all the LUT RAMs in the elements: columns of a depthwise kernel, and weights that stay."""
     history = design.depthwise_channels * (design.depthwise_taps - 1) * design.act_bits
     keeping = design.rows * design.cols if design.dataflow == "weight" else design.depthwise_channels
-    return history + keeping * design.lanes * design.weight_bits if design.has_local_memory else 0
+    return history + keeping * design.lanes * _held_bits(design) if design.has_local_memory else 0
+
+
+def _held_bits(design: DesignPoint) -> int:
+    """Of a weight in the array: as it is in memory, or in digits."""
+    return DIGITS_BITS if design.splits else design.weight_bits
+
+
+def _summed_bits(design: DesignPoint) -> tuple[int, int]:
+    """Bits of an element's sums over lanes, and of its accumulators."""
+    if design.splits:
+        lanes = design.act_bits + 2 + (design.lanes - 1).bit_length()
+        return DIGITS * lanes, DIGITS * design.digit_bits
+    return design.product_bits, design.acc_bits
 
 
 def engine_bram(design: DesignPoint) -> int:
@@ -143,6 +164,8 @@ def features(design: DesignPoint) -> dict[str, dict[str, float]]:
     """What the LUTs and flip-flops of an engine are made of: term -> size, to be weighted."""
     rows, cols, lanes, bits = design.rows, design.cols, design.lanes, design.weight_bits
     elements, fetch, act_bits = rows * cols, design.fetch_bytes, design.act_bits
+    held, (dot_bits, acc_bits) = _held_bits(design), _summed_bits(design)
+    pieces = {"pieces": float(design.requantizers)} if design.splits else {}
     requantizers = {f"requantizer_{design.requantizer_cycles}_{design.requantizer_dsps}": float(design.requantizers)}
     stream = {"stream": 1.0, "stream_bits": 8.0 * design.stream_port_bytes} if design.stream_port_bytes else {}
     local = {"local_bits": float(_local_bits(design))} if design.has_local_memory else {}
@@ -154,26 +177,27 @@ def features(design: DesignPoint) -> dict[str, dict[str, float]]:
     lut = {
         "constant": 1.0,
         _product_name(design): design.macs_per_cycle * act_bits / 8,
-        "accumulator_bits": float(elements * design.acc_bits),
-        "adder_bits": float(elements * (lanes - 1) * design.product_bits),
+        # products of digits have their sums in them
+        **({} if design.splits else {"accumulator_bits": float(elements * acc_bits),
+                                     "adder_bits": float(elements * (lanes - 1) * design.product_bits)}),
         "depthwise_bits": float(design.depthwise_channels * (design.product_bits + bits)),
         "row_word_bits": float(act_bits * rows * fetch),
         "rotator_bits": act_bits * fetch * fetch_log,
         "bank_address_bits": fetch * bank_bits,
-        "parameter_bits": float(PARAM_BITS * gathering),
+        "parameter_bits": float(PARAM_BITS * (design.param_slots if gathering else 0)),
         "weight_banks": float(weight_banks),
-        **requantizers, **stream, **local, **table,
-        "lut_ram_cells": float(_engine_memories(design)[1]),
+        **requantizers, **stream, **local, **table, **pieces,
+        "lut_ram_cells": float(_engine_memories(design)[1] + _piece_cells(design)),
     }
     ff = {
         "constant": 1.0,
-        "element_bits": float(elements * (2 * lanes * (act_bits / ways + bits) + design.product_bits
-                                          + 2 * design.acc_bits)),
+        "element_bits": float(elements * ((1 if design.splits else 2) * lanes * (act_bits / ways + held) + dot_bits
+                                          + 2 * acc_bits)),
         "skew_bits": places * (places - 1) / 2 * ways * lanes * bits,
         "row_word_bits": float(act_bits * rows * (fetch - lanes)),
         "parameter_bits": float(gathering * lanes * bits * design.param_words),
-        **requantizers, **stream, **table,
-        **({"local_steps": float(elements * lanes * (act_bits + bits))} if local else {}),
+        **requantizers, **stream, **table, **pieces,
+        **({"local_steps": float(elements * lanes * (act_bits + held))} if local else {}),
         "bank_bits": fetch * (18 + 2 * bank_bits),
         "weight_banks": float(weight_banks),
     }
@@ -184,7 +208,7 @@ def _product_name(design: DesignPoint) -> str:
     kind = MULTIPLIERS[design.multiplier]
     if kind.uses_dsp:
         return f"product_{kind.name}"
-    plain = kind.magnitude is None and kind.exact(design.weight_bits)
+    plain = kind.magnitude is None and kind.exact(design.weight_bits) and not kind.splits
     return f"product_{'lut' if plain else kind.name}_{design.weight_bits}"
 
 

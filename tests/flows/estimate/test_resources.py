@@ -5,14 +5,7 @@ import pytest
 from boards import BOARDS, find_board
 from flows.estimate import resources
 from flows.estimate.calibrate import SAMPLES, count_engine
-from flows.estimate.resources import (
-    calibrated_for,
-    engine_bram,
-    engine_dsp,
-    estimate_resources,
-    features,
-    load_model,
-)
+from flows.estimate.resources import engine_bram, engine_dsp, estimate_resources, features, load_model
 from flows.run.store import Store
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
@@ -39,7 +32,7 @@ def test_errors_of_the_model_are_small_and_said():
 
 
 @pytest.mark.parametrize("multiplier, bits", [
-    (kind.name, bits) for kind in MULTIPLIERS.values() if kind.family is None and not kind.splits
+    (kind.name, bits) for kind in MULTIPLIERS.values() if kind.family is None
     for bits in kind.weight_bits if bits > 1])
 def test_every_multiplier_and_width_has_its_weight(multiplier, bits):
     used = estimate_resources(DesignPoint(multiplier=multiplier, weight_bits=bits), BOARD).used
@@ -115,16 +108,8 @@ def test_another_cpu_is_refused():
         estimate_resources(replace(DesignPoint(), cpu="serv"), BOARD)
 
 
-def test_elements_that_split_weights_are_not_calibrated():
-    design = DesignPoint(multiplier="scalable")
-    assert not calibrated_for(design, BOARD) and calibrated_for(DesignPoint(), BOARD)
-    with pytest.raises(HeddleError, match=r"^multiplier='scalable': resources are not calibrated for it$"):
-        estimate_resources(design, BOARD)
-
-
-@pytest.mark.parametrize("kind, bits", [
-    (kind, bits) for kind in MULTIPLIERS.values() if kind.family is None and not kind.splits
-    for bits in kind.weight_bits])
+@pytest.mark.parametrize("kind, bits", [(kind, bits) for kind in MULTIPLIERS.values() if kind.family is None
+                                        for bits in kind.weight_bits])
 def test_every_kind_has_a_size(kind, bits):
     design = DesignPoint(multiplier=kind.name, weight_bits=bits, lanes=8)
     others = estimate_resources(replace(design, multiplier="lut"), BOARD).lut
