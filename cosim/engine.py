@@ -106,7 +106,7 @@ def takes_lanes(design: DesignPoint) -> bool:
 
     A compact engine reads its commands from the memory that inputs are put into: there everything depends on the data.
     """
-    return design.engine == "wide"
+    return design.control_apart
 
 
 def build_engine(design: DesignPoint, out: Path, *, trace: bool = False, lanes: Lanes = ONE) -> Path:

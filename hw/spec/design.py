@@ -297,6 +297,11 @@ class DesignPoint:
         return 0 if self.engine == "compact" else 2
 
     @property
+    def control_apart(self) -> bool:
+        """Nothing that steers the engine lies in a memory that has an inference's data, too."""
+        return self.engine == "wide"
+
+    @property
     def registers_in_log(self) -> bool:
         """The bus's registers that the engine does not need lie in the layer log's memory."""
         return self.engine == "compact"
