@@ -71,7 +71,7 @@ def test_another_file_gives_other_data(file):
     ("mine.py:nothing", r"mine.py:nothing: returned NoneType; give x and y, a pair of such pairs"),
     ("mine.py:fails,path=/nowhere", r"mine.py:fails \(line 27\): FileNotFoundError: \[Errno 2\] No such file"),
     ("mine.py:fails", r"the function wants path; add path=VALUE"),
-    ("mine.py:pair,cuont=3", r"no option 'cuont'; there are count, spread, loud, seed, valid, augment, test,"),
+    ("mine.py:pair,cuont=3", r"no option 'cuont'; there are count, spread, loud, seed, valid, augment, normal, test,"),
     ("mine.py:pair,count=few", r"count=few: is no value; write a whole number"),
     ("mine.py:pair,spread=wide", r"spread=wide: is no value; write a number"),
 ])
