@@ -137,7 +137,8 @@ def expected_s(store: Store, config: TrainConfig, data: DataSource, feedback: Fe
     passes = config.recipe.inputs(1.0, count) / count
     fits = [stage for stage in stages if stage.steps]
     pass_s = mean(stage.step_s * stage.steps for stage in fits)
-    trainings = len(ways_of(config, feedback, data)) - 1 + LONGER
+    ways = ways_of(config, feedback, data)
+    trainings = len(ways) - 1 + LONGER + sum("prune" in way.recipe.steps for way, _ in ways.values())
     return seeds * trainings * 1.5 * passes * pass_s / jobs
 
 

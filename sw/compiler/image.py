@@ -129,20 +129,19 @@ def _kept(chosen: Sequence[Variant], streamed: frozenset[int], best: Commands, d
     """
     known: dict[Hashable, int] = {}
     saved = dict.fromkeys(sorted(streamed), inf)
-    while saved:
-        now, asked = _cycles(best, design, known), dict[int, Commands]()
-        while saved and (index := max(saved, key=saved.__getitem__)) not in asked:
+    while True:
+        now, asked, left = _cycles(best, design, known), dict[int, Commands](), dict(saved)
+        while left and (index := max(left, key=left.__getitem__)) not in asked:
             placed = _place(chosen, streamed - {index}, design, outline)
             if placed is None:
-                del saved[index]        # nor will it fit beside more
+                del left[index]         # now; it may, once the ring is for smaller blocks
                 continue
             asked[index] = placed
-            saved[index] = (now - _cycles(placed, design, known)) / _words(chosen[index])
-        if not saved or saved[index] < 0:
-            break
+            left[index] = saved[index] = (now - _cycles(placed, design, known)) / _words(chosen[index])
+        if not left or left[index] < 0:
+            return best
         del saved[index]
         streamed, best = streamed - {index}, asked[index]
-    return best
 
 
 def _too_large(chosen: Sequence[Variant], streamed: frozenset[int], layers: Sequence[str], design: DesignPoint,

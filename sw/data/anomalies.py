@@ -41,8 +41,7 @@ def learning_normal(data: Dataset, normal: str) -> Dataset:
                             f"so nothing can be told apart; name other classes, or give more data")
     return replace(data, classes=len(CLASS_NAMES), class_names=CLASS_NAMES, reconstructs=True,
                    inputs={**data.inputs, "train": data.inputs["train"][kept]},
-                   labels={**labels, "train": labels["train"][kept]}, names=_named(data, kept),
-                   warnings=())
+                   labels={**labels, "train": labels["train"][kept]}, names=_named(data, kept))
 
 
 def _has(labels: np.ndarray) -> str:

@@ -32,6 +32,10 @@ def test_it_is_an_option_of_every_source_and_another_data_set(digits, tmp_path):
     assert mine.reconstructs and set(mine.labels["test"]) == {0, 1}
 
 
+def test_what_was_wrong_with_the_data_is_still_said(digits):
+    assert learning_normal(replace(digits, warnings=("too dark",)), "3").warnings == ("too dark",)
+
+
 def test_names_of_files_stay_with_their_inputs(digits):
     names = {split: tuple(f"{split}{number}" for number in range(len(digits.labels[split])))
              for split in ("train", "test")}
