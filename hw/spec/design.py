@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from json import dumps
 
-from hw.spec.digits import DIGIT_PLACE_BITS, DIGITS
+from hw.spec.digits import DIGIT_PLACE_BITS, DIGITS, piece_bits
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS, check_kind
 from hw.spec.requant import check_variant
@@ -163,6 +163,12 @@ class DesignPoint:
     def splits(self) -> int:
         """How often a layer may halve its weights; each time there are twice as many for twice the output channels."""
         return MULTIPLIERS[self.multiplier].splits
+
+    @property
+    def paying_bits(self) -> tuple[int, ...]:
+        """Widths of weights that save cycles and memory against the next wider one, widest first. A weight of another
+        width takes what the next wider one of these takes."""
+        return tuple(piece_bits(split) if self.splits else self.weight_bits for split in range(self.splits + 1))
 
     @property
     def most_tile_cols(self) -> int:

@@ -88,6 +88,15 @@ def test_a_column_of_split_weights_has_an_output_channel_for_each_piece():
     assert replace(design, multiplier="lut", requantizers=4).most_tile_cols == 4
 
 
+@pytest.mark.parametrize("fields, bits", [
+    ({}, (8,)), ({"multiplier": "lut"}, (8,)), ({"multiplier": "lut", "weight_bits": 4}, (4,)),
+    ({"multiplier": "packed", "weight_bits": 2}, (2,)), ({"multiplier": "lut", "weight_bits": 1, "lanes": 8}, (1,)),
+    ({"multiplier": "scalable"}, (8, 4, 2)),
+])
+def test_bits_that_pay_on_a_design(fields, bits):
+    assert DesignPoint(**fields).paying_bits == bits
+
+
 def test_fingerprint_is_of_the_engine():
     elsewhere = DesignPoint(board="ulx3s-85", cpu="picorv32")
     assert elsewhere.fingerprint == DesignPoint().fingerprint != DesignPoint(rows=4).fingerprint

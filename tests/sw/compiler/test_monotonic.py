@@ -104,6 +104,24 @@ def test_fewer_bits_never_cost_cycles(seed):
         assert cycles == sorted(cycles, reverse=True), (cycles, programs[0].design, programs[0].graph)
 
 
+@pytest.mark.parametrize("multiplier, weight_bits", [("scalable", 8), ("dsp", 8), ("lut", 4)])
+def test_bits_pay_where_the_design_says_so(multiplier, weight_bits):
+    """In a layer that multipliers bound; other widths take what the next wider one of those takes."""
+    design = DesignPoint(rows=2, cols=2, lanes=4, requantizers=2, multiplier=multiplier, weight_bits=weight_bits)
+    kind = TensorType(shape=(8, 8, 64), scale=0.05, zero_point=3)
+    graph = Graph(name="pointwise", inputs=(kind,), layers=(
+        random_layer(np.random.default_rng(1), "conv", kind, outputs=32, kernel=(1, 1)),))
+    programs = {bits: compile_graph(narrowed(graph, lambda number, layer: bits), design)
+                for bits in (8, 4, 2, 1) if bits <= weight_bits}
+    taken = {bits: (program.cycles, len(program.image)) for bits, program in programs.items()}
+    wider = taken[design.paying_bits[0]]
+    for bits in list(taken)[1:]:
+        if bits in design.paying_bits:
+            assert all(np.array(taken[bits]) < 0.7 * np.array(wider)), bits
+            wider = taken[bits]
+        assert taken[bits] == wider, bits
+
+
 @needs_mlperf
 @pytest.mark.parametrize("name", ["kws", "ic", "ad", pytest.param("vww", marks=pytest.mark.slow)])
 def test_fewer_bits_save_cycles_of_whole_networks(name):
