@@ -111,7 +111,7 @@ def test_bits_pay_where_the_design_says_so(multiplier, weight_bits):
     kind = TensorType(shape=(8, 8, 64), scale=0.05, zero_point=3)
     graph = Graph(name="pointwise", inputs=(kind,), layers=(
         random_layer(np.random.default_rng(1), "conv", kind, outputs=32, kernel=(1, 1)),))
-    programs = {bits: compile_graph(narrowed(graph, lambda number, layer: bits), design)
+    programs = {bits: compile_graph(narrowed(graph, lambda number, layer, bits=bits: bits), design)
                 for bits in (8, 4, 2, 1) if bits <= weight_bits}
     taken = {bits: (program.cycles, len(program.image)) for bits, program in programs.items()}
     wider = taken[design.paying_bits[0]]
