@@ -21,7 +21,7 @@ HOMES = {
     "tflite": {"sw.frontend"}, "onnx": {"sw.frontend"},
     "litex": {"hw.soc"}, "litex_boards": {"hw.soc"}, "litedram": {"hw.soc"}, "migen": {"hw.soc"},
     "cocotb": {"cosim"}, "cocotb_tools": {"cosim"},
-    "optuna": {"flows.search"}, "sqlalchemy": {"flows.search"}, "dask": {"flows.search"},
+    "optuna": {"flows.search"}, "sqlalchemy": {"flows.search"}, "dask": {"flows.run"}, "distributed": {"flows.run"},
     "plotly": {"flows.report"}, "rich": {"flows.report"}, "click": {"flows.cli"}, "filelock": {"flows.run"},
     "cattrs": {"flows.run"}, "pyosys": {"hw.tools"},
 }
