@@ -1,0 +1,120 @@
+"""The executor that needs nothing else: processes of this machine, started for a queue and ended with it."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+from flows.run import progress
+from flows.run.executor import Failure, Mouth, guarded, hear
+
+__all__ = ["Processes"]
+
+Entry = tuple[int, Any]
+
+
+@dataclass(frozen=True)
+class Processes:
+    """An :class:`flows.run.executor.Executor` of ``jobs`` processes.
+
+    Where one dies (killed, out of memory), each task that ran then is tried once more with nothing beside it.
+    """
+
+    jobs: int
+
+    def work(self, function: Callable[[Any], Any], queue: Iterator[Entry], *, name: Callable[[Any], str],
+             missing: Callable[[], float]) -> Generator[tuple[int, Any, Any], None, None]:
+        shaken: list[Entry] = []     # their processes died; perhaps a neighbour's fault
+        while True:
+            alone, jobs = bool(shaken), 1 if shaken else self.jobs
+            with _pool(jobs) as pool:
+                broken = yield from _work(partial(_submit, pool, function, name),
+                                          iter([shaken.pop(0)]) if alone else queue, jobs, missing)
+            if not broken and not shaken:
+                if alone:
+                    continue
+                return
+            if alone and broken:
+                yield (*broken[0], Failure(reason="its process was killed; out of memory? try --jobs 1"))
+            else:
+                shaken += broken
+
+
+def _submit(pool: ProcessPoolExecutor, function: Callable[[Any], Any], name: Callable[[Any], str],
+            task: Any) -> Future[Any]:
+    future = pool.submit(guarded, partial(function, task), name(task))
+    with suppress(BrokenProcessPool):
+        pool.submit(int)        # a process that was started for a task is watched from the next submit on
+    return future
+
+
+def _work(submit: Callable[[Any], Future[Any]], queue: Iterator[Entry], jobs: int,
+          missing: Callable[[], float]) -> Generator[tuple[int, Any, Any], None, list[Entry]]:
+    """Work until the queue is empty or nothing more is wanted; returns the tasks whose process died."""
+    running: dict[Future[Any], Entry] = {}
+    while True:
+        while len(running) < min(jobs, missing()):
+            entry = next(queue, None)
+            if entry is None:
+                break
+            try:
+                running[submit(entry[1])] = entry
+            except BrokenProcessPool:       # since another task was submitted
+                return sorted([*running.values(), entry], key=itemgetter(0))
+        if not running:
+            return []
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            try:
+                value = future.result()
+            except BrokenProcessPool:
+                return sorted(running.values(), key=itemgetter(0))
+            yield (*running.pop(future), value)
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool that ends at once where the body raises."""
+    context = multiprocessing.get_context("spawn")
+    ear = context.SimpleQueue()
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_initialize, initargs=(ear,))
+    relay = threading.Thread(target=_relay, args=(ear,), daemon=True)
+    relay.start()
+    try:
+        yield pool
+    except BaseException:
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        ear.put(None)
+        relay.join()
+        ear.close()
+
+
+def _relay(ear: Any) -> None:
+    """What workers tell, to this process's listener."""
+    while (message := ear.get()) is not None:
+        hear(message)
+
+
+def _initialize(ear: Any) -> None:
+    """In the worker: Ctrl-C is the parent's, which ends the workers; and they end with it, however it ends."""
+    progress.attach(Mouth(ear.put))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
