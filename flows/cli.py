@@ -27,7 +27,8 @@ data_option = click.option("--data", default="digits", show_default=True,
                            help="digits, idx:DIR, images:DIR, wav:DIR, npz:FILE, csv:FILE, ts:DIR or FILE.py:FUNCTION, "
                                 "with ,option=value.")
 board_option = click.option("--board", metavar="B", help="A board; without it the design's own.")
-
+cluster_option = click.option("--cluster", metavar="ADDRESS",
+                              help="Work on all workers of this Dask scheduler, see docs/cluster.md.")
 correct_option = click.option(
     "--correct", metavar="INPUTS",
     help="Correct biases for a multiplier that errs, by what layers see of inputs: those of a data set SOURCE to train "
@@ -120,16 +121,20 @@ def doctor(as_json: bool) -> int:
 @click.option("--min-accuracy", type=FiniteRange(0, 1), metavar="A",
               help="Accuracy that is asked for on the validation split, 0 to 1.")
 @click.option("--trials", type=click.IntRange(min=1), help="Candidates to look at; without it the space says.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes at a time.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Processes at a time.  [default: 2; of a cluster all]")
+@cluster_option
 @out_option("runs/explore")
 @json_flag
-def explore(as_json: bool, **options: Any) -> int:
+def explore(as_json: bool, cluster: str | None, jobs: int | None, **options: Any) -> int:
     """Search networks and accelerators together, up to bitstreams and a report."""
     from flows.commands.explore import Request, explore_to
     from flows.report.tables import show_front
 
+    if cluster and jobs:
+        raise click.UsageError(f"--jobs {jobs}: of a cluster every worker does one task at a time; leave it out, and "
+                               f"start as many workers")
     with progress():
-        document = explore_to(Request(**options))
+        document = explore_to(Request(jobs=jobs or 2, **options), cluster=cluster)
     show(document, as_json, show_front)
     if not as_json:
         click.echo(f"report: {options['out'] / 'report.html'}", err=True)

@@ -1,15 +1,23 @@
 """``heddle explore``: the main job, and the folder that it leaves."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from flows.report.folder import claimed, write_results
+from flows.run.cluster import connected
+from flows.run.store import open_store
 from flows.search.job import Request, explore
 
 __all__ = ["Request", "explore_to"]
 
 
-def explore_to(request: Request) -> dict[str, Any]:
+def explore_to(request: Request, *, cluster: str | None = None) -> dict[str, Any]:
     """Run the job and write ``pareto.json``, ``points/``, ``study.db``, ``feedback.json`` and ``report.html``.
+
+    Parameters
+    ----------
+    cluster
+        Address of a Dask scheduler, whose workers do what processes of this machine do without it.
 
     Returns
     -------
@@ -19,7 +27,7 @@ def explore_to(request: Request) -> dict[str, Any]:
     Raises
     ------
     HeddleError
-        If the request is wrong, or no candidate meets it.
+        If the request is wrong, no candidate meets it, or the cluster cannot be used.
     """
-    with claimed(request.out):
+    with claimed(request.out), connected(cluster, open_store()) if cluster else nullcontext():
         return write_results(request.out, explore(request))
