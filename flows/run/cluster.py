@@ -15,8 +15,8 @@ import pickle
 import platform
 import re
 import signal
+import time
 import tomllib
-import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, partial
@@ -87,17 +87,17 @@ class Cluster:
         self._batch = ""                         # of the queue that is being worked through
         self._known: dict[str, str] = {}      # why it cannot take part, empty where it can
         self._running: dict[Any, tuple[Entry, str]] = {}
+        self._looked = 0.0
         client.subscribe_topic(self.topic, lambda event: hear(event[1]))
 
     def check(self) -> None:
-        """Raises ClusterError unless the scheduler and all workers that there are can take part."""
+        """Raises ClusterError unless all workers that there are can take part."""
         with self._reached():
             found = self.client.get_versions()
-        for who, record in (("scheduler", found["scheduler"]),
-                            *((f"worker {name}", record) for name, record in found["workers"].items())):
+        for worker, record in found["workers"].items():
             if line := difference(_versions(found["client"]), _versions(record)):
-                raise ClusterError(f"cluster {self.address}: {who}: {line}")
-        self._look()
+                raise ClusterError(f"cluster {self.address}: worker {worker}: {line}")
+        self._look(now=True)
         for worker, line in self._known.items():
             if line:
                 raise ClusterError(f"cluster {self.address}: worker {worker}: {line}")
@@ -129,7 +129,7 @@ class Cluster:
             if not self._running and (missing() <= 0 or source.empty):
                 return
             done = _taken(ended)
-            self._look()
+            self._look(now=not done)
             for future, (entry, worker) in list(self._running.items()):
                 if future not in done and worker in self._known:
                     continue
@@ -167,8 +167,11 @@ class Cluster:
         self.client.cancel([future], force=True)
         return _DIED
 
-    def _look(self) -> None:
-        """See which workers there are, and ask new ones whether they can take part."""
+    def _look(self, *, now: bool) -> None:
+        """See which workers there are, and ask new ones whether they can take part; unless ``now``, not too often."""
+        if not now and time.monotonic() - self._looked < LOOK_S:
+            return
+        self._looked = time.monotonic()
         with self._reached():
             there = set(self.client.scheduler_info()["workers"])
             before = self.workers
@@ -238,16 +241,20 @@ def _taken(ended: "SimpleQueue[Any]") -> set[Any]:
 def _client(address: str) -> Any:
     """A connection to the scheduler, with a worker."""
     from distributed import Client
-    from distributed.versions import VersionMismatchWarning
+    from distributed.versions import get_versions
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)     # what matters is said in a line
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VersionMismatchWarning)
-        try:
-            client = Client(address, timeout=WAIT_S, set_as_default=False)
-        except Exception as error:      # a stranger's answer may be anything, also a length of exabytes
-            raise ClusterError(f"cluster {address}: no Dask scheduler answers there within {WAIT_S:.0f} s; start "
-                               f"`dask scheduler`, and give the address that it prints") from error
+    try:
+        scheduler, versions = asyncio.run(_asked(address))
+    except Exception as error:      # a stranger's answer may be anything, also a length of exabytes
+        raise ClusterError(f"cluster {address}: no Dask scheduler answers there within {WAIT_S:.0f} s; start "
+                           f"`dask scheduler`, and give the address that it prints") from error
+    if scheduler["type"] != "Scheduler":
+        raise ClusterError(f"cluster {address}: a Dask {scheduler['type'].lower()} answers there; give the address "
+                           f"that `dask scheduler` prints")
+    if line := difference(_versions(get_versions()), _versions(versions)):
+        raise ClusterError(f"cluster {address}: scheduler: {line}")
+    client = Client(address, timeout=WAIT_S, set_as_default=False)
     try:
         client.wait_for_workers(1, timeout=WORKER_WAIT_S)
     except TimeoutError as error:
@@ -255,6 +262,18 @@ def _client(address: str) -> Any:
         raise ClusterError(f"cluster {address}: the scheduler has no worker; start `dask worker {address} --nthreads "
                            f"1`") from error
     return client
+
+
+async def _asked(address: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What answers there, and its versions, before there is a client: one that fails stays behind with a thread, and
+    its end may then wait for itself.
+    """
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    arguments = Security().get_connection_args("client")
+    async with asyncio.timeout(WAIT_S), rpc(address, timeout=WAIT_S, connection_args=arguments) as peer:
+        return await peer.identity(), await peer.versions()
 
 
 @contextmanager
@@ -361,10 +380,16 @@ def _remote(call: bytes, name: str, topic: str, batch: str) -> Any:
     try:
         if batch in _ended:
             return Failure(reason="its run has ended")
-        with progress.listening(Mouth(partial(worker.log_event, topic))):
+        with progress.listening(Mouth(partial(_send, worker, topic))):
             return guarded(lambda: pickle.loads(call)(), name)
     finally:
         _at_work.discard(batch)
+
+
+def _send(worker: Any, topic: str, message: tuple[str | None, str]) -> None:
+    """What a task tells, with where it runs."""
+    task, text = message
+    worker.log_event(topic, (task, f"{text} [{worker.name}]" if task and text else text))
 
 
 def _end(batch: str, dask_worker: Any = None) -> None:

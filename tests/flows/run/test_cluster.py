@@ -231,21 +231,47 @@ def test_a_worker_of_several_threads_is_refused(own, store):
             raise AssertionError("connected")
 
 
-@pytest.mark.parametrize("who", ["scheduler", "workers"])
-def test_another_version_of_dask_is_a_line(who, workers, store, monkeypatch):
+def of_2020(record):
+    return {**record, "packages": {**record["packages"], "distributed": "2020.1.0"}}
+
+
+OTHER_DASK = (r"distributed is 2020.1.0 there and [\d.]+ here; run `make setup` there at the same commit, and start it "
+              r"again")
+
+
+def test_a_scheduler_of_another_version_is_a_line(workers, store, monkeypatch):
+    async def asked(address):
+        identity, versions = await right(address)
+        return identity, of_2020(versions)
+
+    right = module._asked
+    monkeypatch.setattr(module, "_asked", asked)
+    with pytest.raises(ClusterError, match=f"^cluster {workers.address}: scheduler: {OTHER_DASK}$"):
+        with connected(workers.address, store):
+            raise AssertionError("connected")
+
+
+def test_a_worker_of_another_version_is_a_line(workers, store, monkeypatch):
     from distributed import Client
 
     def get_versions(client):
         found = asked(client)
-        for record in [found["scheduler"]] if who == "scheduler" else found["workers"].values():
-            record["packages"]["distributed"] = "2020.1.0"
-        return found
+        return {**found, "workers": {name: of_2020(record) for name, record in found["workers"].items()}}
 
     asked = Client.get_versions
     workers.wait(2)
     monkeypatch.setattr(Client, "get_versions", get_versions)
-    with pytest.raises(ClusterError, match=r": distributed is 2020.1.0 there and [\d.]+ here; run `make setup` there"):
+    with pytest.raises(ClusterError, match=rf"^cluster {workers.address}: worker tcp://127.0.0.1:\d+: {OTHER_DASK}$"):
         with connected(workers.address, store):
+            raise AssertionError("connected")
+
+
+def test_the_address_of_a_worker_is_a_line(workers, store):
+    workers.wait(2)
+    with connected(workers.address, store) as found:
+        worker = found.workers[0]
+    with pytest.raises(ClusterError, match=f"^cluster {worker}: a Dask worker answers there; give the address that "):
+        with connected(worker, store):
             raise AssertionError("connected")
 
 

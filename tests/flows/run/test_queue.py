@@ -50,7 +50,7 @@ def test_values_failures_and_what_was_said():
     assert [item.value for item in results if item.ok] == ["aa", "bb"]
     assert results[1].value == Failure(reason="nextpnr: timed out", doing="working")
     assert results[3].value.reason == "/somewhere: No space left on device"
-    assert ("fails", "working") in heard.told_
+    assert [name for name, text in heard.told_ if text.startswith("working")].count("fails") == 1
     assert heard.noted_ == ["a is a note"]
     for task in ("a", "fails", "b", "full"):
         assert [text for name, text in heard.told_ if name == task][-1] == ""    # it has ended
