@@ -19,11 +19,13 @@ LARGEST_X = 1 << 16      # places in a row, and rows, that stay clear of their r
 LARGEST_Y = 1 << 14
 
 
-def _constant(m: Module, value: Value) -> None:
+def _constant(m: Module, value: Value) -> Value:
+    """Assume it; returns whether it was there in the cycle before."""
     before = Signal(len(value))
     started = Signal()
     m.d.sync += [before.eq(value), started.eq(1)]
     m.d.comb += Assume(~started | (before == value))
+    return started
 
 
 def _clear(value: Value, limit: int) -> Value:
@@ -105,7 +107,7 @@ class TapContract(wiring.Component):
     Members
     -------
     command : In(COMMAND)
-        Constant.
+        Constant, from a cycle before the layer begins on.
     """
 
     command: In(COMMAND)
@@ -116,8 +118,7 @@ class TapContract(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m, unit, command = Module(), self._unit, self.command
-        _constant(m, command.as_value())
-        m.d.comb += unit.command.eq(command)
+        m.d.comb += [unit.command.eq(command), Assume(_constant(m, command.as_value()) | ~unit.begin)]
         begun = Signal()
         along = Signal(24)
         down = Signal(24)
@@ -133,8 +134,9 @@ class TapContract(wiring.Component):
                 Assert(unit.address == (down + along)[:24], "a tap's address is not that of its place"),
                 Assert(unit.start == Mux(command.window, along, down), "where a loop began was lost"),
                 Assert(unit.y + rows + 1 == command.kernel_rows, "lost count of kernel rows")]
-            m.d.comb += [Assert(loop.last == (loop.left == 0), "a loop's end was missed")
-                         for loop in (unit.inner, unit.outer)]
+            for loop, single in ((unit.inner, unit.inner_single), (unit.outer, unit.outer_single)):
+                m.d.comb += [Assert(loop.last == (loop.left == 0), "a loop's end was missed"),
+                             Assert(single == (loop.total == 1), "a loop of one pass was missed, or seen elsewhere")]
         return m
 
 

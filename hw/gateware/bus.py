@@ -24,10 +24,10 @@ WISHBONE = wiring.Signature({
 
 class BusState(enum.Enum, shape=3):
     IDLE = 0
-    SCRATCHPAD = 1   # waits for a cycle without a fetch
-    READ = 2         # a scratchpad's data is on its way
-    LOG = 3
-    DONE = 4
+    READ = 1         # a scratchpad's data is on its way
+    LOG = 2
+    DONE = 3
+    SCRATCHPAD = 4   # waits for a cycle without a fetch; the engine looks at its bit alone, which is on a long way
 
 
 class Decoder:

@@ -116,7 +116,8 @@ class Drain(wiring.Component):
             return store
         m.submodules.table = table = TableUnit(self.design)
         m.d.comb += [table.use.eq(self.command.table), table.word.eq(self.table), table.weights.eq(self.weights),
-                     store.valid.eq(table.found_valid), store.outputs.eq(table.found)]
+                     store.coming.eq(table.found_coming), store.valid.eq(table.found_valid),
+                     store.outputs.eq(table.found)]
         return table
 
     def _requantize(self, m, places, ages, passes, through, params, taker):
@@ -145,7 +146,8 @@ class Drain(wiring.Component):
             out = Signal(design.act_bits, name=f"out{q}_0")
             m.d.comb += out.eq(unit.out.payload)
             m.d.comb += taker.outputs[q].eq(self._later(m, out, spread - skew, f"out{q}_"))
-        m.d.comb += [taker.valid.eq(ages[through + spread] & ~command.add), self.shift.eq(ages[select])]
+        m.d.comb += [taker.coming.eq(ages[through + spread - 1] & ~command.add),
+                     taker.valid.eq(ages[through + spread] & ~command.add), self.shift.eq(ages[select])]
         with m.If(command.add):
             lanes = [units[lane] for lane in passes.lanes]
             added = add_passes_of(m, design, self, ages=ages, passes=passes, through=through, lanes=lanes,
@@ -156,7 +158,8 @@ class Drain(wiring.Component):
                 with m.If(one.valid):
                     m.d.comb += [one.unit.acc.valid.eq(1), one.unit.acc.p.value.eq(one.value),
                                  one.unit.acc.p.params.eq(one.params), one.unit.acc.p.add.eq(one.final)]
-            m.d.comb += [taker.valid.eq(ages[passes.final + through]), taker.outputs[0].eq(lanes[3].out.payload)]
+            m.d.comb += [taker.coming.eq(ages[passes.final + through - 1]),
+                         taker.valid.eq(ages[passes.final + through]), taker.outputs[0].eq(lanes[3].out.payload)]
 
     def _slot(self, place):
         """Which of its parameters' memories a requantizer wants (of an add: which column's), and which place there."""

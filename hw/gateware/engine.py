@@ -119,11 +119,12 @@ class Engine(wiring.Component):
         m.submodules.loader = loader = WeightStream(design)
         ring = Signal(STREAM)
         start = Signal()
-        m.d.sync += start.eq(sequencer.stream_start)
+        stop = Signal(init=1)
+        m.d.sync += [start.eq(sequencer.stream_start), stop.eq(~sequencer.busy)]
         with m.If(sequencer.stream_start):
             m.d.sync += ring.eq(sequencer.stream_command)
         m.d.comb += [
-            loader.start.eq(start), loader.stop.eq(~sequencer.busy), loader.base.eq(base),
+            loader.start.eq(start), loader.stop.eq(stop), loader.base.eq(base),
             loader.ring_base.eq(ring.ring_base), loader.ring_bytes.eq(ring.ring_bytes),
             loader.stream_bytes.eq(sequencer.stream_command.stream_bytes),
             loader.need.eq(sequencer.command.block_words),
@@ -155,7 +156,7 @@ class Engine(wiring.Component):
             readable = readable & acts.idle & ~sequencer.stream_wait
         add_window(m, bus, state, acts, chosen=where.acts, address=where.offset[:19], readable=readable)
         add_window(m, bus, state, weights, chosen=where.weights, address=where.offset[:20], readable=readable)
-        m.d.comb += sequencer.pause.eq((state == BusState.SCRATCHPAD) & ~bus.we)
+        m.d.comb += sequencer.pause.eq(state.as_value()[-1] & ~bus.we)
 
         accepts = Signal()
         m.submodules.layer_log = log = parts(design).log(design)

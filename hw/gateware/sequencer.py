@@ -114,6 +114,7 @@ class Sequencer(wiring.Component):
         """Registers, and what follows from them in the same cycle."""
         design, word = self.design, self._word
         self.state = Signal(State)
+        self.tiling, self.spacing = Signal(), Signal()     # state is TILE, SPACE
         most = max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES)
         self.count = Signal(range(max(most, table_cycles(design) if design.table_unit else 0) + 1))
         self.set_ends = Signal()             # the last word of a set of parameters
@@ -126,6 +127,7 @@ class Sequencer(wiring.Component):
 
         self.loads_table = Signal()          # before the first block, where the command has a table
         self.issues = Signal()               # a phase of a tile, this cycle
+        self.ends_tile = Signal()            # and with it the tile; or a pause behind it ends
         self.block = Signal(2)               # number of the block, modulo 4
         self.param_row = Signal(4)           # depthwise: array row whose parameters are read
         self.local_left = Signal(7)          # words that the elements still read, and what for: tap, array row
@@ -138,9 +140,10 @@ class Sequencer(wiring.Component):
 
         # Cycles that pass between tiles, until the drain is free, and between blocks, until the SPRAM is.
         longest = longest_spacing(design)
-        self.spacing = Signal(range(longest + 1))
+        self.distance = Signal(range(longest + 1))
         self.to_wait = Signal(range(longest + 1))
-        self.spaced = Signal()
+        self.spaced = Signal(init=1)         # none of them is left
+        self.near = Signal()                 # none is needed
         self.settle_left = Signal(8)
         self.settled = Signal()
 
@@ -163,13 +166,14 @@ class Sequencer(wiring.Component):
             State.IDLE: self._idle, State.FETCH: self._fetch, State.ARRIVE: self._arrive,
             State.DECODE: lambda m: self._decode(m, damaged), State.BLOCK: self._block, State.ADD: self._add,
             State.PARAMS: self._params, State.LOCAL: self._local, State.RESIDUAL: self._residual,
-            State.PORT: self._port, State.TILE: self._tile, State.SPACE: self._space, State.DRAIN: self._drain,
-            State.LOG: self._log,
+            State.PORT: self._port, State.TILE: self._tile, State.DRAIN: self._drain, State.LOG: self._log,
         }
         with m.Switch(self.state):
             for state, act in states.items():
                 with m.Case(state):
                     act(m)
+        with m.If(self.ends_tile):
+            self._end_tile(m)
         self._read_operands(m)
         return m
 
@@ -199,17 +203,18 @@ class Sequencer(wiring.Component):
         command, state = self.command, self.state
         cols_bits = (self.design.cols - 1).bit_length()
         last_piece = (command.tile_cols - 1)[cols_bits:] if self.design.splits else 0
-        m.d.sync += [self.spacing.eq(command.spacing - 1), self.last_row.eq(command.tile_rows - 1),
+        distance = (command.spacing - 1)[:len(self.distance)]
+        m.d.sync += [self.distance.eq(distance), self.near.eq(distance == 0), self.last_row.eq(command.tile_rows - 1),
                      self.last_set.eq(Mux(command.depthwise, command.tile_rows - 1, last_piece))]
-        m.d.comb += self.spaced.eq(self.to_wait == 0)
-        with m.If(~self.spaced & ~self.paused & (self.tiles.taps.spacing | (state == State.SPACE))):
-            m.d.sync += self.to_wait.eq(self.to_wait - 1)
+        with m.If(~self.spaced & ~self.paused & (self.tiles.taps.spacing | self.spacing)):
+            m.d.sync += [self.to_wait.eq(self.to_wait - 1), self.spaced.eq(self.to_wait == 1)]
         m.d.comb += [
             self.paused.eq(self.pause & (
                 (state == State.IDLE) | ((state == State.BLOCK) & ~command.stream) |
-                (state == State.SPACE) | (state == State.DRAIN) |
-                ((state == State.TILE) & (self.tiles.phase == 0)))),
-            self.issues.eq((state == State.TILE) & ~self.paused),
+                self.spacing | (state == State.DRAIN) | (self.tiling & self.tiles.phases.first))),
+            self.issues.eq(self.tiling & ~(self.pause & self.tiles.phases.first)),
+            self.ends_tile.eq(self.issues & self.tiles.tile_ends & (self.spaced | self.tiles.ends_block)
+                              | self.spacing & self.spaced & ~self.pause),
         ]
 
     def _register_outputs(self, m):
@@ -238,27 +243,33 @@ class Sequencer(wiring.Component):
             self.places.read_row(m, self.fetch.address, self.step.token.row, self.count)
         m.d.sync += self.fetch.raw.eq(state == State.RESIDUAL)
 
+    def _go(self, m, state):
+        """To a state from TILE or SPACE, or to one of them: much depends on these, so that each has a bit."""
+        m.d.sync += [self.state.eq(state), self.tiling.eq(state == State.TILE), self.spacing.eq(state == State.SPACE)]
+
     def _next_command(self, m):
         m.d.sync += [self.state.eq(State.FETCH), self.count.eq(0)]
 
     def _start_tile(self, m):
-        m.d.sync += [self.to_wait.eq(self.spacing), self.count.eq(0), self.tiles.kept_steps.eq(0)]
+        m.d.sync += [self.to_wait.eq(self.distance), self.spaced.eq(self.near), self.count.eq(0),
+                     self.tiles.kept_steps.eq(0)]
         self.places.begin_tile(m)
         with m.If(self.command.add):
-            m.d.sync += self.state.eq(State.RESIDUAL)
+            self._go(m, State.RESIDUAL)
         with m.Else():
             self._start_steps(m)
 
     def _start_steps(self, m):
-        m.d.sync += [self.count.eq(0), self.state.eq(Mux(self.command.port_cycles == 0, State.TILE, State.PORT))]
+        m.d.sync += self.count.eq(0)
+        self._go(m, Mux(self.command.port_cycles == 0, State.TILE, State.PORT))
 
     def _end_tile(self, m):
-        command, last_group, last_band = self.command, self.tiles.last_group, self.tiles.last_band
-        following = self.places.tile + Mux(last_group, command.out_band_bytes, command.out_group_bytes)
+        command, tiles = self.command, self.tiles
+        following = self.places.tile + Mux(tiles.ends_group, command.out_band_bytes, command.out_group_bytes)
         self.places.end_tile(m, following)
-        m.d.comb += [self.tiles.loops["group"].advance.eq(1), self.tiles.loops["band"].advance.eq(last_group),
-                     self.tiles.loops["block"].advance.eq(last_group & last_band)]
-        with m.If(~last_group | ~last_band):
+        m.d.comb += [tiles.loops["group"].advance.eq(1), tiles.loops["band"].advance.eq(tiles.ends_group),
+                     tiles.loops["block"].advance.eq(tiles.ends_band)]
+        with m.If(~tiles.ends_band):
             m.d.sync += self.pointer.eq(self.block_pointer)
             self._start_tile(m)
             self.places.jump(m, following)
@@ -268,10 +279,12 @@ class Sequencer(wiring.Component):
     def _end_block(self, m):
         design, command = self.design, self.command
         m.d.comb += self.stream_release.eq(command.stream)
+        last_block = self.tiles.loops["block"].last
         if design.memory == "spram":
             settles = Array(settle_cycles(design, depthwise=depthwise, add=add) for depthwise, add in DRAIN_MODES)
-            m.d.sync += self.settle_left.eq(Mux(self.tiles.last_block, 0, settles[Cat(command.add, command.depthwise)]))
-        m.d.sync += [self.block.eq(self.block + 1), self.state.eq(Mux(self.tiles.last_block, State.DRAIN, State.BLOCK))]
+            m.d.sync += self.settle_left.eq(Mux(last_block, 0, settles[Cat(command.add, command.depthwise)]))
+        m.d.sync += self.block.eq(self.block + 1)
+        self._go(m, Mux(last_block, State.DRAIN, State.BLOCK))
         self.places.end_block(m, command)
 
     def _idle(self, m):
@@ -351,8 +364,8 @@ class Sequencer(wiring.Component):
         if design.table_unit:
             self._read_table(m)
             ready = ready & ~self.loads_table
+        m.d.comb += self.tiles.walker.begin.eq(1)
         with m.If(ready):
-            m.d.comb += self.tiles.walker.begin.eq(1)
             m.d.sync += self.state.eq(Mux(command.add, State.ADD, State.PARAMS))
 
     def _read_table(self, m):
@@ -408,18 +421,11 @@ class Sequencer(wiring.Component):
     def _port(self, m):
         m.d.sync += self.count.eq(self.count + 1)
         with m.If(self.count + 1 == self.command.port_cycles):
-            m.d.sync += self.state.eq(State.TILE)
+            self._go(m, State.TILE)
 
     def _tile(self, m):
         with m.If(self.issues & self.tiles.tile_ends):
-            with m.If(self.spaced | (self.tiles.last_group & self.tiles.last_band & self.tiles.last_block)):
-                self._end_tile(m)
-            with m.Else():
-                m.d.sync += self.state.eq(State.SPACE)
-
-    def _space(self, m):
-        with m.If(self.spaced & ~self.paused):
-            self._end_tile(m)
+            self._go(m, State.SPACE)
 
     def _drain(self, m):
         with m.If(self.command.stream):

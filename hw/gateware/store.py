@@ -18,7 +18,7 @@ TILES = 8   # between the last step of a tile and the store of its last output, 
 
 def _members(design):
     return {
-        "command": In(COMMAND), "begin": In(1), "valid": In(1),
+        "command": In(COMMAND), "begin": In(1), "coming": In(1), "valid": In(1),
         "outputs": In(data.ArrayLayout(design.act_bits, design.requantizers)),
         "write": Out(stream.Signature(write_layout(design), always_ready=True)), "write_last": Out(1),
         "stored": In(1), "done": Out(1),
@@ -31,9 +31,10 @@ class Store(wiring.Component):
     Members
     -------
     command, begin : In
-        As in the drain.
-    valid, outputs : In
-        Outputs of one turn; in a residual add only the first one counts.
+        As in the drain; the command a cycle before ``begin``, too.
+    coming, valid, outputs : In
+        Outputs of one turn come in the next cycle, two after ``begin`` or later; they are there. In a residual add only
+        the first one counts.
     write, write_last : Out
         For the activation scratchpad, in the same cycle; ``write_last`` with the last of an array row.
     stored : In(1)
@@ -52,24 +53,21 @@ class Store(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         design, command = self.design, self.command
-        width = command.tile_cols
-        final_row = Signal(4)
-        m.d.sync += final_row.eq(command.tile_rows - 1)
+        loops = [LoopCounter(bits) for bits in (len(command.tile_cols), len(command.tile_rows), len(command.groups),
+                                                len(command.bands), len(command.blocks))]
+        totals = (self._turns(m), command.tile_rows, command.groups, command.bands, command.blocks)
+        for name, loop, total in zip(("turns", "rows", "groups", "bands", "blocks"), loops, totals, strict=True):
+            m.submodules[name] = loop
+            m.d.comb += [loop.total.eq(total), loop.restart.eq(self.begin)]
+        ends_turn, ends_row, ends_group, ends_band, ends_block = LoopCounter.ends(m, loops)
+        for loop, ends in zip(loops, (1, ends_turn, ends_row, ends_group, ends_band), strict=True):
+            m.d.comb += loop.advance.eq(self.coming & ends)
+        _, _, last_group, _, last_block = (loop.last for loop in loops)
+
+        step = Signal(range(design.requantizers + 1))
+        m.d.sync += step.eq(Mux(command.add, 1, design.requantizers))
         column = Signal(range(design.most_tile_cols + 1))
         row = Signal(range(max(2, design.rows)))
-        loops = {name: LoopCounter(command[f"{name}s"].shape().width) for name in ("group", "band", "block")}
-        for name, loop in loops.items():
-            m.submodules[f"{name}s"] = loop
-            m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(self.begin)]
-        step = Mux(command.add, 1, design.requantizers)
-        following_column = column + step
-        last_turn = Signal()
-        last_row = Signal()
-        last_group, last_band, last_block = (loop.last for loop in loops.values())
-        m.d.comb += [
-            last_turn.eq(following_column >= width),
-            last_row.eq(row == final_row),
-        ]
         address = Signal(24)
         row_address = Signal(24)
         tile_address = Signal(24)
@@ -80,39 +78,55 @@ class Store(wiring.Component):
         m.d.comb += [
             next_row.eq(row_address + command.out_row_bytes),
             next_block.eq(block_address + command.out_block_bytes),
-            next_tile.eq(Mux(last_group & last_band, next_block,
+            next_tile.eq(Mux(ends_band, next_block,
                              tile_address + Mux(last_group, command.out_band_bytes, command.out_group_bytes))),
         ]
-        with m.If(self.valid):
-            m.d.sync += [column.eq(following_column), address.eq(address + step)]
-            with m.If(last_turn):
+        with m.If(self.coming):
+            m.d.sync += [column.eq(column + step), address.eq(address + step)]
+            with m.If(ends_turn):
                 m.d.sync += [column.eq(0), row.eq(row + 1), row_address.eq(next_row), address.eq(next_row)]
-                with m.If(last_row):
-                    m.d.sync += [row.eq(0), tile_address.eq(next_tile), row_address.eq(next_tile),
-                                 address.eq(next_tile)]
-                    m.d.comb += [loops["group"].advance.eq(1), loops["band"].advance.eq(last_group),
-                                 loops["block"].advance.eq(last_group & last_band)]
-                    with m.If(last_group & last_band):
-                        m.d.sync += block_address.eq(next_block)
+            with m.If(ends_row):
+                m.d.sync += [row.eq(0), tile_address.eq(next_tile), row_address.eq(next_tile), address.eq(next_tile)]
+            with m.If(ends_band):
+                m.d.sync += block_address.eq(next_block)
         with m.If(self.begin):
             m.d.sync += [column.eq(0), row.eq(0)]
             m.d.sync += [register.eq(command.out_base)
                          for register in (address, row_address, tile_address, block_address)]
+        self._give(m, address=address, mask=self._mask(m, row, column, last_group, last_block), last=ends_turn,
+                   ends=ends_block)
+        return m
 
+    def _turns(self, m):
+        """Of an array row."""
+        command, columns = self.command, (self.design.requantizers - 1).bit_length()
+        turns = Signal.like(command.tile_cols)
+        m.d.sync += turns.eq(Mux(command.add, command.tile_cols, ((command.tile_cols - 1) >> columns) + 1))
+        return turns
+
+    def _mask(self, m, row, column, last_group, last_block):
+        """Which of the turn's outputs there are."""
+        design, command = self.design, self.command
+        tail_row = Signal.like(command.tail_rows)
+        m.d.sync += tail_row.eq(command.tail_rows - 1)
         exists = Signal()
         limit = Signal.like(column)
-        whole_row = Mux(command.depthwise, ~last_block | (row + 1 != command.tail_rows), ~last_block)
-        m.d.comb += [
-            exists.eq(Mux(command.depthwise, ~last_block, ~last_group) | (row < command.tail_rows)),
-            limit.eq(Mux(whole_row, width, command.tail_cols)),
-            self.write.valid.eq(self.valid), self.write.p.address.eq(address),
-            self.write.p.data.eq(self.outputs),
-            self.write.p.mask.eq(Mux(exists, Cat((column + q < limit) & (Const(not q, 1) | ~command.add)
-                                                 for q in range(design.requantizers)), 0)),
-            self.write_last.eq(last_turn),
-        ]
-        _finish(m, self, self.valid & last_turn & last_row & last_group & last_band & last_block)
-        return m
+        short = last_block & (~command.depthwise | (row == tail_row))
+        m.d.comb += [exists.eq(Mux(command.depthwise, ~last_block, ~last_group) | (row <= tail_row)),
+                     limit.eq(Mux(short, command.tail_cols, command.tile_cols))]
+        # a column is a multiple of the requantizers, or the first output is the only one
+        return Mux(exists, Cat(((column | q) < limit) & (Const(not q, 1) | ~command.add)
+                               for q in range(design.requantizers)), 0)
+
+    def _give(self, m, **now):
+        """A cycle later, with the outputs."""
+        valid, address = Signal(), Signal(24, name="write_address")
+        mask, last, ends = Signal(self.design.requantizers, name="mask"), Signal(name="last"), Signal(name="ends")
+        m.d.sync += [valid.eq(self.coming), address.eq(now["address"]), mask.eq(now["mask"]), last.eq(now["last"]),
+                     ends.eq(self.coming & now["ends"])]
+        m.d.comb += [self.write.valid.eq(valid), self.write.p.address.eq(address), self.write.p.mask.eq(mask),
+                     self.write.p.data.eq(self.outputs), self.write_last.eq(last)]
+        _finish(m, self, ends)
 
 
 def _finish(m, store, ends):

@@ -92,19 +92,21 @@ class WeightStream(wiring.Component):
         whole = write_bytes(self.design)
         asked = self._ask(m)
         written = self._write(m)
-        freed = Signal.like(self.room)
         in_word = _log2(word_bytes(self.design) // self.unit_bytes)
         in_write = _log2(whole // self.unit_bytes)
-        with m.If(self.release):
-            m.d.comb += freed.eq(self.need << in_word)
         m.d.comb += [
             self.ready.eq((self.level >> in_word) >= self.need),
             self.first_word.eq(self.ring_base >> _log2(word_bytes(self.design))),
             self.end_word.eq((self.ring_base + self.ring_bytes) >> _log2(word_bytes(self.design))),
         ]
-        m.d.sync += [self.asked.eq(asked), self.left.eq(self.left - self.asked),
-                     self.room.eq(self.room + freed - (self.asked << in_write)),
-                     self.level.eq(self.level + (written << in_write) - freed)]
+        freed = self.need << in_word
+        room, level = self.room - (self.asked << in_write), self.level + (written << in_write)
+        m.d.sync += [self.asked.eq(asked), self.left.eq(self.left - self.asked)]
+        for register, kept, released in ((self.room, room, room + freed), (self.level, level, level - freed)):
+            # both are there when it is known whether words are released
+            either = [Signal(len(register), attrs={"keep": 1}) for _ in range(2)]
+            m.d.comb += [either[0].eq(kept), either[1].eq(released)]
+            m.d.sync += register.eq(Mux(self.release, either[1], either[0]))
         whole_chunk = CHUNK_BYTES // whole
 
         def chunk_of(left: Value) -> Value:
@@ -129,11 +131,13 @@ class WeightStream(wiring.Component):
         left = self.left_chunk
         size = Signal(range(chunk + 1))
         free = self.room >> _log2(whole // self.unit_bytes)
-        m.d.comb += room.eq(Mux(free >= chunk, chunk, free))
-        with m.If((self.due == 0) & self.enable & ~self.start & ~self.stop):
+        asks = Signal()
+        m.d.comb += [room.eq(Mux(free >= chunk, chunk, free)),
+                     asks.eq((self.due == 0) & self.enable & ~self.start & ~self.stop & (free != 0) & (left != 0))]
+        with m.If(asks):
             m.d.comb += size.eq(Mux(room < left, room, left))
         offered = self.request.p
-        with m.If(size != 0):
+        with m.If(asks):
             m.d.sync += [
                 self.request.valid.eq(1), self.first.eq(0), self.due.eq(size << _log2(whole // port)),
                 offered.beats.eq(size << _log2(whole // port)),

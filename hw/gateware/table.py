@@ -21,9 +21,9 @@ class TableWord(data.Struct):
 class TableUnit(wiring.Component):
     """Looks up the outputs of a turn, each requantizer's in a memory of its own.
 
-    ``found`` and ``found_valid`` follow ``outputs`` and ``valid`` by ``TABLE_LATENCY`` cycles; there may be a turn in
-    every cycle. Entry ``n`` is for the output ``n - 128``. Entries are there two cycles after their word; a turn in
-    between gives anything.
+    ``found`` and ``found_valid`` follow ``outputs`` and ``valid`` by ``TABLE_LATENCY`` cycles, ``found_coming`` by one
+    less; there may be a turn in every cycle. Entry ``n`` is for the output ``n - 128``. Entries are there two cycles
+    after their word; a turn in between gives anything.
 
     Members
     -------
@@ -31,17 +31,18 @@ class TableUnit(wiring.Component):
         Outputs are looked up; else they pass, as late. Constant while outputs are inside.
     word, weights : In
         Entries ``index * table_entries`` and the next, in that order of parts of one weight word.
-    valid, outputs : In
+    coming, valid, outputs : In
         As of the store.
-    found_valid, found : Out
+    found_coming, found_valid, found : Out
     """
 
     def __init__(self, design: DesignPoint):
         self.design = design
         outputs = data.ArrayLayout(signed(design.act_bits), design.requantizers)
         super().__init__({
-            "use": In(1), "word": In(TableWord), "weights": In(design.weight_word_bits), "valid": In(1),
-            "outputs": In(outputs), "found_valid": Out(1), "found": Out(outputs),
+            "use": In(1), "word": In(TableWord), "weights": In(design.weight_word_bits), "coming": In(1),
+            "valid": In(1), "outputs": In(outputs), "found_coming": Out(1), "found_valid": Out(1),
+            "found": Out(outputs),
         })
 
     def elaborate(self, platform):
@@ -49,12 +50,12 @@ class TableUnit(wiring.Component):
         design = self.design
         place_bits = (design.table_entries - 1).bit_length()
         entries = self._entries(m)
-        valid = self.valid
+        valid = [self.valid]
         for stage in range(TABLE_LATENCY):
             later = Signal(name=f"valid{stage + 1}")
-            m.d.sync += later.eq(valid)
-            valid = later
-        m.d.comb += self.found_valid.eq(valid)
+            m.d.sync += later.eq(valid[-1])
+            valid.append(later)
+        m.d.comb += [self.found_coming.eq(valid[-2]), self.found_valid.eq(valid[-1])]
         for q in range(design.requantizers):
             output = Signal(signed(8), name=f"output{q}")
             kept = Signal(signed(design.act_bits), name=f"kept{q}")

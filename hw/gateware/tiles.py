@@ -29,8 +29,10 @@ class TileLoops:
 
     Attributes
     ----------
-    loops, last_group, last_band, last_block
+    loops
         Counters of the outer loops; the sequencer advances them.
+    ends_group, ends_band, ends_block
+        The band, the block, the layer has no further group.
     walker, taps
         Where the pixels lie, and the taps of a tile.
     phase, last_phase, tile_ends : Signal
@@ -47,14 +49,14 @@ class TileLoops:
         self.kept_steps = Signal(4)
         self.loops = {name: parts(design).loop(command[f"{name}s"].shape().width)
                       for name in ("group", "band", "block")}
-        self.last_group, self.last_band, self.last_block = (loop.last for loop in self.loops.values())
         for name, loop in self.loops.items():
             m.submodules[f"{name}s"] = loop
             m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(begin)]
         m.submodules.walker = self.walker = WindowWalker(parts(design).loop)
         m.submodules.taps = self.taps = Taps(parts(design).loop)
-        self.single = command.depthwise | command.broadcast
-        self.steps = Mux(self.taps.row_ends, command.tail_steps, command.segment_steps)
+        self.phases = parts(design).phases(design, phase=self.phase, last_phase=self.last_phase,
+                                           single=command.depthwise | command.broadcast)
+        self.ends_group, self.ends_band, self.ends_block = parts(design).loop.ends(m, list(self.loops.values()))
 
     def nest(self, m: Module, block_address: Value, block_x: Value) -> None:
         """Tell the inner loops where the block begins, and when the outer ones end."""
@@ -62,36 +64,30 @@ class TileLoops:
         m.d.comb += [walker.command.eq(self.command), walker.block_address.eq(block_address),
                      walker.block_x.eq(block_x), taps.command.eq(self.command), taps.begin.eq(self.begin),
                      taps.first_tile.eq(self.loops["group"].first)]
-        m.d.comb += [taps.ends_band.eq(self.last_group), self.tile_ends.eq(self.last_phase & taps.last)]
+        m.d.comb += [taps.ends_band.eq(self.ends_group), self.tile_ends.eq(self.phases.ends_tile)]
 
     def count_phases(self, m: Module) -> None:
         """See the end of a segment."""
-        self.phases = parts(self.design).phases(self.design, phase=self.phase, last_phase=self.last_phase,
-                                                single=self.single, steps=self.steps)
-        self.phases.count(m, self.command, self.taps, self.begin)
+        self.phases.count(m, self.command, self.taps, begin=self.begin, issues=self.issues)
 
     def issue(self, m: Module, fetch: Fetch, fetch_valid: Signal, step: Step, *, residual: Value) -> Value:
         """Register this phase's ``fetch`` and ``step``; returns whether it reads a word of weights.
 
         ``residual`` says that the sequencer fetches something itself in this cycle.
         """
-        command, phase, steps, single, taps = self.command, self.phase, self.steps, self.single, self.taps
-        fetches = Signal()
-        m.d.comb += fetches.eq(single | (phase < command.tile_rows))
-        self._fetch_pixel(m, fetches, fetch, fetch_valid, residual)
+        command, phases, taps = self.command, self.phases, self.taps
+        self._fetch_pixel(m, phases.fetches, fetch, fetch_valid, residual)
         stepping = Signal()
-        last_step = Signal()
-        m.d.comb += [stepping.eq(self.issues & (single | (phase < steps))),
-                     last_step.eq(single | (phase + 1 == steps))]
+        m.d.comb += stepping.eq(self.issues & phases.steps)
         m.d.sync += [
             step.token.valid.eq(stepping & taps.multiplies),
             step.token.push.eq(stepping & command.window),
-            step.fresh.eq(single | (phase == 0)),
-            step.tail.eq(taps.row_ends & last_step),
-            step.token.first.eq(taps.begins_sum & (phase == 0)),
-            step.token.last.eq(taps.last & last_step),
+            step.fresh.eq(phases.first),
+            step.tail.eq(taps.row_ends & phases.last_step),
+            step.token.first.eq(taps.begins_sum & phases.first),
+            step.token.last.eq(taps.last & phases.last_step),
         ]
-        return stepping & ~command.local & (~command.uniform | (taps.last & last_step))
+        return stepping & ~command.local & (~command.uniform | (taps.last & phases.last_step))
 
     def _fetch_pixel(self, m, fetches, fetch, fetch_valid, residual):
         """The fetch of this phase's row; rows keep their pixels from the first tap on."""
@@ -109,6 +105,5 @@ class TileLoops:
         with m.If(self.issues):
             m.d.sync += self.phase.eq(Mux(self.last_phase, 0, self.phase + 1))
             m.d.comb += self.taps.advance.eq(self.last_phase)
-            self.phases.advance(m)
-            with m.If(self.phase < self.steps):
+            with m.If(self.phases.steps):
                 m.d.sync += self.kept_steps.eq(self.kept_steps + 1)

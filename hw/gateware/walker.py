@@ -68,6 +68,7 @@ class Taps(wiring.Component):
     Members
     -------
     command : In
+        Constant in a layer, and in the cycle before ``begin``.
     begin : In(1)
         A layer begins.
     advance, ends_band : In(1)
@@ -94,8 +95,10 @@ class Taps(wiring.Component):
             "address": Out(24), "x": Out(signed(18)), "y": Out(8), "first": Out(1), "last": Out(1),
             "row_ends": Out(1), "next_row_ends": Out(1), "multiplies": Out(1), "begins_sum": Out(1),
             "spacing": Out(1)})
-        #: Loops over segments and kernel rows, the other way round with ``window``; where the outer one's pass began.
-        self.inner, self.outer = (counter(8) for _ in range(2))
+        #: Loops over segments and kernel rows, the other way round with ``window``, whether they have one pass, and
+        #: where the outer one's pass began.
+        self.inner_single, self.outer_single = Signal(), Signal()
+        self.inner, self.outer = (counter(8, single=single) for single in (self.inner_single, self.outer_single))
         self.start = Signal(24)
 
     def elaborate(self, platform):
@@ -104,15 +107,21 @@ class Taps(wiring.Component):
         window = command.window
         m.submodules.inner = inner = self.inner
         m.submodules.outer = outer = self.outer
-        columns = Mux(self.begin | self.ends_band, command.first_segments, command.segments)
+        anew = self.begin | self.ends_band
+        columns = Mux(anew, command.first_segments, command.segments)
+        first_single, columns_single, rows_single = (Signal(name=f"{name}_single")
+                                                     for name in ("first", "columns", "rows"))
+        m.d.sync += [self.inner_single.eq(inner.total == 1), first_single.eq(command.first_segments == 1),
+                     columns_single.eq(command.segments == 1), rows_single.eq(command.kernel_rows == 1)]
         m.d.comb += [
             inner.total.eq(Mux(window, command.kernel_rows, command.segments)),
             outer.total.eq(Mux(window, columns, command.kernel_rows)),
+            self.outer_single.eq(Mux(window, Mux(anew, first_single, columns_single), rows_single)),
             inner.restart.eq(self.begin), outer.restart.eq(self.begin),
             inner.advance.eq(self.advance), outer.advance.eq(self.advance & inner.last),
             self.first.eq(inner.first & outer.first), self.last.eq(inner.last & outer.last),
             self.row_ends.eq(window | inner.last),
-            self.next_row_ends.eq(window | Mux(self.begin, command.segments == 1, inner.next_last)),
+            self.next_row_ends.eq(window | Mux(self.begin, self.inner_single, inner.next_last)),
             self.multiplies.eq(~window | outer.last), self.begins_sum.eq(inner.first & (window | outer.first)),
             self.spacing.eq(~window | ~self.first_tile | (outer.left < command.segments)),
         ]

@@ -45,7 +45,7 @@ def test_pixels_have_the_address_of_their_place(row_bytes, tmp_path):
 
 @pytest.mark.parametrize("row_bytes", ROW_BYTES)
 def test_taps_have_the_address_of_their_place(row_bytes, tmp_path):
-    assert prove(*taps(Taps(), row_bytes), tmp_path, depth=2).assertions == 5
+    assert prove(*taps(Taps(), row_bytes), tmp_path, depth=2).assertions == 7
 
 
 def fetches(row_bytes, *, size):

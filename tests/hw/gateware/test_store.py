@@ -37,6 +37,29 @@ def turns(design, command):
                 tile += command["out_band_bytes" if group == command["groups"] - 1 else "out_group_bytes"]
 
 
+async def begin(ctx, unit, command):
+    ctx.set(unit.command, command)
+    for begins in (0, 1, 0):
+        ctx.set(unit.begin, begins)
+        await ctx.tick()
+
+
+async def cycle(ctx, unit, turn, rng, *, coming):
+    """A cycle in which the outputs of a ``turn`` are there, or none."""
+    outputs = [rng.randrange(256) for _ in range(len(unit.write.p.mask))]
+    ctx.set(unit.coming, coming)
+    ctx.set(unit.valid, turn is not None)
+    ctx.set(unit.outputs, outputs)
+    assert ctx.get(unit.write.valid) == (turn is not None) and not ctx.get(unit.done)
+    if turn:
+        address, stored, ends = turn
+        assert ctx.get(unit.write.p.mask) == sum(keep << n for n, keep in enumerate(stored))
+        assert not any(stored) or ctx.get(unit.write.p.address) == address
+        assert [ctx.get(unit.write.p.data[n]) for n in range(len(outputs))] == outputs
+        assert ctx.get(unit.write_last) == ends
+    await ctx.tick()
+
+
 @pytest.mark.sim
 @pytest.mark.parametrize("depthwise", [0, 1])
 @pytest.mark.parametrize("add", [0, 1])
@@ -57,24 +80,14 @@ def test_every_output_goes_to_its_place(name, add, depthwise):
                        "out_row_bytes": rng.randint(1, 99),
                        "out_group_bytes": rng.randint(1, 999), "out_band_bytes": rng.randint(1, 9999),
                        "out_block_bytes": rng.randint(1, 99)}
-            ctx.set(unit.command, command)
-            ctx.set(unit.begin, 1)
-            await ctx.tick()
-            ctx.set(unit.begin, 0)
-            for address, stored, ends in turns(design, command):
-                for _ in range(rng.randint(0, 2)):
-                    assert not ctx.get(unit.write.valid) and not ctx.get(unit.done)
-                    await ctx.tick()
-                outputs = [rng.randrange(256) for _ in range(design.requantizers)]
-                ctx.set(unit.valid, 1)
-                ctx.set(unit.outputs, outputs)
-                mask = sum(keep << n for n, keep in enumerate(stored))
-                assert ctx.get(unit.write.valid) and ctx.get(unit.write.p.mask) == mask, command
-                assert not mask or ctx.get(unit.write.p.address) == address, command
-                assert [ctx.get(unit.write.p.data[n]) for n in range(design.requantizers)] == outputs
-                assert ctx.get(unit.write_last) == ends
-                await ctx.tick()
-                ctx.set(unit.valid, 0)
+            await begin(ctx, unit, command)
+            before = None
+            for turn in [*turns(design, command), None]:
+                for _ in range(rng.randint(0, 2) if turn else 0):
+                    await cycle(ctx, unit, before, rng, coming=False)
+                    before = None
+                await cycle(ctx, unit, before, rng, coming=turn is not None)
+                before = turn
             for _ in range(WRITE_LATENCY - 2):
                 assert not ctx.get(unit.done)
                 await ctx.tick()
@@ -101,14 +114,12 @@ def test_the_end_waits_for_the_last_write():
     unit = Store(design)
 
     async def bench(ctx):
-        ctx.set(unit.command, {"groups": 1, "bands": 1, "blocks": 1, "tail_rows": 1, "tail_cols": 2, "tile_rows": 1,
-                               "tile_cols": 2})
-        ctx.set(unit.begin, 1)
-        await ctx.tick()
-        ctx.set(unit.begin, 0)
-        ctx.set(unit.valid, 1)
+        await begin(ctx, unit, {"groups": 1, "bands": 1, "blocks": 1, "tail_rows": 1, "tail_cols": 2, "tile_rows": 1,
+                                "tile_cols": 2})
+        ctx.set(unit.coming, 1)
         await ctx.tick().repeat(2)
-        ctx.set(unit.valid, 0)
+        ctx.set(unit.coming, 0)
+        await ctx.tick()
         for _ in range(9):
             assert not ctx.get(unit.done)
             await ctx.tick()
