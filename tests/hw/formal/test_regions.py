@@ -136,13 +136,22 @@ class OneMore(Taps):
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
-        m.d.comb += self.outer.total.eq(self.command.kernel_rows + 1)
+        m.d.comb += [self.outer.total.eq(self.command.kernel_rows + 1), self.outer_single.eq(0)]
+        return m
+
+
+class SingleSegment(Taps):
+    """A row of one segment ends at once, whatever the inner loop is."""
+
+    def elaborate(self, platform):
+        m = super().elaborate(platform)
+        m.d.sync += self.inner_single.eq(self.command.segments == 1)
         return m
 
 
 @pytest.mark.parametrize("fault, message", [
     (KeptPlace, "a tap's address is not that of its place|where a loop began was lost"),
-    (OneMore, "lost count of kernel rows"),
+    (OneMore, "lost count of kernel rows"), (SingleSegment, "a loop of one pass was missed, or seen elsewhere"),
 ])
 def test_a_tap_elsewhere_is_found(fault, message, tmp_path):
     with pytest.raises(ProofError, match=f"top.contract: ({message}); trace in"):
