@@ -141,6 +141,24 @@ def explore(as_json: bool, cluster: str | None, jobs: int | None, **options: Any
     return DONE
 
 
+@cli.command(epilog=example("heddle watch runs/explore"))
+@click.argument("folder", metavar="DIR", type=EXISTING)
+@click.option("--port", type=click.IntRange(0, 65535), default=8650, show_default=True,
+              help="Of this machine alone; 0: any that is free.")
+def watch(folder: Path, port: int) -> int:
+    """Serve a page of the exploration that writes to DIR, while it goes on; then its report.
+
+    It is for browsers of this machine, and ends with Ctrl-C.
+    """
+    from flows.commands.watch import serve
+
+    try:
+        serve(folder, port, lambda address: click.echo(f"{address} (Ctrl-C ends)", err=True))
+    except KeyboardInterrupt:
+        return DONE
+    return DONE
+
+
 @cli.command(epilog=example("heddle data images:photos,size=32x32 --picture samples.svg"))
 @click.argument("source")
 @click.option("--picture", type=EXISTING, metavar="SVG", help="Draw a page of samples into this file.")

@@ -27,6 +27,8 @@ RUN_BY = {
     "heddle explore --space my.toml": f"{JOB}::test_a_second_run_makes_nothing_and_writes_the_same",
     "heddle explore --cluster HOST:8786":
         "tests/flows/commands/test_explore.py::test_a_cluster_finds_the_same_front",     # in a small space, with kills
+    "heddle watch runs/explore":
+        "tests/flows/commands/test_watch.py::test_the_command_says_where_and_ends_with_ctrl_c",
     "heddle data wav:PATH --picture samples.svg": "tests/docs/test_data.py::test_every_command_runs",
     "heddle train dscnn --data mnist:PATH --weight-bits 4 --passes 20 --out runs/mnist":
         "tests/flows/commands/test_train.py::test_a_network_is_trained_into_a_folder",   # on digits, in fewer passes

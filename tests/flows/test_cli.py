@@ -28,7 +28,7 @@ def test_every_command_has_help_with_an_example(capsys, name):
 
 def test_the_contract_is_complete():
     assert set(cli.cli.commands) == {"doctor", "explore", "train", "estimate", "verify", "emit", "build", "flash",
-                                     "bench", "report", "models", "data"}
+                                     "bench", "report", "models", "data", "watch"}
 
 
 @pytest.mark.parametrize("arguments, says", [
