@@ -38,7 +38,7 @@ class Phases:
 
     def _known(self) -> tuple[Signal, ...]:
         """Registers, as they are in a segment's first phase."""
-        return Signal(init=1), Signal(init=1, name="fetches"), Signal(init=1, name="steps"), Signal(name="last_step")
+        return (*(Signal(init=1, name=name) for name in ("first_phase", "fetches", "steps")), Signal(name="last_step"))
 
     def count(self, m: Module, command: data.View, taps: Taps, *, begin: Signal, issues: Signal) -> None:
         """See the ends of segments and tiles; nothing that is constant in a layer lies on the way."""
@@ -86,7 +86,7 @@ class SmallPhases(Phases):
 
     def _known(self) -> tuple[Signal, ...]:
         """No registers."""
-        return Signal(), Signal(name="fetches"), Signal(name="steps"), Signal(name="last_step")
+        return tuple(Signal(name=name) for name in ("first_phase", "fetches", "steps", "last_step"))
 
     def count(self, m: Module, command: data.View, taps: Taps, *, begin: Signal, issues: Signal) -> None:
         now = Mux(taps.row_ends, command.tail_steps, command.segment_steps)

@@ -114,7 +114,8 @@ class Sequencer(wiring.Component):
         """Registers, and what follows from them in the same cycle."""
         design, word = self.design, self._word
         self.state = Signal(State)
-        self.tiling, self.spacing = Signal(), Signal()     # state is TILE, SPACE
+        self.tiling = Signal()               # state is TILE
+        self.spacing = Signal()              # state is SPACE
         most = max(command_words(design), design.param_words, READ_LATENCY + 1, 16, LOG_CYCLES)
         self.count = Signal(range(max(most, table_cycles(design) if design.table_unit else 0) + 1))
         self.set_ends = Signal()             # the last word of a set of parameters

@@ -120,7 +120,7 @@ class Store(wiring.Component):
 
     def _give(self, m, **now):
         """A cycle later, with the outputs."""
-        valid, address = Signal(), Signal(24, name="write_address")
+        valid, address = Signal(name="writes"), Signal(24, name="write_address")
         mask, last, ends = Signal(self.design.requantizers, name="mask"), Signal(name="last"), Signal(name="ends")
         m.d.sync += [valid.eq(self.coming), address.eq(now["address"]), mask.eq(now["mask"]), last.eq(now["last"]),
                      ends.eq(self.coming & now["ends"])]

@@ -104,7 +104,8 @@ class WeightStream(wiring.Component):
         m.d.sync += [self.asked.eq(asked), self.left.eq(self.left - self.asked)]
         for register, kept, released in ((self.room, room, room + freed), (self.level, level, level - freed)):
             # both are there when it is known whether words are released
-            either = [Signal(len(register), attrs={"keep": 1}) for _ in range(2)]
+            either = [Signal(len(register), name=f"{register.name}_{name}", attrs={"keep": 1})
+                      for name in ("kept", "released")]
             m.d.comb += [either[0].eq(kept), either[1].eq(released)]
             m.d.sync += register.eq(Mux(self.release, either[1], either[0]))
         whole_chunk = CHUNK_BYTES // whole

@@ -97,7 +97,8 @@ class Taps(wiring.Component):
             "spacing": Out(1)})
         #: Loops over segments and kernel rows, the other way round with ``window``, whether they have one pass, and
         #: where the outer one's pass began.
-        self.inner_single, self.outer_single = Signal(), Signal()
+        self.inner_single = Signal()
+        self.outer_single = Signal()
         self.inner, self.outer = (counter(8, single=single) for single in (self.inner_single, self.outer_single))
         self.start = Signal(24)
 
