@@ -16,7 +16,7 @@ PRESETS: dict[str, DesignPoint] = {
                         cpu="serv", board="icebreaker"),
     "ecp5-25": DesignPoint(rows=2, cols=4, lanes=4, multiplier="lut", requantizers=2, depthwise_taps=4,
                            act_bytes=32768, weight_bytes=40960, stream_bytes=2, board="ulx3s-25"),
-    "ecp5-45": DesignPoint(rows=4, cols=4, lanes=4, multiplier="lut", requantizers=4, depthwise_taps=4,
+    "ecp5-45": DesignPoint(rows=4, cols=4, lanes=4, multiplier="scalable", requantizers=4, depthwise_taps=4,
                            act_bytes=65536, weight_bytes=114688, stream_bytes=2, board="ulx3s-45"),
     "ecp5-85": DesignPoint(rows=4, cols=8, lanes=4, multiplier="dsp", requantizers=8, requantizer_dsps=2,
                            depthwise_taps=4, act_bytes=65536, weight_bytes=294912, stream_bytes=2, board="ulx3s-85"),
