@@ -1,11 +1,11 @@
-"""Cycles of a network on many designs at once, equal to those of its compiled program on each.
+"""What a network takes on many designs at once, equal to what its compiled program takes on each.
 
 Designs that differ only in what decides how long a command takes, not in which commands there are, are one group: their
 commands are made once, and asked for all designs together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from sw.compiler.variants import keeps_columns, keeps_weights
 from sw.golden.kernels import TABLES
 from sw.graph.graph import Graph
 
-__all__ = ["FAILED", "network_cycles"]
+__all__ = ["FAILED", "Costs", "network_costs"]
 
 FAILED = -1
 #: Memories that hold what they can, and what is around the engine, which takes no cycle.
@@ -44,9 +44,16 @@ Commands = Sequence[Mapping[str, int]]
 Known = dict[Any, tuple[np.ndarray, np.ndarray]]      # what layers that were asked for take
 
 
-def network_cycles(graph: Graph, designs: Sequence[DesignPoint]) -> np.ndarray:
-    """Engine cycles of an inference on each design, int64 ``(len(designs),)``, with memories that hold the network;
-    :data:`FAILED` where a design does not run it.
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """Of a network on designs, an entry for each; all :data:`FAILED` where a design does not run it."""
+
+    cycles: np.ndarray          # int64 (designs,): of the engine, for one inference
+    image_bytes: np.ndarray     # int64 (designs,): of program, parameters and weights in the weight scratchpad
+
+
+def network_costs(graph: Graph, designs: Sequence[DesignPoint]) -> Costs:
+    """Of an inference on each design, with memories that hold the network.
 
     Weights that stream, tensors in bands and the single-port memory take a compilation for each design.
 
@@ -55,16 +62,18 @@ def network_cycles(graph: Graph, designs: Sequence[DesignPoint]) -> np.ndarray:
     GraphError
         If the graph is inconsistent.
     """
-    found, tables = np.full(len(designs), FAILED, np.int64), any(layer.op in TABLED for layer in graph.layers)
+    found = np.full((2, len(designs)), FAILED, np.int64)
+    tables = any(layer.op in TABLED for layer in graph.layers)
     groups: dict[DesignPoint, list[int]] = {}
     for index, design in enumerate(designs):
         groups.setdefault(_group(design, tables=tables), []).append(index)
     for members in groups.values():
         points = [designs[index] for index in members]
-        unique = {key: point for point in points for key in [_shape(point)]}
-        cycles = dict(zip(unique, _group_cycles(graph, list(unique.values())), strict=True))
-        found[members] = [cycles[_shape(point)] for point in points]
-    return found
+        unique = {key: number for number, key in enumerate(dict.fromkeys(map(_shape, points)))}
+        first = {_shape(point): point for point in reversed(points)}
+        costs = _group_costs(graph, [first[key] for key in unique])
+        found[:, members] = costs[:, [unique[_shape(point)] for point in points]]
+    return Costs(cycles=found[0], image_bytes=found[1])
 
 
 def _shape(design: DesignPoint) -> tuple[Any, ...]:
@@ -84,40 +93,44 @@ def _group(design: DesignPoint, *, tables: bool) -> Any:
     return (*same, design.depthwise_taps if design.weight_bits == 1 else 0, tables and design.table_unit)
 
 
-def _group_cycles(graph: Graph, points: Sequence[DesignPoint]) -> np.ndarray:
+def _group_costs(graph: Graph, points: Sequence[DesignPoint]) -> np.ndarray:
+    """Cycles and bytes of the image, int64 ``(2, points)``."""
     most = replace(points[0], **ROOMY, depthwise_taps=max(point.depthwise_taps for point in points),
                    dataflow=max(point.dataflow for point in points))
     try:
         lowered = works_of(graph, most)
     except CompileError:      # that of its commands, which the others have too
-        return np.full(len(points), FAILED)
-    total = np.full(len(points), NEVER)
+        return np.full((2, len(points)), FAILED)
+    total = np.full((2, len(points)), NEVER)
     if lowered is not None:
         works, outline = lowered
         total = _summed(works, outline, most, Designs(points))
-    alone = [index for index in range(len(points)) if total[index] >= NEVER]
-    total[alone] = [_alone(graph, points[index]) for index in alone]
+    for index in np.flatnonzero(total[0] >= NEVER).tolist():
+        total[:, index] = _alone(graph, points[index])
     return total
 
 
 def _summed(works: Sequence[Work | KernelPlan], outline: Outline, most: DesignPoint, designs: Designs) -> np.ndarray:
-    """Of all commands; :data:`NEVER` where no way to run one is the design's, or their weights do not all stay."""
+    """Of all commands; cycles are :data:`NEVER` where no way to run one is the design's, or their weights do not all
+    stay.
+    """
     known: Known = {}
     layers = [_layer(designs, [variant.command for variant in work.variants], known)
               for work in works if isinstance(work, Work)]
     runs = sum(not isinstance(part[0], KernelPlan) for part in parts(works))
     cycles, words = (sum(each) + np.zeros(len(designs), np.int64) for each in zip(*layers, (0, 0), strict=True))
     total = cycles + len(layers) * LOG_CYCLES + runs * command_cycles(most)
-    fits = [outline.resident_bytes(int(count), most) <= most.weight_bytes for count in words]
-    return np.where(fits, total, NEVER)
+    image = np.array([outline.resident_bytes(int(count), most) for count in words])
+    return np.stack([np.where(image <= most.weight_bytes, total, NEVER), image])
 
 
-def _alone(graph: Graph, point: DesignPoint) -> int:
+def _alone(graph: Graph, point: DesignPoint) -> tuple[int, int]:
     """Compiled; with what the memories hold, and with weights that stream in the design's own way if they do not."""
     try:
-        return compile_graph(graph, replace(point, **{**ROOMY, "stream_bytes": point.stream_bytes})).cycles
+        found = compile_graph(graph, replace(point, **{**ROOMY, "stream_bytes": point.stream_bytes}))
     except HeddleError:
-        return FAILED
+        return FAILED, FAILED
+    return found.cycles, len(found.image)
 
 
 def _layer(designs: Designs, commands: Commands, known: Known) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,9 @@
-"""The networks that come with Heddle: ordinary modules, each by a function ``(shape, classes, width)``.
+"""The networks that come with Heddle: ordinary modules, each by a function ``(shape, classes, width, ...)``.
 
 ``shape`` is that of one input, channels first; ``width`` multiplies the channels, which are multiples of 4, since the
-array's columns come in powers of two. To add a network, write a function like these and its name in
-``sw.models.build.NETWORKS``.
+array's columns come in powers of two. The other arguments are what a search may vary: ``blocks`` and ``layers`` count
+what is repeated, ``kernel`` is the taps along an axis, ``stride`` the step of the first layer (0: 2 of larger inputs
+than 16 pixels, else 1). To add a network, write a function like these and its name in ``sw.models.build.NETWORKS``.
 """
 
 from collections.abc import Sequence
@@ -78,14 +79,30 @@ def separable(taken: int, channels: int, kernel: Sequence[int], stride: Sequence
     return nn.Sequential(conv(taken, taken, kernel, stride, groups=taken), conv(taken, channels))
 
 
-def filling(shape: Sequence[int]) -> tuple[int, int]:
-    """3 taps along an axis, and 1 where the input has but one pixel: around it there is only padding."""
-    return min(shape[0], 2) * 2 - 1, min(shape[1], 2) * 2 - 1
+def filling(shape: Sequence[int], kernel: int = 3) -> tuple[int, int]:
+    """Taps along each axis, no more than reach a pixel: beyond them there is only padding.
+
+    >>> filling((8, 1)), filling((8, 2), 5)
+    ((3, 1), (5, 3))
+    """
+    return min(kernel, 2 * shape[0] - 1), min(kernel, 2 * shape[1] - 1)
 
 
-def halving(shape: Sequence[int]) -> tuple[int, int]:
-    """The stride of a first layer."""
-    return (1, 1) if max(shape) <= SMALL_IMAGE else (2, 2)
+def first_stride(shape: Sequence[int], stride: int = 0) -> tuple[int, int]:
+    """That of a first layer, no more than there are pixels; 0 is 2 of large inputs, else 1.
+
+    >>> first_stride((8, 8)), first_stride((28, 28)), first_stride((8, 1), 2)
+    ((1, 1), (2, 2), (2, 1))
+    """
+    step = stride or (1 if max(shape) <= SMALL_IMAGE else 2)
+    return min(shape[0], step), min(shape[1], step)
+
+
+def counted(name: str, given: int, most: int) -> int:
+    """``given`` if it is 1 to ``most``. Raises ModelError."""
+    if not 1 <= given <= most:
+        raise ModelError(f"{name}={given}: choose 1 to {most}")
+    return given
 
 
 class Pooled(nn.Module):
@@ -100,29 +117,37 @@ class Pooled(nn.Module):
         return given
 
 
-def mlp(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
-    """Two hidden dense layers."""
+def mlp(shape: Shape, classes: int, width: float = 1.0, layers: int = 2) -> nn.Module:
+    """Hidden dense layers."""
     hidden, taken = scaled(32, width), torch.Size(shape).numel()
-    return started(nn.Sequential(nn.Flatten(), nn.Linear(taken, hidden), nn.ReLU(), nn.Linear(hidden, hidden),
-                                 nn.ReLU(), nn.Linear(hidden, classes)))
+    parts: list[nn.Module] = [nn.Flatten()]
+    for reads in [taken, *[hidden] * (counted("layers", layers, 8) - 1)]:
+        parts += [nn.Linear(reads, hidden), nn.ReLU()]
+    return started(nn.Sequential(*parts, nn.Linear(hidden, classes)))
 
 
-def dscnn(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
-    """A convolution, three depthwise-separable blocks of which the second halves the image, pooling, dense."""
+def dscnn(shape: Shape, classes: int, width: float = 1.0, blocks: int = 3, kernel: int = 3,
+          stride: int = 0) -> nn.Module:
+    """A convolution, depthwise-separable blocks of which the second halves the image, pooling, dense."""
     taken, *size = image_of(shape)
-    kernel, (stem, small, large) = filling(size), (scaled(channels, width) for channels in (16, 24, 32))
-    return started(nn.Sequential(
-        Image(shape), conv(taken, stem, kernel, halving(size)), separable(stem, small, kernel),
-        separable(small, large, kernel, (2, 2)), separable(large, large, kernel), Pooled(large, classes)))
+    taps, channels = filling(size, kernel), scaled(16, width)
+    parts: list[nn.Module] = [Image(shape), conv(taken, channels, taps, first_stride(size, stride))]
+    for number in range(counted("blocks", blocks, 12)):
+        given = scaled(24 if number == 0 else 32, width)
+        parts.append(separable(channels, given, taps, (2, 2) if number == 1 else (1, 1)))
+        channels = given
+    return started(nn.Sequential(*parts, Pooled(channels, classes)))
 
 
-def cnn(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
-    """Three convolutions, each behind the first on half the image, pooling, dense."""
+def cnn(shape: Shape, classes: int, width: float = 1.0, blocks: int = 3, kernel: int = 3, stride: int = 0) -> nn.Module:
+    """Convolutions, each behind the first on half the image with twice the channels, pooling, dense."""
     taken, *size = image_of(shape)
-    kernel, (first, second, third) = filling(size), (scaled(channels, width) for channels in (16, 32, 64))
-    return started(nn.Sequential(
-        Image(shape), conv(taken, first, kernel, halving(size)), conv(first, second, kernel, (2, 2)),
-        conv(second, third, kernel, (2, 2)), Pooled(third, classes)))
+    taps, parts = filling(size, kernel), [Image(shape)]
+    for number in range(counted("blocks", blocks, 6)):
+        given = scaled(16 << number, width)
+        parts.append(conv(taken, given, taps, (2, 2) if number else first_stride(size, stride)))
+        taken = given
+    return started(nn.Sequential(*parts, Pooled(taken, classes)))
 
 
 class Residual(nn.Module):
@@ -168,7 +193,7 @@ def mobilenet(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
     taken, *size = image_of(shape)
     kernel, (first, second, third, last) = filling(size), (scaled(channels, width) for channels in (8, 12, 16, 64))
     return started(nn.Sequential(
-        Image(shape), conv(taken, first, kernel, halving(size)), Inverted(first, first, kernel, (1, 1)),
+        Image(shape), conv(taken, first, kernel, first_stride(size)), Inverted(first, first, kernel, (1, 1)),
         Inverted(first, second, kernel, (2, 2)), Inverted(second, second, kernel, (1, 1)),
         Inverted(second, third, kernel, (2, 2)), Inverted(third, third, kernel, (1, 1)), conv(third, last),
         Pooled(last, classes)))
@@ -186,14 +211,14 @@ class Sequence1d(nn.Module):
         return value.reshape(value.shape[0], *self.shape)
 
 
-def cnn1d(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
-    """For sensors: three convolutions over time, each behind the first with half the steps, pooling, dense."""
+def cnn1d(shape: Shape, classes: int, width: float = 1.0, blocks: int = 3, kernel: int = 5) -> nn.Module:
+    """For sensors: convolutions over time, each behind the first with half the steps, pooling, dense."""
     sequence = Sequence1d(shape)
     taken, length = sequence.shape
     parts: list[nn.Module] = [sequence]
-    for channels in (scaled(channels, width) for channels in (16, 32, 32)):
-        taps = 5 if length > 4 else 1
-        step = 2 if length > 4 else 1
+    for number in range(counted("blocks", blocks, 12)):
+        channels = scaled(32 if number else 16, width)
+        taps, step = (kernel, 2) if length > 4 else (1, 1)
         parts += [nn.Conv1d(taken, channels, taps, step, padding=taps // 2, bias=False), nn.BatchNorm1d(channels),
                   nn.ReLU()]
         taken, length = channels, (length - 1) // step + 1
@@ -213,24 +238,24 @@ class Causal(nn.Module):
         return functional.relu(self.norm(self.conv(self.pad(value))) + value)
 
 
-def tcn(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
-    """A temporal convolution network: four causal blocks with gaps of 1, 2, 4 and 8, the last step, dense."""
+def tcn(shape: Shape, classes: int, width: float = 1.0, blocks: int = 4, kernel: int = 3) -> nn.Module:
+    """A temporal convolution network: causal blocks with gaps of 1, 2, 4 and so on, the last step, dense."""
     sequence = Sequence1d(shape)
     taken, length = sequence.shape
     channels = scaled(16, width)
     stem = nn.Sequential(nn.Conv1d(taken, channels, 1, bias=False), nn.BatchNorm1d(channels), nn.ReLU())
-    blocks = [Causal(channels, 3, gap) for gap in (1, 2, 4, 8) if gap < max(length, 2)]
-    return started(nn.Sequential(sequence, stem, *blocks, nn.AdaptiveAvgPool1d(1), nn.Flatten(),
+    gaps = [1 << number for number in range(counted("blocks", blocks, 8))]
+    body = [Causal(channels, kernel, gap) for gap in gaps if gap < max(length, 2)]
+    return started(nn.Sequential(sequence, stem, *body, nn.AdaptiveAvgPool1d(1), nn.Flatten(),
                                  nn.Linear(channels, classes)))
 
 
-def strided(shape: Shape, classes: int, width: float = 1.0) -> nn.Module:
-    """One block: a convolution that takes every other pixel, and a dense layer."""
+def strided(shape: Shape, classes: int, width: float = 1.0, kernel: int = 3, stride: int = 2) -> nn.Module:
+    """One block: a convolution that leaves pixels out, and a dense layer."""
     taken, *size = image_of(shape)
-    channels, kernel = scaled(8, width), filling(size)
-    stride = [min(length, 2) for length in size]
-    count = channels * -(-size[0] // stride[0]) * -(-size[1] // stride[1])
-    return started(nn.Sequential(Image(shape), conv(taken, channels, kernel, stride), nn.Flatten(),
+    channels, step = scaled(8, width), first_stride(size, stride)
+    count = channels * -(-size[0] // step[0]) * -(-size[1] // step[1])
+    return started(nn.Sequential(Image(shape), conv(taken, channels, filling(size, kernel), step), nn.Flatten(),
                                  nn.Linear(count, classes)))
 
 

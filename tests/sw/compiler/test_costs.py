@@ -1,4 +1,4 @@
-"""Cycles of many designs at once are those of the compiled program on each."""
+"""What many designs take at once is what the compiled program takes on each."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import pytest
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from sw.compiler import compile_graph, costs
-from sw.compiler.costs import FAILED, ROOMY, network_cycles
+from sw.compiler.costs import FAILED, ROOMY, network_costs
 from sw.graph.graph import Graph, TensorType
 from tests.support.branches import random_branches
 from tests.support.layers import random_cut, random_graph, random_layer, random_residual, with_tables
@@ -22,17 +22,23 @@ MADE = {"chain": random_graph, "residual": random_residual,
 
 
 def compiled(graph, design):
+    """Cycles and bytes of the image."""
     try:
-        return compile_graph(graph, replace(design, **ROOMY)).cycles
+        found = compile_graph(graph, replace(design, **ROOMY))
     except HeddleError:
-        return FAILED
+        return FAILED, FAILED
+    return found.cycles, len(found.image)
+
+
+def asked(graph, points):
+    found = network_costs(graph, points)
+    return list(zip(found.cycles.tolist(), found.image_bytes.tolist(), strict=True))
 
 
 def differ(graph, points):
     """Designs for which the two models say something else."""
-    found = network_cycles(graph, points)
-    return [(point, int(cycles), wanted) for point, cycles in zip(points, found, strict=True)
-            if (wanted := compiled(graph, point)) != cycles]
+    return [(point, found, wanted) for point, found in zip(points, asked(graph, points), strict=True)
+            if (wanted := compiled(graph, point)) != found]
 
 
 def hold(kind, networks, count, seed):
@@ -41,7 +47,7 @@ def hold(kind, networks, count, seed):
         graph = MADE[kind](rng, weight_bits=int(rng.choice([8, 4, 2])))
         points = [random_design(rng) for _ in range(count)]
         assert differ(graph, points) == []
-        ran += sum(network_cycles(graph, points) != FAILED)
+        ran += sum(network_costs(graph, points).cycles != FAILED)
     return ran
 
 
@@ -66,17 +72,17 @@ def test_networks_of_the_field_on_random_designs(name, count):
 
 def test_designs_that_differ_in_little_are_asked_together(monkeypatch):
     """One lowering for all that share their commands; and each still has its own cycles."""
-    asked = []
+    lowered = []
     lower = costs.works_of
-    monkeypatch.setattr(costs, "works_of", lambda graph, design: asked.append(design) or lower(graph, design))
+    monkeypatch.setattr(costs, "works_of", lambda graph, design: lowered.append(design) or lower(graph, design))
     graph = random_graph(np.random.default_rng(4))
     points = [DesignPoint(rows=4, cols=8, lanes=4, multiplier=kind, requantizers=count, depthwise_taps=taps,
                           dataflow=flow, act_bytes=size)
               for kind in ("dsp", "lut") for count in (1, 2, 4, 8) for taps in (1, 4) for flow in ("output", "weight")
               for size in (4096, 8192)]
-    found = network_cycles(graph, points)
-    assert len(asked) == 1 and len(set(found.tolist())) > 2
-    assert found.tolist() == [compiled(graph, point) for point in points]
+    found = asked(graph, points)
+    assert len(lowered) == 1 and len(set(found)) > 2
+    assert found == [compiled(graph, point) for point in points]
 
 
 @pytest.mark.parametrize("broken", ["keeps_columns", "keeps_weights", "slot_wait", "drain_cycles"])
@@ -100,10 +106,10 @@ def test_what_needs_a_compilation_for_each_design_gets_it():
     rng = np.random.default_rng(9)
     spram = DesignPoint(memory="spram", rows=1, cols=4, lanes=4, weight_bytes=8192, act_bytes=131072)
     graph = random_graph(rng)
-    assert network_cycles(graph, [spram]).tolist() == [compiled(graph, spram)]
+    assert asked(graph, [spram]) == [compiled(graph, spram)]
 
 
 def test_what_no_design_runs_has_failed():
     graph = random_residual(np.random.default_rng(2))
     narrow = DesignPoint(rows=4, cols=2, lanes=4)
-    assert compiled(graph, narrow) == FAILED and network_cycles(graph, [narrow]).tolist() == [FAILED]
+    assert compiled(graph, narrow) == (FAILED, FAILED) and asked(graph, [narrow]) == [(FAILED, FAILED)]
