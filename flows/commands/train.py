@@ -16,7 +16,7 @@ from flows.run.store import Store, open_store
 from flows.run.typed import to_plain, write_typed
 from flows.train.accuracy import Score
 from flows.train.data import DataSource
-from flows.train.draft import Draft
+from flows.train.draft import Draft, Untrained
 from flows.train.latency import Latency
 from flows.train.model import TFLITE, tflite_of
 from flows.train.networks import untrained
@@ -87,7 +87,8 @@ def train_to(config: TrainConfig, *, data: str, out: Path, feedback: Path | None
     for warning in source.load().warnings:
         note(f"warning: {warning}")
     designs: tuple[DesignPoint, ...] = (load_design(design),) if design else ()
-    if line := Draft(config=config, data=source, designs=designs, fit=_prunes(config)).value(open_store()):
+    drafted = Draft(network=Untrained(config=config, data=source), designs=designs, fit=_prunes(config))
+    if line := drafted.value(open_store()):
         raise CompileError(line)
     latency = _latency(config, source, record, *designs)
     training = Training(config=config, data=source, feedback=record, latency=latency)

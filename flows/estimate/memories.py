@@ -6,7 +6,7 @@ from hw.spec.design import DesignPoint
 from sw.compiler import CompileError, Program, compile_graph
 from sw.graph.graph import Graph
 
-__all__ = ["fit_memories"]
+__all__ = ["fit_memories", "least_act_bytes", "weight_bytes_for"]
 
 SMALLEST, LARGEST_ACT, LARGEST_WEIGHT = 1024, 131072, 524288   # bytes
 FEWEST_WORDS = 64   # of weights; a shorter memory costs as many block RAMs, and its contents could not be patched
@@ -21,10 +21,7 @@ def fit_memories(graph: Graph, design: DesignPoint) -> Program:
         If it does not run on the design even with the largest memories.
     """
     roomy = compile_graph(graph, replace(design, act_bytes=LARGEST_ACT, weight_bytes=LARGEST_WEIGHT))
-    weight_bytes = min(LARGEST_WEIGHT,
-                       _power_of_two(max(len(roomy.image), FEWEST_WORDS * design.weight_port_bits // 8)))
-    sizes = [kind.size for kind in graph.types()]
-    act_bytes = min(LARGEST_ACT, _power_of_two(max(map(sum, zip(sizes, sizes[1:], strict=False)))))
+    weight_bytes, act_bytes = weight_bytes_for(len(roomy.image), design), least_act_bytes(graph)
     while True:
         try:
             return compile_graph(graph, replace(design, act_bytes=act_bytes, weight_bytes=weight_bytes))
@@ -33,6 +30,17 @@ def fit_memories(graph: Graph, design: DesignPoint) -> Program:
             if act_bytes >= LARGEST_ACT:
                 raise
             act_bytes *= 2
+
+
+def weight_bytes_for(image_bytes: int, design: DesignPoint) -> int:
+    """The smallest weight scratchpad for an image."""
+    return min(LARGEST_WEIGHT, _power_of_two(max(image_bytes, FEWEST_WORDS * design.weight_port_bits // 8)))
+
+
+def least_act_bytes(graph: Graph) -> int:
+    """No smaller activation scratchpad holds what a layer reads and writes; alignment may want a larger one."""
+    sizes = [kind.size for kind in graph.types()]
+    return min(LARGEST_ACT, _power_of_two(max(map(sum, zip(sizes, sizes[1:], strict=False)))))
 
 
 def _power_of_two(size: int) -> int:

@@ -114,7 +114,7 @@ def resources_figure(points: Sequence[Point]) -> Figure:
             used, available = getattr(point, key), find_board(point.built.board).budget
             for kind in kinds:
                 if available[kind]:
-                    labels.append((f"{point.candidate.network} {point.built.label}", kind.upper()))
+                    labels.append((f"{point.candidate.network.id} {point.built.label}", kind.upper()))
                     shares.append(getattr(used, kind) / available[kind])
                     text.append(f"{getattr(used, kind):,} of {available[kind]:,}")
         traces.append({"type": "bar", "name": name, "x": [list(row) for row in zip(*labels, strict=True)],

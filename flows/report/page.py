@@ -162,7 +162,7 @@ def value(metrics: Metrics, name: str, form: str) -> str:
 def _head(found: Exploration, measured: Sequence[Point]) -> str:
     points = found.points
     best = measured or points
-    tiles = [(f"{len(found.trials):,}", "candidates looked at"), (f"{len(points)}", "points in the front"),
+    tiles = [(f"{found.looked:,}", "candidates looked at"), (f"{len(points)}", "points in the front"),
              (f"{len(measured)}", "of them simulated and routed")]
     if best:
         top = most_accurate(best).metrics
@@ -259,7 +259,7 @@ def _networks(measured: Sequence[Point]) -> str:
                  duty.runner or "–", escape(printable(duty.why)), _count(duty.macs or None),
                  _count(duty.weight_bytes or None), _count(duty.engine_cycles), _count(duty.estimated_cpu_cycles))
                 for duty in found.duties]
-        title = f"{point.candidate.network} on {point.built.label}"
+        title = f"{point.candidate.network.id} on {point.built.label}"
         parts.append(f"<details{'' if parts else ' open'}><summary>{_code(point.id)}</summary>"
                      f"{table(header, rows, text=(3, 4))}"
                      f'<div class="picture">{network_svg(found, title)}</div></details>')

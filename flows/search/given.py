@@ -1,13 +1,15 @@
 """A model that is given: no network is searched and none is trained, the hardware is what is asked for."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.run.step import Step
 from flows.run.store import Store
-from flows.search.space import Networks, Space
-from flows.search.trainings import Prepared, inexact
+from flows.search.candidate import NetworkChoice
+from flows.search.space import Family, Precision, Space
+from flows.search.trainings import Drafts, Trained, inexact
 from flows.search.worth import Trainings
 from flows.train.data import DataSource
 from flows.train.draft import refusal
@@ -49,13 +51,16 @@ class GivenModel:
 
     def alone(self, space: Space) -> Space:
         """The space with this model as its only network."""
-        return replace(space, networks=Networks(names=(self.name,), widths=(1.0,), weight_bits=(self.weight_bits,)))
+        return replace(space, networks=(Family(name=self.name),), precision=Precision(weight_bits=(self.weight_bits,)),
+                       data=(), recipe_axes=())
 
-    def prepared(self, space: Space) -> Prepared:
-        """What :func:`flows.search.trainings.train_all` gives, with nothing trained."""
-        config = space.config(self.name, 1.0, self.weight_bits)
-        return Prepared(trainings=Trainings(plain={config: self.path}), records=(), feedback=None, comparison=None,
-                        failures=())
+    def drafts(self, space: Space) -> Drafts:
+        """What :func:`flows.search.trainings.draft_all` gives."""
+        return Drafts(models=dict.fromkeys(space.choices, self.path), failures=())
+
+    def trained(self, choices: Sequence[NetworkChoice]) -> Trained:
+        """What :class:`flows.search.trainings.Trainer` gives, with nothing trained."""
+        return Trained(trainings=Trainings(plain=dict.fromkeys(choices, self.path)))
 
     def check(self, space: Space, data: DataSource | None) -> None:
         """Before anything is spent.
@@ -75,7 +80,7 @@ class GivenModel:
                             f"add --data SOURCE, or leave it out of the space")
         if data is not None:
             data.load().quantized("test", graph.input)
-        designs = dict.fromkeys(replace(space.design(candidate), board="") for candidate in space.candidates())
+        designs = [option.design for choice in space.choices for option in space.options(choice)]
         if line := refusal(graph, designs):
             raise HeddleError(f"model {self.name!r}: no design of the space runs it; the last, {line}")
 

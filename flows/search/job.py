@@ -1,7 +1,8 @@
 """The main job: from data and a requirement to a Pareto front whose best points were measured."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from math import floor
@@ -11,13 +12,16 @@ from boards import Board, check_design, find_board
 from flows.estimate.resources import calibrated_for, estimate_resources
 from flows.run.progress import note
 from flows.run.store import Store, open_store
+from flows.search.candidate import NetworkChoice
 from flows.search.given import give
 from flows.search.measure import Files, measure_best
 from flows.search.point import Failed, Point
+from flows.search.samplers import Told
 from flows.search.seeds import Repeated, repeat_measured
-from flows.search.space import HARDWARE_FIRST, MODEL_FIRST, Space, load_space
-from flows.search.study import Study
-from flows.search.trainings import Comparison, Prepared, draft_all, train_all
+from flows.search.space import Space
+from flows.search.space_file import HARDWARE_FIRST, MODEL_FIRST, load_space
+from flows.search.study import Found, Study
+from flows.search.trainings import Comparison, Drafts, Sources, Trained, Trainer, TrainError, draft_all, inexact
 from flows.search.worth import Evaluator, Requirement
 from flows.train.data import DataSource
 from flows.train.training import MODEL
@@ -74,7 +78,7 @@ class Request:
             space = replace(space, hardware=replace(space.hardware, boards=self.boards))
         if self.trials is not None:
             space = replace(space, search=replace(space.search, trials=self.trials))
-        for name in (*space.networks.names, space.feedback.network):
+        for name in (*(family.name for family in space.networks), space.feedback.network):
             try:
                 check_name(name)
             except ModelError as error:
@@ -134,7 +138,9 @@ class Exploration:
     requirement: Requirement
     versions: Mapping[str, str]
     points: tuple[Point, ...]                   # the front
-    trials: tuple[Point, ...]                   # what was looked at and did not fail
+    looked: int                                 # networks on accelerators whose cost was computed
+    told: tuple[Told, ...]                      # every network, in the order in which they were asked for
+    trials: tuple[Point, ...]                   # of each network the accelerators that none beats
     failures: tuple[Failed, ...]
     trainings: tuple[TrainingRecord, ...]
     comparison: Comparison | None
@@ -165,69 +171,76 @@ def explore(request: Request) -> Results:
     space = request.space()
     _check_clock(space)
     store = open_store()
-    start = _with_model(request, space, store, request.model) if request.model else _trained(request, space, store)
-    space, data, prepared = start.space, start.data, start.prepared
-    trainings, requirement = prepared.trainings, request.requirement()
-    evaluator = Evaluator(store=store, data=data, trainings=trainings, space=space, requirement=requirement)
-    study = Study(space=space, data=data, requirement=requirement,
-                  models=(*trainings.plain.values(), *trainings.noisy.values()))
-    found = study.points(evaluator, request.out / "study.db")
-    if not any(point.feasible for point in found):
+    start = _with_model(request, space, store, request.model) if request.model else _untrained(request, space, store)
+    space, sources, requirement = start.space, start.sources, request.requirement()
+    evaluator = Evaluator(store=store, sources=sources, space=space, requirement=requirement,
+                          drafts=start.drafts.models)
+    study = Study(space=space, data=tuple(sources.values()) if sources else (), requirement=requirement,
+                  models=tuple(start.drafts.models.values()) if start.model else ())
+    found = study.found(evaluator, list(start.drafts.models), start.train, start.short, request.out / "study.db")
+    if not found.trained.trainings.plain:
+        raise TrainError(f"no network could be trained: {[*start.drafts.failures, *found.trained.failures][0].reason}")
+    if not any(point.feasible for point in found.points):
         raise ExploreError(_nothing_fits(found, request))
-    best = measure_best(space, store, data, evaluator, found, jobs=request.jobs,
-                        vectors=start.vectors)
-    repeated = Repeated(points=best.points, failures=()) if start.model or data is None else repeat_measured(
-        space, store, data, evaluator, best.points, jobs=request.jobs)
+    best = measure_best(space, store, evaluator, found.points, jobs=request.jobs, vectors=start.vectors)
+    repeated = Repeated(points=best.points, failures=()) if start.model else repeat_measured(
+        space, store, evaluator, best.points, jobs=request.jobs)
     points = tuple(sorted(repeated.points, key=lambda point: (-(point.metrics.valid_accuracy or 0),
                                                            point.metrics.latency_s, point.id)))
     files = {point.id: {MODEL: evaluator.model(point.candidate), **best.files.get(point.id, {})} for point in points}
-    return Results(exploration=_exploration(start, requirement, found, points, (*best.failures, *repeated.failures)),
-                   feedback=prepared.feedback, files=files)
+    failures = (*start.drafts.failures, *found.trained.failures, *found.failures, *best.failures, *repeated.failures)
+    exploration = Exploration(
+        data=DataFacts.of(start.data.load()) if start.data else None, model=start.model, space=space,
+        requirement=requirement, versions=_versions(), points=points, trials=found.points, told=found.told,
+        looked=sum(fits.looked for told in found.told for fits in evaluator.fits(told.choice)), failures=failures,
+        trainings=found.trained.records, comparison=found.trained.comparison)
+    return Results(exploration=exploration, feedback=found.trained.feedback, files=files)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Start:
-    """What a search begins with: networks that were trained, or a model that is given."""
+    """What a search begins with: networks that can be trained, or a model that is given."""
 
     space: Space
     data: DataSource | None
-    prepared: Prepared
+    sources: Sources | None
+    drafts: Drafts
+    train: Callable[[Sequence[NetworkChoice]], Trained]
+    short: Callable[[Sequence[NetworkChoice], float], Mapping[NetworkChoice, float]]
     model: str = ""                 # that is given
     vectors: Path | None = None     # beside it
 
 
-def _trained(request: Request, space: Space, store: Store) -> _Start:
+def _untrained(request: Request, space: Space, store: Store) -> _Start:
     data = request.source()
-    refused = draft_all(space, store, data)
-    return _Start(space=space, data=data,
-                  prepared=train_all(space, store, data, jobs=request.jobs, refused=refused))
+    sources = {choice.data: DataSource.of(space.source(choice, data.name)) for choice in space.choices}
+    sampled = len(space.choices) > space.search.trials
+    if sampled and (erring := next(filter(None, (inexact(space, choice.widest) for choice in space.choices)), "")):
+        raise SpecError(f"[search] trials = {space.search.trials}: a space of {len(space.choices)} networks is "
+                        f"sampled, and multiplier {erring!r} errs, whose feedback takes all networks; raise trials, "
+                        f"or leave it out")
+    drafts = draft_all(space, store, sources, space.choices, jobs=request.jobs)
+    if not drafts.models:
+        raise ExploreError(f"no network of the space runs on its hardware; the first, {drafts.failures[0].id}: "
+                           f"{drafts.failures[0].reason}")
+    trainer = Trainer(store=store, sources=sources, space=space, jobs=request.jobs)
+    return _Start(space=space, data=data, sources=sources, drafts=drafts, train=trainer.train, short=trainer.short)
 
 
 def _with_model(request: Request, space: Space, store: Store, model: str) -> _Start:
     data, given = request.source() if request.data else None, give(model, store)
     space = given.alone(space)
     given.check(space, data)
-    return _Start(space=space, data=data, prepared=given.prepared(space), model=given.name, vectors=given.vectors)
-
-
-def _exploration(start: _Start, requirement: Requirement, found: Sequence[Point], points: tuple[Point, ...],
-                 failures: Sequence[Failed]) -> Exploration:
-    data, prepared = start.data, start.prepared
-    estimated = [Failed(id=point.id, doing="estimate", reason=point.failure) for point in found if point.failure]
-    return Exploration(
-        data=DataFacts.of(data.load()) if data else None, model=start.model, space=start.space,
-        requirement=requirement, versions=_versions(), points=points,
-        trials=tuple(point for point in found if not point.failure),
-        failures=(*prepared.failures, *estimated, *failures), trainings=prepared.records,
-        comparison=prepared.comparison)
+    return _Start(space=space, data=data, sources={(): data} if data else None, drafts=given.drafts(space),
+                  train=given.trained, short=lambda choices, share: {}, model=given.name, vectors=given.vectors)
 
 
 def _check_clock(space: Space) -> None:
     """Raises ExploreError, before anything is trained, where no design of the space could run at its clock."""
     wanted, fastest = space.hardware.clock_mhz, 0.0
-    for candidate in space.candidates():
-        board = find_board(candidate.board)
-        design = space.design(candidate)
+    options = {option.design: option for choice in space.choices for option in space.options(choice)}
+    for design, option in options.items():
+        board = find_board(option.boards[-1])
         if not calibrated_for(design, board):
             return
         fastest = max(fastest, estimate_resources(design, board).fmax_mhz)
@@ -246,15 +259,16 @@ def _check_given(design: DesignPoint, board: Board) -> None:
                            f"smaller design")
 
 
-def _nothing_fits(points: Sequence[Point], request: Request) -> str:
+def _nothing_fits(found: Found, request: Request) -> str:
     """Which limits stop the candidate that comes closest, and what to change about each."""
-    closest = min((point for point in points if not point.failure),
-                  key=lambda point: sum(point.violations.values()), default=None)
+    closest = min(found.points, key=lambda point: sum(point.violations.values()), default=None)
     if closest is None:
-        return f"every candidate failed, the first with: {points[0].failure}"
+        return f"every network failed, the first with: {found.failures[0].reason}"
     over = ", ".join(f"{name} by {share:.0%}" for name, share in closest.violations.items())
-    return (f"none of {len(points)} candidates meets the requirement; the closest, {closest.id}, misses {over}; "
-            f"{' and '.join(_remedies(closest, request))}")
+    counts = Counter(name for point in found.points for name in point.violations)
+    excluded = ", ".join(f"{name} excludes {count}" for name, count in counts.items())
+    return (f"none of {len(found.points)} candidates meets the requirement ({excluded}); the closest, {closest.id}, "
+            f"misses {over}; {' and '.join(_remedies(closest, request))}")
 
 
 def _remedies(point: Point, request: Request) -> list[str]:

@@ -1,6 +1,6 @@
 """Measuring the best points of the front: simulated bit-exactly, routed until timing is met, packed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
@@ -19,8 +19,8 @@ from flows.run.queue import Failure, Result, run_queue
 from flows.run.store import Store
 from flows.search.pareto import front_of, spread
 from flows.search.point import Check, Failed, MeasuredLayer, Measurement, Point
-from flows.search.space import Candidate, Space
 from flows.search.space import Measure as Plan
+from flows.search.space import Space
 from flows.search.worth import Evaluator
 from flows.train.data import DataSource
 from flows.verify.compare import VerifyReport
@@ -81,8 +81,8 @@ class _Progress:
         return _accurate(point, self.plan.min_accuracy)
 
 
-def measure_best(space: Space, store: Store, data: DataSource | None, evaluator: Evaluator, points: Sequence[Point], *,
-                 jobs: int, vectors: Path | None = None) -> Best:
+def measure_best(space: Space, store: Store, evaluator: Evaluator, points: Sequence[Point], *, jobs: int,
+                 vectors: Path | None = None) -> Best:
     """Measure the best points of the estimated front until enough of them hold.
 
     Without data the inputs are those of ``vectors``, an .npz file with what the network must answer, else random.
@@ -92,13 +92,13 @@ def measure_best(space: Space, store: Store, data: DataSource | None, evaluator:
     Best
         Measured points in place of their estimates, and the points that failed with their reasons.
     """
-    estimated = front_of(_on_smallest_boards(space, evaluator, points))
+    estimated = front_of([point for point in points if point.feasible])
     progress = _Progress(plan=space.measure, left=_order(estimated, space.measure.min_accuracy))
     failures: list[Failed] = []
     files: dict[str, Files] = {}
     known = {point.id: point for point in estimated}
-    measurer = Measurer(store=store, data=data, vectors=vectors, inputs=space.measure.inputs,
-                        clock_mhz=space.hardware.clock_mhz,
+    measurer = Measurer(store=store, vectors=vectors, inputs=space.measure.inputs, clock_mhz=space.hardware.clock_mhz,
+                        data={point.id: evaluator.data(point.candidate.network) for point in estimated},
                         models={point.id: evaluator.model(point.candidate) for point in estimated})
     with work("measuring the best points", space.measure.points):
         def done(result: Result[Point]) -> None:
@@ -118,18 +118,6 @@ def measure_best(space: Space, store: Store, data: DataSource | None, evaluator:
         known.pop(failure.id, None)
     known |= {point.id: point for point in progress.measured}
     return Best(points=tuple(front_of(_learned(list(known.values())))), files=files, failures=tuple(failures))
-
-
-def _on_smallest_boards(space: Space, evaluate: Callable[[Candidate], Point], points: Sequence[Point]) -> list[Point]:
-    """What is feasible, each on the smallest board of the space that it fits: the objectives are the same there."""
-    boards = sorted(space.hardware.boards, key=lambda name: find_board(name).budget["lut"])
-    found: dict[str, Point] = {}
-    for point in points:
-        if point.feasible:
-            twins = (evaluate(replace(point.candidate, board=board)) for board in boards)
-            best = next((twin for twin in twins if twin.feasible), point)
-            found[best.id] = best
-    return list(found.values())
 
 
 def _order(points: Sequence[Point], min_accuracy: float) -> list[Point]:
@@ -163,7 +151,7 @@ class Measurer:
     """
 
     store: Store
-    data: DataSource | None
+    data: Mapping[str, DataSource | None]       # by the id of a point
     vectors: Path | None = None     # without data: inputs, and what the network must answer; without them random inputs
     inputs: int                     # of the test split, or of those
     clock_mhz: float
@@ -172,7 +160,7 @@ class Measurer:
     def __call__(self, point: Point) -> Measured:
         design, model = point.built, self.models[point.id]
         board, graph = find_board(design.board), Graph.load(model)
-        inputs, outputs = self._inputs(graph)
+        inputs, outputs = self._inputs(graph, self.data[point.id])
         few = [each[:self.inputs] for each in inputs]
         right = None if outputs is None else [each[:self.inputs] for each in outputs]
         reports = []
@@ -197,11 +185,11 @@ class Measurer:
             metrics=metrics, checks=checks, layers=tuple(_layers(program, reports[0])),
             assignment=assign(program, graph), seed=routed.seed))
 
-    def _inputs(self, graph: Graph) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+    def _inputs(self, graph: Graph, data: DataSource | None) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
         """At most as many as are kept beside a point, and what the network must answer, where that is known."""
-        if self.data is None:
+        if data is None:
             return choose_inputs(graph, self.vectors, VECTOR_INPUTS if self.vectors else self.inputs)
-        return [self.data.load().quantized("test", graph.input)[:VECTOR_INPUTS]], None
+        return [data.load().quantized("test", graph.input)[:VECTOR_INPUTS]], None
 
 
 def _passed(report: VerifyReport) -> VerifyReport:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from flows.estimate.runners import Assignment
-from flows.search.space import Candidate
+from flows.search.candidate import Candidate
 from flows.train.intervals import Spread, Wilson, spread_of
 from hw.spec.design import DesignPoint
 

@@ -11,7 +11,6 @@ from flows.search.point import Failed, Point, Repeat
 from flows.search.space import Space
 from flows.search.worth import Evaluator
 from flows.train.accuracy import Accuracy
-from flows.train.data import DataSource
 from flows.train.training import Training
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
@@ -39,13 +38,13 @@ class _Task:
         return f"{self.training.label} on {self.design.multiplier}"
 
 
-def repeat_measured(space: Space, store: Store, data: DataSource, evaluator: Evaluator, points: Sequence[Point], *,
+def repeat_measured(space: Space, store: Store, evaluator: Evaluator, points: Sequence[Point], *,
                     jobs: int) -> Repeated:
     """Train the network of every measured point with the seeds that follow its own, as it was trained itself.
 
     Nothing is chosen by the result. A training that fails is missing from it.
     """
-    tasks = {point.id: list(_tasks(space, data, evaluator, point)) for point in points if point.measurement}
+    tasks = {point.id: list(_tasks(space, evaluator, point)) for point in points if point.measurement}
     unique = list(dict.fromkeys(task for each in tasks.values() for task in each))
     unique.sort(key=lambda task: -task.training.config.width)       # the wide ones first: they take longest
     found: dict[_Task, float] = {}
@@ -67,12 +66,14 @@ def repeat_measured(space: Space, store: Store, data: DataSource, evaluator: Eva
                     failures=tuple(failures))
 
 
-def _tasks(space: Space, data: DataSource, evaluator: Evaluator, point: Point) -> Iterator[_Task]:
+def _tasks(space: Space, evaluator: Evaluator, point: Point) -> Iterator[_Task]:
     candidate = point.candidate
-    config = space.config(candidate.network, candidate.width, candidate.weight_bits)
+    config, data = space.config(candidate.network), evaluator.data(candidate.network)
+    if data is None:
+        return
     # Of a design only the multiplier decides what is right, so points of one network and multiplier share a task.
-    design = DesignPoint(weight_bits=MULTIPLIERS[candidate.multiplier].design_bits(candidate.weight_bits),
-                         multiplier=candidate.multiplier)
+    kind = MULTIPLIERS[candidate.chip.multiplier]
+    design = DesignPoint(weight_bits=kind.design_bits(candidate.network.widest), multiplier=kind.name)
     for seed in range(config.seed + 1, config.seed + space.measure.seeds):
         yield _Task(training=Training(config=replace(config, seed=seed), data=data,
                                       feedback=evaluator.feedback(candidate)), design=design)
@@ -92,6 +93,5 @@ def _with_repeats(space: Space, point: Point, tasks: Mapping[str, Sequence[_Task
               for task in tasks.get(point.id, ()) if task in found]
     if not others or point.metrics.accuracy is None:
         return point
-    candidate = point.candidate
-    own = space.config(candidate.network, candidate.width, candidate.weight_bits).seed
+    own = space.config(point.candidate.network).seed
     return replace(point, repeats=(Repeat(seed=own, accuracy=point.metrics.accuracy), *others))

@@ -1,72 +1,53 @@
-"""The design space that ``heddle explore`` searches: read from TOML, checked, and enumerable."""
+"""The design space that ``heddle explore`` searches: its axes, what contradicts itself in them, and its points."""
 
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from itertools import product
-from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from boards import BOARDS, check_design
 from flows.estimate.program import DEFAULT_CLOCK_MHZ
-from flows.run.toml import read_toml
+from flows.search.candidate import Candidate, Chip, NetworkChoice, Pairs
+from flows.search.constraints import Constraint
+from flows.train.recipes import merged
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
 from sw.quant.config import TrainConfig, short_name
-from sw.quant.recipe import TRAINED_BITS, QuantError, Recipe, recipe_of
+from sw.quant.recipe import TRAINED_BITS, Recipe
 
-__all__ = ["DEFAULT_SPACE", "HARDWARE_FIRST", "MODEL_FIRST", "Candidate", "Space", "load_space"]
+__all__ = ["SAMPLERS", "Family", "FeedbackPlan", "Hardware", "Measure", "Option", "Precision", "Search", "Space",
+           "Training", "families"]
 
-DEFAULT_SPACE, MODEL_FIRST, HARDWARE_FIRST = (Path(__file__).with_name(name) for name in (
-    "space.toml", "model_first.toml", "hardware_first.toml"))
-LARGEST = {"act_bytes": 131072, "weight_bytes": 524288}  # memories before a program has shown what it needs
-KINDS = {int: "a whole number", float: "a number", str: 'text in "quotes"', bool: "true or false"}
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Candidate:
-    """One point of the space: a network on an accelerator on a board. Its memories follow from the program."""
-
-    network: str
-    width: float
-    weight_bits: int
-    rows: int
-    cols: int
-    lanes: int
-    multiplier: str
-    requantizers: int
-    requantizer_dsps: int = 4
-    depthwise_taps: int = 1
-    board: str
-
-    @property
-    def id(self) -> str:
-        """Readable and unique in a space; a folder name."""
-        dsps = "" if self.requantizer_dsps == 4 else f"d{self.requantizer_dsps}"
-        return (f"{short_name(self.network)}-{self.width:g}-w{self.weight_bits}-{self.rows}x{self.cols}x{self.lanes}"
-                f"-{self.multiplier}-r{self.requantizers}{dsps}-t{self.depthwise_taps}-{self.board}")
-
-    def design(self, *, act_bytes: int = LARGEST["act_bytes"],
-               weight_bytes: int = LARGEST["weight_bytes"]) -> DesignPoint:
-        """Raises SpecError where the combination cannot be built."""
-        return DesignPoint(rows=self.rows, cols=self.cols, lanes=self.lanes,
-                           weight_bits=MULTIPLIERS[self.multiplier].design_bits(self.weight_bits),
-                           multiplier=self.multiplier, requantizers=self.requantizers,
-                           requantizer_dsps=self.requantizer_dsps, depthwise_taps=self.depthwise_taps,
-                           board=self.board, act_bytes=act_bytes, weight_bytes=weight_bytes)
+SAMPLERS = ("auto", "grid", "random", "tpe", "nsga2", "controller")
+MOST_NETWORKS = 100_000
+Axes = tuple[tuple[str, tuple[Any, ...]], ...]      # names and values
 
 
 @dataclass(frozen=True, kw_only=True)
-class Networks:
-    names: tuple[str, ...] = ("mlp", "dscnn", "strided")
-    widths: tuple[float, ...] = (0.5, 1.0, 2.0)
+class Family:
+    """Networks of one function, which differ in its arguments."""
+
+    name: str               # a name of sw.models, or file.py:function
+    axes: Axes = ()         # arguments of the function
+
+
+def families(*names: str, **axes: tuple[Any, ...]) -> tuple[Family, ...]:
+    """Of networks that have the same axes."""
+    return tuple(Family(name=name, axes=tuple(axes.items())) for name in names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
     weight_bits: tuple[int, ...] = (8, 4, 2)
+    layers: tuple[tuple[tuple[str, int], ...], ...] = ((),)     # bits of layers by name, that have others
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
     geometries: tuple[tuple[int, ...], ...] = ((1, 2, 4), (1, 4, 4), (2, 4, 4), (4, 2, 4), (1, 8, 4))
-    multipliers: tuple[str, ...] = ("dsp", "lut")
+    multipliers: tuple[str, ...] = ("dsp", "lut", "scalable")
     requantizers: tuple[int, ...] = (1, 2, 4)
     requantizer_dsps: tuple[int, ...] = (4,)
     depthwise_taps: tuple[int, ...] = (4,)
@@ -76,8 +57,9 @@ class Hardware:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    trials: int = 2000
-    startup: int = 40
+    trials: int = 60
+    sampler: str = "auto"
+    halving: int = 1
     seed: int = 1
 
 
@@ -93,6 +75,10 @@ class FeedbackPlan:
     weight_bits: int = 8
     seeds: int = 5
 
+    @property
+    def choice(self) -> NetworkChoice:
+        return NetworkChoice(name=self.network, settings=(("width", self.width),), weight_bits=self.weight_bits)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
@@ -100,6 +86,15 @@ class Measure:
     inputs: int = 32
     seeds: int = 5
     min_accuracy: float = 0.97
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """An accelerator that can be built for a network."""
+
+    chip: Chip
+    design: DesignPoint             # with the largest memories, or the one that is given; on no board of its own
+    boards: tuple[str, ...]         # that take it, the smallest first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,44 +109,87 @@ class Space:
         If a value cannot be used; the message names table, key, value and the way out.
     """
 
-    networks: Networks = field(default_factory=Networks)
+    networks: tuple[Family, ...] = families("mlp", "dscnn", "strided", width=(0.5, 1.0, 2.0))
+    precision: Precision = field(default_factory=Precision)
+    data: Axes = ()                     # options of the data
     hardware: Hardware = field(default_factory=Hardware)
     search: Search = field(default_factory=Search)
     training: Training = field(default_factory=Training)
     recipe: Recipe = field(default_factory=Recipe)
+    recipe_axes: Axes = ()              # keys of the recipe that have several values
     feedback: FeedbackPlan = field(default_factory=FeedbackPlan)
     measure: Measure = field(default_factory=Measure)
+    constraints: tuple[Constraint, ...] = ()
     given: DesignPoint | None = None
 
     def __post_init__(self) -> None:
         for problem in _problems(self):
             raise SpecError(problem)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is computed again."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    @cached_property
+    def choices(self) -> tuple[NetworkChoice, ...]:
+        """Every network of the space that meets the constraints, each once, in a fixed order."""
+        return tuple(choice for choice in self._networks() if self._meets(choice.values))
+
+    def _networks(self) -> Iterator[NetworkChoice]:
+        precision = self.precision
+        for family in self.networks:
+            for settings, bits, layers, data, recipe in product(
+                    _combined(family.axes), precision.weight_bits, precision.layers, _combined(self.data),
+                    _combined(self.recipe_axes)):
+                yield NetworkChoice(name=family.name, settings=settings, weight_bits=bits, layers=layers, data=data,
+                                    recipe=recipe)
+
+    def options(self, choice: NetworkChoice) -> tuple[Option, ...]:
+        """Every accelerator for a network, with the boards that take it.
+
+        Where weights have several widths, one that gains nothing by the narrow ones is none.
+        """
+        mixed = any(bits != choice.weight_bits for _, bits in choice.layers)
+        found = (option for option in self._designs(choice.widest)
+                 if not mixed or MULTIPLIERS[option.design.multiplier].splits or self.given)
+        return tuple(kept for option in found if (kept := _kept(option, choice, self.constraints)).boards)
+
+    def _designs(self, weight_bits: int) -> tuple[Option, ...]:
+        if weight_bits not in self._known:
+            self._known[weight_bits] = tuple(self._made(weight_bits))
+        return self._known[weight_bits]
+
+    @cached_property
+    def _known(self) -> dict[int, tuple[Option, ...]]:
+        return {}
+
+    def _made(self, weight_bits: int) -> Iterator[Option]:
+        chips = self.hardware
+        for (rows, cols, lanes), multiplier, requantizers, dsps, taps in product(
+                chips.geometries, chips.multipliers, chips.requantizers, chips.requantizer_dsps, chips.depthwise_taps):
+            chip = Chip(rows=rows, cols=cols, lanes=lanes, multiplier=multiplier, requantizers=requantizers,
+                        requantizer_dsps=dsps, depthwise_taps=taps)
+            try:
+                design = self.given or chip.design(weight_bits)
+            except SpecError:       # another combination is meant
+                continue
+            boards = sorted(chips.boards, key=lambda name: BOARDS[name].budget["lut"] if name in BOARDS else 0)
+            if able := tuple(board for board in boards if _takes(board, design)):
+                yield Option(chip=chip, design=design, boards=able)
+
     def candidates(self) -> Iterator[Candidate]:
         """Every point that can be built, each once, in a fixed order."""
-        nets, chips = self.networks, self.hardware
-        for name, width, bits, (rows, cols, lanes), multiplier, requantizers, dsps, taps, board in product(
-                nets.names, nets.widths, nets.weight_bits, chips.geometries, chips.multipliers, chips.requantizers,
-                chips.requantizer_dsps, chips.depthwise_taps, chips.boards):
-            candidate = Candidate(
-                network=name, width=width, weight_bits=bits, rows=rows, cols=cols, lanes=lanes, multiplier=multiplier,
-                requantizers=requantizers, requantizer_dsps=dsps, depthwise_taps=taps, board=board)
-            if self.buildable(candidate):
-                yield candidate
+        for choice in self.choices:
+            for option in self.options(choice):
+                for board in option.boards:
+                    yield Candidate(network=choice, chip=option.chip, board=board)
 
     def design(self, candidate: Candidate) -> DesignPoint:
         """Of a candidate. Raises SpecError where the combination cannot be built."""
-        return replace(self.given, board=candidate.board) if self.given else candidate.design()
+        return replace(self.given or candidate.chip.design(candidate.network.widest), board=candidate.board)
 
-    def buildable(self, candidate: Candidate) -> bool:
-        """Whether there is such a design, and its board has the cells for it; of an unknown board the job tells."""
-        try:
-            design = self.design(candidate)
-            if candidate.board in BOARDS:
-                check_design(design, BOARDS[candidate.board])
-        except SpecError:
-            return False
-        return True
+    def _meets(self, values: dict[str, Any]) -> bool:
+        return all(constraint.holds(values) for constraint in self.constraints if constraint.applies(values))
 
     def on(self, design: DesignPoint, boards: tuple[str, ...]) -> "Space":
         """The same networks on one design, without those whose weights it does not take.
@@ -160,98 +198,66 @@ class Space:
         all bits.
         """
         exact = MULTIPLIERS[design.multiplier].exact(design.weight_bits)
-        able = tuple(bits for bits in self.networks.weight_bits
+        able = tuple(bits for bits in self.precision.weight_bits
                      if bits == design.weight_bits or exact and bits < design.weight_bits)
         if not able:
-            raise SpecError(f"[networks] weight_bits = {list(self.networks.weight_bits)}: the design takes "
+            raise SpecError(f"[precision] weight_bits = {list(self.precision.weight_bits)}: the design takes "
                             f"{design.weight_bits}-bit weights{' or fewer' if exact else ''}; add {design.weight_bits}")
         hardware = replace(
             self.hardware, geometries=((design.rows, design.cols, design.lanes),), multipliers=(design.multiplier,),
             requantizers=(design.requantizers,), requantizer_dsps=(design.requantizer_dsps,),
             depthwise_taps=(design.depthwise_taps,), boards=boards)
-        return replace(self, networks=replace(self.networks, weight_bits=able), hardware=hardware, given=design,
+        return replace(self, precision=replace(self.precision, weight_bits=able), hardware=hardware, given=design,
                        feedback=replace(self.feedback, weight_bits=design.weight_bits))
 
-    def config(self, network: str, width: float, weight_bits: int) -> TrainConfig:
-        """How a network of the space is trained."""
-        return TrainConfig(network=network, width=width, weight_bits=weight_bits, seed=self.training.seed,
-                           recipe=self.recipe)
+    def config(self, choice: NetworkChoice) -> TrainConfig:
+        """How a network of the space is trained. Raises QuantError where a value of its recipe cannot be used."""
+        settings: dict[str, Any] = dict(choice.settings)
+        changes = dict(choice.recipe)
+        if choice.layers:
+            changes["quantize.layers"] = choice.layers
+        return TrainConfig(network=choice.name, width=settings.pop("width", 1.0), settings=tuple(settings.items()),
+                           weight_bits=choice.weight_bits, seed=self.training.seed,
+                           recipe=merged(asdict(self.recipe), changes) if changes else self.recipe)
 
-    def configs(self) -> Iterator[TrainConfig]:
-        """Of every network of the space."""
-        nets = self.networks
-        for network, width, bits in product(nets.names, nets.widths, nets.weight_bits):
-            yield self.config(network, width, bits)
+    def source(self, choice: NetworkChoice, data: str) -> str:
+        """What ``--data`` would say for a network, whose options of the data are its own."""
+        return ",".join([data, *(f"{name}={value}" for name, value in choice.data)])
 
 
-def load_space(path: Path | None = None) -> Space:
-    """The space in ``path``, or the default one.
+def _combined(axes: Axes) -> list[Pairs]:
+    names = [name for name, _ in axes]
+    return [tuple(zip(names, values, strict=True)) for values in product(*(values for _, values in axes))]
 
-    Raises
-    ------
-    SpecError
-        If the file cannot be read, or a table, key or value is wrong.
-    """
-    path = path or DEFAULT_SPACE
-    tables = read_toml(path, example="flows/search/space.toml")
-    sections = {item.name: item.default_factory for item in fields(Space) if item.default_factory is not MISSING}
-    for name in tables:
-        if name not in sections:
-            raise SpecError(f"{path}: unknown table [{name}]; a space has {', '.join(f'[{key}]' for key in sections)}")
+
+def _takes(board: str, design: DesignPoint) -> bool:
+    """Whether its device has the cells for it; of an unknown board the job tells."""
     try:
-        return Space(**{name: _section(sections[name], name, table) for name, table in tables.items()})
-    except (SpecError, QuantError) as error:
-        raise SpecError(f"{path}: {error}") from error
+        if board in BOARDS:
+            check_design(replace(design, board=board), BOARDS[board])
+    except SpecError:
+        return False
+    return True
 
 
-def _section(kind: Any, name: str, table: Any) -> Any:
-    if not isinstance(table, dict):
-        raise SpecError(f"{name} = {table!r}: this is a table; write [{name}] on a line of its own")
-    if kind is Recipe:
-        return recipe_of(table)
-    known = {item.name: item.type for item in fields(kind)}
-    for key in table:
-        if key not in known:
-            raise SpecError(f"[{name}] unknown key {key!r}; it has {', '.join(known)}")
-    return kind(**{key: _value(f"[{name}] {key}", value, known[key]) for key, value in table.items()})
-
-
-def _value(where: str, value: Any, kind: Any) -> Any:
-    """``value`` as ``kind``: int, float, str, or a tuple of one of them."""
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list) or not value:
-            raise SpecError(f"{where} = {value!r}: expected a list with at least one entry; write {key_of(where)} = "
-                            f"[...]")
-        return tuple(_value(where, entry, get_args(kind)[0]) for entry in value)
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise SpecError(f"{where} = {value!r}: expected {KINDS[kind]}")
-    return value
-
-
-def key_of(where: str) -> str:
-    return where.split("] ")[-1]
+def _kept(option: Option, choice: NetworkChoice, constraints: tuple[Constraint, ...]) -> Option:
+    """With the boards on which a network meets the constraints that speak of hardware."""
+    values = {**choice.values, **option.chip.values}
+    asked = [constraint for constraint in constraints if not constraint.applies(choice.values)]
+    return replace(option, boards=tuple(
+        board for board in option.boards
+        if all(constraint.holds({**values, "board": board}) for constraint in asked
+               if constraint.applies({**values, "board": board})))) if asked else option
 
 
 def _problems(space: Space) -> Iterator[str]:
     """Yield what is wrong, in the order of the file."""
-    nets, chips = space.networks, space.hardware
-    for name, section in vars(space).items():
-        for item in fields(section) if section else ():
-            value = getattr(section, item.name)
-            if isinstance(value, tuple) and len(set(value)) != len(value):
-                yield f"[{name}] {item.name}: an entry is there twice; keep one"
-    names = [short_name(name) for name in nets.names]
-    for name in names:
-        if names.count(name) > 1:
-            yield f"[networks] names: two are called {name} in the names of points; rename a file or a function"
-    for bits in (*nets.weight_bits, space.feedback.weight_bits):
+    chips = space.hardware
+    yield from _axis_problems(space)
+    for bits in (*space.precision.weight_bits, space.feedback.weight_bits,
+                 *(bits for layers in space.precision.layers for _, bits in layers)):
         if bits not in TRAINED_BITS:
             yield f"weight_bits = {bits}: choose from 8, 4 and 2"
-    for width in (*nets.widths, space.feedback.width):
-        if not 0.1 <= width <= 16:
-            yield f"width {width:g}: choose width multipliers from 0.1 to 16"
     for kind in chips.multipliers:
         if kind not in MULTIPLIERS:
             yield f"[hardware] multipliers: {kind!r} is not one of {', '.join(MULTIPLIERS)}"
@@ -261,10 +267,12 @@ def _problems(space: Space) -> Iterator[str]:
             if value not in choices:
                 yield f"[hardware] {name} = {value}: choose from {', '.join(map(str, choices))}"
     for geometry in chips.geometries if space.given is None else ():
-        yield from _geometry_problems(geometry, min(nets.weight_bits))
+        yield from _geometry_problems(geometry, min(space.precision.weight_bits))
+    if space.search.sampler not in SAMPLERS:
+        yield f"[search] sampler = {space.search.sampler!r}: choose from {', '.join(SAMPLERS)}"
     if not 5 <= chips.clock_mhz <= 200:
         yield f"[hardware] clock_mhz = {chips.clock_mhz:g}: choose 5 to 200"
-    for name, low, high in (("search.trials", 1, 100000), ("search.startup", 1, 10000), ("feedback.seeds", 2, 100),
+    for name, low, high in (("search.trials", 1, 100000), ("search.halving", 1, 10), ("feedback.seeds", 2, 100),
                             ("measure.points", 0, 100), ("measure.inputs", 1, 100000), ("measure.seeds", 1, 100)):
         table, key = name.split(".")
         value = getattr(getattr(space, table), key)
@@ -272,9 +280,72 @@ def _problems(space: Space) -> Iterator[str]:
             yield f"[{table}] {key} = {value}: choose {low} to {high}"
     if not 0 <= space.measure.min_accuracy <= 1:
         yield f"[measure] min_accuracy = {space.measure.min_accuracy:g}: an accuracy is from 0 to 1"
-    if space.given is None and next(space.candidates(), None) is None:
+    yield from _empty(space)
+
+
+def _axis_problems(space: Space) -> Iterator[str]:
+    names = [short_name(family.name) for family in space.networks]
+    for name in names:
+        if names.count(name) > 1:
+            yield (f"[networks]: two are called {name} in the names of points; rename a file or a function, or write "
+                   f"one table")
+    axes = [(f"[networks.{family.name}]", family.axes) for family in space.networks]
+    tables = [(f"[{name}]", tuple(vars(getattr(space, name)).items()))
+              for name in ("precision", "hardware", "search", "measure")]
+    for table, found in (*axes, *tables, ("[data]", space.data), ("[recipe]", space.recipe_axes)):
+        for name, values in found:
+            if isinstance(values, tuple) and len(set(values)) != len(values):
+                yield f"{table} {name}: an entry is there twice; keep one"
+    widths = [value for _, found in axes for name, values in found if name == "width" for value in values]
+    for width in (*widths, space.feedback.width):
+        if not isinstance(width, int | float) or not 0.1 <= width <= 16:
+            yield f"width {width!r}: choose width multipliers from 0.1 to 16"
+    count = len(space.precision.weight_bits) * len(space.precision.layers)
+    for _, values in (*space.data, *space.recipe_axes):
+        count *= len(values)
+    sizes = [len(list(_combined(family.axes))) for family in space.networks]
+    if sum(sizes) * count > MOST_NETWORKS:
+        yield f"{sum(sizes) * count:,} networks are more than {MOST_NETWORKS:,}; give axes fewer values"
+
+
+def _empty(space: Space) -> Iterator[str]:
+    """What leaves nothing to search."""
+    if not space.networks:
+        yield "[networks]: there is none; write a table such as [networks.dscnn]"
+    elif not space.choices:
+        yield from _contradictions(space)
+    elif space.given is None and not any(map(space.options, space.choices)):
+        yield from _contradictions(space)
         yield ("no combination can be built: every requantizers is above cols, or every depthwise_taps above lanes; "
                "add requantizers = [1] and depthwise_taps = [1]")
+    for constraint in space.constraints:
+        known = {name for choice in space.choices for name in choice.values} | {
+            item.name for item in fields(Chip)} | {"macs_per_cycle", "board"}
+        if unknown := sorted(constraint.names - known):
+            yield (f"constraints: {constraint.text!r}: there is no axis {unknown[0]!r}; there are "
+                   f"{', '.join(sorted(known))}")
+
+
+def _contradictions(space: Space) -> Iterator[str]:
+    """The first constraint with which nothing is left."""
+    for count, constraint in enumerate(space.constraints):
+        try:
+            replace(space, constraints=space.constraints[:count])
+        except SpecError:       # one before it, or none at all
+            return
+        if count + 1 == len(space.constraints) or not _leaves(space, count + 1):
+            others = f", with {' and '.join(repr(each.text) for each in space.constraints[:count])}" if count else ""
+            yield (f"constraints: no point meets {constraint.text!r}{others}; drop one, or give its axes more values")
+            return
+
+
+def _leaves(space: Space, count: int) -> bool:
+    """Whether the first constraints leave a point."""
+    try:
+        replace(space, constraints=space.constraints[:count])
+    except SpecError:
+        return False
+    return True
 
 
 def _geometry_problems(geometry: tuple[int, ...], weight_bits: int) -> Iterator[str]:

@@ -1,20 +1,20 @@
-"""Everything that is trained before the search: the networks of the space, and the comparison with feedback."""
+"""Networks of a space: drafted, so that it is known what runs them, and trained; the comparison with feedback."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from flows.run.progress import advance, note, tell, work
 from flows.run.queue import Failure, Result, run_queue
 from flows.run.store import Store
+from flows.search.candidate import NetworkChoice
 from flows.search.point import Failed
 from flows.search.space import Space
-from flows.search.worth import Trainings
+from flows.search.worth import Trainings, fittings
 from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
-from flows.train.draft import Draft
+from flows.train.draft import Untrained
 from flows.train.feedback import make_feedback
 from flows.train.rivals import Rivals, compare
 from flows.train.training import TrainedModel, Training
@@ -22,12 +22,13 @@ from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.feedback import Feedback, NoiseProfile
 from hw.spec.multipliers import MULTIPLIERS
-from sw.quant.config import TrainConfig
 from sw.quant.record import TrainingRecord
 
-__all__ = ["Comparison", "Prepared", "TrainError", "draft_all", "inexact", "reference_design", "train_all"]
+__all__ = ["Comparison", "Drafts", "Sources", "TrainError", "Trained", "Trainer", "draft_all", "inexact",
+           "reference_design"]
 
-Models = Mapping[TrainConfig, TrainedModel]
+Sources = Mapping[tuple[tuple[str, str], ...], DataSource]      # by options of the data
+Models = Mapping[NetworkChoice, TrainedModel]
 
 
 class TrainError(HeddleError):
@@ -43,14 +44,28 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class Drafts:
+    """Networks before they are trained."""
+
+    models: Mapping[NetworkChoice, Path]        # of those that fit somewhere
+    failures: tuple[Failed, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
     """Trained networks, the feedback record and what came of it, and trainings that failed."""
 
-    trainings: Trainings
-    records: tuple[TrainingRecord, ...]     # of each network of the space
-    feedback: Feedback | None
-    comparison: Comparison | None
-    failures: tuple[Failed, ...]
+    trainings: Trainings = field(default_factory=Trainings)
+    records: tuple[TrainingRecord, ...] = ()        # of each network
+    feedback: Feedback | None = None
+    comparison: Comparison | None = None
+    failures: tuple[Failed, ...] = ()
+
+    def __or__(self, other: "Trained") -> "Trained":
+        """What came of both."""
+        return Trained(trainings=self.trainings | other.trainings, records=self.records + other.records,
+                       feedback=self.feedback or other.feedback, comparison=self.comparison or other.comparison,
+                       failures=self.failures + other.failures)
 
 
 def inexact(space: Space, weight_bits: int) -> str | None:
@@ -69,138 +84,156 @@ def reference_design(space: Space, multiplier: str, weight_bits: int) -> DesignP
                        board=space.hardware.boards[0])
 
 
-def draft_all(space: Space, store: Store, data: DataSource) -> dict[TrainConfig, str]:
-    """Networks of the space that none of its designs runs, and what the compiler says of the last one.
+@dataclass(frozen=True, kw_only=True)
+class _Draft:
+    """In a worker: a network's draft, and what it runs on."""
 
-    Raises
-    ------
-    ModelError, QuantError
-        If a network cannot be built for the data, or not be lowered.
+    space: Space
+    store: Store
+    sources: Sources
+
+    def __call__(self, choice: NetworkChoice) -> Path:
+        """Raises TrainError where nothing fits, and what building and lowering raise."""
+        tell("compiling")
+        model = Untrained(config=self.space.config(choice), data=self.sources[choice.data]).value(self.store)
+        groups = list(fittings(self.space, choice, model, self.space.options(choice)))
+        fits = [group.fitting.value(self.store) for group in groups]
+        if not groups:
+            raise TrainError("no accelerator of the space is one for it")
+        if not any(each.front for each in fits):
+            raise TrainError(next((each.line for each in fits if each.line), "no design runs it"))
+        return model
+
+
+def draft_all(space: Space, store: Store, sources: Sources, choices: Sequence[NetworkChoice], *, jobs: int) -> Drafts:
+    """What runs each network, before a second of training is spent; those that cannot be built or fit nowhere are
+    failures.
     """
-    designs: dict[int, dict[DesignPoint, None]] = {}
-    for candidate in space.candidates():
-        designs.setdefault(candidate.weight_bits, {})[replace(space.design(candidate), board="")] = None
-    plan = space.feedback
-    compared = [space.config(plan.network, plan.width, plan.weight_bits)] if inexact(space, plan.weight_bits) else []
-    refused = {}
-    configs = list(dict.fromkeys((*space.configs(), *compared)))
-    with work("checking the networks", len(configs)):
-        for config in configs:
-            step = Draft(config=config, data=data, designs=tuple(designs.get(config.weight_bits, ())),
-                         fit=space.given is None)
-            if line := step.value(store):
-                refused[config] = line
-            advance()
-    return refused
+    models: dict[NetworkChoice, Path] = {}
+    failures: list[Failed] = []
+
+    def done(result: Result[NetworkChoice]) -> None:
+        advance()
+        if isinstance(result.value, Failure):
+            note(f"not trained: {result.task.id}: {result.value.reason}")
+            failures.append(Failed(id=result.task.id, doing="compiling, before training", reason=result.value.reason))
+        else:
+            models[result.task] = result.value
+
+    if choices:
+        with work("looking for hardware", len(choices)):
+            run_queue(_Draft(space=space, store=store, sources=sources), choices, jobs=jobs,
+                      name=lambda choice: choice.id, done=done)
+    return Drafts(models=models, failures=tuple(failures))
 
 
-def train_all(space: Space, store: Store, data: DataSource, *, jobs: int,
-              refused: Mapping[TrainConfig, str] = MappingProxyType({})) -> Prepared:
-    """Train all that the search needs; of networks that no design runs there are the reasons instead.
-
-    Raises
-    ------
-    TrainError
-        If not a single network could be trained.
-    """
-    job = _Trainer(store=store, data=data, space=space, jobs=jobs)
-    plan = space.feedback
-    widths = sorted({*space.networks.weight_bits, plan.weight_bits})
-    job.designs = {bits: reference_design(space, kind, bits) for bits in widths if (kind := inexact(space, bits))}
-    job.refuse(refused)
-    configs = [config for config in space.configs() if config not in refused]
-    compared = space.config(plan.network, plan.width, plan.weight_bits)
-    paired = plan.weight_bits in job.designs and compared not in refused
-    plain = job.train("training the networks", [(config, None) for config in configs])
-    if not plain:
-        raise TrainError(f"no network could be trained: {job.failures[0].reason}")
-    if not job.designs:
-        return Prepared(trainings=Trainings(plain=_paths(plain), failed=job.failed), records=_records(plain),
-                        feedback=None, comparison=None, failures=tuple(job.failures))
-    return _close_loop(job, plain, compared if paired else None)
-
-
-def _close_loop(job: "_Trainer", plain: Models, compared: TrainConfig | None) -> Prepared:
-    """Measure the inexact multiplier, train with what was measured, compare."""
-    space, plan = job.space, job.space.feedback
-    records = {}
-    with work("measuring the multiplier's RTL", len(job.designs)):
-        for bits, design in job.designs.items():
-            records[bits] = make_feedback(job.store, design, space.hardware.clock_mhz, _paths(plain))
-            advance()
-    informed = [config for config in plain if config.weight_bits in job.designs]
-    main = records.get(plan.weight_bits)
-    second = job.train("training with feedback", [(config, records[config.weight_bits]) for config in informed])
-    comparison = _comparison(job, compared, main) if main and compared else None
-    noisy = _paths({config: second[config] for config in informed if config in second})
-    return Prepared(
-        trainings=Trainings(plain=_paths(plain), noisy=noisy, feedback=records, failed=job.failed),
-        records=_records(plain), feedback=main or next(iter(records.values())), comparison=comparison,
-        failures=tuple(job.failures))
-
-
-class _Trainer:
+@dataclass(kw_only=True)
+class Trainer:
     """What every batch of trainings shares."""
 
-    def __init__(self, *, store: Store, data: DataSource, space: Space, jobs: int) -> None:
-        self.store, self.data, self.space, self.jobs = store, data, space, jobs
-        self.designs: Mapping[int, DesignPoint] = {}     # with an inexact multiplier, by weight bits
-        self.failures: list[Failed] = []
-        self.failed: dict[TrainConfig, str] = {}         # why there is no network
+    store: Store
+    sources: Sources
+    space: Space
+    jobs: int
 
-    def refuse(self, refused: Mapping[TrainConfig, str]) -> None:
-        """Record what is not trained, and why."""
-        for config, line in refused.items():
-            note(f"not trained: {config.label}: {line}")
-            self.failed[config] = line
-            self.failures.append(Failed(id=config.label, doing="compiling, before training", reason=line))
+    def train(self, choices: Sequence[NetworkChoice]) -> Trained:
+        """Networks as the space's recipe has them, and where a multiplier of the space errs, with feedback as well."""
+        plan, plain = self.space.feedback.choice, self._batch("training the networks", choices)
+        designs = {bits: reference_design(self.space, kind, bits)
+                   for bits in sorted({choice.widest for choice in (*choices, plan)})
+                   if (kind := inexact(self.space, bits))}
+        if not designs or not plain.models:
+            return plain.trained
+        return self._close_loop(plain, designs)
 
-    def train(self, title: str, asked: Iterable[tuple[TrainConfig, Feedback | None]]) -> Models:
-        """What came of each configuration; those that failed are in ``failures`` instead."""
-        unique = [Training(config=config, data=self.data, feedback=feedback)
-                  for config, feedback in dict(asked).items()]
-        unique.sort(key=lambda training: -training.config.width)     # the wide ones first: they take longest
-        with work(title, len(unique)):
-            def done(result: Result[Training]) -> None:
+    def short(self, choices: Sequence[NetworkChoice], share: float) -> Mapping[NetworkChoice, float]:
+        """Accuracy on the validation split of trainings with a share of the passes."""
+        found = self._batch(f"trying networks with {share:.0%} of a training", choices, share=share)
+        return {choice: model.record.valid_accuracy for choice, model in found.models.items()}
+
+    def _close_loop(self, plain: "_Batch", designs: Mapping[int, DesignPoint]) -> Trained:
+        """Measure the inexact multiplier, train with what was measured, compare."""
+        plan, records = self.space.feedback, {}
+        with work("measuring the multiplier's RTL", len(designs)):
+            for bits, design in designs.items():
+                records[bits] = make_feedback(self.store, design, self.space.hardware.clock_mhz, {
+                    self.space.config(choice): model.path for choice, model in plain.models.items()
+                    if choice.widest == bits})
                 advance()
-                if isinstance(result.value, Failure):
-                    note(f"failed: {result.task.label}: {result.value.reason}")
-                    self.failed[result.task.config] = result.value.reason
-                    self.failures.append(Failed(id=result.task.label, doing="training", reason=result.value.reason))
+        informed = [choice for choice in plain.models if choice.widest in designs]
+        second = self._batch("training with feedback", informed, records=records)
+        main = records.get(plan.weight_bits)
+        comparison, failed = self._comparison(main) if main else (None, ())
+        first = plain.trained
+        return replace(
+            first, feedback=main or next(iter(records.values())), comparison=comparison,
+            failures=first.failures + second.trained.failures + failed,
+            trainings=replace(first.trainings, noisy=_paths(second.models), feedback=records))
 
-            results = run_queue(partial(_train, self.store, self.designs), unique, jobs=self.jobs,
+    def _batch(self, title: str, choices: Sequence[NetworkChoice], *, share: float = 1.0,
+               records: Mapping[int, Feedback] | None = None) -> "_Batch":
+        """What came of each network; those that failed are in ``failures`` instead."""
+        tasks = {self._training(choice, share, (records or {}).get(choice.widest)): choice for choice in choices}
+        failures: list[Failed] = []
+
+        def done(result: Result[Training]) -> None:
+            advance()
+            if isinstance(result.value, Failure):
+                note(f"failed: {result.task.label}: {result.value.reason}")
+                failures.append(Failed(id=tasks[result.task].id, doing="training", reason=result.value.reason))
+
+        # the wide ones first: they take longest
+        ordered = sorted(tasks, key=lambda training: -training.config.width)
+        with work(title, len(ordered)):
+            results = run_queue(partial(_train, self.store, share == 1), ordered, jobs=self.jobs,
                                 name=lambda training: training.label, done=done)
-        return {result.task.config: result.value for result in results if result.ok}
+        return _Batch(models={tasks[result.task]: result.value for result in results if result.ok},
+                      failures=tuple(failures))
+
+    def _training(self, choice: NetworkChoice, share: float, feedback: Feedback | None) -> Training:
+        config, data = self.space.config(choice), self.sources[choice.data]
+        if share != 1:
+            count = len(data.load().labels["train"])
+            config = replace(config, recipe=replace(config.recipe, passes=config.recipe.inputs(share, count) / count))
+        return Training(config=config, data=data, feedback=feedback)
+
+    def _comparison(self, feedback: Feedback) -> tuple[Comparison | None, tuple[Failed, ...]]:
+        """On the multiplier of the record; None, and a failure, where a training fails."""
+        plan, noise = self.space.feedback, feedback.noise
+        if noise is None:
+            return None, ()
+        config = self.space.config(plan.choice)
+        try:
+            rivals = compare(self.store, config, next(iter(self.sources.values())), feedback, jobs=self.jobs,
+                             seeds=range(config.seed, config.seed + plan.seeds))
+        except HeddleError as error:
+            note(f"failed: the comparison with feedback: {error}")
+            return None, (Failed(id=config.label, doing="comparing with feedback", reason=str(error)),)
+        return Comparison(profile=noise, rivals=rivals), ()
 
 
-def _train(store: Store, designs: Mapping[int, DesignPoint], training: Training) -> TrainedModel:
-    """In a worker: train, and evaluate; also on the design with an inexact multiplier, if there is one."""
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """What came of some trainings."""
+
+    models: Models
+    failures: tuple[Failed, ...]
+
+    @property
+    def trained(self) -> Trained:
+        return Trained(trainings=Trainings(plain=_paths(self.models)), failures=self.failures,
+                       records=tuple(model.record for model in self.models.values()))
+
+
+def _train(store: Store, whole: bool, training: Training) -> TrainedModel:
+    """In a worker: train, and evaluate what was trained to its end."""
     trained = training.value(store)
-    tell("evaluating")
-    for design in dict.fromkeys((None, designs.get(training.config.weight_bits))):
+    if whole:
+        tell("evaluating")
         for split in ("valid", "test"):
-            Accuracy(model=trained.path, data=training.data, split=split, design=design).value(store)
+            Accuracy(model=trained.path, data=training.data, split=split, design=None).value(store)
     return trained
 
 
-def _paths(models: Models) -> dict[TrainConfig, Path]:
-    return {config: model.path for config, model in models.items()}
-
-
-def _records(models: Models) -> tuple[TrainingRecord, ...]:
-    return tuple(model.record for model in models.values())
-
-
-def _comparison(job: _Trainer, compared: TrainConfig, feedback: Feedback) -> Comparison | None:
-    """On the multiplier of the record; None, and a failure, where a training fails."""
-    plan, noise = job.space.feedback, feedback.noise
-    if noise is None:
-        return None
-    try:
-        rivals = compare(job.store, compared, job.data, feedback, jobs=job.jobs,
-                         seeds=range(compared.seed, compared.seed + plan.seeds))
-    except HeddleError as error:
-        note(f"failed: the comparison with feedback: {error}")
-        job.failures.append(Failed(id=compared.label, doing="comparing with feedback", reason=str(error)))
-        return None
-    return Comparison(profile=noise, rivals=rivals)
+def _paths(models: Models) -> dict[NetworkChoice, Path]:
+    return {choice: model.path for choice, model in models.items()}

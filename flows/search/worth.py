@@ -1,26 +1,23 @@
-"""What a candidate is worth, without building it: exact accuracy and cycles, estimated logic and Fmax."""
+"""What the networks of a space are worth on its accelerators: exact accuracy and cycles, estimated logic and Fmax."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from boards import find_board
-from flows.estimate.memories import fit_memories
-from flows.estimate.program import estimate_program
-from flows.fpga.buildable import check_buildable
 from flows.run.store import Store
+from flows.search.candidate import Candidate, NetworkChoice
+from flows.search.fits import Fit, Fits, Fitting
 from flows.search.point import Metrics, Point
-from flows.search.space import Candidate, Space
-from flows.train.accuracy import Accuracy, Score
+from flows.search.space import Option, Space
+from flows.train.accuracy import Accuracy, Score, multiplier_of
 from flows.train.data import DataSource
-from hw.spec.errors import HeddleError, SpecError
+from hw.spec.errors import SpecError
 from hw.spec.feedback import Feedback
 from hw.spec.multipliers import MULTIPLIERS
-from sw.compiler import Program, compile_graph
 from sw.graph.graph import Graph
-from sw.quant.config import TrainConfig
 
-__all__ = ["Evaluator", "Requirement", "Trainings"]
+__all__ = ["Evaluator", "Requirement", "Trainings", "fittings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,90 +42,124 @@ class Requirement:
 
 @dataclass(frozen=True, kw_only=True)
 class Trainings:
-    """Model files by what was trained: as usual, and with the noise of the inexact multiplier."""
+    """Model files by network: as usual, and with the noise of the inexact multiplier."""
 
-    plain: Mapping[TrainConfig, Path]
-    noisy: Mapping[TrainConfig, Path] = field(default_factory=dict)
+    plain: Mapping[NetworkChoice, Path] = field(default_factory=dict)
+    noisy: Mapping[NetworkChoice, Path] = field(default_factory=dict)
     feedback: Mapping[int, Feedback] = field(default_factory=dict)       # that noisy ones know, by weight bits
-    failed: Mapping[TrainConfig, str] = field(default_factory=dict)      # why there is no network
+
+    def __or__(self, other: "Trainings") -> "Trainings":
+        """Those of both."""
+        return Trainings(**{name: {**getattr(self, name), **getattr(other, name)} for name in vars(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Group:
+    """Accelerators on which a network has the same outputs."""
+
+    options: tuple[Option, ...]
+    fitting: Fitting
+
+
+def fittings(space: Space, choice: NetworkChoice, model: Path, options: Sequence[Option]) -> Iterator[_Group]:
+    """One for each kind of products, since accuracy differs between them."""
+    kinds = dict.fromkeys(multiplier_of(option.design) for option in options)
+    for kind in kinds:
+        same = tuple(option for option in options if multiplier_of(option.design) == kind)
+        yield _Group(options=same, fitting=Fitting(
+            model=model, designs=tuple(option.design for option in same),
+            boards=tuple(option.boards for option in same), clock_mhz=space.hardware.clock_mhz,
+            given=space.given is not None))
 
 
 class Evaluator:
-    """Evaluates candidates; every answer is a pure function of the candidate and what is given here.
+    """Evaluates networks; every answer is a pure function of the network and what is given here.
 
-    Without data there is no accuracy.
+    ``sources`` are the data by their options; without data there is no accuracy. ``drafts`` are the untrained networks,
+    whose best accelerators are known before they are trained.
     """
 
-    def __init__(self, *, store: Store, data: DataSource | None, trainings: Trainings, space: Space,
-                 requirement: Requirement) -> None:
-        self.store, self.data, self.trainings = store, data, trainings
+    def __init__(self, *, store: Store, sources: Mapping[tuple[tuple[str, str], ...], DataSource] | None,
+                 space: Space, requirement: Requirement, drafts: Mapping[NetworkChoice, Path]) -> None:
+        self.store, self.sources, self.drafts = store, sources, drafts
         self.space, self.requirement = space, requirement
-        self._graphs: dict[Path, Graph] = {}
-        self._models: dict[tuple[TrainConfig, str], Path] = {}
-        self._programs: dict[Candidate, Program] = {}
-        self._scores: dict[tuple[Path, str, str], Score] = {}
+        self.trainings = Trainings()
+        self._models: dict[tuple[NetworkChoice, str], Path] = {}
+        self._fronts: dict[NetworkChoice, tuple[Option, ...]] = {}
 
-    def __call__(self, candidate: Candidate) -> Point:
-        board = find_board(candidate.board)
-        try:
-            program = self.program(candidate)
-            check_buildable(program, board)
-            estimate = estimate_program(program, board, self.space.hardware.clock_mhz)
-            valid, test = self.score(candidate, "valid"), self.score(candidate, "test")
-            metrics = Metrics(accuracy=test.accuracy if test else None, test_interval=test.interval if test else None,
-                              valid_accuracy=valid.accuracy if valid else None, **asdict(estimate))
-        except HeddleError as error:
-            return Point(candidate=candidate, failure=str(error))
-        return Point(candidate=candidate, design=program.design, estimated=metrics,
-                     violations=self.requirement.violations(metrics, board.budget))
+    def data(self, choice: NetworkChoice) -> DataSource | None:
+        return None if self.sources is None else self.sources[choice.data]
 
-    def trained(self, candidate: Candidate) -> bool:
-        """Whether there is a network for it."""
-        return self.space.config(candidate.network, candidate.width, candidate.weight_bits) in self.trainings.plain
+    def fits(self, choice: NetworkChoice) -> tuple[Fits, ...]:
+        """What the network would run on, known before it is trained."""
+        return tuple(group.fitting.value(self.store) for group in self._groups(choice))
+
+    def cost(self, choice: NetworkChoice) -> float | None:
+        """The least latency x LUTs, s; None where nothing fits."""
+        fronts = [fit.estimate for fits in self.fits(choice) for fit in fits.front]
+        return min((fit.latency_s * fit.lut for fit in fronts), default=None)
+
+    def points(self, choice: NetworkChoice) -> tuple[Point, ...]:
+        """The trained network on every accelerator that none beats; where none fits, on that which comes closest."""
+        found = []
+        for group in fittings(self.space, choice, self.drafts[choice], self._best(choice)):
+            model = self._model(choice, group.options[0].design.multiplier)
+            fits = replace(group.fitting, model=model).value(self.store)
+            for fit in fits.front or ([fits.closest] if fits.closest else []):
+                found.append(self._point(choice, group.options[fit.number], fit))
+        return tuple(found)
+
+    def _groups(self, choice: NetworkChoice) -> list[_Group]:
+        return list(fittings(self.space, choice, self.drafts[choice], self.space.options(choice)))
+
+    def _best(self, choice: NetworkChoice) -> tuple[Option, ...]:
+        """The accelerators of the untrained network's fronts: its training changes none of what they take."""
+        if choice not in self._fronts:
+            found = []
+            for group in self._groups(choice):
+                fits = group.fitting.value(self.store)
+                found += [group.options[fit.number] for fit in fits.front or ([fits.closest] if fits.closest else [])]
+            self._fronts[choice] = tuple(found)
+        return self._fronts[choice]
+
+    def _point(self, choice: NetworkChoice, option: Option, fit: Fit) -> Point:
+        candidate = Candidate(network=choice, chip=option.chip, board=fit.design.board)
+        valid, test = self.score(candidate, "valid"), self.score(candidate, "test")
+        metrics = Metrics(accuracy=test.accuracy if test else None, test_interval=test.interval if test else None,
+                          valid_accuracy=valid.accuracy if valid else None, **asdict(fit.estimate))
+        budget = find_board(fit.design.board).budget
+        return Point(candidate=candidate, design=fit.design, estimated=metrics,
+                     violations=self.requirement.violations(metrics, budget))
 
     def model(self, candidate: Candidate) -> Path:
         """The model file: of several trainings the one that is best on the validation split with this multiplier."""
-        config = self.space.config(candidate.network, candidate.width, candidate.weight_bits)
-        if config not in self.trainings.plain:
-            raise SpecError(f"{config.label}: was not trained: {self.trainings.failed[config]}")
-        exact = MULTIPLIERS[candidate.multiplier].exact(candidate.weight_bits)
-        data = self.data
-        if exact or data is None or config not in self.trainings.noisy:
-            return self.trainings.plain[config]
-        if (config, candidate.multiplier) not in self._models:
-            options = [self.trainings.plain[config], self.trainings.noisy[config]]
-            self._models[config, candidate.multiplier] = max(options, key=lambda path: Accuracy(
-                model=path, data=data, split="valid", design=self.space.design(candidate)).value(self.store).right)
-        return self._models[config, candidate.multiplier]
+        return self._model(candidate.network, candidate.chip.multiplier)
+
+    def _model(self, choice: NetworkChoice, multiplier: str) -> Path:
+        trained, data = self.trainings, self.data(choice)
+        if choice not in trained.plain:
+            raise SpecError(f"{choice.id}: was not trained")
+        exact = MULTIPLIERS[multiplier].exact(choice.widest)
+        if exact or data is None or choice not in trained.noisy:
+            return trained.plain[choice]
+        if (choice, multiplier) not in self._models:
+            design = next(option.design for option in self.space.options(choice)
+                          if option.chip.multiplier == multiplier)
+            self._models[choice, multiplier] = max(
+                (trained.plain[choice], trained.noisy[choice]), key=lambda path: Accuracy(
+                    model=path, data=data, split="valid", design=design).value(self.store).right)
+        return self._models[choice, multiplier]
 
     def feedback(self, candidate: Candidate) -> Feedback | None:
         """What the candidate's network was trained with, if with anything."""
-        config = self.space.config(candidate.network, candidate.width, candidate.weight_bits)
-        informed = self.model(candidate) == self.trainings.noisy.get(config)
-        return self.trainings.feedback[candidate.weight_bits] if informed else None
+        informed = self.model(candidate) == self.trainings.noisy.get(candidate.network)
+        return self.trainings.feedback[candidate.network.widest] if informed else None
 
     def graph(self, candidate: Candidate) -> Graph:
-        path = self.model(candidate)
-        if path not in self._graphs:
-            self._graphs[path] = Graph.load(path)
-        return self._graphs[path]
-
-    def program(self, candidate: Candidate) -> Program:
-        """The compiled network on a design with the memories that it needs, or on the one that is given."""
-        anywhere = replace(candidate, board="")
-        if anywhere not in self._programs:
-            compiled = compile_graph if self.space.given else fit_memories
-            self._programs[anywhere] = compiled(self.graph(candidate), self.space.design(candidate))
-        found = self._programs[anywhere]
-        return replace(found, design=replace(found.design, board=candidate.board))
+        return Graph.load(self.model(candidate))
 
     def score(self, candidate: Candidate, split: str) -> Score | None:
         """Of the integer network on a split, with the candidate's multiplier; None without data."""
-        if self.data is None:
-            return None
-        path = self.model(candidate)
-        key = (path, candidate.multiplier, split)
-        if key not in self._scores:
-            self._scores[key] = Accuracy(model=path, data=self.data, split=split,
-                                         design=self.space.design(candidate)).value(self.store)
-        return self._scores[key]
+        data = self.data(candidate.network)
+        return None if data is None else Accuracy(model=self.model(candidate), data=data, split=split,
+                                                  design=self.space.design(candidate)).value(self.store)

@@ -18,9 +18,9 @@ from sw.graph.graph import Graph
 from sw.models import network_source
 from sw.quant.config import TrainConfig
 
-__all__ = ["Draft", "refusal"]
+__all__ = ["Draft", "Untrained", "refusal"]
 
-RECORD = "draft.json"
+MODEL, RECORD = "model.npz", "draft.json"
 
 
 def refusal(graph: Graph, designs: Iterable[DesignPoint], *, fit: bool = True) -> str:
@@ -36,18 +36,16 @@ def refusal(graph: Graph, designs: Iterable[DesignPoint], *, fit: bool = True) -
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draft(Step[str]):
-    """What the compiler says of the untrained network on the last of several designs, if none of them runs it; else "".
+class Untrained(Step[Path]):
+    """``model.npz`` of the untrained network, from which all that a design takes is known.
 
     Its weights are random and its activations' ranges those of random inputs. Raises ModelError or QuantError where
     the network cannot be trained; the line names the layer.
     """
 
-    kind = "draft"
+    kind = "untrained"
     config: TrainConfig = keyed(untrained)
     data: DataSource
-    designs: tuple[DesignPoint, ...] = ()
-    fit: bool = True                # with the memories that the network needs, not with the designs' own
 
     def code(self) -> tuple[Path, ...]:
         """The file that the network's function is in."""
@@ -59,7 +57,26 @@ class Draft(Step[str]):
     def make(self, folder: Path, store: Store) -> None:
         from sw.quant.training import draft  # brings torch, which takes seconds to load
 
-        line = refusal(draft(self.config, self.data.load()), self.designs, fit=self.fit)
+        draft(self.config, self.data.load()).save(folder / MODEL)
+
+    def load(self, folder: Path) -> Path:
+        return folder / MODEL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft(Step[str]):
+    """What the compiler says of the untrained network on the last of several designs, if none of them runs it; else "".
+
+    Raises what :class:`Untrained` raises.
+    """
+
+    kind = "draft"
+    network: Untrained
+    designs: tuple[DesignPoint, ...] = ()
+    fit: bool = True                # with the memories that the network needs, not with the designs' own
+
+    def make(self, folder: Path, store: Store) -> None:
+        line = refusal(Graph.load(self.network.value(store)), self.designs, fit=self.fit)
         write_json(folder / RECORD, {"line": line})
 
     def load(self, folder: Path) -> str:

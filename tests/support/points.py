@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 from flows.estimate.runners import CPU, ENGINE, Assignment, Duty, Source
+from flows.search.candidate import Candidate, Chip, NetworkChoice
 from flows.search.point import Check, MeasuredLayer, Measurement, Metrics, Point
-from flows.search.space import Candidate
 from flows.train.intervals import wilson
 
 __all__ = ["ASSIGNMENT", "CANDIDATE", "metrics", "point", "without_data"]
 
-CANDIDATE = Candidate(network="small", width=1.0, weight_bits=8, rows=2, cols=4, lanes=4, multiplier="dsp",
-                      requantizers=1, board="ulx3s-25")
+CANDIDATE = Candidate(network=NetworkChoice(name="small", settings=(("width", 1.0),)), board="ulx3s-25",
+                      chip=Chip(rows=2, cols=4, lanes=4, multiplier="dsp", requantizers=1))
 #: A dense layer of the engine and a softmax of the CPU.
 ASSIGNMENT = Assignment(
     sources=(Source(kind="input", name="input", shape=(1, 1, 9), dtype="int8"),), outputs=(2,), states=(),
@@ -33,8 +33,9 @@ def metrics(accuracy, latency_s, lut, **more):
 
 def point(name, accuracy, latency_s, lut, *, measured=False, **more):
     """A point of the network ``name``; ``measured`` with what was estimated."""
-    candidate = replace(CANDIDATE, network=name)
-    found = Point(candidate=candidate, design=candidate.design(), estimated=metrics(accuracy, latency_s, lut), **more)
+    candidate = replace(CANDIDATE, network=replace(CANDIDATE.network, name=name))
+    design = replace(candidate.chip.design(8), board=candidate.board)
+    found = Point(candidate=candidate, design=design, estimated=metrics(accuracy, latency_s, lut), **more)
     if not measured:
         return found
     check = Check(level="soc", inputs=32, mismatches=0, engine_cycles=1000, predicted_cycles=1000, cycles=1234)

@@ -1,0 +1,210 @@
+"""Which networks are trained next, where a space has more than can be.
+
+A sampler is a function of what is asked (:class:`Asked`): the same history gives the same answer, so a search that was
+stopped goes on as if it had not been. To add one, write such a function and name it in :data:`SAMPLERS`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import log10
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from flows.search.candidate import NetworkChoice
+from flows.search.parameters import Parameters, axes_of, parameters_of
+
+__all__ = ["DEFAULT", "SAMPLERS", "Asked", "Told", "ranked"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What came of a network."""
+
+    choice: NetworkChoice
+    accuracy: float | None      # on the validation split; None where it has none, since something failed
+    cost: float | None          # least latency x LUTs, s; None where nothing fits
+
+    @property
+    def values(self) -> tuple[float, float] | None:
+        """Both so that more is better."""
+        return None if self.accuracy is None or self.cost is None else (self.accuracy, -log10(self.cost))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A question to a sampler."""
+
+    choices: Sequence[NetworkChoice]        # all that there are
+    told: Sequence[Told]                    # in the order in which they were asked for
+    count: int                              # that are wanted
+    trials: int                             # that there will be in all
+    seed: int
+
+    @property
+    def left(self) -> list[NetworkChoice]:
+        """Those that are new."""
+        seen = {each.choice for each in self.told}
+        return [choice for choice in self.choices if choice not in seen]
+
+    @property
+    def random(self) -> Random:
+        return Random(self.seed * 1_000_003 + len(self.told))
+
+
+def grid(asked: Asked) -> list[NetworkChoice]:
+    """Evenly spaced in the order of the space."""
+    places = np.linspace(0, len(asked.choices) - 1, min(asked.trials, len(asked.choices))).round().astype(int)
+    return [asked.choices[place] for place in places[len(asked.told):len(asked.told) + asked.count]]
+
+
+def random(asked: Asked) -> list[NetworkChoice]:
+    """Each as likely as any other."""
+    left = asked.left
+    return asked.random.sample(left, min(asked.count, len(left)))
+
+
+def _optuna(asked: Asked, make: Callable[[int], Any]) -> list[NetworkChoice]:
+    """What a sampler of Optuna suggests; where it repeats itself, or breaks a constraint, the nearest that is new."""
+    import optuna  # slow to load; the command line does without it
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    axes = axes_of(asked.choices)
+    study = optuna.create_study(directions=["maximize", "maximize"], sampler=make(asked.seed * 1_000_003
+                                                                                 + len(asked.told)))
+    for told in asked.told:
+        if told.values is not None:
+            parameters = parameters_of(told.choice)
+            study.add_trial(optuna.trial.create_trial(
+                params=parameters, values=list(told.values), distributions={
+                    name: optuna.distributions.CategoricalDistribution(axes[name]) for name in parameters}))
+    left = {choice: parameters_of(choice) for choice in asked.left}
+    found: list[NetworkChoice] = []
+    while left and len(found) < asked.count:
+        trial = study.ask()
+        wanted = _suggested(trial, axes)
+        choice = _nearest(wanted, left, asked.random)
+        found.append(choice)
+        del left[choice]
+    return found
+
+
+def tpe(asked: Asked) -> list[NetworkChoice]:
+    """Optuna's multi-objective tree of Parzen estimators (Ozaki et al., 2022)."""
+    from optuna.samplers import TPESampler
+
+    startup = max(8, asked.trials // 4)
+    return random(asked) if len(asked.told) < startup else _optuna(asked, lambda seed: TPESampler(
+        seed=seed, n_startup_trials=0, multivariate=True, group=True, constant_liar=True))
+
+
+def nsga2(asked: Asked) -> list[NetworkChoice]:
+    """A generation of children of the best, by non-dominated sorting and crowding (Deb et al., 2002)."""
+    generator, parents = asked.random, ranked(asked.told)[:max(8, asked.trials // 4)]
+    if len(parents) < 4:
+        return random(asked)
+    left, axes = {choice: parameters_of(choice) for choice in asked.left}, axes_of(asked.choices)
+    found: list[NetworkChoice] = []
+    while left and len(found) < asked.count:
+        one, other = (parameters_of(parents[min(generator.sample(range(len(parents)), 2))].choice) for _ in range(2))
+        child = _child(one, other, axes, generator)
+        choice = _nearest(child, left, generator)
+        found.append(choice)
+        del left[choice]
+    return found
+
+
+def _child(one: Parameters, other: Parameters, axes: Mapping[str, list[Any]], generator: Random) -> dict[str, Any]:
+    """Uniform crossover, and a mutation of an axis in the mean; of other networks the axes are another's."""
+    child = {name: generator.choice((value, other.get(name, value))) for name, value in one.items()}
+    for name in child:
+        if generator.random() < 1 / len(child):
+            child[name] = generator.choice(axes[name])
+    return child
+
+
+def controller(asked: Asked) -> list[NetworkChoice]:
+    """Reinforcement learning: a policy of one softmax for each axis, by REINFORCE (Williams, 1992) with the mean reward
+    as its baseline. The reward is the share of all others that a network is not beaten by.
+    """
+    axes = axes_of(asked.choices)
+    logits = {name: np.zeros(len(values)) for name, values in axes.items()}
+    scored = [told for told in asked.told if told.values is not None]
+    rewards = _rewards(scored)
+    for told, reward in zip(scored, rewards - rewards.mean() if len(rewards) else rewards, strict=True):
+        for name, value in parameters_of(told.choice).items():
+            place = axes[name].index(value)
+            gradient = -_softmax(logits[name])
+            gradient[place] += 1
+            logits[name] += RATE * reward * gradient
+    generator = np.random.default_rng(asked.seed * 1_000_003 + len(asked.told))
+    left = asked.left
+    scores = np.array([sum(np.log(_softmax(logits[name]))[axes[name].index(value)]
+                           for name, value in parameters_of(choice).items()) for choice in left])
+    # sampling without replacement in proportion to probability: Gumbel's trick
+    order = np.argsort(-(scores + generator.gumbel(size=len(left))))
+    return [left[place] for place in order[:asked.count]]
+
+
+RATE = 2.0
+
+
+def _rewards(told: Sequence[Told]) -> np.ndarray:
+    values = np.array([each.values for each in told]).reshape(-1, 2)
+    beaten = [np.mean(np.all(values >= own, axis=1) & np.any(values > own, axis=1)) for own in values]
+    return 1 - np.array(beaten)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - logits.max())
+    softmax: np.ndarray = shifted / shifted.sum()
+    return softmax
+
+
+def ranked(told: Sequence[Told]) -> list[Told]:
+    """By fronts, in each the lonely ones first."""
+    left, found = [each for each in told if each.values is not None], []
+    while left:
+        values = np.array([each.values for each in left])
+        first = [place for place, own in enumerate(values)
+                 if not np.any(np.all(values >= own, axis=1) & np.any(values > own, axis=1))]
+        lonely = _crowding(values[first])
+        found += [left[place] for _, place in sorted(zip(-lonely, first, strict=True))]
+        left = [each for place, each in enumerate(left) if place not in set(first)]
+    return found
+
+
+def _crowding(values: np.ndarray) -> np.ndarray:
+    """Crowding distance of each point of a front; infinite at its ends."""
+    found = np.zeros(len(values))
+    for column in values.T:
+        order, width = column.argsort(), np.ptp(column) or 1.0
+        found[order[[0, -1]]] = np.inf
+        found[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / width
+    return found
+
+
+def _suggested(trial: Any, axes: Mapping[str, list[Any]]) -> dict[str, Any]:
+    name = trial.suggest_categorical("network", axes["network"])
+    return {"network": name, **{axis: trial.suggest_categorical(axis, values) for axis, values in axes.items()
+                                if axis != "network" and _belongs(axis, name, axes["network"])}}
+
+
+def _belongs(axis: str, network: str, networks: Sequence[str]) -> bool:
+    owner = next((name for name in networks if axis.startswith(f"{name}.")), None)
+    return owner in (None, network)
+
+
+def _nearest(wanted: Parameters, left: Mapping[NetworkChoice, Parameters], generator: Random) -> NetworkChoice:
+    """What differs least; a random one of several."""
+    distances = {choice: sum(parameters.get(name) != value for name, value in wanted.items())
+                 for choice, parameters in left.items()}
+    least = min(distances.values())
+    return generator.choice([choice for choice, distance in distances.items() if distance == least])
+
+
+#: By the names that a space has.
+SAMPLERS: dict[str, Callable[[Asked], list[NetworkChoice]]] = {
+    "grid": grid, "random": random, "tpe": tpe, "nsga2": nsga2, "controller": controller}
+DEFAULT = "nsga2"
