@@ -1,4 +1,6 @@
-"""``heddle bench``: what engines do on the MLPerf Tiny networks, what they take of a device, how fast they simulate."""
+"""``heddle bench``: what engines do on the MLPerf Tiny networks, what they take of a device, how fast they simulate,
+and what designing networks and hardware together gives.
+"""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +18,7 @@ from cosim.process import SimulationError
 from flows.fpga.fabric import fabric_rows
 from flows.run.progress import advance, tell, work
 from flows.run.store import Store, open_store
+from flows.search.codesign import TASKS, compare_flows
 from flows.verify.compare import LayerReport
 from flows.verify.engine import EngineRung, engine_rung
 from flows.verify.engine_simulator import MANY, jobs_for, simulator_for
@@ -42,6 +45,7 @@ ENGINES = ("up5k", "ecp5-25", "ecp5-45", "ecp5-85")
 FOLDER, VARIABLE = "mlperf_tiny", "HEDDLE_MLPERF_TINY"
 ROOT = Path(__file__).resolve().parents[2]
 COMPARED_INPUTS = 4                                        # of each network on each engine
+SEEDS = (1, 2, 3)                                          # of the ways of working
 SIMULATED, REPEATS = ("kws", "ecp5-45"), 3
 SIMULATED_INPUTS = (60, 2 * MANY)                          # one after the other, and side by side
 FIGURES = ("cycles", "predicted_cycles", "macs", "utilization", "layers")
@@ -58,14 +62,19 @@ def find_networks(folder: Path | None) -> Path:
         If a network is not there; the message says where to get it.
     """
     given = folder or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    near = [ROOT / "data" / FOLDER, ROOT.parent / "data" / FOLDER, ROOT.parent / "shared" / "data" / FOLDER]
-    found = given or next((place for place in near if place.is_dir()), Path(FOLDER))
+    found = given or near(FOLDER) or Path(FOLDER)
     for name, origin in NETWORKS.items():
         if not (found / f"{name}.tflite").is_file():
             raise HeddleError(f"{found / name}.tflite: no such file; get benchmark/training/{origin} from "
                               f"https://github.com/mlcommons/tiny, put it there under that name, or name another "
                               f"folder with --data or {VARIABLE}")
     return found
+
+
+def near(folder: str) -> Path | None:
+    """A folder of data beside the checkout, if it is there."""
+    places = [ROOT / "data" / folder, ROOT.parent / "data" / folder, ROOT.parent / "shared" / "data" / folder]
+    return next((place for place in places if place.is_dir()), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +110,7 @@ def run_sections(names: Sequence[str], *, data: Path | None = None) -> dict[str,
     HeddleError
         If a network is missing, or a tool fails.
     """
-    networks = find_networks(data) if set(names) != {"fabric"} else Path(FOLDER)
+    networks = find_networks(data) if {"engine", "simulation"} & set(names) else Path(FOLDER)
     bench = Bench(networks=networks, store=open_store())
     rows = {}
     with work("benchmarks", len(names)):
@@ -203,5 +212,18 @@ def simulation_rows(bench: Bench) -> Iterator[Row]:
                "all_jobs_inferences_per_s": round(count / median(seconds), 2)}
 
 
+def codesign_rows(bench: Bench) -> Iterator[Row]:
+    """Each way of working on each task, with each seed; a task whose data are not there has a row that says so."""
+    for task in TASKS.values():
+        folder = near(task.folder) if task.folder else Path()
+        if folder is None:
+            yield {"task": task.name, "error": f"{task.folder}: no such folder of data beside the checkout; put it "
+                                               f"into data/"}
+            continue
+        yield from compare_flows(task, task.data.replace("{folder}", str(folder)), bench.store, seeds=SEEDS,
+                                 jobs=os.cpu_count() or 1)
+
+
 SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
-    "engine": engine_rows, "fabric": lambda bench: fabric_rows(bench.store), "simulation": simulation_rows}
+    "engine": engine_rows, "fabric": lambda bench: fabric_rows(bench.store), "simulation": simulation_rows,
+    "codesign": codesign_rows}

@@ -244,13 +244,14 @@ def show_bench(document: Document, display: Display) -> None:
             [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]),
               number(layer["predicted_cycles"]), f"{share_bar(layer['utilization'])} {layer['utilization']:4.0%}",
               layer["limit"]) for layer in row["layers"]])
-    for name in ("fabric", "simulation"):
+    for name in ("fabric", "simulation", "codesign"):
         rows = document.get(name, [])
         if good := [row for row in rows if not row.get("error")]:
             display.table(name, tuple(good[0]), [[_cell(value) for value in row.values()] for row in good])
         for row in rows:
             if row.get("error"):
-                display.line(f"{row['preset']} on {row['device']}: {row['error']}")
+                display.line(f"{row['task'] if name == 'codesign' else row['preset'] + ' on ' + row['device']}: "
+                             f"{row['error']}")
 
 
 def share_bar(share: float, width: int = 10) -> str:

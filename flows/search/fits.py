@@ -20,7 +20,7 @@ from sw.compiler import compile_graph
 from sw.compiler.costs import FAILED, network_costs
 from sw.graph.graph import Graph
 
-__all__ = ["Fit", "Fits", "Fitting"]
+__all__ = ["Fit", "Fits", "Fitting", "places_of"]
 
 RECORD = "fits.json"
 CLOCK = "fmax_mhz"          # the limit of a design that is too slow
@@ -77,6 +77,13 @@ class Fitting(Step[Fits]):
         return read_typed(Fits, folder / RECORD)
 
 
+def places_of(asked: Fitting) -> dict[int, tuple[int, int]]:
+    """Cycles and LUTs of every design that fits, by its number, with memories in closed form."""
+    search = _Search(asked)
+    search.estimate()
+    return search.places
+
+
 class _Search:
     """The front of one network, narrowed until all of it is exact."""
 
@@ -91,7 +98,7 @@ class _Search:
         if self.asked.given:
             self._compile(range(len(self.asked.designs)))
         else:
-            self._estimate()
+            self.estimate()
         while new := [number for number in _front(self.places) if number not in self.exact]:
             self._compile(new)
         closest = None
@@ -104,7 +111,7 @@ class _Search:
         return Fits(front=tuple(front), looked=len(self.asked.designs), excluded=dict(+excluded), closest=closest,
                     reason=next(iter(self.refused.values()), ""))
 
-    def _estimate(self) -> None:
+    def estimate(self) -> None:
         """With memories in closed form; a network's own placement may need a larger one."""
         designs, act_bytes = self.asked.designs, least_act_bytes(self.graph)
         costs = network_costs(self.graph, designs)
@@ -115,7 +122,7 @@ class _Search:
                 continue
             sized = replace(design, act_bytes=act_bytes,
                             weight_bytes=weight_bytes_for(int(costs.image_bytes[number]), design))
-            used, over = self._on(sized, self.asked.boards[number])
+            _, used, over = self._board(sized, self.asked.boards[number])
             if over:
                 self.far[number] = over
             else:
@@ -128,12 +135,10 @@ class _Search:
             return f"{design.label}: {error}"
         return ""
 
-    def _on(self, design: DesignPoint, boards: Sequence[str]) -> tuple[Resources, Mapping[str, float]]:
-        """What a design takes, and what it exceeds of the largest board; nothing if one has the cells for it."""
-        _, used, over = self._board(design, boards)
-        return used, over
-
     def _board(self, design: DesignPoint, boards: Sequence[str]) -> tuple[Board, Resources, Mapping[str, float]]:
+        """The smallest board that has the cells for a design, what it takes of it, and nothing; else the largest one,
+        and what is exceeded there.
+        """
         for board in map(find_board, boards):
             used = _resources(design, board.name)
             over = {name: used.used[name] / have - 1 for name, have in board.budget.items()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from flows.search.point import Metrics, Point
 
-__all__ = ["OBJECTIVES", "dominates", "front", "front_of", "most_accurate", "spread"]
+__all__ = ["OBJECTIVES", "dominates", "front", "front_of", "hypervolume", "most_accurate", "spread"]
 
 #: field of Metrics -> +1 where more is better, -1 where less is
 OBJECTIVES = {"valid_accuracy": 1, "latency_s": -1, "lut": -1}
@@ -42,6 +42,28 @@ def front_of(points: Sequence[Point]) -> list[Point]:
         dominates(point.metrics, other.metrics) or dominates(other.metrics, point.metrics)
         or objectives(point.metrics) == objectives(other.metrics) for other in kept)]
     return kept + front(estimated)
+
+
+def hypervolume(points: Sequence[Sequence[float]], reference: Sequence[float]) -> float:
+    """What points with three values each, of which more is better, cover above ``reference``.
+
+    In slices: between two values of the first coordinate, the area that those above cover in the other two.
+
+    >>> hypervolume([(2, 1, 1), (1, 2, 1)], (0, 0, 0))
+    3.0
+    """
+    first, second, third = reference
+    inside = sorted((tuple(point) for point in points if all(map(lambda a, b: a > b, point, reference))), reverse=True)
+    total = 0.0
+    for number, point in enumerate(inside):
+        below = inside[number + 1][0] if number + 1 < len(inside) else first
+        area, reached = 0.0, third
+        for _, along, up in sorted(inside[:number + 1], key=lambda each: (-each[1], -each[2])):
+            if up > reached:
+                area += (along - second) * (up - reached)
+                reached = up
+        total += (point[0] - below) * area
+    return total
 
 
 def most_accurate(points: Sequence[Point]) -> Point:

@@ -146,6 +146,10 @@ class Trainer:
             return plain.trained
         return self._close_loop(plain, designs)
 
+    def models(self, choices: Sequence[NetworkChoice]) -> Models:
+        """As :meth:`train` does where every multiplier is exact."""
+        return self._batch("training the networks", choices).models
+
     def short(self, choices: Sequence[NetworkChoice], share: float) -> Mapping[NetworkChoice, float]:
         """Accuracy on the validation split of trainings with a share of the passes."""
         found = self._batch(f"trying networks with {share:.0%} of a training", choices, share=share)

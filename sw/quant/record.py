@@ -43,3 +43,4 @@ class TrainingRecord:
     weights: int                       # and biases, of convolutions and dense layers
     macs: int                          # multiply-accumulates of an inference
     seconds: float                     # of the training
+    cpu_seconds: float                 # of its process meanwhile

@@ -103,7 +103,7 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         bits = feedback.noise.weight_bits
         raise QuantError(f"weight_bits={config.weight_bits}: the feedback's noise is of {bits}-bit weights; "
                          f"train with weight_bits={bits} or measure another multiplier")
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     with one_thread():
         changes_of(config.recipe, data)
         _draft(config, data)      # what cannot be lowered is said before training
@@ -120,10 +120,11 @@ def train(config: TrainConfig, data: Dataset, *, feedback: Feedback | None = Non
         graph = lower(run.network, short_name(config.network))
         for finish in run.finishing:
             graph = finish(graph)
-    seconds = time.perf_counter() - began
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - worked
     return Trained(graph=graph, record=TrainingRecord(
         config=config, metric=data.metric, stages=stages, curves=tuple(run.curves), fake_accuracy=fake,
         valid_accuracy=evaluate(graph, data, run.design, split="valid"),
         test_accuracy=evaluate(graph, data, run.design),
         weights=sum(layer.weights.size + layer.bias.size for layer in graph.layers if layer.op in WEIGHTED),
-        macs=sum(map(graph.macs, range(len(graph.layers)))), seconds=seconds))
+        macs=sum(map(graph.macs, range(len(graph.layers)))), seconds=seconds,
+        cpu_seconds=cpu_seconds))

@@ -25,7 +25,7 @@ def layer(name, cycles, roof):
 
 def training(width, bits, network="mlp"):
     return TrainingRecord(
-        metric="accuracy", stages=(), weights=10, macs=10, seconds=1.0,
+        metric="accuracy", stages=(), weights=10, macs=10, seconds=1.0, cpu_seconds=1.0,
         config=TrainConfig(network=network, width=width, weight_bits=bits),
                           fake_accuracy=0.9, valid_accuracy=0.9, test_accuracy=0.9,
                           curves=tuple(Look(stage="pretrain", done=n, loss=1 / n, accuracy=n / 10) for n in (1, 2, 3)))

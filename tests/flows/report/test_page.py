@@ -23,7 +23,8 @@ def exploration():
     measured = replace(measured, estimated=replace(measured.estimate, lut=4000), repeats=(
         Repeat(seed=1, accuracy=0.98), Repeat(seed=2, accuracy=0.96)))
     training = TrainingRecord(
-        metric="accuracy", stages=(), weights=10, macs=10, seconds=1.0, config=TrainConfig(network="mlp"),
+        metric="accuracy", stages=(), weights=10, macs=10, seconds=1.0, cpu_seconds=1.0,
+        config=TrainConfig(network="mlp"),
         fake_accuracy=0.9, valid_accuracy=0.9, test_accuracy=0.9,
         curves=(Look(stage="pretrain", done=1.0, loss=1.0, accuracy=0.5),))
     comparison = Comparison(

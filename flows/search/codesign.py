@@ -1,0 +1,265 @@
+"""Ways to design a network and its accelerator, compared: both at once, or one after the other, at equal compute.
+
+All have the same space, data, trainings and sampler, and the same CPU seconds of training and of looking for hardware.
+They differ in what the sampler is told and in which networks meet which accelerators.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import exp, log
+from pathlib import Path
+
+from flows.run.progress import note, tell
+from flows.run.store import Store
+from flows.search.candidate import NetworkChoice
+from flows.search.fits import Fitting, places_of
+from flows.search.pareto import hypervolume
+from flows.search.point import Point
+from flows.search.samplers import DEFAULT, SAMPLERS, Asked, Told
+from flows.search.space import Option, Space
+from flows.search.space_file import load_space
+from flows.search.trainings import Drafts, Trainer, draft_all
+from flows.search.worth import Evaluator, Requirement
+from flows.train.data import DataSource
+from flows.train.training import TrainedModel
+from hw.spec.errors import HeddleError
+from sw.graph.graph import Graph
+
+__all__ = ["FLOWS", "TASKS", "Arena", "Outcome", "Task", "compare_flows", "equal_accuracy", "run_flow"]
+
+JOINT, NETWORK_FIRST, HARDWARE_FIRST, PROXY_FIRST = FLOWS = (
+    "joint", "network-first", "hardware-first", "proxy-first")
+BATCH = 4               # networks that are asked for at once
+LOOKED = 24             # networks, evenly spaced, by which hardware is chosen before any is trained
+HALF_A_POINT = 0.005    # of accuracy: no difference
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is learned, and how much is spent on it."""
+
+    name: str
+    data: str                           # of ``--data``, with {folder} where the data lie
+    folder: str                         # of the data, where they are not a library's
+    budget_s: float                     # CPU seconds of each way and seed
+    trials: int                         # networks that these are expected to train
+    reference: tuple[float, float, float]   # of the hypervolume: accuracy, latency in s, LUTs of the SoC
+
+    @property
+    def space(self) -> Space:
+        return load_space(Path(__file__).with_name("tasks") / f"{self.name}.toml")
+
+
+TASKS = {task.name: task for task in (
+    Task(name="digits", data="digits", folder="", budget_s=150, trials=24, reference=(0.9, 2e-4, 24288)),
+    Task(name="spoken", folder="spoken_digits/recordings", budget_s=300, trials=24, reference=(0.8, 1e-3, 24288),
+         data="wav:{folder},names={label}_{speaker}_{take}.wav,by=take,test=0-4,axes=sequence"),
+    Task(name="mnist", folder="mnist", budget_s=300, trials=24, reference=(0.93, 1e-3, 24288), data="mnist:{folder}"))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a way of working found."""
+
+    flow: str
+    seed: int
+    cpu_s: float                                    # of trainings, and of looking for hardware
+    points: tuple[Point, ...]
+    curve: tuple[tuple[float, float], ...] = ()     # CPU seconds and hypervolume on valid, after each network
+
+    def hypervolume(self, reference: Sequence[float]) -> float:
+        """On the test split, of the points that valid chose."""
+        return hypervolume([_place(point, test=True) for point in chosen(self.points)], _corner(reference))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arena:
+    """What all ways of one task and seed share."""
+
+    task: Task
+    seed: int
+    store: Store
+    sources: Mapping[tuple[tuple[str, str], ...], DataSource]
+    jobs: int
+
+    @cached_property
+    def space(self) -> Space:
+        found = self.task.space
+        return replace(found, search=replace(found.search, seed=self.seed),
+                       training=replace(found.training, seed=self.seed))
+
+    @cached_property
+    def drafts(self) -> Drafts:
+        return draft_all(self.space, self.store, self.sources, self.space.choices, jobs=self.jobs)
+
+    def evaluator(self, space: Space) -> Evaluator:
+        return Evaluator(store=self.store, sources=self.sources, space=space, requirement=Requirement(),
+                         drafts=self.drafts.models)
+
+    def proxy(self, choice: NetworkChoice) -> float:
+        """Multiply-accumulates x bits of their weights."""
+        graph = Graph.load(self.drafts.models[choice])
+        return float(sum(graph.macs(index) * layer.weight_bits for index, layer in enumerate(graph.layers)))
+
+    @cached_property
+    def chip(self) -> Option:
+        """The accelerator with the least latency x LUTs, in the geometric mean over networks of the space."""
+        choices = list(self.drafts.models)
+        some = [choice for choice in choices if choice.weight_bits == 8][::max(1, len(choices) // 3 // LOOKED)]
+        options = self.space.options(some[0])
+        sums = [0.0] * len(options)
+        for choice in some:
+            found = places_of(Fitting(
+                model=self.drafts.models[choice], designs=tuple(option.design for option in options),
+                boards=tuple(option.boards for option in options), clock_mhz=self.space.hardware.clock_mhz))
+            for number in range(len(options)):
+                cycles, lut = found.get(number, (1, 1e30))
+                sums[number] += log(cycles * lut)
+        return options[min(range(len(options)), key=sums.__getitem__)]
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """One way while it goes on."""
+
+    arena: Arena
+    evaluator: Evaluator
+    cost: Callable[[NetworkChoice], float | None]
+    spent: float = 0.0
+    told: list[Told] = field(default_factory=list)
+    trained: dict[NetworkChoice, TrainedModel] = field(default_factory=dict)
+
+    def spend(self, sampler: str, look: Callable[["_Run"], None] = lambda run: None) -> None:
+        """Train what the sampler asks for until the budget is spent; the training that exceeds it still counts."""
+        arena, trainer = self.arena, Trainer(store=self.arena.store, sources=self.arena.sources,
+                                             space=self.arena.space, jobs=self.arena.jobs)
+        choices, budget = list(arena.drafts.models), arena.task.budget_s
+        while self.spent < budget and len(self.told) < len(choices):
+            batch = SAMPLERS[sampler](Asked(choices=choices, told=self.told, count=BATCH,
+                                            trials=arena.task.trials, seed=arena.seed))
+            if not batch:
+                return
+            models = trainer.models(batch)
+            for choice in batch:
+                if self.spent >= budget:
+                    return
+                accuracy = None
+                if model := models.get(choice):
+                    self.trained[choice] = model
+                    self.spent += model.record.cpu_seconds
+                    accuracy = model.record.valid_accuracy
+                self.told.append(Told(choice=choice, accuracy=accuracy, cost=self.cost(choice)))
+                look(self)
+
+    def points(self, choices: Sequence[NetworkChoice]) -> tuple[Point, ...]:
+        """Of trained networks."""
+        self.evaluator.trainings = replace(self.evaluator.trainings, plain={
+            choice: model.path for choice, model in self.trained.items()})
+        return tuple(point for choice in choices if choice in self.trained
+                     for point in self.evaluator.points(choice) if point.feasible)
+
+
+def run_flow(arena: Arena, flow: str, *, sampler: str = DEFAULT, curve: bool = False) -> Outcome:
+    """One way of working, with the budget of its task."""
+    whole = arena.evaluator(arena.space)
+    if flow == JOINT:
+        run = _Run(arena=arena, evaluator=whole, cost=whole.cost)
+    elif flow == NETWORK_FIRST:
+        run = _Run(arena=arena, evaluator=whole, cost=lambda choice: 1.0)
+    elif flow == HARDWARE_FIRST:
+        alone = arena.evaluator(_with_chip(arena.space, arena.chip))
+        run = _Run(arena=arena, evaluator=alone, cost=alone.cost)
+    else:
+        run = _Run(arena=arena, evaluator=whole, cost=arena.proxy)
+    seen: list[tuple[float, float]] = []
+
+    def look(now: _Run) -> None:
+        values = [_place(point) for point in chosen(now.points(list(now.trained)))]
+        seen.append((now.spent, hypervolume(values, _corner(arena.task.reference))))
+
+    run.spend(sampler, look if curve else lambda now: None)
+    return Outcome(flow=flow, seed=arena.seed, cpu_s=run.spent, points=run.points(_met(flow, run, arena)),
+                   curve=tuple(seen))
+
+
+def _met(flow: str, run: _Run, arena: Arena) -> list[NetworkChoice]:
+    """The networks for which hardware is looked for."""
+    scored = [told for told in run.told if told.accuracy is not None]
+    if flow == NETWORK_FIRST:       # of equals the one with the least work
+        return [max(scored, key=lambda told: (told.accuracy or 0, -arena.proxy(told.choice))).choice]
+    if flow == PROXY_FIRST:
+        return [told.choice for told in scored if not any(
+            (other.accuracy or 0) >= (told.accuracy or 0) and (other.cost or 0) <= (told.cost or 0)
+            and (other.accuracy, other.cost) != (told.accuracy, told.cost) for other in scored)]
+    return list(run.trained)
+
+
+def _with_chip(space: Space, option: Option) -> Space:
+    chip = option.chip
+    return replace(space, hardware=replace(
+        space.hardware, geometries=((chip.rows, chip.cols, chip.lanes),), multipliers=(chip.multiplier,),
+        requantizers=(chip.requantizers,), requantizer_dsps=(chip.requantizer_dsps,),
+        depthwise_taps=(chip.depthwise_taps,)))
+
+
+def chosen(points: Sequence[Point]) -> list[Point]:
+    """Those that no other beats on valid, in latency and in LUTs."""
+    places = [_place(point) for point in points]
+    return [point for point, own in zip(points, places, strict=True) if not any(
+        all(a >= b for a, b in zip(other, own, strict=True)) and other != own for other in places)]
+
+
+def _place(point: Point, *, test: bool = False) -> tuple[float, float, float]:
+    """Accuracy, and logarithms of latency and LUTs, each so that more is better: a tenth of the time is worth as much
+    wherever it is saved.
+    """
+    metrics = point.metrics
+    accuracy = metrics.accuracy if test else metrics.valid_accuracy
+    return accuracy or 0.0, -log(metrics.latency_s) / log(10), -log(metrics.lut) / log(10)
+
+
+def _corner(reference: Sequence[float]) -> tuple[float, float, float]:
+    accuracy, latency_s, lut = reference
+    return accuracy, -log(latency_s) / log(10), -log(lut) / log(10)
+
+
+def equal_accuracy(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    """By way: the least latency x LUTs, s, of points within half a point, on valid, of the best that every way reaches;
+    None where a way has none.
+    """
+    best = [max((point.metrics.valid_accuracy or 0 for point in outcome.points), default=0.0) for outcome in outcomes]
+    least = min(best) - HALF_A_POINT
+    return {outcome.flow: min((point.metrics.latency_s * point.metrics.lut for point in outcome.points
+                               if (point.metrics.valid_accuracy or 0) >= least), default=None)
+            for outcome in outcomes}
+
+
+def compare_flows(task: Task, data: str, store: Store, *, seeds: Sequence[int],
+                  jobs: int) -> Iterator[dict[str, object]]:
+    """A row for each way and seed, as ``heddle bench --json`` has them."""
+    space = task.space
+    sources = {choice.data: DataSource.of(space.source(choice, data)) for choice in space.choices}
+    note(f"{task.name}: at most {len(FLOWS) * len(seeds) * task.budget_s / 60:.0f} minutes of CPU; what was trained is "
+         f"kept, and a run that is stopped goes on")
+    for seed in seeds:
+        arena = Arena(task=task, seed=seed, store=store, sources=sources, jobs=jobs)
+        if not arena.drafts.models:
+            raise HeddleError(f"{task.name}: {arena.drafts.failures[0].reason}")
+        outcomes = []
+        for flow in FLOWS:
+            tell(f"{task.name}, seed {seed}: {flow}")
+            outcomes.append(run_flow(arena, flow))
+        products = equal_accuracy(outcomes)
+        for outcome in outcomes:
+            yield {"task": task.name, "flow": outcome.flow, "seed": seed, "cpu_s": round(outcome.cpu_s, 1),
+                   "hypervolume": round(outcome.hypervolume(task.reference), 5), "reference": list(task.reference),
+                   "latency_lut_at_equal_accuracy": products[outcome.flow],
+                   "points": len(chosen(outcome.points)),
+                   "accuracy": max((point.metrics.accuracy or 0 for point in chosen(outcome.points)), default=None)}
+    tell("")
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """Of positive values."""
+    return exp(sum(map(log, values)) / len(values))
