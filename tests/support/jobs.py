@@ -1,4 +1,4 @@
-"""A main job whose trainings and measurements are given: the search between them is real."""
+"""A main job whose drafts, trainings and measurements are given: the search between them is real."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,17 +11,18 @@ from flows.search import job
 from flows.search.job import Request
 from flows.search.measure import Best
 from flows.search.point import Check, Failed, MeasuredLayer, Measurement
-from flows.search.trainings import Prepared
+from flows.search.trainings import Drafts, Trained
 from flows.search.worth import Trainings
+from sw.compiler import compile_graph
 from sw.graph.graph import Graph, Layer, TensorType
 
 __all__ = ["digit_classifier", "model_request", "small_request"]
 
 SPACE = """
-[networks]
-names = ["mlp"]
-widths = [1.0]
-weight_bits = [8]
+[networks.mlp]
+width = 1.0
+[precision]
+weight_bits = 8
 [hardware]
 geometries = [[1, 2, 4], [2, 4, 4]]
 multipliers = ["dsp", "lut", "trunc"]
@@ -44,12 +45,12 @@ def digit_classifier() -> Graph:
     return Graph(name="mlp", inputs=(TensorType(shape=(8, 8, 1), scale=1 / 255, zero_point=-128),), layers=(layer,))
 
 
-def measure(space: Any, store: Any, data: Any, evaluator: Any, points: Any, **options: Any) -> Best:
+def measure(space: Any, store: Any, evaluator: Any, points: Any, **options: Any) -> Best:
     """Everything that is feasible, the first as if it had been measured."""
     first, *others = [point for point in points if point.feasible]
     bits = store.root.parent / "bits"
     bits.write_bytes(b"bits")
-    program = evaluator.program(first.candidate)
+    program = compile_graph(evaluator.graph(first.candidate), first.built)
     layers = tuple(MeasuredLayer(name=plan.name, op=plan.op, macs=plan.macs, cycles=plan.cycles, roof=1,
                                  bound="weights", predicted_cycles=plan.cycles) for plan in program.layers)
     check = Check(level="soc", inputs=32, mismatches=0, engine_cycles=1, predicted_cycles=1, cycles=2)
@@ -61,29 +62,41 @@ def measure(space: Any, store: Any, data: Any, evaluator: Any, points: Any, **op
 
 def model_request(folder: Path, monkeypatch: Any, **more: Any) -> Request:
     """For designs of a model in a file; nothing is measured, and training is a failure."""
-    def trained(*arguments: Any, **options: Any) -> None:
+    def refused(*arguments: Any, **options: Any) -> None:
         raise AssertionError("trained")
 
     monkeypatch.setenv("HEDDLE_CACHE", str(folder / "store"))
-    monkeypatch.setattr(job, "train_all", trained)
+    for name in ("draft_all", "Trainer"):
+        monkeypatch.setattr(job, name, refused)
     (folder / "nets").mkdir()
     digit_classifier().save(folder / "nets" / "mlp.npz")
-    (folder / "space.toml").write_text(SPACE.replace(', "trunc"', "").replace("points = 1", "points = 0"))
+    (folder / "space.toml").write_text(SPACE.replace(', "trunc"', "").replace("points = 1", "points = 0"),
+                                       encoding="utf-8")
     return Request(**{"model": str(folder / "nets" / "mlp.npz"), "space_file": folder / "space.toml",
                       "out": folder / "out", **more})
 
 
-def small_request(folder: Path, monkeypatch: Any, **prepared: Any) -> Request:
-    """For 9 designs of one network; ``prepared`` changes what came of the trainings."""
+def small_request(folder: Path, monkeypatch: Any, **trained: Any) -> Request:
+    """For 9 designs of one network; ``trained`` changes what came of its training."""
     monkeypatch.setenv("HEDDLE_CACHE", str(folder / "store"))
     path = folder / "mlp.npz"
     digit_classifier().save(path)
 
-    def train_all(space, store, data, *, jobs, refused):
-        return Prepared(**{"trainings": Trainings(plain={space.config("mlp", 1.0, 8): path}), "records": (),
-                           "feedback": None, "comparison": None, "failures": (), **prepared})
+    class Trainer:
+        def __init__(self, **given: Any) -> None:
+            self.given = given
 
-    monkeypatch.setattr(job, "train_all", train_all)
+        def train(self, choices: Any) -> Trained:
+            return Trained(**{"trainings": Trainings(plain=dict.fromkeys(choices, path)), **trained})
+
+        def short(self, choices: Any, share: float) -> dict[Any, float]:
+            raise AssertionError("tried")
+
+    def draft_all(space: Any, store: Any, sources: Any, choices: Any, *, jobs: int) -> Drafts:
+        return Drafts(models=dict.fromkeys(choices, path), failures=())
+
+    monkeypatch.setattr(job, "draft_all", draft_all)
+    monkeypatch.setattr(job, "Trainer", Trainer)
     monkeypatch.setattr(job, "measure_best", measure)
-    (folder / "space.toml").write_text(SPACE)
+    (folder / "space.toml").write_text(SPACE, encoding="utf-8")
     return Request(space_file=folder / "space.toml", out=folder / "out")
