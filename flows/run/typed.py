@@ -25,6 +25,12 @@ def _scalar(value: Any, _: Any) -> bool | int | float | str:
     return scalar
 
 
+@_CONVERTER.register_structure_hook
+def _plain(value: Any, _: Any) -> bool | int | float | str | tuple[Any, ...]:
+    """The same, or several of them."""
+    return tuple(_plain(each, _) for each in value) if isinstance(value, list | tuple) else _scalar(value, _)
+
+
 def to_plain(value: Any) -> Any:
     """Dictionaries, lists, text and numbers."""
     return _CONVERTER.unstructure(value)

@@ -9,11 +9,12 @@ from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from sw.quant.config import Setting, short_name
 
-__all__ = ["Candidate", "Chip", "NetworkChoice"]
+__all__ = ["Candidate", "Chip", "NetworkChoice", "Pairs", "Value"]
 
 LARGEST_ACT, LARGEST_WEIGHT = 131072, 524288    # bytes of memories, before a program has shown what it needs
 COMMON_DSPS = 4
-Pairs = tuple[tuple[str, Any], ...]
+Value = Setting | tuple[Any, ...]               # of an axis
+Pairs = tuple[tuple[str, Value], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +22,10 @@ class NetworkChoice:
     """A network of a space, its precision, and what of its data and its recipe is an axis."""
 
     name: str                                       # a name of sw.models, or file.py:function
-    settings: tuple[tuple[str, Setting], ...] = ()  # arguments of its function, its width among them
+    settings: Pairs = ()                            # arguments of its function, its width among them
     weight_bits: int = 8                            # of the layers that have no other
     layers: tuple[tuple[str, int], ...] = ()        # bits of the weights of layers, by name
-    data: tuple[tuple[str, str], ...] = ()          # options of the data
+    data: Pairs = ()                                # options of the data
     recipe: Pairs = ()                              # keys of the recipe, such as quantize.passes
 
     @property
@@ -41,7 +42,7 @@ class NetworkChoice:
         """
         settings = dict(self.settings)
         parts = [short_name(self.name), *([f"{settings.pop('width'):g}"] if "width" in settings else []),
-                 *_words(settings.items()), f"w{self.weight_bits}", *_words(self.layers), *_words(self.data),
+                 *_words(tuple(settings.items())), f"w{self.weight_bits}", *_words(self.layers), *_words(self.data),
                  *_words(self.recipe)]
         return re.sub(r"[^\w.-]", "_", "-".join(parts))
 
@@ -53,8 +54,14 @@ class NetworkChoice:
         return {re.sub(r"\W", "_", name): value for name, value in found.items()}
 
 
-def _words(pairs: Any) -> list[str]:
-    return [f"{name}{value:g}" if isinstance(value, float) else f"{name}{value}" for name, value in pairs]
+def _words(pairs: Pairs) -> list[str]:
+    return [f"{name}{_word(value)}" for name, value in pairs]
+
+
+def _word(value: Value) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(_word, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flows.run.progress import note, tell
 from flows.run.store import Store
-from flows.search.candidate import NetworkChoice
+from flows.search.candidate import NetworkChoice, Pairs
 from flows.search.fits import Fitting, places_of
 from flows.search.pareto import hypervolume
 from flows.search.point import Point
@@ -80,7 +80,7 @@ class Arena:
     task: Task
     seed: int
     store: Store
-    sources: Mapping[tuple[tuple[str, str], ...], DataSource]
+    sources: Mapping[Pairs, DataSource]
     jobs: int
 
     @cached_property

@@ -50,9 +50,11 @@ class GivenModel:
     weight_bits: int            # the fewest that a design needs, so that none of its layers is too wide for it
 
     def alone(self, space: Space) -> Space:
-        """The space with this model as its only network."""
-        return replace(space, networks=(Family(name=self.name),), precision=Precision(weight_bits=(self.weight_bits,)),
-                       data=(), recipe_axes=())
+        """The space with this model as its only network, and without conditions on what others would have."""
+        alone = replace(space, networks=(Family(name=self.name),), precision=Precision(weight_bits=(self.weight_bits,)),
+                        data=(), recipe_axes=(), constraints=())
+        return replace(alone, constraints=tuple(
+            constraint for constraint in space.constraints if constraint.names <= alone.names))
 
     def drafts(self, space: Space) -> Drafts:
         """What :func:`flows.search.trainings.draft_all` gives."""

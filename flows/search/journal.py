@@ -1,6 +1,7 @@
 """``study.db``: what a search was told, for those who watch it and for Optuna's tools."""
 
 import sqlite3
+import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -36,7 +37,8 @@ class Journal:
                                   engine_kwargs={"connect_args": {"timeout": 60, "factory": _Connection}})
         self.study = optuna.create_study(storage=self.storage, study_name=name, load_if_exists=True,
                                          directions=["maximize", "minimize"])
-        self.study.set_metric_names(["accuracy on valid", "least latency x LUTs, s"])
+        with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+            self.study.set_metric_names(["accuracy on valid", "least latency x LUTs, s"])
         self.distributions = {name: optuna.distributions.CategoricalDistribution(values)
                               for name, values in axes_of(choices).items()}
         self.there, self.told = len(self.study.get_trials(deepcopy=False)), 0

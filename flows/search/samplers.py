@@ -4,6 +4,7 @@ A sampler is a function of what is asked (:class:`Asked`): the same history give
 stopped goes on as if it had not been. To add one, write such a function and name it in :data:`SAMPLERS`.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log10
@@ -71,8 +72,9 @@ def _optuna(asked: Asked, make: Callable[[int], Any]) -> list[NetworkChoice]:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     axes = axes_of(asked.choices)
-    study = optuna.create_study(directions=["maximize", "maximize"], sampler=make(asked.seed * 1_000_003
-                                                                                 + len(asked.told)))
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+        sampler = make(asked.seed * 1_000_003 + len(asked.told))
+    study = optuna.create_study(directions=["maximize", "maximize"], sampler=sampler)
     for told in asked.told:
         if told.values is not None:
             parameters = parameters_of(told.choice)
@@ -192,8 +194,8 @@ def _suggested(trial: Any, axes: Mapping[str, list[Any]]) -> dict[str, Any]:
 
 
 def _belongs(axis: str, network: str, networks: Sequence[str]) -> bool:
-    owner = next((name for name in networks if axis.startswith(f"{name}.")), None)
-    return owner in (None, network)
+    owners = [name for name in networks if axis.startswith(f"{name}.")]     # mlp's is none of mlp.py:net
+    return not owners or max(owners, key=len) == network
 
 
 def _nearest(wanted: Parameters, left: Mapping[NetworkChoice, Parameters], generator: Random) -> NetworkChoice:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from itertools import product
+from math import prod
 from typing import Any
 
 from boards import BOARDS, check_design
 from flows.estimate.program import DEFAULT_CLOCK_MHZ
-from flows.search.candidate import Candidate, Chip, NetworkChoice, Pairs
+from flows.search.candidate import Candidate, Chip, NetworkChoice, Pairs, Value
 from flows.search.constraints import Constraint
 from flows.train.recipes import merged
 from hw.spec.design import DesignPoint
@@ -22,7 +23,8 @@ __all__ = ["SAMPLERS", "Family", "FeedbackPlan", "Hardware", "Measure", "Option"
 
 SAMPLERS = ("auto", "grid", "random", "tpe", "nsga2", "controller")
 MOST_NETWORKS = 100_000
-Axes = tuple[tuple[str, tuple[Any, ...]], ...]      # names and values
+HARDWARE_NAMES = {*(item.name for item in fields(Chip)), "macs_per_cycle", "board"}     # in constraints
+Axes = tuple[tuple[str, tuple[Value, ...]], ...]     # names and values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +136,11 @@ class Space:
     def choices(self) -> tuple[NetworkChoice, ...]:
         """Every network of the space that meets the constraints, each once, in a fixed order."""
         return tuple(choice for choice in self._networks() if self._meets(choice.values))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of all axes, as constraints have them."""
+        return frozenset({name for choice in self.choices for name in choice.values} | HARDWARE_NAMES)
 
     def _networks(self) -> Iterator[NetworkChoice]:
         precision = self.precision
@@ -257,7 +264,7 @@ def _problems(space: Space) -> Iterator[str]:
     for bits in (*space.precision.weight_bits, space.feedback.weight_bits,
                  *(bits for layers in space.precision.layers for _, bits in layers)):
         if bits not in TRAINED_BITS:
-            yield f"weight_bits = {bits}: choose from 8, 4 and 2"
+            yield f"[precision] weight_bits = {bits}: choose from 8, 4, 2 and 1"
     for kind in chips.multipliers:
         if kind not in MULTIPLIERS:
             yield f"[hardware] multipliers: {kind!r} is not one of {', '.join(MULTIPLIERS)}"
@@ -303,7 +310,7 @@ def _axis_problems(space: Space) -> Iterator[str]:
     count = len(space.precision.weight_bits) * len(space.precision.layers)
     for _, values in (*space.data, *space.recipe_axes):
         count *= len(values)
-    sizes = [len(list(_combined(family.axes))) for family in space.networks]
+    sizes = [prod(len(values) for _, values in family.axes) for family in space.networks]
     if sum(sizes) * count > MOST_NETWORKS:
         yield f"{sum(sizes) * count:,} networks are more than {MOST_NETWORKS:,}; give axes fewer values"
 
@@ -319,11 +326,9 @@ def _empty(space: Space) -> Iterator[str]:
         yield ("no combination can be built: every requantizers is above cols, or every depthwise_taps above lanes; "
                "add requantizers = [1] and depthwise_taps = [1]")
     for constraint in space.constraints:
-        known = {name for choice in space.choices for name in choice.values} | {
-            item.name for item in fields(Chip)} | {"macs_per_cycle", "board"}
-        if unknown := sorted(constraint.names - known):
+        if unknown := sorted(constraint.names - space.names):
             yield (f"constraints: {constraint.text!r}: there is no axis {unknown[0]!r}; there are "
-                   f"{', '.join(sorted(known))}")
+                   f"{', '.join(sorted(space.names))}")
 
 
 def _contradictions(space: Space) -> Iterator[str]:

@@ -102,7 +102,7 @@ class Study(Keyed):
         """Successive halving (Jamieson and Talwalkar, 2016): accuracies of short trainings, and those that go on."""
         left, plan = list(batch), self.space.search
         tried: dict[NetworkChoice, float] = {}
-        for share in (plan.halving ** -2, plan.halving ** -1) if plan.halving > 1 else ():
+        for share in (plan.halving ** -2, plan.halving ** -1) if plan.halving > 1 and len(batch) > 1 else ():
             tried |= short(left, share)
             told = [Told(choice=choice, accuracy=tried.get(choice), cost=evaluator.cost(choice)) for choice in left]
             left = [each.choice for each in ranked(told)[:max(1, len(left) // plan.halving)]]

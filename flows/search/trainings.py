@@ -8,7 +8,7 @@ from pathlib import Path
 from flows.run.progress import advance, note, tell, work
 from flows.run.queue import Failure, Result, run_queue
 from flows.run.store import Store
-from flows.search.candidate import NetworkChoice
+from flows.search.candidate import NetworkChoice, Pairs
 from flows.search.point import Failed
 from flows.search.space import Space
 from flows.search.worth import Trainings, fittings
@@ -27,7 +27,7 @@ from sw.quant.record import TrainingRecord
 __all__ = ["Comparison", "Drafts", "Sources", "TrainError", "Trained", "Trainer", "draft_all", "inexact",
            "reference_design"]
 
-Sources = Mapping[tuple[tuple[str, str], ...], DataSource]      # by options of the data
+Sources = Mapping[Pairs, DataSource]      # by options of the data
 Models = Mapping[NetworkChoice, TrainedModel]
 
 
@@ -109,22 +109,18 @@ def draft_all(space: Space, store: Store, sources: Sources, choices: Sequence[Ne
     """What runs each network, before a second of training is spent; those that cannot be built or fit nowhere are
     failures.
     """
-    models: dict[NetworkChoice, Path] = {}
-    failures: list[Failed] = []
-
     def done(result: Result[NetworkChoice]) -> None:
         advance()
         if isinstance(result.value, Failure):
             note(f"not trained: {result.task.id}: {result.value.reason}")
-            failures.append(Failed(id=result.task.id, doing="compiling, before training", reason=result.value.reason))
-        else:
-            models[result.task] = result.value
 
-    if choices:
-        with work("looking for hardware", len(choices)):
-            run_queue(_Draft(space=space, store=store, sources=sources), choices, jobs=jobs,
-                      name=lambda choice: choice.id, done=done)
-    return Drafts(models=models, failures=tuple(failures))
+    with work("looking for hardware", len(choices)):
+        results = run_queue(_Draft(space=space, store=store, sources=sources), choices, jobs=jobs,
+                            name=lambda choice: choice.id, done=done)
+    # in the order of the choices, whichever ended first: a sampler is asked with these
+    return Drafts(models={result.task: result.value for result in results if result.ok}, failures=tuple(
+        Failed(id=result.task.id, doing="compiling, before training", reason=result.value.reason)
+        for result in results if not result.ok))
 
 
 @dataclass(kw_only=True)
@@ -178,13 +174,11 @@ class Trainer:
                records: Mapping[int, Feedback] | None = None) -> "_Batch":
         """What came of each network; those that failed are in ``failures`` instead."""
         tasks = {self._training(choice, share, (records or {}).get(choice.widest)): choice for choice in choices}
-        failures: list[Failed] = []
 
         def done(result: Result[Training]) -> None:
             advance()
             if isinstance(result.value, Failure):
                 note(f"failed: {result.task.label}: {result.value.reason}")
-                failures.append(Failed(id=tasks[result.task].id, doing="training", reason=result.value.reason))
 
         # the wide ones first: they take longest
         ordered = sorted(tasks, key=lambda training: -training.config.width)
@@ -192,7 +186,8 @@ class Trainer:
             results = run_queue(partial(_train, self.store, share == 1), ordered, jobs=self.jobs,
                                 name=lambda training: training.label, done=done)
         return _Batch(models={tasks[result.task]: result.value for result in results if result.ok},
-                      failures=tuple(failures))
+                      failures=tuple(Failed(id=tasks[result.task].id, doing="training", reason=result.value.reason)
+                                     for result in results if not result.ok))
 
     def _training(self, choice: NetworkChoice, share: float, feedback: Feedback | None) -> Training:
         config, data = self.space.config(choice), self.sources[choice.data]

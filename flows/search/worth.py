@@ -6,13 +6,13 @@ from pathlib import Path
 
 from boards import find_board
 from flows.run.store import Store
-from flows.search.candidate import Candidate, NetworkChoice
+from flows.search.candidate import Candidate, NetworkChoice, Pairs
 from flows.search.fits import Fit, Fits, Fitting
 from flows.search.point import Metrics, Point
 from flows.search.space import Option, Space
 from flows.train.accuracy import Accuracy, Score, multiplier_of
 from flows.train.data import DataSource
-from hw.spec.errors import SpecError
+from hw.spec.errors import HeddleError, SpecError
 from hw.spec.feedback import Feedback
 from hw.spec.multipliers import MULTIPLIERS
 from sw.graph.graph import Graph
@@ -79,7 +79,7 @@ class Evaluator:
     whose best accelerators are known before they are trained.
     """
 
-    def __init__(self, *, store: Store, sources: Mapping[tuple[tuple[str, str], ...], DataSource] | None,
+    def __init__(self, *, store: Store, sources: Mapping[Pairs, DataSource] | None,
                  space: Space, requirement: Requirement, drafts: Mapping[NetworkChoice, Path]) -> None:
         self.store, self.sources, self.drafts = store, sources, drafts
         self.space, self.requirement = space, requirement
@@ -100,13 +100,24 @@ class Evaluator:
         return min((fit.latency_s * fit.lut for fit in fronts), default=None)
 
     def points(self, choice: NetworkChoice) -> tuple[Point, ...]:
-        """The trained network on every accelerator that none beats; where none fits, on that which comes closest."""
-        found = []
+        """The trained network on every accelerator that none beats; where none fits, on that which comes closest.
+
+        Raises
+        ------
+        SpecError
+            If it was not trained.
+        HeddleError
+            If none runs it; the line is the compiler's.
+        """
+        found, reason = [], ""
         for group in fittings(self.space, choice, self.drafts[choice], self._best(choice)):
             model = self._model(choice, group.options[0].design.multiplier)
             fits = replace(group.fitting, model=model).value(self.store)
             for fit in fits.front or ([fits.closest] if fits.closest else []):
                 found.append(self._point(choice, group.options[fit.number], fit))
+            reason = reason or fits.reason
+        if not found:
+            raise HeddleError(reason or "no accelerator of the space is one for it")
         return tuple(found)
 
     def _groups(self, choice: NetworkChoice) -> list[_Group]:

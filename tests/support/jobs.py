@@ -77,7 +77,7 @@ def model_request(folder: Path, monkeypatch: Any, **more: Any) -> Request:
 
 
 def small_request(folder: Path, monkeypatch: Any, **trained: Any) -> Request:
-    """For 9 designs of one network; ``trained`` changes what came of its training."""
+    """For 12 designs of one network; ``trained`` changes what came of its training."""
     monkeypatch.setenv("HEDDLE_CACHE", str(folder / "store"))
     path = folder / "mlp.npz"
     digit_classifier().save(path)

@@ -56,7 +56,7 @@ def test_hardware_for_a_model(tmp_path, monkeypatch):
     document = explore_to(model_request(tmp_path, monkeypatch))
     for point in document["points"]:
         assert [point["metrics"][name] for name in ("accuracy", "valid_accuracy", "test_interval")] == [None] * 3
-        assert point["over_seeds"] is None and point["id"].startswith("mlp-1-w8-")
+        assert point["over_seeds"] is None and point["id"].startswith("mlp-w8-")
         folder = tmp_path / "out"
         assert Graph.load(folder / point["model"]).name == digit_classifier().name
         assert load_design(str(folder / point["design"])).board == point["board"]

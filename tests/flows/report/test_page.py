@@ -6,9 +6,12 @@ import pytest
 
 from flows.report.page import ReportError, page, save_record, table, write_report
 from flows.run.typed import from_plain, to_plain
+from flows.search.candidate import NetworkChoice
+from flows.search.constraints import Constraint
 from flows.search.job import DataFacts, Exploration
 from flows.search.point import Failed, Repeat
-from flows.search.space import Space
+from flows.search.samplers import Told
+from flows.search.space import Family, Space, families
 from flows.search.trainings import Comparison
 from flows.search.worth import Requirement
 from hw.spec.feedback import NoiseProfile
@@ -16,6 +19,13 @@ from sw.quant.config import TrainConfig
 from sw.quant.record import Look, TrainingRecord
 from tests.support.points import point, without_data
 from tests.support.rivals import rivals
+
+CHOICE = NetworkChoice(name="x.py:net", settings=(("width", 0.5), ("skip", True), ("act", "relu")), weight_bits=4,
+                       layers=(("fc", 8),), data=(("size", "16x16"),), recipe=(("passes", 3),))
+#: With what axes, conditions and fixed values may be.
+SPACE = Space(networks=(Family(name="tried"), *families("x.py:net", width=(0.5, 1), skip=(True, False))),
+              data=(("size", ("16x16", "8x8")),), constraints=(Constraint("width <= 1"),),
+              recipe_axes=(("passes", (3, 5.5)), ("steps", (("pretrain", "quantize"), ("pretrain",)))))
 
 
 def exploration():
@@ -33,9 +43,11 @@ def exploration():
     return Exploration(
         data=DataFacts(name="digits", counts={"train": 10, "valid": 5, "test": 5}, seed=0, digest="ab" * 32,
                        shape=(8, 8, 1), classes=10),
-        space=Space(), requirement=Requirement(max_latency_s=0.001), versions={"yosys": "0.70"},
+        space=SPACE, requirement=Requirement(max_latency_s=0.001), versions={"yosys": "0.70"},
         points=(measured, point("other", 0.97, 1e-5, 4000)),
         trials=(point("tried", 0.9, 1e-5, 5000), point("too-large", 0.9, 1e-5, 5000, violations={"dsp": 0.3})),
+        looked=1234567, told=(Told(choice=NetworkChoice(name="tried", recipe=(("steps", ("pretrain", "quantize")),)),
+                                   accuracy=0.9, cost=1e-2), Told(choice=CHOICE, accuracy=None, cost=None)),
         failures=(Failed(id="bad", doing="routing", reason="nextpnr: timed out <script>"),), trainings=(training,),
         comparison=comparison)
 
@@ -57,7 +69,7 @@ def test_the_page_is_self_contained_and_says_it_all():
     for said in ("98.00%", "measured", "+25.0%", "nextpnr: timed out &lt;script&gt;", "tie. No effect is shown.",
                  "yosys", "settled, corrected", "0.5500, 0.6500", "max_latency_s 0.001", "1,234",
                  "<td>2</td><td>0.9700</td><td>0.9600</td><td>0.9800</td><td>0.9800, 0.9600</td>",
-                 "0.930 to 0.994", "1 candidates exceeded"):
+                 "0.930 to 0.994", "1 candidates exceeded", "1,234,567"):
         assert said in body, said
     assert "mlp-<b>" not in body
 
@@ -66,7 +78,7 @@ def test_who_runs_what_is_a_table_and_a_picture():
     body = text_of(page(exploration()))
     section = body[body.index('<section id="networks">'):body.index('<section id="layers">')]
     for said in ("the engine has no softmax", "<td>990</td><td>–</td>", "<td>–</td><td>345</td>", "&lt;end&gt;",
-                 "estimated and in no other figure of this page", "<svg ", "mlp-&lt;b&gt; on "):
+                 "estimated and in no other figure of this page", "<svg ", "mlp-_b_-1-w8 on "):
         assert said in section, said
     assert section.count("<details open>") == section.count("<svg ") == 1      # of the measured points
 

@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,10 +22,11 @@ class Outer:
     design: DesignPoint | None = None
     path: Path = Path("x")
     shares: Mapping[str, float] = field(default_factory=dict)
+    settings: tuple[bool | int | float | str | tuple[Any, ...], ...] = ()
 
 
 VALUE = Outer(inner=(Inner(numbers=(1, 2), place=(3, 4)), Inner(numbers=())), design=DesignPoint(rows=4),
-              path=Path("a/b"), shares={"lut": 0.5})
+              path=Path("a/b"), shares={"lut": 0.5}, settings=(True, 1, 2.0, "x", ("y", (3,))))
 
 
 def test_values_survive_a_file(tmp_path):
@@ -37,6 +39,7 @@ def test_values_survive_a_file(tmp_path):
     ({"more": 1}, r"^here: not a Outer of this version \(extra fields found \(more\) @ \$\)$"),
     ({"inner": [{"numbers": ["x"]}]}, r"^here: not a Outer of this version \(invalid value.*\$.inner\[0\].numbers"),
     ({"inner": 5}, r"^here: not a Outer of this version"),
+    ({"settings": [["x", {}]]}, r"^here: not a Outer of this version \(invalid value .*\$.settings\[0\]"),
     ({"design": {"rows": 3}}, r"^here: not a Outer of this version \(.*rows=3: choose a power of two"),
 ])
 def test_what_is_no_such_value_says_where(change, says):
