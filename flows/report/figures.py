@@ -5,11 +5,12 @@ from typing import Any
 
 from boards import find_board
 from flows.search.point import MeasuredLayer, Point
+from flows.search.ways import Way
 from hw.spec.feedback import NoiseProfile
 from sw.quant.record import TrainingRecord
 
 __all__ = ["Figure", "curves_figure", "front_figure", "layers_figure", "noise_figure",
-           "resources_figure"]
+           "resources_figure", "ways_figure"]
 
 Figure = dict[str, Any]
 
@@ -18,6 +19,7 @@ BLUE, ORANGE, GREEN, YELLOW = "#2a6fdb", "#e4662e", "#1a9e77", "#d99a00"
 SCALE = [[0, "#cfe0fb"], [0.5, "#4b86e0"], [1, "#0b2f6b"]]
 DASHES = ("dot", "dash", "solid", "dashdot", "longdash")
 FEW_BARS = 32
+WAY_COLOURS = (BLUE, ORANGE, GREEN)
 NETWORK_BITS = {8: BLUE, 4: GREEN, 2: ORANGE}
 
 
@@ -89,6 +91,31 @@ def front_figure(points: Sequence[Point], others: Sequence[Point]) -> Figure:
                    yaxis=_axis("integer accuracy on the test split", tickformat=".0%")
                    if any(point.metrics.accuracy is not None for point in points) else
                    _axis("LUTs, SoC included", tickformat=","))
+
+
+def ways_figure(ways: Sequence[Way]) -> Figure:
+    """Accuracy on valid, which chooses, against latency x LUTs: the best that each way of working gives up to there."""
+    traces = []
+    for way, colour, dash in zip(ways, WAY_COLOURS, ("solid", "dash", "dot"), strict=False):
+        steps, best = [], 0.0
+        for point in sorted(way.points, key=_product):
+            accuracy = point.metrics.valid_accuracy or 0.0
+            if accuracy > best:
+                steps.append(point)
+                best = accuracy
+        traces.append({
+            "type": "scatter", "mode": "lines+markers", "name": f"{way.name} ({len(steps)})",
+            "x": [_product(point) for point in steps], "y": [point.metrics.valid_accuracy for point in steps],
+            "text": [_hover(point) for point in steps], "hovertemplate": "%{text}<extra>" + way.name + "</extra>",
+            "line": {"shape": "hv", "color": colour, "dash": dash, "width": 2},
+            "marker": {"size": 8, "color": colour}})
+    return _figure(traces, height=420, yaxis=_axis("integer accuracy on the validation split", tickformat=".1%"),
+                   xaxis=_axis("latency x LUTs, µs x thousands (log scale)", type="log", dtick="D2"))
+
+
+def _product(point: Point) -> float:
+    """Microseconds x thousands of LUTs."""
+    return 1e3 * point.metrics.latency_s * point.metrics.lut
 
 
 def layers_figure(layers: Sequence[MeasuredLayer]) -> Figure:

@@ -17,6 +17,7 @@ from flows.search.job import Exploration
 from flows.search.pareto import most_accurate
 from flows.search.point import Measurement, Metrics, Point
 from flows.search.trainings import Comparison
+from flows.search.ways import Way, within_half_a_point
 from hw.spec.errors import HeddleError
 
 __all__ = ["RECORD", "ReportError", "page", "save_record", "write_report"]
@@ -102,9 +103,9 @@ def page(found: Exploration) -> str:
     builder = _Page()
     measured = [point for point in found.points if point.measurement]
     body = "".join((
-        _head(found, measured), _front(builder, found), _seeds(measured), _measured(measured), _networks(measured),
-        _layers(builder, measured),
-        _resources(builder, measured), _verification(measured),
+        _head(found, measured), _ways(builder, found.ways), _front(builder, found), _seeds(measured),
+        _measured(measured), _networks(measured), _layers(builder, measured), _resources(builder, measured),
+        _verification(measured),
         *(() if found.model else (_training(builder, found), _feedback(builder, found.comparison))),
         _failures(found), _provenance(found)))
     return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -171,7 +172,8 @@ def _head(found: Exploration, measured: Sequence[Point]) -> str:
             tiles += [(f"{top.accuracy:.2%}", f"test accuracy, {low:.1%} to {high:.1%}, of the best on validation")]
         tiles += [(f"{1e6 * min(point.metrics.latency_s for point in best):,.1f} µs", "shortest engine latency"),
                   (f"{min(point.metrics.lut for point in best):,}", "least LUTs, SoC included")]
-    links = (("front", "Front"), *([("seeds", "Seeds")] if any(point.repeats for point in measured) else ()),
+    links = (*([("ways", "Ways")] if found.ways else ()), ("front", "Front"),
+             *([("seeds", "Seeds")] if any(point.repeats for point in measured) else ()),
              ("networks", "Networks"), ("layers", "Layers"),
              ("resources", "Resources"), ("verification", "Verification"),
              *(() if found.model else (("training", "Training"), ("feedback", "Feedback"))),
@@ -214,6 +216,27 @@ def _front(builder: _Page, found: Exploration) -> str:
         table(("point", "fidelity", *(title for _, title, _ in shown)), rows),
         '<p class="muted">* from a model of activity and published figures of the device; nothing was metered. '
         "Estimated LUTs are scaled by what the measured points took more or less than estimated.</p>")
+
+
+def _ways(builder: _Page, ways: Sequence[Way]) -> str:
+    if not ways:
+        return ""
+    rows = []
+    for way, small in zip(ways, within_half_a_point([way.points for way in ways]), strict=True):
+        top = most_accurate(way.points).metrics if way.points else None
+        rows.append((escape(way.name), _code(way.fixed), str(len(way.points)),
+                     f"{top.valid_accuracy:.4f}" if top else "–", f"{top.accuracy:.4f}" if top else "–",
+                     f"{1e3 * small.metrics.latency_s * small.metrics.lut:,.1f}" if small else "–",
+                     f"{small.metrics.accuracy:.4f}" if small else "–", _code(small.id) if small else "–"))
+    return _section(
+        "ways", "Together, or one after the other",
+        "The same trained networks, three ways: both halves at once; the most accurate network first, then hardware "
+        "for it; or first the accelerator that suits the networks of the space best, then networks for it. A line is the "
+        "best accuracy that a way gives for so much time and logic; where the joint line is alone, the others found "
+        "nothing. Logic is estimated in all three.", builder.chart(figures.ways_figure(ways)),
+        table(("way", "decided first", "points", "best valid", "its test", "least µs x kLUT*", "its test", "which"),
+              rows), '<p class="muted">* of points within half a point of accuracy, on valid, of the best that all '
+        'three reach.</p>')
 
 
 def _seeds(measured: Sequence[Point]) -> str:

@@ -7,32 +7,40 @@ They differ in what the sampler is told and in which networks meet which acceler
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import exp, log
+from math import log10
 from pathlib import Path
 
 from flows.run.progress import note, tell
 from flows.run.store import Store
 from flows.search.candidate import NetworkChoice, Pairs
-from flows.search.fits import Fitting, places_of
-from flows.search.pareto import hypervolume
+from flows.search.pareto import hypervolume, pareto
 from flows.search.point import Point
 from flows.search.samplers import DEFAULT, SAMPLERS, Asked, Told
-from flows.search.space import Option, Space
+from flows.search.space import Space
 from flows.search.space_file import load_space
 from flows.search.trainings import Drafts, Trainer, draft_all
+from flows.search.ways import (
+    HARDWARE_FIRST,
+    JOINT,
+    NETWORK_FIRST,
+    PROXY_FIRST,
+    best_chip,
+    best_network,
+    chosen,
+    place,
+    proxy_cost,
+    with_chip,
+    within_half_a_point,
+)
 from flows.search.worth import Evaluator, Requirement
 from flows.train.data import DataSource
 from flows.train.training import TrainedModel
 from hw.spec.errors import HeddleError
-from sw.graph.graph import Graph
 
-__all__ = ["FLOWS", "TASKS", "Arena", "Outcome", "Task", "compare_flows", "equal_accuracy", "run_flow"]
+__all__ = ["FLOWS", "TASKS", "Arena", "Outcome", "Task", "compare_flows", "run_flow"]
 
-JOINT, NETWORK_FIRST, HARDWARE_FIRST, PROXY_FIRST = FLOWS = (
-    "joint", "network-first", "hardware-first", "proxy-first")
+FLOWS = (JOINT, NETWORK_FIRST, HARDWARE_FIRST, PROXY_FIRST)
 BATCH = 4               # networks that are asked for at once
-LOOKED = 24             # networks, evenly spaced, by which hardware is chosen before any is trained
-HALF_A_POINT = 0.005    # of accuracy: no difference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +78,7 @@ class Outcome:
 
     def hypervolume(self, reference: Sequence[float]) -> float:
         """On the test split, of the points that valid chose."""
-        return hypervolume([_place(point, test=True) for point in chosen(self.points)], _corner(reference))
+        return hypervolume([place(point, test=True) for point in chosen(self.points)], _corner(reference))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,24 +107,7 @@ class Arena:
 
     def proxy(self, choice: NetworkChoice) -> float:
         """Multiply-accumulates x bits of their weights."""
-        graph = Graph.load(self.drafts.models[choice])
-        return float(sum(graph.macs(index) * layer.weight_bits for index, layer in enumerate(graph.layers)))
-
-    @cached_property
-    def chip(self) -> Option:
-        """The accelerator with the least latency x LUTs, in the geometric mean over networks of the space."""
-        choices = list(self.drafts.models)
-        some = [choice for choice in choices if choice.weight_bits == 8][::max(1, len(choices) // 3 // LOOKED)]
-        options = self.space.options(some[0])
-        sums = [0.0] * len(options)
-        for choice in some:
-            found = places_of(Fitting(
-                model=self.drafts.models[choice], designs=tuple(option.design for option in options),
-                boards=tuple(option.boards for option in options), clock_mhz=self.space.hardware.clock_mhz))
-            for number in range(len(options)):
-                cycles, lut = found.get(number, (1, 1e30))
-                sums[number] += log(cycles * lut)
-        return options[min(range(len(options)), key=sums.__getitem__)]
+        return proxy_cost(self.drafts.models[choice])
 
 
 @dataclass(kw_only=True)
@@ -168,14 +159,14 @@ def run_flow(arena: Arena, flow: str, *, sampler: str = DEFAULT, curve: bool = F
     elif flow == NETWORK_FIRST:
         run = _Run(arena=arena, evaluator=whole, cost=lambda choice: 1.0)
     elif flow == HARDWARE_FIRST:
-        alone = arena.evaluator(_with_chip(arena.space, arena.chip))
+        alone = arena.evaluator(with_chip(arena.space, best_chip(arena.space, arena.drafts.models)))
         run = _Run(arena=arena, evaluator=alone, cost=alone.cost)
     else:
         run = _Run(arena=arena, evaluator=whole, cost=arena.proxy)
     seen: list[tuple[float, float]] = []
 
     def look(now: _Run) -> None:
-        values = [_place(point) for point in chosen(now.points(list(now.trained)))]
+        values = [place(point) for point in chosen(now.points(list(now.trained)))]
         seen.append((now.spent, hypervolume(values, _corner(arena.task.reference))))
 
     run.spend(sampler, look if curve else lambda now: None)
@@ -186,53 +177,16 @@ def run_flow(arena: Arena, flow: str, *, sampler: str = DEFAULT, curve: bool = F
 def _met(flow: str, run: _Run, arena: Arena) -> list[NetworkChoice]:
     """The networks for which hardware is looked for."""
     scored = [told for told in run.told if told.accuracy is not None]
-    if flow == NETWORK_FIRST:       # of equals the one with the least work
-        return [max(scored, key=lambda told: (told.accuracy or 0, -arena.proxy(told.choice))).choice]
+    if flow == NETWORK_FIRST:
+        return [best_network(arena.drafts.models, scored)]
     if flow == PROXY_FIRST:
-        return [told.choice for told in scored if not any(
-            (other.accuracy or 0) >= (told.accuracy or 0) and (other.cost or 0) <= (told.cost or 0)
-            and (other.accuracy, other.cost) != (told.accuracy, told.cost) for other in scored)]
+        return [scored[number].choice for number in pareto([told.values or (0.0, 0.0) for told in scored])]
     return list(run.trained)
-
-
-def _with_chip(space: Space, option: Option) -> Space:
-    chip = option.chip
-    return replace(space, hardware=replace(
-        space.hardware, geometries=((chip.rows, chip.cols, chip.lanes),), multipliers=(chip.multiplier,),
-        requantizers=(chip.requantizers,), requantizer_dsps=(chip.requantizer_dsps,),
-        depthwise_taps=(chip.depthwise_taps,)))
-
-
-def chosen(points: Sequence[Point]) -> list[Point]:
-    """Those that no other beats on valid, in latency and in LUTs."""
-    places = [_place(point) for point in points]
-    return [point for point, own in zip(points, places, strict=True) if not any(
-        all(a >= b for a, b in zip(other, own, strict=True)) and other != own for other in places)]
-
-
-def _place(point: Point, *, test: bool = False) -> tuple[float, float, float]:
-    """Accuracy, and logarithms of latency and LUTs, each so that more is better: a tenth of the time is worth as much
-    wherever it is saved.
-    """
-    metrics = point.metrics
-    accuracy = metrics.accuracy if test else metrics.valid_accuracy
-    return accuracy or 0.0, -log(metrics.latency_s) / log(10), -log(metrics.lut) / log(10)
 
 
 def _corner(reference: Sequence[float]) -> tuple[float, float, float]:
     accuracy, latency_s, lut = reference
-    return accuracy, -log(latency_s) / log(10), -log(lut) / log(10)
-
-
-def equal_accuracy(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
-    """By way: the least latency x LUTs, s, of points within half a point, on valid, of the best that every way reaches;
-    None where a way has none.
-    """
-    best = [max((point.metrics.valid_accuracy or 0 for point in outcome.points), default=0.0) for outcome in outcomes]
-    least = min(best) - HALF_A_POINT
-    return {outcome.flow: min((point.metrics.latency_s * point.metrics.lut for point in outcome.points
-                               if (point.metrics.valid_accuracy or 0) >= least), default=None)
-            for outcome in outcomes}
+    return accuracy, -log10(latency_s), -log10(lut)
 
 
 def compare_flows(task: Task, data: str, store: Store, *, seeds: Sequence[int],
@@ -250,16 +204,10 @@ def compare_flows(task: Task, data: str, store: Store, *, seeds: Sequence[int],
         for flow in FLOWS:
             tell(f"{task.name}, seed {seed}: {flow}")
             outcomes.append(run_flow(arena, flow))
-        products = equal_accuracy(outcomes)
-        for outcome in outcomes:
+        for outcome, small in zip(outcomes, within_half_a_point([each.points for each in outcomes]), strict=True):
             yield {"task": task.name, "flow": outcome.flow, "seed": seed, "cpu_s": round(outcome.cpu_s, 1),
                    "hypervolume": round(outcome.hypervolume(task.reference), 5), "reference": list(task.reference),
-                   "latency_lut_at_equal_accuracy": products[outcome.flow],
+                   "latency_lut_at_equal_accuracy": small and small.metrics.latency_s * small.metrics.lut,
                    "points": len(chosen(outcome.points)),
                    "accuracy": max((point.metrics.accuracy or 0 for point in chosen(outcome.points)), default=None)}
     tell("")
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    """Of positive values."""
-    return exp(sum(map(log, values)) / len(values))

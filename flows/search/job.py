@@ -22,6 +22,7 @@ from flows.search.space import Space
 from flows.search.space_file import HARDWARE_FIRST, MODEL_FIRST, load_space
 from flows.search.study import Found, Study
 from flows.search.trainings import Comparison, Drafts, Sources, Trained, Trainer, TrainError, draft_all, inexact
+from flows.search.ways import Way, ways_of
 from flows.search.worth import Evaluator, Requirement
 from flows.train.data import DataSource
 from flows.train.training import MODEL
@@ -142,6 +143,7 @@ class Exploration:
     told: tuple[Told, ...]                      # every network, in the order in which they were asked for
     trials: tuple[Point, ...]                   # of each network the accelerators that none beats
     failures: tuple[Failed, ...]
+    ways: tuple[Way, ...]                       # what the joint search and the two other ways give, on estimates
     trainings: tuple[TrainingRecord, ...]
     comparison: Comparison | None
 
@@ -193,7 +195,8 @@ def explore(request: Request) -> Results:
         data=DataFacts.of(start.data.load()) if start.data else None, model=start.model, space=space,
         requirement=requirement, versions=_versions(), points=points, trials=found.points, told=found.told,
         looked=sum(fits.looked for told in found.told for fits in evaluator.fits(told.choice)), failures=failures,
-        trainings=found.trained.records, comparison=found.trained.comparison)
+        trainings=found.trained.records, comparison=found.trained.comparison,
+        ways=ways_of(evaluator, found.points, found.told))
     return Results(exploration=exploration, feedback=found.trained.feedback, files=files)
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from flows.search.point import Metrics, Point
 
-__all__ = ["OBJECTIVES", "dominates", "front", "front_of", "hypervolume", "most_accurate", "spread"]
+__all__ = ["OBJECTIVES", "dominates", "front", "front_of", "hypervolume", "most_accurate", "pareto", "spread"]
 
 #: field of Metrics -> +1 where more is better, -1 where less is
 OBJECTIVES = {"valid_accuracy": 1, "latency_s": -1, "lut": -1}
@@ -23,12 +25,24 @@ def dominates(one: Metrics, other: Metrics) -> bool:
 
 def front(points: Sequence[Point]) -> list[Point]:
     """The points that no other dominates, in their order; of equals the first one stays."""
-    kept: list[Point] = []
-    for index, point in enumerate(points):
-        beaten = any(dominates(other.metrics, point.metrics) for other in points)
-        twin = any(objectives(other.metrics) == objectives(point.metrics) for other in points[:index])
-        if not beaten and not twin:
-            kept.append(point)
+    return [points[number] for number in pareto([objectives(point.metrics) for point in points])]
+
+
+def pareto(values: Sequence[tuple[float, ...]]) -> list[int]:
+    """Numbers of those that no other is at least as good as everywhere and better than somewhere, more being better; of
+    equals the first.
+
+    >>> pareto([(1, 2), (2, 1), (1, 1), (2, 1)])
+    [0, 1]
+    """
+    if not values:
+        return []
+    table, kept = np.array(values), []
+    for number, own in enumerate(table):
+        as_good = np.all(table >= own, axis=1)
+        better = as_good & np.any(table > own, axis=1)
+        if not better.any() and not np.all(table[:number] == own, axis=1).any():
+            kept.append(number)
     return kept
 
 

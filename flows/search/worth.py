@@ -87,6 +87,13 @@ class Evaluator:
         self._models: dict[tuple[NetworkChoice, str], Path] = {}
         self._fronts: dict[NetworkChoice, tuple[Option, ...]] = {}
 
+    def on(self, space: Space) -> "Evaluator":
+        """The same networks, trained or not, in another space."""
+        found = Evaluator(store=self.store, sources=self.sources, space=space, requirement=self.requirement,
+                          drafts=self.drafts)
+        found.trainings = self.trainings
+        return found
+
     def data(self, choice: NetworkChoice) -> DataSource | None:
         return None if self.sources is None else self.sources[choice.data]
 
