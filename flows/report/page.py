@@ -231,9 +231,9 @@ def _ways(builder: _Page, ways: Sequence[Way]) -> str:
     return _section(
         "ways", "Together, or one after the other",
         "The same trained networks, three ways: both halves at once; the most accurate network first, then hardware "
-        "for it; or first the accelerator that suits the networks of the space best, then networks for it. A line is the "
-        "best accuracy that a way gives for so much time and logic; where the joint line is alone, the others found "
-        "nothing. Logic is estimated in all three.", builder.chart(figures.ways_figure(ways)),
+        "for it; or first the accelerator that suits the networks of the space best, then networks for it. A line is "
+        "the best accuracy that a way gives for so much time and logic; where the joint line is alone, the others "
+        "found nothing. Logic is estimated in all three.", builder.chart(figures.ways_figure(ways)),
         table(("way", "decided first", "points", "best valid", "its test", "least µs x kLUT*", "its test", "which"),
               rows), '<p class="muted">* of points within half a point of accuracy, on valid, of the best that all '
         'three reach.</p>')
