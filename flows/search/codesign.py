@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import log10
 from pathlib import Path
+from time import process_time
 
 from flows.run.progress import note, tell
 from flows.run.store import Store
@@ -116,8 +117,9 @@ class _Run:
 
     arena: Arena
     evaluator: Evaluator
-    cost: Callable[[NetworkChoice], float | None]
-    spent: float = 0.0
+    cost: Callable[[NetworkChoice], float | None]   # what the sampler is told beside accuracy
+    looks: bool                                     # for hardware, to say so
+    spent: float = 0.0                              # CPU seconds
     told: list[Told] = field(default_factory=list)
     trained: dict[NetworkChoice, TrainedModel] = field(default_factory=dict)
 
@@ -140,8 +142,14 @@ class _Run:
                     self.trained[choice] = model
                     self.spent += model.record.cpu_seconds
                     accuracy = model.record.valid_accuracy
+                if self.looks:
+                    self.look(choice)
                 self.told.append(Told(choice=choice, accuracy=accuracy, cost=self.cost(choice)))
                 look(self)
+
+    def look(self, choice: NetworkChoice) -> None:
+        """For hardware, on the account of this way."""
+        self.spent += sum(fits.cpu_seconds for fits in self.evaluator.fits(choice))
 
     def points(self, choices: Sequence[NetworkChoice]) -> tuple[Point, ...]:
         """Of trained networks."""
@@ -155,14 +163,15 @@ def run_flow(arena: Arena, flow: str, *, sampler: str = DEFAULT, curve: bool = F
     """One way of working, with the budget of its task."""
     whole = arena.evaluator(arena.space)
     if flow == JOINT:
-        run = _Run(arena=arena, evaluator=whole, cost=whole.cost)
+        run = _Run(arena=arena, evaluator=whole, cost=whole.cost, looks=True)
     elif flow == NETWORK_FIRST:
-        run = _Run(arena=arena, evaluator=whole, cost=lambda choice: 1.0)
+        run = _Run(arena=arena, evaluator=whole, cost=lambda choice: 1.0, looks=False)
     elif flow == HARDWARE_FIRST:
+        began = process_time()
         alone = arena.evaluator(with_chip(arena.space, best_chip(arena.space, arena.drafts.models)))
-        run = _Run(arena=arena, evaluator=alone, cost=alone.cost)
+        run = _Run(arena=arena, evaluator=alone, cost=alone.cost, looks=True, spent=process_time() - began)
     else:
-        run = _Run(arena=arena, evaluator=whole, cost=arena.proxy)
+        run = _Run(arena=arena, evaluator=whole, cost=arena.proxy, looks=False)
     seen: list[tuple[float, float]] = []
 
     def look(now: _Run) -> None:
@@ -170,8 +179,10 @@ def run_flow(arena: Arena, flow: str, *, sampler: str = DEFAULT, curve: bool = F
         seen.append((now.spent, hypervolume(values, _corner(arena.task.reference))))
 
     run.spend(sampler, look if curve else lambda now: None)
-    return Outcome(flow=flow, seed=arena.seed, cpu_s=run.spent, points=run.points(_met(flow, run, arena)),
-                   curve=tuple(seen))
+    met = _met(flow, run, arena)
+    for choice in met if not run.looks else ():
+        run.look(choice)
+    return Outcome(flow=flow, seed=arena.seed, cpu_s=run.spent, points=run.points(met), curve=tuple(seen))
 
 
 def _met(flow: str, run: _Run, arena: Arena) -> list[NetworkChoice]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from time import process_time
 
 from boards import Board, find_board
 from flows.estimate.memories import fit_memories, least_act_bytes, weight_bytes_for
@@ -45,6 +46,7 @@ class Fits:
     excluded: Mapping[str, int]     # designs by what keeps each from the largest board: a budget, the clock, "network"
     closest: Fit | None             # where none fits
     reason: str                     # what the compiler says of the first design that does not run the network, or ""
+    cpu_seconds: float              # that finding this took
 
     @property
     def line(self) -> str:
@@ -71,7 +73,9 @@ class Fitting(Step[Fits]):
     given: bool = False                         # whether designs keep their own memories
 
     def make(self, folder: Path, store: Store) -> None:
-        write_typed(folder / RECORD, _Search(self).fits())
+        began = process_time()
+        found = _Search(self).fits()
+        write_typed(folder / RECORD, replace(found, cpu_seconds=process_time() - began))
 
     def load(self, folder: Path) -> Fits:
         return read_typed(Fits, folder / RECORD)
@@ -109,7 +113,7 @@ class _Search:
         excluded["network"] += len(self.refused)
         front = sorted((self.exact[number] for number in _front(self.places)), key=lambda fit: fit.estimate.cycles)
         return Fits(front=tuple(front), looked=len(self.asked.designs), excluded=dict(+excluded), closest=closest,
-                    reason=next(iter(self.refused.values()), ""))
+                    reason=next(iter(self.refused.values()), ""), cpu_seconds=0.0)
 
     def estimate(self) -> None:
         """With memories in closed form; a network's own placement may need a larger one."""
