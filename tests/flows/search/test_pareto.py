@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from flows.search.pareto import dominates, front, front_of, most_accurate, spread
+from flows.search.pareto import dominates, front, front_of, hypervolume, most_accurate, spread
 from tests.support.points import point as named
 from tests.support.points import without_data
 
@@ -72,3 +72,12 @@ def test_without_data_the_front_is_that_of_latency_and_logic():
     assert front_of([slow, middle, fast, bad]) == [slow, middle, fast]
     assert spread([middle, slow, fast]) == [fast, slow, middle]
     assert most_accurate([slow, fast]) == fast
+
+
+def test_hypervolume_counts_what_is_covered():
+    """On whole numbers: the unit cubes below any of the points."""
+    rng = random.Random(7)
+    for _ in range(30):
+        points = [tuple(rng.randint(0, 5) for _ in range(3)) for _ in range(rng.randint(0, 8))]
+        cubes = {(x, y, z) for a, b, c in points for x in range(1, a) for y in range(1, b) for z in range(1, c)}
+        assert hypervolume(points, (1, 1, 1)) == len(cubes)
