@@ -343,12 +343,12 @@ def flash(folder: Path) -> int:
 
 
 @cli.command(epilog=example("heddle bench --section simulation"))
-@click.option("--section", type=click.Choice(["engine", "fabric", "simulation", "codesign"]), multiple=True,
+@click.option("--section", type=click.Choice(["engine", "fabric", "simulation", "codesign", "samplers"]), multiple=True,
               help="Only this table; may be given again.")
 @click.option("--data", type=EXISTING, metavar="DIR", help="Folder of the MLPerf Tiny networks (kws.tflite, ...).")
 @json_flag
 def bench(section: tuple[str, ...], data: Path | None, as_json: bool) -> int:
-    """The benchmark tables: engines on networks, engines on devices, speed of the simulation, ways of co-design."""
+    """The benchmark tables: engines on networks, engines on devices, speed of the simulation, ways to search."""
     from flows.commands.bench import SECTIONS, run_sections
     from flows.report.tables import show_bench
 

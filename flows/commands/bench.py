@@ -18,7 +18,7 @@ from cosim.process import SimulationError
 from flows.fpga.fabric import fabric_rows
 from flows.run.progress import advance, tell, work
 from flows.run.store import Store, open_store
-from flows.search.codesign import TASKS, compare_flows
+from flows.search.codesign import TASKS, compare_flows, compare_samplers
 from flows.verify.compare import LayerReport
 from flows.verify.engine import EngineRung, engine_rung
 from flows.verify.engine_simulator import MANY, jobs_for, simulator_for
@@ -213,17 +213,27 @@ def simulation_rows(bench: Bench) -> Iterator[Row]:
 
 
 def codesign_rows(bench: Bench) -> Iterator[Row]:
-    """Each way of working on each task, with each seed; a task whose data are not there has a row that says so."""
+    """Each way of working on each task, with each seed."""
+    yield from _tasks(bench, compare_flows)
+
+
+def sampler_rows(bench: Bench) -> Iterator[Row]:
+    """Each sampler on each task, with each seed."""
+    yield from _tasks(bench, compare_samplers)
+
+
+def _tasks(bench: Bench, compare: Callable[..., Iterator[Row]]) -> Iterator[Row]:
+    """A task whose data are not there has a row that says so."""
     for task in TASKS.values():
         folder = near(task.folder) if task.folder else Path()
         if folder is None:
             yield {"task": task.name, "error": f"{task.folder}: no such folder of data beside the checkout; put it "
                                                f"into data/"}
             continue
-        yield from compare_flows(task, task.data.replace("{folder}", str(folder)), bench.store, seeds=SEEDS,
-                                 jobs=os.cpu_count() or 1)
+        yield from compare(task, task.data.replace("{folder}", str(folder)), bench.store, seeds=SEEDS,
+                           jobs=os.cpu_count() or 1)
 
 
 SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "engine": engine_rows, "fabric": lambda bench: fabric_rows(bench.store), "simulation": simulation_rows,
-    "codesign": codesign_rows}
+    "codesign": codesign_rows, "samplers": sampler_rows}

@@ -244,13 +244,14 @@ def show_bench(document: Document, display: Display) -> None:
             [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]),
               number(layer["predicted_cycles"]), f"{share_bar(layer['utilization'])} {layer['utilization']:4.0%}",
               layer["limit"]) for layer in row["layers"]])
-    for name in ("fabric", "simulation", "codesign"):
+    for name in ("fabric", "simulation", "codesign", "samplers"):
         rows = document.get(name, [])
         if good := [row for row in rows if not row.get("error")]:
-            display.table(name, tuple(good[0]), [[_cell(value) for value in row.values()] for row in good])
+            shown = [{key: value for key, value in row.items() if key != "curve"} for row in good]
+            display.table(name, tuple(shown[0]), [[_cell(value) for value in row.values()] for row in shown])
         for row in rows:
             if row.get("error"):
-                display.line(f"{row['task'] if name == 'codesign' else row['preset'] + ' on ' + row['device']}: "
+                display.line(f"{row.get('task') or row['preset'] + ' on ' + row['device']}: "
                              f"{row['error']}")
 
 

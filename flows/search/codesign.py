@@ -38,7 +38,7 @@ from flows.train.data import DataSource
 from flows.train.training import TrainedModel
 from hw.spec.errors import HeddleError
 
-__all__ = ["FLOWS", "TASKS", "Arena", "Outcome", "Task", "compare_flows", "run_flow"]
+__all__ = ["FLOWS", "TASKS", "Arena", "Outcome", "Task", "compare_flows", "compare_samplers", "run_flow"]
 
 FLOWS = (JOINT, NETWORK_FIRST, HARDWARE_FIRST, PROXY_FIRST)
 BATCH = 4               # networks that are asked for at once
@@ -203,22 +203,43 @@ def _corner(reference: Sequence[float]) -> tuple[float, float, float]:
 def compare_flows(task: Task, data: str, store: Store, *, seeds: Sequence[int],
                   jobs: int) -> Iterator[dict[str, object]]:
     """A row for each way and seed, as ``heddle bench --json`` has them."""
-    space = task.space
-    sources = {choice.data: DataSource.of(space.source(choice, data)) for choice in space.choices}
-    note(f"{task.name}: at most {len(FLOWS) * len(seeds) * task.budget_s / 60:.0f} minutes of CPU; what was trained is "
-         f"kept, and a run that is stopped goes on")
-    for seed in seeds:
-        arena = Arena(task=task, seed=seed, store=store, sources=sources, jobs=jobs)
-        if not arena.drafts.models:
-            raise HeddleError(f"{task.name}: {arena.drafts.failures[0].reason}")
+    for arena in _arenas(task, data, store, seeds, jobs, len(FLOWS)):
         outcomes = []
         for flow in FLOWS:
-            tell(f"{task.name}, seed {seed}: {flow}")
+            tell(f"{task.name}, seed {arena.seed}: {flow}")
             outcomes.append(run_flow(arena, flow))
         for outcome, small in zip(outcomes, within_half_a_point([each.points for each in outcomes]), strict=True):
-            yield {"task": task.name, "flow": outcome.flow, "seed": seed, "cpu_s": round(outcome.cpu_s, 1),
+            yield {"task": task.name, "flow": outcome.flow, "seed": arena.seed, "cpu_s": round(outcome.cpu_s, 1),
                    "hypervolume": round(outcome.hypervolume(task.reference), 5), "reference": list(task.reference),
                    "latency_lut_at_equal_accuracy": small and small.metrics.latency_s * small.metrics.lut,
                    "points": len(chosen(outcome.points)),
                    "accuracy": max((point.metrics.accuracy or 0 for point in chosen(outcome.points)), default=None)}
     tell("")
+
+
+def compare_samplers(task: Task, data: str, store: Store, *, seeds: Sequence[int],
+                     jobs: int) -> Iterator[dict[str, object]]:
+    """A row for each sampler and seed of the joint search: hypervolume on valid over CPU seconds, and on the test split
+    at the end.
+    """
+    for arena in _arenas(task, data, store, seeds, jobs, len(SAMPLERS)):
+        for name in SAMPLERS:
+            tell(f"{task.name}, seed {arena.seed}: {name}")
+            outcome = run_flow(arena, JOINT, sampler=name, curve=True)
+            yield {"task": task.name, "sampler": name, "seed": arena.seed, "cpu_s": round(outcome.cpu_s, 1),
+                   "hypervolume": round(outcome.hypervolume(task.reference), 5), "reference": list(task.reference),
+                   "curve": [[round(spent, 1), round(covered, 5)] for spent, covered in outcome.curve]}
+    tell("")
+
+
+def _arenas(task: Task, data: str, store: Store, seeds: Sequence[int], jobs: int, ways: int) -> Iterator[Arena]:
+    """One for each seed. Raises HeddleError where no network can be built."""
+    space = task.space
+    sources = {choice.data: DataSource.of(space.source(choice, data)) for choice in space.choices}
+    note(f"{task.name}: at most {ways * len(seeds) * task.budget_s / 60:.0f} minutes of CPU; what was trained is kept, "
+         f"and a run that is stopped goes on")
+    for seed in seeds:
+        arena = Arena(task=task, seed=seed, store=store, sources=sources, jobs=jobs)
+        if not arena.drafts.models:
+            raise HeddleError(f"{task.name}: {arena.drafts.failures[0].reason}")
+        yield arena
