@@ -9,7 +9,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from sw.quant.config import Setting, short_name
 
-__all__ = ["Candidate", "Chip", "NetworkChoice", "Pairs", "Value"]
+__all__ = ["Candidate", "Chip", "NetworkChoice", "Pairs", "Value", "word"]
 
 LARGEST_ACT, LARGEST_WEIGHT = 131072, 524288    # bytes of memories, before a program has shown what it needs
 COMMON_DSPS = 4
@@ -51,7 +51,12 @@ class NetworkChoice:
         """Of its axes, by the names that constraints have."""
         found = {"network": self.name, **dict(self.settings), "weight_bits": self.weight_bits, **dict(self.data),
                  **{f"{name}_bits": bits for name, bits in self.layers}, **dict(self.recipe)}
-        return {re.sub(r"\W", "_", name): value for name, value in found.items()}
+        return {word(name): value for name, value in found.items()}
+
+
+def word(name: str) -> str:
+    """Of an axis, as conditions have it: ``quantize.passes`` is ``quantize_passes``."""
+    return re.sub(r"\W", "_", name)
 
 
 def _words(pairs: Pairs) -> list[str]:

@@ -1,5 +1,6 @@
 """The design space that ``heddle explore`` searches: its axes, what contradicts itself in them, and its points."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
@@ -9,7 +10,7 @@ from typing import Any
 
 from boards import BOARDS, check_design
 from flows.estimate.program import DEFAULT_CLOCK_MHZ
-from flows.search.candidate import Candidate, Chip, NetworkChoice, Pairs, Value
+from flows.search.candidate import Candidate, Chip, NetworkChoice, Pairs, Value, word
 from flows.search.constraints import Constraint
 from flows.train.recipes import merged
 from hw.spec.design import DesignPoint
@@ -261,10 +262,12 @@ def _problems(space: Space) -> Iterator[str]:
     """Yield what is wrong, in the order of the file."""
     chips = space.hardware
     yield from _axis_problems(space)
-    for bits in (*space.precision.weight_bits, space.feedback.weight_bits,
-                 *(bits for layers in space.precision.layers for _, bits in layers)):
+    for where, bits in (*(("[precision] weight_bits", bits) for bits in space.precision.weight_bits),
+                        *((f"[precision] layers: {name}", bits) for layers in space.precision.layers
+                          for name, bits in layers),
+                        ("[feedback] weight_bits", space.feedback.weight_bits)):
         if bits not in TRAINED_BITS:
-            yield f"[precision] weight_bits = {bits}: choose from 8, 4, 2 and 1"
+            yield f"{where} = {bits}: choose from 8, 4, 2 and 1"
     for kind in chips.multipliers:
         if kind not in MULTIPLIERS:
             yield f"[hardware] multipliers: {kind!r} is not one of {', '.join(MULTIPLIERS)}"
@@ -303,16 +306,35 @@ def _axis_problems(space: Space) -> Iterator[str]:
         for name, values in found:
             if isinstance(values, tuple) and len(set(values)) != len(values):
                 yield f"{table} {name}: an entry is there twice; keep one"
-    widths = [value for _, found in axes for name, values in found if name == "width" for value in values]
-    for width in (*widths, space.feedback.width):
-        if not isinstance(width, int | float) or not 0.1 <= width <= 16:
-            yield f"width {width!r}: choose width multipliers from 0.1 to 16"
+    yield from _twice(space)
+    widths = [(table, value) for table, found in axes for name, values in found if name == "width" for value in values]
+    for table, width in (*widths, ("[feedback]", space.feedback.width)):
+        if type(width) not in (int, float) or not 0.1 <= width <= 16:
+            yield f"{table} width = {width!r}: choose width multipliers from 0.1 to 16"
     count = len(space.precision.weight_bits) * len(space.precision.layers)
     for _, values in (*space.data, *space.recipe_axes):
         count *= len(values)
     sizes = [prod(len(values) for _, values in family.axes) for family in space.networks]
     if sum(sizes) * count > MOST_NETWORKS:
         yield f"{sum(sizes) * count:,} networks are more than {MOST_NETWORKS:,}; give axes fewer values"
+
+
+def _twice(space: Space) -> Iterator[str]:
+    """Axes that conditions, or trainings, could not tell apart."""
+    asked = {name for constraint in space.constraints for name in constraint.names}
+    others = {**dict.fromkeys(HARDWARE_NAMES, "[hardware]"), "network": "[networks]", "weight_bits": "[precision]",
+              **{f"{word(name)}_bits": "[precision]" for layers in space.precision.layers for name, _ in layers}}
+    for table, found in (("[data]", space.data), ("[recipe]", space.recipe_axes),
+                         *((f"[networks.{family.name}]", family.axes) for family in space.networks)):
+        for name, _ in found:
+            if word(name) in others and word(name) in asked:
+                yield (f"{table} {name}: {others[word(name)]} has an axis of that name too, and conditions could not "
+                       f"tell them apart; rename the function's argument")
+        if not table.startswith("[networks."):
+            others |= {word(name): table for name, _ in found}
+    if space.recipe.quantize.layers and any(space.precision.layers):
+        yield ("[recipe] quantize.layers and [precision] layers: bits of layers are there twice; keep those of "
+               "[precision]")
 
 
 def _empty(space: Space) -> Iterator[str]:
@@ -329,6 +351,9 @@ def _empty(space: Space) -> Iterator[str]:
         if unknown := sorted(constraint.names - space.names):
             yield (f"constraints: {constraint.text!r}: there is no axis {unknown[0]!r}; there are "
                    f"{', '.join(sorted(space.names))}")
+    names = Counter(choice.id for choice in space.choices)
+    if doubled := next((name for name, count in names.items() if count > 1), ""):
+        yield f"two networks are called {doubled} in the names of points; write a value in other letters"
 
 
 def _contradictions(space: Space) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flows.run.toml import read_toml
 from hw.spec.errors import SpecError
-from sw.quant.recipe import STEPS, QuantError, Recipe, recipe_of
+from sw.quant.recipe import QuantError, Recipe, recipe_of
 
 __all__ = ["RecipeFile", "merged", "read_recipe"]
 
@@ -44,7 +44,7 @@ def read_recipe(path: Path) -> RecipeFile:
 
 def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> Recipe:
     """A recipe of plain values, with ``changes`` by name on top, those of a step as ``step.name``."""
-    plain = {name: dict(value) if name in STEPS else value for name, value in table.items()}
+    plain = {name: dict(value) if isinstance(value, Mapping) else value for name, value in table.items()}
     for name, value in changes.items():
         step, _, option = name.rpartition(".")
         (plain.setdefault(step, {}) if step else plain)[option] = value
