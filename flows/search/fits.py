@@ -106,9 +106,12 @@ class _Search:
         while new := [number for number in _front(self.places) if number not in self.exact]:
             self._compile(new)
         closest = None
-        if not self.places and self.far:
+        while not self.places and self.far and closest is None:
             number = min(self.far, key=lambda each: sum(self.far[each].values()))
-            closest = self.exact.get(number) or self._fit(number)
+            if number not in self.exact:
+                del self.far[number]
+                self._compile([number])
+            closest = self.exact.get(number)
         excluded = Counter(name for limits in self.far.values() for name in limits)
         excluded["network"] += len(self.refused)
         front = sorted((self.exact[number] for number in _front(self.places)), key=lambda fit: fit.estimate.cycles)

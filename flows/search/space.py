@@ -309,7 +309,7 @@ def _axis_problems(space: Space) -> Iterator[str]:
     yield from _twice(space)
     widths = [(table, value) for table, found in axes for name, values in found if name == "width" for value in values]
     for table, width in (*widths, ("[feedback]", space.feedback.width)):
-        if type(width) not in (int, float) or not 0.1 <= width <= 16:
+        if not isinstance(width, int | float) or isinstance(width, bool) or not 0.1 <= width <= 16:
             yield f"{table} width = {width!r}: choose width multipliers from 0.1 to 16"
     count = len(space.precision.weight_bits) * len(space.precision.layers)
     for _, values in (*space.data, *space.recipe_axes):
