@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from time import process_time
 
-from boards import Board, find_board
+from boards import BOARDS, Board, find_board
 from flows.estimate.memories import fit_memories, least_act_bytes, weight_bytes_for
 from flows.estimate.program import Estimate, estimate_program
 from flows.estimate.resources import Resources, estimate_resources
@@ -55,8 +55,18 @@ class Fits:
         if self.closest is None:
             return self.reason
         over = ", ".join(f"{name} by {share:.0%}" for name, share in self.closest.over.items())
+        larger = _holding(self.closest)
+        board = f"board {larger} would hold it; else take" if larger else "take a larger board,"
         return (f"none of {self.looked} designs fits: {counts}; the nearest, {self.closest.design.label} on "
-                f"{self.closest.design.board}, exceeds {over}; take a larger board, a smaller network or fewer bits")
+                f"{self.closest.design.board}, exceeds {over}; {board} a smaller array or network, or fewer bits")
+
+
+def _holding(fit: Fit) -> str:
+    """The smallest board of the family that has the cells, or ""."""
+    family = find_board(fit.design.board).family
+    boards = sorted((board for board in BOARDS.values() if board.family == family),
+                    key=lambda board: (board.budget["lut"], board.name))
+    return next((board.name for board in boards if not board.shortfalls(asdict(fit.estimate))), "")
 
 
 @dataclass(frozen=True, kw_only=True)
