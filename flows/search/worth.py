@@ -116,15 +116,15 @@ class Evaluator:
         HeddleError
             If none runs it; the line is the compiler's.
         """
-        found, reason = [], ""
+        found, lines = [], [fits.line for fits in self.fits(choice)]
         for group in fittings(self.space, choice, self.drafts[choice], self._best(choice)):
             model = self._model(choice, group.options[0].design.multiplier)
             fits = replace(group.fitting, model=model).value(self.store)
             for fit in fits.front or ([fits.closest] if fits.closest else []):
                 found.append(self._point(choice, group.options[fit.number], fit))
-            reason = reason or fits.reason
+            lines.append(fits.line)
         if not found:
-            raise HeddleError(reason or "no accelerator of the space is one for it")
+            raise HeddleError(next(filter(None, lines), "no accelerator of the space is one for it"))
         return tuple(found)
 
     def _groups(self, choice: NetworkChoice) -> list[_Group]:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from flows.run.store import Store
+from flows.search.constraints import Constraint
 from flows.search.given import Imported, give
-from flows.search.space import Space, load_space
+from flows.search.space import Space
+from flows.search.space_file import load_space
 from flows.train.data import DataSource
 from hw.spec.errors import HeddleError
 from sw.frontend import export_tflite
@@ -47,7 +49,8 @@ def test_designs_have_the_bits_that_the_model_needs(tmp_path, store, bits, neede
     layer = replace(graph.layers[0], weight_bits=bits, weights=graph.layers[0].weights >> 8 - bits)
     replace(graph, layers=(layer,)).save(tmp_path / "narrow.npz")
     space = give(str(tmp_path / "narrow.npz"), store).alone(Space())
-    assert {(candidate.network, candidate.weight_bits) for candidate in space.candidates()} == {("narrow", needed)}
+    assert {(candidate.network.name, candidate.network.weight_bits) for candidate in space.candidates()} == {
+        ("narrow", needed)}
 
 
 def test_vectors_lie_beside_the_model(tmp_path, given, store):
@@ -58,9 +61,19 @@ def test_vectors_lie_beside_the_model(tmp_path, given, store):
 
 def test_nothing_is_trained(given):
     space = given.alone(Space())
-    prepared = given.prepared(space)
-    assert (prepared.records, prepared.feedback, prepared.comparison) == ((), None, None)
-    assert list(prepared.trainings.plain.values()) == [given.path]
+    assert given.drafts(space).models == dict.fromkeys(space.choices, given.path) and len(space.choices) == 1
+    trained = given.trained(space.choices)
+    assert (trained.records, trained.feedback, trained.comparison) == ((), None, None)
+    assert trained.trainings.plain == dict.fromkeys(space.choices, given.path)
+
+
+def test_conditions_on_other_networks_bind_a_model_not_and_those_on_hardware_do(given):
+    space = replace(Space(), constraints=(Constraint("width <= 1"), Constraint("rows == 2"), Constraint(
+        "width * rows <= 2")), data=(("size", ("8x8",)),), recipe_axes=(("passes", (3.0, 9.0)),))
+    alone = given.alone(space)
+    assert [each.text for each in alone.constraints] == ["rows == 2"]
+    assert {candidate.chip.rows for candidate in alone.candidates()} == {2}
+    assert [choice.id for choice in alone.choices] == ["mlp-w8"]
 
 
 def test_products_that_err_need_data(given):
