@@ -94,12 +94,13 @@ from flows.fpga.firmware import Firmware
 from flows.fpga.netlist import Netlist, Synthesis
 from flows.fpga.routing import Routing
 from flows.fpga.soc import SocSources
+from flows.search.fits import Fitting
 from flows.search.space import Space
 from flows.search.study import Study
 from flows.search.worth import Requirement
 from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
-from flows.train.draft import Draft
+from flows.train.draft import Draft, Untrained
 from flows.train.noise import MultiplierNoise
 from flows.train.training import Training
 from flows.verify.array_simulator import ArraySimulator
@@ -120,10 +121,12 @@ steps = [
     ArraySimulator(design=design), EngineSimulator(design=design),
     SocSimulator(design=design, board=board, firmware=file),
     Verification(model=file, design=design, board=board, level="soc", inputs=np.zeros(1, np.int8)),
-    Training(config=TrainConfig(network="mlp"), data=data), Draft(config=TrainConfig(network="mlp"), data=data),
+    Training(config=TrainConfig(network="mlp"), data=data), Untrained(config=TrainConfig(network="mlp"), data=data),
+    Draft(network=Untrained(config=TrainConfig(network="mlp"), data=data)),
+    Fitting(model=file, designs=(design,), boards=(("ulx3s-25",),), clock_mhz=50.0),
     Accuracy(model=file, data=data, split="test"),
     MultiplierNoise(multiplier="trunc", weight_bits=8),
-    Study(space=Space(), data=data, requirement=Requirement(), models=(file,))]
+    Study(space=Space(), data=(data,), requirement=Requirement(), models=(file,))]
 
 def digests():
     return {type(step).__name__: step.digest for step in steps}

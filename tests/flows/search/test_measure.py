@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from flows.run.queue import Failure, Result
 from flows.run.store import Store
 from flows.search import measure
+from flows.search.candidate import NetworkChoice
 from flows.search.measure import Measured, Measurer, measure_best
 from flows.search.point import Measurement, Point
 from flows.search.space import Measure, Space
@@ -16,17 +18,13 @@ from tests.support.points import ASSIGNMENT, CANDIDATE, point
 
 
 class StandIn:
-    """An evaluator whose points are known; ``large`` needs the large board."""
-
-    def __init__(self, points):
-        self.known = {item.candidate.network: item for item in points}
-
-    def __call__(self, candidate):
-        small = candidate.network == "large" and candidate.board == "ulx3s-25"
-        return replace(self.known[candidate.network], candidate=candidate, violations={"dsp": 1.0} if small else {})
+    """An evaluator whose models and data are known, by the network's name."""
 
     def model(self, candidate):
-        return "model.npz"
+        return Path(f"{candidate.network.name}.npz")
+
+    def data(self, network):
+        return None if network.name == "blind" else DataSource(name=network.name, content="d")
 
 
 def measured_as(lut_factor=1.1, failing=()):
@@ -36,7 +34,7 @@ def measured_as(lut_factor=1.1, failing=()):
     def run_queue(function, tasks, *, jobs, wanted, name, done):
         good = 0
         for task in tasks:
-            seen.append(task.candidate.network)
+            seen.append(task.candidate.network.name)
             metrics = replace(task.estimate, lut=round(task.estimate.lut * lut_factor))
             measurement = Measurement(metrics=metrics, checks=(), layers=(), assignment=ASSIGNMENT, seed=1)
             value = (Failure(reason="timing", doing="routing") if seen[-1] in failing
@@ -55,9 +53,8 @@ FRONT = [point("best", 0.99, 9.0, 9000), point("fast", 0.975, 1.0, 9000), point(
 def choose(monkeypatch, tmp_path, points, wanted=3, **behaviour):
     run_queue, seen = measured_as(**behaviour)
     monkeypatch.setattr(measure, "run_queue", run_queue)
-    found = measure_best(Space(measure=Measure(points=wanted)), Store(tmp_path), DataSource(name="digits", content="d"),
-                         StandIn(points), points, jobs=1)
-    return {item.candidate.network: item for item in found.points}, found.failures, seen
+    found = measure_best(Space(measure=Measure(points=wanted)), Store(tmp_path), StandIn(), points, jobs=1)
+    return {item.candidate.network.name: item for item in found.points}, found.failures, seen
 
 
 def test_extremes_of_the_accurate_ones_first(monkeypatch, tmp_path):
@@ -94,16 +91,21 @@ def test_accurate_is_what_is_accurate_on_the_validation_split(monkeypatch, tmp_p
 
 def test_what_does_not_fit_is_never_measured(monkeypatch, tmp_path):
     points = [FRONT[0], point("wide", 1.0, 0.1, 10, violations={"dsp": 0.5}),
-              Point(candidate=replace(CANDIDATE, network="broken"), failure="no")]
+              Point(candidate=replace(CANDIDATE, network=NetworkChoice(name="broken")), failure="no")]
     found, _, seen = choose(monkeypatch, tmp_path, points)
     assert seen == ["best"] and set(found) == {"best"}
 
 
-def test_each_is_on_the_smallest_board_that_it_fits(monkeypatch, tmp_path):
-    points = [replace(item, candidate=replace(item.candidate, board="ulx3s-45"))
-              for item in (FRONT[0], point("large", 0.97, 0.1, 10))]
-    found, _, _ = choose(monkeypatch, tmp_path, points, wanted=1)
-    assert {name: item.candidate.board for name, item in found.items()} == {"best": "ulx3s-25", "large": "ulx3s-45"}
+def test_each_is_measured_with_its_own_model_and_data(monkeypatch, tmp_path):
+    points, asked = [*FRONT[:2], point("blind", 0.98, 2.0, 2000)], []
+    monkeypatch.setattr(measure, "run_queue", lambda measurer, tasks, **more: asked.append(measurer) or [
+        more["done"](Result(task=task, value=Failure(reason="no"))) for task in tasks])
+    measure_best(Space(), Store(tmp_path), StandIn(), points, jobs=1)
+    measurer, = asked
+    assert {name.split("-")[0]: model for name, model in measurer.models.items()} == {
+        name: Path(f"{name}.npz") for name in ("best", "fast", "blind")}
+    assert {name.split("-")[0]: data and data.name for name, data in measurer.data.items()} == {
+        "best": "best", "fast": "fast", "blind": None}
 
 
 def report(**changes):
@@ -134,8 +136,8 @@ def test_without_data_vectors_are_run_and_their_answers_compared(monkeypatch, tm
     monkeypatch.setattr(measure, "Verification", verification)
     one = point("a", 0.9, 1, 1)
     for vectors in (tmp_path / "v.npz", None):
-        measurer = Measurer(store=Store(tmp_path / "store"), data=None, vectors=vectors, inputs=2, clock_mhz=50.0,
-                            models={one.id: tmp_path / "model.npz"})
+        measurer = Measurer(store=Store(tmp_path / "store"), data={one.id: None}, vectors=vectors, inputs=2,
+                            clock_mhz=50.0, models={one.id: tmp_path / "model.npz"})
         with pytest.raises(measure.MeasureError, match="enough"):
             measurer(one)
     (first, answers), (random, none) = asked

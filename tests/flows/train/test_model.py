@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from flows.cli import main
-from flows.search.space import load_space
+from flows.search.candidate import NetworkChoice
+from flows.search.space_file import load_space
 from flows.train.model import correct_model, load_model, named_config, tflite_of
 from flows.train.training import TrainedModel
 from hw.spec.design import DesignPoint
@@ -80,7 +81,8 @@ def test_a_network_wins_over_a_folder_of_its_name(tmp_path, monkeypatch, tflite)
 
 
 def test_a_network_by_name_is_trained_as_in_the_default_space():
-    assert named_config("dscnn", 4) == load_space().config("dscnn", 1.0, 4)
+    assert named_config("dscnn", 4) == load_space().config(
+        NetworkChoice(name="dscnn", settings=(("width", 1.0),), weight_bits=4))
 
 
 @pytest.mark.parametrize("source, says", [
