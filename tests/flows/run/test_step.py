@@ -143,25 +143,28 @@ for name, added in json.loads(sys.argv[1]).items():
 assert digests() == before
 print(json.dumps(moved))
 """
+DRAFTS = {"Untrained", "Draft"}
 SIMULATORS = {"ArraySimulator", "EngineSimulator", "SocSimulator"}
 #: file -> the kinds of steps whose keys an edit of it moves
 MOVES = {
     "flows/train/accuracy.py": {"Accuracy", "Study"},
-    "sw/quant/noise.py": {"Training", "Draft"},
-    "sw/models/networks.py": {"Training", "Draft"},      # a study knows its models by their contents
+    "sw/quant/noise.py": {"Training", *DRAFTS, "Study"},      # a study asks for trainings
+    "sw/models/networks.py": {"Training", *DRAFTS, "Study"},
     # the firmware's functions, and golden between two runs of the engine, are of this package
-    "sw/golden/ops.py": {"Training", "Draft", "Accuracy", "Study", "Verification", "Firmware", "SocSources",
+    "sw/golden/ops.py": {"Training", *DRAFTS, "Fitting", "Accuracy", "Study", "Verification", "Firmware", "SocSources",
                          *SIMULATORS},
     "sw/firmware/build.py": {"Firmware", "SocSources", "SocSimulator", "Verification"},
     "sw/firmware/src/heddle.c": {"Firmware", "SocSources", "SocSimulator", "Verification"},
     "hw/soc/top.py": {"SocSources", "SocSimulator", "Verification"},
-    "hw/gateware/drain.py": {"SocSources", "MultiplierNoise", "Verification", *SIMULATORS},
+    "hw/gateware/drain.py": {"SocSources", "MultiplierNoise", "Study", "Verification", *SIMULATORS},
     "cosim/engine.cpp": {"EngineSimulator", "Verification"},
-    "cosim/multiplier.cpp": {"MultiplierNoise"},
+    "cosim/multiplier.cpp": {"MultiplierNoise", "Study"},
     "flows/fpga/families.py": {"Synthesis", "Routing"},
     "flows/fpga/patch.py": {"SocSources", "Bitstream"},
-    "flows/estimate/resources.json": {"Study"},
-    "sw/compiler/schedule.py": {"Draft", "Study", "Verification", "ArraySimulator"},
+    "flows/estimate/resources.json": {"Fitting", "Study"},
+    "sw/compiler/schedule.py": {*DRAFTS, "Fitting", "Study", "Verification", "ArraySimulator"},
+    "sw/compiler/costs.py": {"Fitting", "Study"},
+    "flows/search/samplers.py": {"Study"},
     "flows/search/measure.py": set(),
     "flows/report/page.py": set(),
     "flows/commands/build.py": set(),
@@ -198,4 +201,4 @@ def test_a_network_of_ones_own_is_a_part_of_its_trainings_key(copy):
     (root / "mine.py").write_text(
         "from torch import nn\ndef mine(shape, classes):\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))\n")
-    assert moved({"mine.py": "# changed\n"}, network="mine.py:mine") == {"mine.py": {"Training", "Draft"}}
+    assert moved({"mine.py": "# changed\n"}, network="mine.py:mine") == {"mine.py": {"Training", *DRAFTS}}

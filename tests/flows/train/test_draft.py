@@ -38,7 +38,7 @@ def test_what_runs_has_no_line_and_is_asked_once(source, tmp_path):
 def test_an_untrained_network_has_the_shapes_of_a_trained_one_and_random_weights(source, tmp_path):
     graph = Graph.load(Untrained(config=SMALL, data=source).value(Store(tmp_path)))
     made = build("mlp", (8, 8, 1), 10, width=0.25)
-    assert sum(layer.weights.size + layer.bias.size for layer in graph.layers) == made.weights
+    assert sum(layer.weights.size for layer in graph.layers) == made.weights
     assert sum(map(graph.macs, range(len(graph.layers)))) == made.macs
     assert graph.input.shape == (8, 8, 1) and graph.output.shape == (1, 1, 10)
     assert all(len(np.unique(layer.weights)) > 20 for layer in graph.layers)
