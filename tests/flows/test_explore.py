@@ -24,10 +24,10 @@ pytestmark = [pytest.mark.soc, pytest.mark.synth]
 ROOT = Path(__file__).resolve().parents[2]
 #: The smallest array, and the smallest network that has a choice of multipliers, one of which errs.
 SPACE = """
-[networks]
-names = ["mlp"]
-widths = [1.0]
-weight_bits = [8]
+[networks.mlp]
+width = 1.0
+[precision]
+weight_bits = 8
 [hardware]
 geometries = [[1, 1, 4]]
 multipliers = ["lut", "trunc"]
