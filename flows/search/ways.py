@@ -12,6 +12,7 @@ from flows.search.point import Point
 from flows.search.samplers import Told
 from flows.search.space import Option, Space
 from flows.search.worth import Evaluator
+from hw.spec.errors import HeddleError
 from sw.graph.graph import Graph
 
 __all__ = ["HARDWARE_FIRST", "JOINT", "NETWORK_FIRST", "PROXY_FIRST", "Way", "best_chip", "best_network", "chosen",
@@ -43,12 +44,20 @@ def ways_of(evaluator: Evaluator, points: Sequence[Point], told: Sequence[Told])
     network, chip = best_network(evaluator.drafts, scored), best_chip(evaluator.space, evaluator.drafts)
     alone = evaluator.on(with_chip(evaluator.space, chip))
     feasible = [point for point in points if point.feasible]
-    with_it = [point for each in scored if alone.space.options(each.choice) for point in alone.points(each.choice)]
+    with_it = [point for each in scored if alone.space.options(each.choice) for point in _points(alone, each.choice)]
     return (Way(name=JOINT, fixed="nothing", points=tuple(chosen(feasible))),
             Way(name=NETWORK_FIRST, fixed=network.id, points=tuple(chosen(
                 [point for point in feasible if point.candidate.network == network]))),
             Way(name=HARDWARE_FIRST, fixed=chip.chip.id, points=tuple(chosen(
                 [point for point in with_it if point.feasible]))))
+
+
+def _points(alone: Evaluator, choice: NetworkChoice) -> tuple[Point, ...]:
+    """None where the accelerator does not run the network."""
+    try:
+        return alone.points(choice)
+    except HeddleError:
+        return ()
 
 
 def within_half_a_point(ways: Sequence[Sequence[Point]]) -> list[Point | None]:

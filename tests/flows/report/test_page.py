@@ -13,6 +13,7 @@ from flows.search.point import Failed, Repeat
 from flows.search.samplers import Told
 from flows.search.space import Family, Space, families
 from flows.search.trainings import Comparison
+from flows.search.ways import Way
 from flows.search.worth import Requirement
 from hw.spec.feedback import NoiseProfile
 from sw.quant.config import TrainConfig
@@ -46,6 +47,7 @@ def exploration():
         space=SPACE, requirement=Requirement(max_latency_s=0.001), versions={"yosys": "0.70"},
         points=(measured, point("other", 0.97, 1e-5, 4000)),
         trials=(point("tried", 0.9, 1e-5, 5000), point("too-large", 0.9, 1e-5, 5000, violations={"dsp": 0.3})),
+        ways=(Way(name="joint", fixed="nothing", points=(point("tried", 0.9, 1e-5, 5000),)),),
         looked=1234567, told=(Told(choice=NetworkChoice(name="tried", recipe=(("steps", ("pretrain", "quantize")),)),
                                    accuracy=0.9, cost=1e-2), Told(choice=CHOICE, accuracy=None, cost=None)),
         failures=(Failed(id="bad", doing="routing", reason="nextpnr: timed out <script>"),), trainings=(training,),
@@ -129,7 +131,7 @@ def test_table_aligns_text():
 
 def test_a_page_of_a_model_that_was_given_speaks_of_no_accuracy_and_no_training():
     found = exploration()
-    blind = replace(found, data=None, model="kws<x>", trainings=(), comparison=None, failures=(),
+    blind = replace(found, ways=(), data=None, model="kws<x>", trainings=(), comparison=None, failures=(),
                     points=tuple(replace(without_data(each), repeats=()) for each in found.points),
                     trials=tuple(map(without_data, found.trials)))
     assert from_plain(Exploration, json.loads(json.dumps(to_plain(blind))), where="x") == blind
