@@ -12,6 +12,7 @@ from boards import BOARDS, check_design
 from flows.estimate.program import DEFAULT_CLOCK_MHZ
 from flows.search.candidate import Candidate, Chip, NetworkChoice, Pairs, Value, word
 from flows.search.constraints import Constraint
+from flows.search.samplers import SAMPLERS
 from flows.train.recipes import merged
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
@@ -19,10 +20,9 @@ from hw.spec.multipliers import MULTIPLIERS
 from sw.quant.config import TrainConfig, short_name
 from sw.quant.recipe import TRAINED_BITS, Recipe
 
-__all__ = ["SAMPLERS", "Family", "FeedbackPlan", "Hardware", "Measure", "Option", "Precision", "Search", "Space",
+__all__ = ["Family", "FeedbackPlan", "Hardware", "Measure", "Option", "Precision", "Search", "Space",
            "Training", "families"]
 
-SAMPLERS = ("auto", "grid", "random", "tpe", "nsga2", "controller")
 MOST_NETWORKS = 100_000
 HARDWARE_NAMES = {*(item.name for item in fields(Chip)), "macs_per_cycle", "board"}     # in constraints
 Axes = tuple[tuple[str, tuple[Value, ...]], ...]     # names and values
@@ -278,8 +278,8 @@ def _problems(space: Space) -> Iterator[str]:
                 yield f"[hardware] {name} = {value}: choose from {', '.join(map(str, choices))}"
     for geometry in chips.geometries if space.given is None else ():
         yield from _geometry_problems(geometry, min(space.precision.weight_bits))
-    if space.search.sampler not in SAMPLERS:
-        yield f"[search] sampler = {space.search.sampler!r}: choose from {', '.join(SAMPLERS)}"
+    if space.search.sampler not in ("auto", *SAMPLERS):
+        yield f"[search] sampler = {space.search.sampler!r}: choose from auto, {', '.join(SAMPLERS)}"
     if not 5 <= chips.clock_mhz <= 200:
         yield f"[hardware] clock_mhz = {chips.clock_mhz:g}: choose 5 to 200"
     for name, low, high in (("search.trials", 1, 100000), ("search.halving", 1, 10), ("feedback.seeds", 2, 100),
