@@ -95,7 +95,8 @@ class _Draft:
     def __call__(self, choice: NetworkChoice) -> Path:
         """Raises TrainError where nothing fits, and what building and lowering raise."""
         tell("compiling")
-        model = Untrained(config=self.space.config(choice), data=self.sources[choice.data]).value(self.store)
+        config = replace(self.space.config(choice), seed=0)     # no seed changes what a network takes
+        model = Untrained(config=config, data=self.sources[choice.data]).value(self.store)
         groups = list(fittings(self.space, choice, model, self.space.options(choice)))
         fits = [group.fitting.value(self.store) for group in groups]
         if not groups:
