@@ -54,6 +54,7 @@ def _write_points(out: Path, points: Sequence[Point], files: Mapping[str, Files]
     for folder in (fresh, stale):
         shutil.rmtree(folder, ignore_errors=True)
     try:
+        fresh.mkdir(parents=True)       # where every point failed there is none, and a report that says why
         for point in points:
             folder = fresh / point.id
             folder.mkdir(parents=True)

@@ -107,3 +107,9 @@ def test_two_at_once_do_not_mix(out):
         pytest.fail("claimed twice")
     with claimed(out):
         assert (out / ".lock").exists()
+
+
+def test_where_every_point_failed_there_is_a_report_that_says_why(out, results):
+    document = write_results(out, replace(results, exploration=replace(results.exploration, points=()), files={}))
+    assert document == {"points": []} and list((out / "points").iterdir()) == []
+    assert "hung" in (out / "report.html").read_text()
