@@ -85,9 +85,9 @@ class FeedbackPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    points: int = 4
+    points: int = 3
     inputs: int = 32
-    seeds: int = 5
+    seeds: int = 3
     min_accuracy: float = 0.97
 
 

@@ -110,6 +110,15 @@ def run(*arguments):
                             stderr=subprocess.PIPE, encoding="utf-8", env={**os.environ})
 
 
+@pytest.fixture
+def heeding_ctrl_c():
+    """A shell ignores SIGINT in what it starts in the background, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_ctrl_c")
 def test_the_command_says_where_and_ends_with_ctrl_c(tmp_path):
     with recording(tmp_path, "digits"):
         process = run(tmp_path, "--port", "0")

@@ -1,9 +1,10 @@
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from flows.run import queue as queues
+from flows.run.executor import guarded
 from flows.run.queue import Failure, Result
 from flows.run.store import Store
 from flows.search import trainings
@@ -140,7 +141,7 @@ def test_what_came_of_two_batches_is_that_of_both(monkeypatch, tmp_path):
 
 def here(function, tasks, *, jobs, name, done):
     """In this process, the last task first: errors become what workers make of them."""
-    results = {task: Result(task=task, value=queues._guarded(function, task, name(task))) for task in reversed(tasks)}
+    results = {task: Result(task=task, value=guarded(partial(function, task), name(task))) for task in reversed(tasks)}
     for result in results.values():
         done(result)
     return [results[task] for task in tasks]
