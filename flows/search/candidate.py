@@ -29,9 +29,14 @@ class NetworkChoice:
     recipe: Pairs = ()                              # keys of the recipe, such as quantize.passes
 
     @property
+    def widths(self) -> set[int]:
+        """Bits of its weights."""
+        return {self.weight_bits, *(bits for _, bits in self.layers)}
+
+    @property
     def widest(self) -> int:
         """Bits of its widest weights: a design of one width has these."""
-        return max([self.weight_bits, *(bits for _, bits in self.layers)])
+        return max(self.widths)
 
     @property
     def id(self) -> str:

@@ -155,11 +155,10 @@ class Space:
     def options(self, choice: NetworkChoice) -> tuple[Option, ...]:
         """Every accelerator for a network, with the boards that take it.
 
-        Where weights have several widths, one that gains nothing by the narrow ones is none.
+        One that gains nothing by the width of some weights is none, unless it is given.
         """
-        mixed = any(bits != choice.weight_bits for _, bits in choice.layers)
         found = (option for option in self._designs(choice.widest)
-                 if not mixed or MULTIPLIERS[option.design.multiplier].splits or self.given)
+                 if self.given or choice.widths <= set(option.design.paying_bits))
         return tuple(kept for option in found if (kept := _kept(option, choice, self.constraints)).boards)
 
     def _designs(self, weight_bits: int) -> tuple[Option, ...]:

@@ -270,3 +270,12 @@ def test_a_space_is_sent_without_what_it_has_computed():
 
 def test_a_search_is_no_part_of_what_is_searched():
     assert list(replace(SMALL, search=Search(trials=3)).candidates()) == list(SMALL.candidates())
+
+
+def test_what_an_accelerator_does_not_reward_is_not_offered():
+    """Binary weights cost elements of scalable precision what ternary ones do."""
+    space = Space(precision=Precision(weight_bits=(8, 2, 1)), hardware=Hardware(
+        geometries=((2, 4, 4), (1, 8, 4)), multipliers=("lut", "scalable")))
+    kinds = {choice.weight_bits: {option.chip.multiplier for option in space.options(choice)}
+             for choice in space.choices}
+    assert kinds == {8: {"lut", "scalable"}, 2: {"lut", "scalable"}, 1: {"lut"}}
