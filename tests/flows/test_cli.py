@@ -57,6 +57,10 @@ def test_the_contract_is_complete():
     (["train", "mlp", "--compare", "3", "--feedback", "f.json", "--rtl"], "--rtl: --compare leaves no network to run"),
     (["train", "mlp", "--compare", "3"], "--compare needs errors to compare with: add --feedback FILE, see docs/feedb"),
     (["report", "nowhere"], "nowhere: no run.json"),
+    (["explore", "--cluster", "127.0.0.1:9"], "cluster 127.0.0.1:9: no Dask scheduler answers there within 10 s"),
+    (["explore", "--cluster", "127.0.0.1:9", "--jobs", "3"], "--jobs 3: of a cluster every worker does one task"),
+    (["watch", "nowhere"], "nowhere: no such folder; give the --out of a `heddle explore` that has begun"),
+    (["watch", "."], ".: holds no run; give the --out of a `heddle explore` that has begun"),
     (["flash", "nowhere"], "nowhere: no readable build.json"),
 ])
 def test_bad_input_is_one_line_and_status_2(capsys, monkeypatch, tmp_path, arguments, says):

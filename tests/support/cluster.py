@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["DaskProcesses"]
@@ -47,6 +48,16 @@ class DaskProcesses:
                            "--death-timeout", "60",
                            *(() if "--nthreads" in options else ("--nthreads", "1")), *options,
                            PYTHONPATH=str(root), **settings)
+
+    def workers(self, number: int) -> list[int]:
+        """Processes that work, which the nannies in process ``number`` have started."""
+        found = []
+        for threads in Path(f"/proc/{self.processes[number].pid}/task").glob("*/children"):
+            for pid in threads.read_text(encoding="utf-8").split():
+                with suppress(OSError):      # it has just ended
+                    if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        found.append(int(pid))
+        return found
 
     def wait(self, count: int) -> None:
         """Until there are so many workers."""

@@ -1,10 +1,7 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -14,22 +11,8 @@ from flows.search.job import ExploreError
 from hw.spec.presets import load_design
 from sw.graph.graph import Graph
 from tests.support.cluster import DaskProcesses, wait_until
+from tests.support.explored import COUNTED, Search
 from tests.support.jobs import digit_classifier, model_request, small_request
-
-ROOT = Path(__file__).resolve().parents[3]
-#: Four trainings of seconds; nothing is measured.
-SPACE = """
-[networks]
-names = ["mlp", "strided"]
-widths = [0.5]
-weight_bits = [8, 4]
-[hardware]
-geometries = [[1, 2, 4], [2, 4, 4]]
-[recipe]
-passes = 3
-[measure]
-points = 0
-"""
 
 
 @pytest.fixture
@@ -69,44 +52,26 @@ def test_two_at_once_do_not_mix(request_):
         explore_to(request_)
 
 
-def explored(folder, name, *options):
-    """What ``heddle explore`` finds with a store of its own."""
-    done = subprocess.run([sys.executable, "-m", "flows.cli", "explore", "--space", folder / "space.toml", "--out",
-                           folder / name, *options, "--json"], cwd=ROOT, capture_output=True, encoding="utf-8",
-                          env={**os.environ, "HEDDLE_CACHE": str(folder / f"{name}-store")}, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def results(folder, name):
-    return {path.relative_to(folder / f"{name}-store") for path in (folder / f"{name}-store").glob("v1/entries/*/*/*")}
-
-
 @pytest.mark.slow
 def test_a_cluster_finds_the_same_front(tmp_path):
     """Of two workers one is killed at a training; the other, and the one that takes its place, do the rest."""
-    (tmp_path / "space.toml").write_text(SPACE, encoding="utf-8")
-    killed = []
+    local, spread, killed = Search(tmp_path / "local"), Search(tmp_path / "spread"), []
     with DaskProcesses(tmp_path) as dask:
         dask.scheduler()
-        dask.worker("--nworkers", "2")
+        dask.worker("--nworkers", "2", "--preload", str(COUNTED), HEDDLE_MADE=str(spread.folder / "made"))
         dask.wait(2)
-        nanny = dask.processes[1].pid
+        spread.options = ("--cluster", dask.address)
 
         def kill():
-            wait_until(lambda: list(tmp_path.glob("cluster-store/v1/entries/training/*/*")), dask.processes[1], 600)
-            workers = [int(pid) for threads in Path(f"/proc/{nanny}/task").glob("*/children")
-                       for pid in threads.read_text(encoding="utf-8").split()
-                       if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-            assert len(workers) == 2
-            os.kill(workers[0], signal.SIGKILL)
-            killed.append(workers[0])
+            wait_until(lambda: list(spread.store.glob("entries/training/*/*")), dask.processes[1], 600)
+            killed.append(dask.workers(1)[0])
+            os.kill(killed[0], signal.SIGKILL)
 
         killer = threading.Thread(target=kill)
         killer.start()
-        found = explored(tmp_path, "cluster", "--cluster", dask.address)
+        found = spread.finish()
         killer.join()
-    assert killed
-    assert found == explored(tmp_path, "local") and len(found["points"]) > 1
-    assert results(tmp_path, "cluster") == results(tmp_path, "local")
-    assert not list((tmp_path / "cluster-store" / "v1" / "tmp").iterdir())
+    assert killed and found == local.finish() and len(found) > 1
+    assert spread.results == local.results
+    assert len(spread.made) == len(set(spread.made))
+    assert list((spread.store / "tmp").iterdir()) == []
