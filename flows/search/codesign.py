@@ -62,9 +62,9 @@ class Task:
 
 TASKS = {task.name: task for task in (
     Task(name="digits", data="digits", folder="", budget_s=40, trials=24, reference=(0.9, 2e-4, 24288)),
-    Task(name="spoken", folder="spoken_digits/recordings", budget_s=200, trials=24, reference=(0.8, 1e-3, 24288),
+    Task(name="spoken", folder="spoken_digits/recordings", budget_s=80, trials=24, reference=(0.8, 1e-3, 24288),
          data="wav:{folder},names={label}_{speaker}_{take}.wav,by=take,test=0-4,axes=sequence"),
-    Task(name="mnist", folder="mnist", budget_s=200, trials=24, reference=(0.93, 1e-3, 24288), data="mnist:{folder}"))}
+    Task(name="mnist", folder="mnist", budget_s=80, trials=24, reference=(0.93, 1e-3, 24288), data="mnist:{folder}"))}
 
 
 @dataclass(frozen=True, kw_only=True)
