@@ -14,7 +14,7 @@ from flows.search.parameters import axes_of, parameters_of
 from flows.search.point import Point
 from flows.search.samplers import Told
 
-__all__ = ["Journal"]
+__all__ = ["POINTS", "Journal"]
 
 POINTS = "points"       # attribute of a trial: those of its network
 

@@ -6,19 +6,18 @@ from contextlib import closing
 from pathlib import Path
 
 from flows.run.typed import from_plain
+from flows.search.journal import POINTS
 from flows.search.pareto import front_of
 from flows.search.point import Point
 from hw.spec.errors import HeddleError
 
 __all__ = ["SoFar"]
 
-#: Attributes of a trial that hold its point, or its points.
-KEYS = ("point", "points")
 STUDY = "SELECT study_id, (SELECT count(*) FROM trials WHERE trials.study_id = studies.study_id) FROM studies " \
         "ORDER BY study_id DESC LIMIT 1"
 NEWEST = "SELECT study_id FROM trials ORDER BY trial_id DESC LIMIT 1"
-ROWS = f"""SELECT trial_user_attribute_id, value_json FROM trial_user_attributes JOIN trials USING (trial_id)
-           WHERE study_id = ? AND trial_user_attribute_id > ? AND key IN ({", ".join("?" * len(KEYS))})
+ROWS = """SELECT trial_user_attribute_id, value_json FROM trial_user_attributes JOIN trials USING (trial_id)
+           WHERE study_id = ? AND trial_user_attribute_id > ? AND key = ?
            ORDER BY trial_user_attribute_id"""
 
 
@@ -57,10 +56,9 @@ class SoFar:
             study = self._newest(connection)
             if study != self._study:
                 self._study, self._last, self._points = study, 0, {}
-            rows = connection.execute(ROWS, (study, self._last, *KEYS)).fetchall()
+            rows = connection.execute(ROWS, (study, self._last, POINTS)).fetchall()
         for self._last, text in rows:
-            plain = json.loads(text)
-            for each in plain if isinstance(plain, list) else [plain]:
+            for each in json.loads(text):
                 point = from_plain(Point, each, where=str(self.database))
                 self._points[point.id] = point
         return bool(rows) or not self._points
