@@ -272,3 +272,22 @@ def test_the_speed_of_the_simulation(capsys, monkeypatch):
     few, many = asked(capsys, "--section", "simulation")["simulation"]
     assert few["network"] == "kws" and 1 < few["inferences_per_s"] < 1000
     assert many["inferences_per_s"] > many["side_by_side"] / 4 * few["inferences_per_s"]
+
+
+@pytest.mark.parametrize("section, compared", [("codesign", "compare_flows"), ("samplers", "compare_samplers")])
+def test_ways_are_compared_on_each_task_and_missing_data_are_said(monkeypatch, tmp_path, section, compared):
+    asked = []
+
+    def compare(task, data, store, *, seeds, jobs):
+        asked.append((task.name, data.partition(",")[0], seeds))
+        yield {"task": task.name, "flow": "joint", "seed": seeds[0], "curve": [[1.0, 0.5]]}
+
+    (tmp_path / "mnist").mkdir()
+    monkeypatch.setenv("HEDDLE_CACHE", str(tmp_path / "store"))
+    monkeypatch.setattr(bench, "near", lambda folder: tmp_path / folder if (tmp_path / folder).is_dir() else None)
+    monkeypatch.setattr(bench, compared, compare)
+    rows = run_sections([section])[section]
+    assert asked == [("digits", "digits", (1, 2, 3)), ("mnist", f"mnist:{tmp_path}/mnist", (1, 2, 3))]
+    assert [(row["task"], "error" in row) for row in rows] == [("digits", False), ("spoken", True), ("mnist", False)]
+    assert "spoken_digits/recordings: no such folder of data beside the checkout" in rows[1]["error"]
+    show_bench({section: rows}, Display())
