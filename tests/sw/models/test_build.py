@@ -100,7 +100,7 @@ def test_what_cannot_be_trained_is_one_line_that_says_where(own, text, error):
     (lambda: build("mlp", DIGITS, 10, width=0), r"^width=0: the width multiplier is above 0"),
     (lambda: build("mlp", DIGITS, 10, width=float("nan")), r"^width=nan: the width multiplier is above 0"),
     (lambda: build("mlp", DIGITS, 10, settings={"depth": 3}),
-     r"^network 'mlp': its function takes no depth; it takes width$"),
+     r"^network 'mlp': its function takes no depth; it takes width, layers$"),
 ])
 def test_wrong_names_widths_and_settings_are_named(make, error):
     with pytest.raises(ModelError, match=error):
