@@ -16,7 +16,7 @@ from flows.run.store import Store, open_store
 from flows.run.typed import to_plain, write_typed
 from flows.train.accuracy import Score
 from flows.train.data import DataSource
-from flows.train.draft import Draft, Untrained
+from flows.train.draft import Draft
 from flows.train.latency import Latency
 from flows.train.model import TFLITE, tflite_of
 from flows.train.networks import untrained
@@ -25,6 +25,7 @@ from flows.train.rivals import compare, expected_s, ways_of
 from flows.train.robustness import Robustness
 from flows.train.rtl import RtlAccuracy
 from flows.train.training import MODEL, RECORD, TrainedModel, Training
+from flows.train.untrained import Untrained
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.faults import Faults

@@ -14,7 +14,7 @@ from time import process_time
 from flows.run.progress import note, tell
 from flows.run.store import Store
 from flows.search.candidate import NetworkChoice, Pairs
-from flows.search.pareto import hypervolume, pareto
+from flows.search.pareto import front, hypervolume, pareto
 from flows.search.point import Point
 from flows.search.samplers import DEFAULT, SAMPLERS, Asked, Told
 from flows.search.space import Space
@@ -27,7 +27,6 @@ from flows.search.ways import (
     PROXY_FIRST,
     best_chip,
     best_network,
-    chosen,
     place,
     proxy_cost,
     with_chip,
@@ -79,7 +78,7 @@ class Outcome:
 
     def hypervolume(self, reference: Sequence[float]) -> float:
         """On the test split, of the points that valid chose."""
-        return hypervolume([place(point, test=True) for point in chosen(self.points)], _corner(reference))
+        return hypervolume([place(point, test=True) for point in front(self.points)], _corner(reference))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,10 +151,10 @@ class _Run:
         self.spent += sum(fits.cpu_seconds for fits in self.evaluator.fits(choice))
 
     def points(self, choices: Sequence[NetworkChoice]) -> tuple[Point, ...]:
-        """Of trained networks."""
+        """Of trained networks that fit somewhere."""
         self.evaluator.trainings = replace(self.evaluator.trainings, plain={
             choice: model.path for choice, model in self.trained.items()})
-        return tuple(point for choice in choices if choice in self.trained
+        return tuple(point for choice in choices if choice in self.trained and self.evaluator.cost(choice) is not None
                      for point in self.evaluator.points(choice) if point.feasible)
 
 
@@ -175,7 +174,7 @@ def run_flow(arena: Arena, flow: str, *, sampler: str = DEFAULT, curve: bool = F
     seen: list[tuple[float, float]] = []
 
     def look(now: _Run) -> None:
-        values = [place(point) for point in chosen(now.points(list(now.trained)))]
+        values = [place(point) for point in front(now.points(list(now.trained)))]
         seen.append((now.spent, hypervolume(values, _corner(arena.task.reference))))
 
     run.spend(sampler, look if curve else lambda now: None)
@@ -212,8 +211,8 @@ def compare_flows(task: Task, data: str, store: Store, *, seeds: Sequence[int],
             yield {"task": task.name, "flow": outcome.flow, "seed": arena.seed, "cpu_s": round(outcome.cpu_s, 1),
                    "hypervolume": round(outcome.hypervolume(task.reference), 5), "reference": list(task.reference),
                    "latency_lut_at_equal_accuracy": small and small.metrics.latency_s * small.metrics.lut,
-                   "points": len(chosen(outcome.points)),
-                   "accuracy": max((point.metrics.accuracy or 0 for point in chosen(outcome.points)), default=None)}
+                   "points": len(front(outcome.points)),
+                   "accuracy": max((point.metrics.accuracy or 0 for point in front(outcome.points)), default=None)}
     tell("")
 
 

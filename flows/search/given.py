@@ -9,7 +9,7 @@ from flows.run.step import Step
 from flows.run.store import Store
 from flows.search.candidate import NetworkChoice
 from flows.search.space import Family, Precision, Space
-from flows.search.trainings import Drafts, Trained, inexact
+from flows.search.trainings import Drafts, Trained, Tried, inexact
 from flows.search.worth import Trainings
 from flows.train.data import DataSource
 from flows.train.draft import refusal
@@ -56,12 +56,16 @@ class GivenModel:
         return replace(alone, constraints=tuple(
             constraint for constraint in space.constraints if constraint.names <= alone.names))
 
-    def drafts(self, space: Space) -> Drafts:
-        """What :func:`flows.search.trainings.draft_all` gives."""
-        return Drafts(models=dict.fromkeys(space.choices, self.path), failures=())
+    def draft(self, choices: Sequence[NetworkChoice]) -> Drafts:
+        """What :class:`flows.search.trainings.Trainer` gives, as is all that follows, with nothing trained."""
+        return Drafts(models=dict.fromkeys(choices, self.path), failures=())
 
-    def trained(self, choices: Sequence[NetworkChoice]) -> Trained:
-        """What :class:`flows.search.trainings.Trainer` gives, with nothing trained."""
+    def short(self, choices: Sequence[NetworkChoice], share: float) -> Tried:
+        """Of nothing that is chosen from: one network is not halved."""
+        return Tried()
+
+    def train(self, choices: Sequence[NetworkChoice]) -> Trained:
+        """The model, as it is."""
         return Trained(trainings=Trainings(plain=dict.fromkeys(choices, self.path)))
 
     def check(self, space: Space, data: DataSource | None) -> None:

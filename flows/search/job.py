@@ -2,7 +2,7 @@
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from math import floor
@@ -12,7 +12,6 @@ from boards import Board, check_design, find_board
 from flows.estimate.resources import calibrated_for, estimate_resources
 from flows.run.progress import note
 from flows.run.store import Store, open_store
-from flows.search.candidate import NetworkChoice
 from flows.search.given import give
 from flows.search.measure import Files, measure_best
 from flows.search.point import Failed, Point
@@ -20,8 +19,8 @@ from flows.search.samplers import Told
 from flows.search.seeds import Repeated, repeat_measured
 from flows.search.space import Space
 from flows.search.space_file import HARDWARE_FIRST, MODEL_FIRST, load_space
-from flows.search.study import Found, Study
-from flows.search.trainings import Comparison, Drafts, Sources, Trained, Trainer, TrainError, draft_all, inexact
+from flows.search.study import Found, Maker, Study
+from flows.search.trainings import Comparison, Sources, Trainer, TrainError, inexact
 from flows.search.ways import Way, ways_of
 from flows.search.worth import Evaluator, Requirement
 from flows.train.data import DataSource
@@ -175,13 +174,16 @@ def explore(request: Request) -> Results:
     store = open_store()
     start = _with_model(request, space, store, request.model) if request.model else _untrained(request, space, store)
     space, sources, requirement = start.space, start.sources, request.requirement()
-    evaluator = Evaluator(store=store, sources=sources, space=space, requirement=requirement,
-                          drafts=start.drafts.models)
+    evaluator = Evaluator(store=store, sources=sources, space=space, requirement=requirement, drafts={})
     study = Study(space=space, data=tuple(sources.values()) if sources else (), requirement=requirement,
-                  models=tuple(start.drafts.models.values()) if start.model else ())
-    found = study.found(evaluator, list(start.drafts.models), start.train, start.short, request.out / "study.db")
+                  models=start.models)
+    found = study.found(evaluator, start.maker, request.out / "study.db")
+    if not evaluator.drafts:
+        raise ExploreError(f"no network of the space runs on its hardware; the first, {found.failures[0].id}: "
+                           f"{found.failures[0].reason}")
     if not found.trained.trainings.plain:
-        raise TrainError(f"no network could be trained: {[*start.drafts.failures, *found.trained.failures][0].reason}")
+        raise TrainError(f"no network could be trained; the first, {found.trained.failures[0].id}: "
+                         f"{found.trained.failures[0].reason}")
     if not any(point.feasible for point in found.points):
         raise ExploreError(_nothing_fits(found, request))
     best = measure_best(space, store, evaluator, found.points, jobs=request.jobs, vectors=start.vectors)
@@ -190,11 +192,11 @@ def explore(request: Request) -> Results:
     points = tuple(sorted(repeated.points, key=lambda point: (-(point.metrics.valid_accuracy or 0),
                                                            point.metrics.latency_s, point.id)))
     files = {point.id: {MODEL: evaluator.model(point.candidate), **best.files.get(point.id, {})} for point in points}
-    failures = (*start.drafts.failures, *found.trained.failures, *found.failures, *best.failures, *repeated.failures)
+    failures = (*found.trained.failures, *found.failures, *best.failures, *repeated.failures)
     exploration = Exploration(
         data=DataFacts.of(start.data.load()) if start.data else None, model=start.model, space=space,
         requirement=requirement, versions=_versions(), points=points, trials=found.points, told=found.told,
-        looked=sum(fits.looked for told in found.told for fits in evaluator.fits(told.choice)), failures=failures,
+        looked=sum(fits.looked for choice in evaluator.drafts for fits in evaluator.fits(choice)), failures=failures,
         trainings=found.trained.records, comparison=found.trained.comparison,
         ways=ways_of(evaluator, found.points, found.told))
     return Results(exploration=exploration, feedback=found.trained.feedback, files=files)
@@ -207,10 +209,9 @@ class _Start:
     space: Space
     data: DataSource | None
     sources: Sources | None
-    drafts: Drafts
-    train: Callable[[Sequence[NetworkChoice]], Trained]
-    short: Callable[[Sequence[NetworkChoice], float], Mapping[NetworkChoice, float]]
+    maker: Maker
     model: str = ""                 # that is given
+    models: tuple[Path, ...] = ()   # its file
     vectors: Path | None = None     # beside it
 
 
@@ -222,31 +223,26 @@ def _untrained(request: Request, space: Space, store: Store) -> _Start:
         raise SpecError(f"[search] trials = {space.search.trials}: a space of {len(space.choices)} networks is "
                         f"sampled, and multiplier {erring!r} errs, whose feedback takes all networks; raise trials, "
                         f"or leave it out")
-    drafts = draft_all(space, store, sources, space.choices, jobs=request.jobs)
-    if not drafts.models:
-        raise ExploreError(f"no network of the space runs on its hardware; the first, {drafts.failures[0].id}: "
-                           f"{drafts.failures[0].reason}")
-    trainer = Trainer(store=store, sources=sources, space=space, jobs=request.jobs)
-    return _Start(space=space, data=data, sources=sources, drafts=drafts, train=trainer.train, short=trainer.short)
+    return _Start(space=space, data=data, sources=sources,
+                  maker=Trainer(store=store, sources=sources, space=space, jobs=request.jobs))
 
 
 def _with_model(request: Request, space: Space, store: Store, model: str) -> _Start:
     data, given = request.source() if request.data else None, give(model, store)
     space = given.alone(space)
     given.check(space, data)
-    return _Start(space=space, data=data, sources={(): data} if data else None, drafts=given.drafts(space),
-                  train=given.trained, short=lambda choices, share: {}, model=given.name, vectors=given.vectors)
+    return _Start(space=space, data=data, sources={(): data} if data else None, maker=given, model=given.name,
+                  models=(given.path,), vectors=given.vectors)
 
 
 def _check_clock(space: Space) -> None:
     """Raises ExploreError, before anything is trained, where no design of the space could run at its clock."""
     wanted, fastest = space.hardware.clock_mhz, 0.0
-    options = {option.design: option for choice in space.choices for option in space.options(choice)}
-    for design, option in options.items():
+    for option in space.all_options:
         board = find_board(option.boards[-1])
-        if not calibrated_for(design, board):
+        if not calibrated_for(option.design, board):
             return
-        fastest = max(fastest, estimate_resources(design, board).fmax_mhz)
+        fastest = max(fastest, estimate_resources(option.design, board).fmax_mhz)
     if fastest < wanted:
         raise ExploreError(f"clock_mhz = {wanted:g}: no design of the space is estimated to run above {fastest:.1f} "
                            f"MHz; lower clock_mhz in [hardware] to {int(fastest)} or less")

@@ -15,6 +15,7 @@ import numpy as np
 
 from flows.search.candidate import NetworkChoice
 from flows.search.parameters import Parameters, axes_of, parameters_of
+from flows.search.pareto import pareto
 
 __all__ = ["DEFAULT", "SAMPLERS", "Asked", "Told", "ranked"]
 
@@ -66,14 +67,19 @@ def random(asked: Asked) -> list[NetworkChoice]:
     return asked.random.sample(left, min(asked.count, len(left)))
 
 
-def _optuna(asked: Asked, make: Callable[[int], Any]) -> list[NetworkChoice]:
-    """What a sampler of Optuna suggests; where it repeats itself, or breaks a constraint, the nearest that is new."""
+def tpe(asked: Asked) -> list[NetworkChoice]:
+    """What Optuna's multi-objective tree of Parzen estimators suggests (Ozaki et al., 2022); where it repeats itself,
+    or breaks a constraint, the nearest that is new.
+    """
+    if len(asked.told) < max(8, asked.trials // 4):
+        return random(asked)
     import optuna  # slow to load; the command line does without it
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     axes = axes_of(asked.choices)
     with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-        sampler = make(asked.seed * 1_000_003 + len(asked.told))
+        sampler = optuna.samplers.TPESampler(seed=asked.seed * 1_000_003 + len(asked.told), n_startup_trials=0,
+                                             multivariate=True, group=True, constant_liar=True)
     study = optuna.create_study(directions=["maximize", "maximize"], sampler=sampler)
     for told in asked.told:
         if told.values is not None:
@@ -84,25 +90,15 @@ def _optuna(asked: Asked, make: Callable[[int], Any]) -> list[NetworkChoice]:
     left = {choice: parameters_of(choice) for choice in asked.left}
     found: list[NetworkChoice] = []
     while left and len(found) < asked.count:
-        trial = study.ask()
-        wanted = _suggested(trial, axes)
-        choice = _nearest(wanted, left, asked.random)
-        found.append(choice)
-        del left[choice]
+        found.append(_nearest(_suggested(study.ask(), axes), left, asked.random))
+        del left[found[-1]]
     return found
 
 
-def tpe(asked: Asked) -> list[NetworkChoice]:
-    """Optuna's multi-objective tree of Parzen estimators (Ozaki et al., 2022)."""
-    from optuna.samplers import TPESampler
-
-    startup = max(8, asked.trials // 4)
-    return random(asked) if len(asked.told) < startup else _optuna(asked, lambda seed: TPESampler(
-        seed=seed, n_startup_trials=0, multivariate=True, group=True, constant_liar=True))
-
-
 def nsga2(asked: Asked) -> list[NetworkChoice]:
-    """A generation of children of the best, by non-dominated sorting and crowding (Deb et al., 2002)."""
+    """A generation of children of the best, by non-dominated sorting and crowding (Deb et al., 2002). Optuna's own
+    counts generations in what a study remembers, which is more than what it was told.
+    """
     generator, parents = asked.random, ranked(asked.told)[:max(8, asked.trials // 4)]
     if len(parents) < 4:
         return random(asked)
@@ -111,9 +107,8 @@ def nsga2(asked: Asked) -> list[NetworkChoice]:
     while left and len(found) < asked.count:
         one, other = (parameters_of(parents[min(generator.sample(range(len(parents)), 2))].choice) for _ in range(2))
         child = _child(one, other, axes, generator)
-        choice = _nearest(child, left, generator)
-        found.append(choice)
-        del left[choice]
+        found.append(_nearest(child, left, generator))
+        del left[found[-1]]
     return found
 
 
@@ -168,10 +163,9 @@ def ranked(told: Sequence[Told]) -> list[Told]:
     """By fronts, in each the lonely ones first."""
     left, found = [each for each in told if each.values is not None], []
     while left:
-        values = np.array([each.values for each in left])
-        first = [place for place, own in enumerate(values)
-                 if not np.any(np.all(values >= own, axis=1) & np.any(values > own, axis=1))]
-        lonely = _crowding(values[first])
+        values = [each.values for each in left if each.values is not None]
+        first = pareto(values)
+        lonely = _crowding(np.array(values)[first])
         found += [left[place] for _, place in sorted(zip(-lonely, first, strict=True))]
         left = [each for place, each in enumerate(left) if place not in set(first)]
     return found

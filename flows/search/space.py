@@ -161,6 +161,12 @@ class Space:
                  if self.given or choice.widths <= set(option.design.paying_bits))
         return tuple(kept for option in found if (kept := _kept(option, choice, self.constraints)).boards)
 
+    @property
+    def all_options(self) -> tuple[Option, ...]:
+        """Every accelerator for weights of the widths that there are, whichever network it is for."""
+        widths = sorted({choice.widest for choice in self.choices}, reverse=True)
+        return tuple(option for bits in widths for option in self._designs(bits))
+
     def _designs(self, weight_bits: int) -> tuple[Option, ...]:
         if weight_bits not in self._known:
             self._known[weight_bits] = tuple(self._made(weight_bits))

@@ -14,18 +14,18 @@ from flows.search.space import Space
 from flows.search.worth import Trainings, fittings
 from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
-from flows.train.draft import Untrained
 from flows.train.feedback import make_feedback
 from flows.train.rivals import Rivals, compare
 from flows.train.training import TrainedModel, Training
+from flows.train.untrained import Untrained
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.feedback import Feedback, NoiseProfile
 from hw.spec.multipliers import MULTIPLIERS
 from sw.quant.record import TrainingRecord
 
-__all__ = ["Comparison", "Drafts", "Sources", "TrainError", "Trained", "Trainer", "draft_all", "inexact",
-           "reference_design"]
+__all__ = ["Comparison", "Drafts", "Sources", "TrainError", "Trained", "Trainer", "Tried", "draft_all",
+           "inexact", "reference_design"]
 
 Sources = Mapping[Pairs, DataSource]      # by options of the data
 Models = Mapping[NetworkChoice, TrainedModel]
@@ -66,6 +66,18 @@ class Trained:
         return Trained(trainings=self.trainings | other.trainings, records=self.records + other.records,
                        feedback=self.feedback or other.feedback, comparison=self.comparison or other.comparison,
                        failures=self.failures + other.failures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """What came of short trainings."""
+
+    accuracies: Mapping[NetworkChoice, float] = field(default_factory=dict)     # on the validation split, the last one
+    failures: tuple[Failed, ...] = ()
+
+    def __or__(self, other: "Tried") -> "Tried":
+        """What came of both, one after the other."""
+        return Tried(accuracies={**self.accuracies, **other.accuracies}, failures=self.failures + other.failures)
 
 
 def inexact(space: Space, weight_bits: int) -> str | None:
@@ -133,6 +145,10 @@ class Trainer:
     space: Space
     jobs: int
 
+    def draft(self, choices: Sequence[NetworkChoice]) -> Drafts:
+        """Untrained, and what runs them."""
+        return draft_all(self.space, self.store, self.sources, choices, jobs=self.jobs)
+
     def train(self, choices: Sequence[NetworkChoice]) -> Trained:
         """Networks as the space's recipe has them, and where a multiplier of the space errs, with feedback as well."""
         plan, plain = self.space.feedback.choice, self._batch("training the networks", choices)
@@ -147,10 +163,11 @@ class Trainer:
         """As :meth:`train` does where every multiplier is exact."""
         return self._batch("training the networks", choices).models
 
-    def short(self, choices: Sequence[NetworkChoice], share: float) -> Mapping[NetworkChoice, float]:
-        """Accuracy on the validation split of trainings with a share of the passes."""
+    def short(self, choices: Sequence[NetworkChoice], share: float) -> Tried:
+        """Trainings with a share of the passes."""
         found = self._batch(f"trying networks with {share:.0%} of a training", choices, share=share)
-        return {choice: model.record.valid_accuracy for choice, model in found.models.items()}
+        return Tried(accuracies={choice: model.record.valid_accuracy for choice, model in found.models.items()},
+                     failures=found.failures)
 
     def _close_loop(self, plain: "_Batch", designs: Mapping[int, DesignPoint]) -> Trained:
         """Measure the inexact multiplier, train with what was measured, compare."""

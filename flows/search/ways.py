@@ -7,15 +7,14 @@ from pathlib import Path
 
 from flows.search.candidate import NetworkChoice
 from flows.search.fits import Fitting, places_of
-from flows.search.pareto import pareto
+from flows.search.pareto import front
 from flows.search.point import Point
 from flows.search.samplers import Told
 from flows.search.space import Option, Space
 from flows.search.worth import Evaluator
-from hw.spec.errors import HeddleError
 from sw.graph.graph import Graph
 
-__all__ = ["HARDWARE_FIRST", "JOINT", "NETWORK_FIRST", "PROXY_FIRST", "Way", "best_chip", "best_network", "chosen",
+__all__ = ["HARDWARE_FIRST", "JOINT", "NETWORK_FIRST", "PROXY_FIRST", "Way", "best_chip", "best_network",
            "place", "proxy_cost", "ways_of", "with_chip", "within_half_a_point"]
 
 JOINT, NETWORK_FIRST, HARDWARE_FIRST, PROXY_FIRST = "joint", "network-first", "hardware-first", "proxy-first"
@@ -44,28 +43,20 @@ def ways_of(evaluator: Evaluator, points: Sequence[Point], told: Sequence[Told])
     network, chip = best_network(evaluator.drafts, scored), best_chip(evaluator.space, evaluator.drafts)
     alone = evaluator.on(with_chip(evaluator.space, chip))
     feasible = [point for point in points if point.feasible]
-    with_it = [point for each in scored if alone.space.options(each.choice) for point in _points(alone, each.choice)]
-    return (Way(name=JOINT, fixed="nothing", points=tuple(chosen(feasible))),
-            Way(name=NETWORK_FIRST, fixed=network.id, points=tuple(chosen(
+    with_it = [point for each in scored if alone.cost(each.choice) is not None for point in alone.points(each.choice)]
+    return (Way(name=JOINT, fixed="nothing", points=tuple(front(feasible))),
+            Way(name=NETWORK_FIRST, fixed=network.id, points=tuple(front(
                 [point for point in feasible if point.candidate.network == network]))),
-            Way(name=HARDWARE_FIRST, fixed=chip.chip.id, points=tuple(chosen(
+            Way(name=HARDWARE_FIRST, fixed=chip.chip.id, points=tuple(front(
                 [point for point in with_it if point.feasible]))))
-
-
-def _points(alone: Evaluator, choice: NetworkChoice) -> tuple[Point, ...]:
-    """None where the accelerator does not run the network."""
-    try:
-        return alone.points(choice)
-    except HeddleError:
-        return ()
 
 
 def within_half_a_point(ways: Sequence[Sequence[Point]]) -> list[Point | None]:
     """Of each way the point with the least latency x LUTs among those within half a point of accuracy, on valid, of the
-    best that every way reaches; None where it has no point.
+    best that every way with points reaches; None where it has none.
     """
-    best = [max((point.metrics.valid_accuracy or 0 for point in points), default=0.0) for points in ways]
-    least = min(best) - HALF_A_POINT
+    best = [max(point.metrics.valid_accuracy or 0 for point in points) for points in ways if points]
+    least = min(best, default=0.0) - HALF_A_POINT
     return [min((point for point in points if (point.metrics.valid_accuracy or 0) >= least), default=None,
                 key=lambda point: point.metrics.latency_s * point.metrics.lut) for points in ways]
 
@@ -107,11 +98,6 @@ def with_chip(space: Space, option: Option) -> Space:
         space.hardware, geometries=((chip.rows, chip.cols, chip.lanes),), multipliers=(chip.multiplier,),
         requantizers=(chip.requantizers,), requantizer_dsps=(chip.requantizer_dsps,),
         depthwise_taps=(chip.depthwise_taps,)))
-
-
-def chosen(points: Sequence[Point]) -> list[Point]:
-    """Those that no other beats on valid, in latency and in LUTs."""
-    return [points[number] for number in pareto([place(point) for point in points])]
 
 
 def place(point: Point, *, test: bool = False) -> tuple[float, float, float]:

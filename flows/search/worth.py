@@ -76,7 +76,7 @@ class Evaluator:
     """Evaluates networks; every answer is a pure function of the network and what is given here.
 
     ``sources`` are the data by their options; without data there is no accuracy. ``drafts`` are the untrained networks,
-    whose best accelerators are known before they are trained.
+    whose best accelerators are known before they are trained; more may join them.
     """
 
     def __init__(self, *, store: Store, sources: Mapping[Pairs, DataSource] | None,
@@ -102,8 +102,8 @@ class Evaluator:
         return tuple(group.fitting.value(self.store) for group in self._groups(choice))
 
     def cost(self, choice: NetworkChoice) -> float | None:
-        """The least latency x LUTs, s; None where nothing fits."""
-        fronts = [fit.estimate for fits in self.fits(choice) for fit in fits.front]
+        """The least latency x LUTs, s; None where nothing fits, and where there is no draft for that reason."""
+        fronts = [fit.estimate for fits in self.fits(choice) for fit in fits.front] if choice in self.drafts else []
         return min((fit.latency_s * fit.lut for fit in fronts), default=None)
 
     def points(self, choice: NetworkChoice) -> tuple[Point, ...]:

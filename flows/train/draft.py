@@ -3,24 +3,20 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flows.estimate.memories import fit_memories
 from flows.run.files import read_json, write_json
-from flows.run.step import Step, keyed
+from flows.run.step import Step
 from flows.run.store import Store
-from flows.train.data import DataSource
-from flows.train.networks import network_key, untrained
+from flows.train.untrained import Untrained
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from sw.compiler import compile_graph
 from sw.graph.graph import Graph
-from sw.models import network_source
-from sw.quant.config import TrainConfig
 
-__all__ = ["Draft", "Untrained", "refusal"]
+__all__ = ["Draft", "refusal"]
 
-MODEL, RECORD = "model.npz", "draft.json"
+RECORD = "draft.json"
 
 
 def refusal(graph: Graph, designs: Iterable[DesignPoint], *, fit: bool = True) -> str:
@@ -33,34 +29,6 @@ def refusal(graph: Graph, designs: Iterable[DesignPoint], *, fit: bool = True) -
         except HeddleError as error:
             line = f"{design.label}: {error}"
     return line
-
-
-@dataclass(frozen=True, kw_only=True)
-class Untrained(Step[Path]):
-    """``model.npz`` of the untrained network, from which all that a design takes is known.
-
-    Its weights are random and its activations' ranges those of random inputs. Raises ModelError or QuantError where
-    the network cannot be trained; the line names the layer.
-    """
-
-    kind = "untrained"
-    config: TrainConfig = keyed(untrained)
-    data: DataSource
-
-    def code(self) -> tuple[Path, ...]:
-        """The file that the network's function is in."""
-        return (network_source(self.config.network),)
-
-    def key(self) -> dict[str, Any]:
-        return {**super().key(), "network": network_key(self.config, self.data)}
-
-    def make(self, folder: Path, store: Store) -> None:
-        from sw.quant.training import draft  # brings torch, which takes seconds to load
-
-        draft(self.config, self.data.load()).save(folder / MODEL)
-
-    def load(self, folder: Path) -> Path:
-        return folder / MODEL
 
 
 @dataclass(frozen=True, kw_only=True)

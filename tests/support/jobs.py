@@ -66,8 +66,7 @@ def model_request(folder: Path, monkeypatch: Any, **more: Any) -> Request:
         raise AssertionError("trained")
 
     monkeypatch.setenv("HEDDLE_CACHE", str(folder / "store"))
-    for name in ("draft_all", "Trainer"):
-        monkeypatch.setattr(job, name, refused)
+    monkeypatch.setattr(job, "Trainer", refused)
     (folder / "nets").mkdir()
     digit_classifier().save(folder / "nets" / "mlp.npz")
     (folder / "space.toml").write_text(SPACE.replace(', "trunc"', "").replace("points = 1", "points = 0"),
@@ -89,13 +88,9 @@ def small_request(folder: Path, monkeypatch: Any, **trained: Any) -> Request:
         def train(self, choices: Any) -> Trained:
             return Trained(**{"trainings": Trainings(plain=dict.fromkeys(choices, path)), **trained})
 
-        def short(self, choices: Any, share: float) -> dict[Any, float]:
-            raise AssertionError("tried")
+        def draft(self, choices: Any) -> Drafts:
+            return Drafts(models=dict.fromkeys(choices, path), failures=())
 
-    def draft_all(space: Any, store: Any, sources: Any, choices: Any, *, jobs: int) -> Drafts:
-        return Drafts(models=dict.fromkeys(choices, path), failures=())
-
-    monkeypatch.setattr(job, "draft_all", draft_all)
     monkeypatch.setattr(job, "Trainer", Trainer)
     monkeypatch.setattr(job, "measure_best", measure)
     (folder / "space.toml").write_text(SPACE, encoding="utf-8")

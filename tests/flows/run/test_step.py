@@ -100,7 +100,8 @@ from flows.search.study import Study
 from flows.search.worth import Requirement
 from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
-from flows.train.draft import Draft, Untrained
+from flows.train.draft import Draft
+from flows.train.untrained import Untrained
 from flows.train.noise import MultiplierNoise
 from flows.train.training import Training
 from flows.verify.array_simulator import ArraySimulator
@@ -162,7 +163,7 @@ MOVES = {
     "flows/fpga/families.py": {"Synthesis", "Routing"},
     "flows/fpga/patch.py": {"SocSources", "Bitstream"},
     "flows/estimate/resources.json": {"Fitting", "Study"},
-    "sw/compiler/schedule.py": {*DRAFTS, "Fitting", "Study", "Verification", "ArraySimulator"},
+    "sw/compiler/schedule.py": {"Draft", "Fitting", "Study", "Verification", "ArraySimulator"},
     "sw/compiler/costs.py": {"Fitting", "Study"},
     "flows/search/samplers.py": {"Study"},
     "flows/search/measure.py": set(),

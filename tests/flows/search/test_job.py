@@ -20,7 +20,7 @@ def request_(tmp_path, monkeypatch):
 
 
 def refuse_work(monkeypatch):
-    for name in ("draft_all", "Trainer", "measure_best"):
+    for name in ("Trainer", "measure_best"):
         monkeypatch.setattr(module, name, lambda *arguments, **more: pytest.fail("worked"))
 
 
@@ -62,23 +62,22 @@ def test_a_clock_that_nothing_reaches_is_refused_before_any_training(request_, m
 def test_networks_that_nothing_runs_are_failures_and_the_others_go_on(request_, monkeypatch):
     request_.space_file.write_text(request_.space_file.read_text(encoding="utf-8").replace(
         "width = 1.0", "width = [1.0, 2.0]"), encoding="utf-8")
-    right = module.draft_all
+    right = module.Trainer.draft
 
-    def draft_all(space, store, sources, choices, *, jobs):
-        made = right(space, store, sources, choices, jobs=jobs).models
+    def draft(self, choices):
         failed = Failed(id=choices[1].id, doing="compiling, before training", reason="none of 12 designs fits")
-        return Drafts(models={choices[0]: made[choices[0]]}, failures=(failed,))
+        return Drafts(models={choices[0]: right(self, choices).models[choices[0]]}, failures=(failed,))
 
-    monkeypatch.setattr(module, "draft_all", draft_all)
+    monkeypatch.setattr(module.Trainer, "draft", draft)
     found = explore(request_).exploration
-    assert [told.choice.id for told in found.told] == ["mlp-1-w8"]
+    assert [(told.choice.id, told.cost is None) for told in found.told] == [("mlp-1-w8", False), ("mlp-2-w8", True)]
     assert [(each.id, each.reason) for each in found.failures] == [
         ("mlp-2-w8", "none of 12 designs fits"), ("x", "hung")]
 
 
 def test_a_space_that_nothing_runs_is_refused_before_any_training(request_, monkeypatch):
-    refuse_work(monkeypatch)
-    monkeypatch.setattr(module, "draft_all", lambda space, store, sources, choices, *, jobs: Drafts(
+    monkeypatch.setattr(module.Trainer, "train", lambda self, choices: pytest.fail("trained"))
+    monkeypatch.setattr(module.Trainer, "draft", lambda self, choices: Drafts(
         models={}, failures=(Failed(id="mlp-1-w8", doing="", reason="none of 12 designs fits: bram excludes 12"),)))
     with pytest.raises(ExploreError, match=r"^no network of the space runs on its hardware; the first, mlp-1-w8: none "
                                            r"of 12 designs fits: bram excludes 12$"):
@@ -88,7 +87,7 @@ def test_a_space_that_nothing_runs_is_refused_before_any_training(request_, monk
 def test_a_space_in_which_every_training_fails_says_why(request_, monkeypatch):
     failed = Failed(id="mlp-1-w8", doing="training", reason="out of memory")
     monkeypatch.setattr(module.Trainer, "train", lambda self, choices: Trained(failures=(failed,)))
-    with pytest.raises(TrainError, match=r"^no network could be trained: out of memory$"):
+    with pytest.raises(TrainError, match=r"^no network could be trained; the first, mlp-1-w8: out of memory$"):
         explore(request_)
 
 

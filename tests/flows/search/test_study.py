@@ -10,7 +10,7 @@ from flows.search.point import Failed, Point
 from flows.search.samplers import DEFAULT, Told, ranked
 from flows.search.space import FeedbackPlan, Hardware, Measure, Precision, Search, Space, families
 from flows.search.study import BATCH, Study
-from flows.search.trainings import Trained
+from flows.search.trainings import Drafts, Trained, Tried
 from flows.search.worth import Requirement, Trainings
 from flows.train.data import DataSource
 from hw.spec.errors import HeddleError
@@ -24,10 +24,16 @@ SPACE = Space(networks=families("mlp", "dscnn", width=(0.25, 0.5, 1.0, 2.0)), se
 class Bench:
     """Trainings and an evaluator whose answers are known; ``kept`` is a store: what is there is not trained again."""
 
-    def __init__(self, kept=None, failing=(), broken=(), stops=None):
+    def __init__(self, kept=None, failing=(), broken=(), unfit=(), stops=None):
         self.kept = {} if kept is None else kept
-        self.failing, self.broken, self.stops = failing, broken, stops
-        self.made, self.tried, self.looked, self.trainings = [], [], [], Trainings()
+        self.failing, self.broken, self.unfit, self.stops = failing, broken, unfit, stops
+        self.made, self.tried, self.looked, self.trainings, self.drafts = [], [], [], Trainings(), {}
+
+    def draft(self, choices):
+        good = [choice for choice in choices if choice.name not in self.unfit]
+        return Drafts(models={choice: Path("draft.npz") for choice in good}, failures=tuple(
+            Failed(id=choice.id, doing="compiling, before training", reason="too large")
+            for choice in choices if choice not in good))
 
     def train(self, choices):
         for choice in choices:
@@ -40,10 +46,12 @@ class Bench:
 
     def short(self, choices, share):
         self.tried.append((share, tuple(choices)))
-        return {choice: share * accuracy(choice) for choice in choices if choice.name not in self.failing}
+        good = [choice for choice in choices if choice.name not in self.failing]
+        return Tried(accuracies={choice: share * accuracy(choice) for choice in good}, failures=tuple(
+            Failed(id=choice.id, doing="training", reason="out of memory") for choice in choices if choice not in good))
 
     def cost(self, choice):
-        return 1e-3 * choice.weight_bits * choice.values["width"]
+        return None if choice not in self.drafts else 1e-3 * choice.weight_bits * choice.values["width"]
 
     def points(self, choice):
         if len(self.looked) == self.stops:
@@ -56,8 +64,8 @@ class Bench:
                            estimated=metrics(accuracy(choice) - less, self.cost(choice), 1000))
                      for board, less in (("ulx3s-25", 0.0), ("ulx3s-45", 0.01)))
 
-    def found(self, study, database, choices=None):
-        return study.found(self, study.space.choices if choices is None else choices, self.train, self.short, database)
+    def found(self, study, database):
+        return study.found(self, self, database)
 
 
 def accuracy(choice):
@@ -131,10 +139,26 @@ def test_a_larger_one_is_sampled_by_the_sampler_that_is_named(study, tmp_path, m
     assert len({each.choice for each in found.told}) == len(found.told) == 10 == len(bench.made)
 
 
-def test_choices_that_are_given_are_the_only_ones(study, tmp_path):
-    """Those that a design runs."""
-    few = SPACE.choices[3:9]
-    assert [each.choice for each in Bench().found(study, tmp_path / "study.db", few).told] == list(few)
+@pytest.mark.parametrize("trials, made", [(60, 12), (7, 7)])
+def test_what_nothing_runs_is_not_trained_and_is_no_trial(study, tmp_path, trials, made):
+    bench = Bench(unfit=("mlp",))
+    found = bench.found(searching(study, trials=trials, sampler="random"), tmp_path / "study.db")
+    assert {choice.name for choice in bench.made} == {"dscnn"} and len(bench.made) == made == found.count
+    lost = [each.choice for each in found.told if each.choice.name == "mlp"]
+    assert lost and [(each.id, each.doing, each.reason) for each in found.failures] == [
+        (choice.id, "compiling, before training", "too large") for choice in lost]
+    assert all((each.accuracy, each.cost) == (None, None) for each in found.told if each.choice in lost)
+
+
+def test_a_space_that_nothing_runs_ends(study, tmp_path):
+    for trials in (60, 7):
+        found = Bench(unfit=("mlp", "dscnn")).found(searching(study, trials=trials), tmp_path / f"{trials}.db")
+        assert (len(found.told), found.count, found.points) == (24, 0, ()) and len(found.failures) == 24
+
+
+def test_short_trainings_that_fail_are_recorded(study, tmp_path):
+    found = Bench(failing=("mlp", "dscnn")).found(searching(study, trials=60, halving=2), tmp_path / "study.db")
+    assert len(found.trained.failures) == 24 and found.points == ()
 
 
 def test_what_fails_is_recorded_and_the_others_go_on(study, tmp_path):
@@ -180,7 +204,9 @@ def test_a_sampler_is_asked_for_enough_to_halve(study, tmp_path, halving, asked)
 def test_a_network_alone_is_not_halved(study, tmp_path):
     """Such as a model that is given."""
     bench = Bench()
-    found = bench.found(searching(study, halving=3), tmp_path / "study.db", SPACE.choices[:1])
+    space = replace(SPACE, networks=families("mlp", width=(1.0,)), precision=Precision(weight_bits=(8,)))
+    alone = searching(replace(study, space=space), halving=3)
+    found = bench.found(alone, tmp_path / "study.db")
     assert bench.tried == [] and len(found.points) == 2
 
 

@@ -104,8 +104,9 @@ def test_a_short_training_has_a_share_of_the_passes(monkeypatch, tmp_path):
     whole = recipe.inputs(1, 1257) / 1257
     passes, = {task.config.recipe.passes for task in seen}
     assert passes == pytest.approx(whole / 4, rel=0.01)
-    assert set(found) == {choice for choice in EXACT.choices if choice.weight_bits != 2}
-    assert set(found.values()) == {round(passes / 100, 3)}
+    assert set(found.accuracies) == {choice for choice in EXACT.choices if choice.weight_bits != 2}
+    assert set(found.accuracies.values()) == {round(passes / 100, 3)}
+    assert {each.reason for each in found.failures} == {"out of memory"} and len(found.failures) == 2
     assert {replace(task.config, recipe=recipe) for task in seen} == {
         EXACT.config(choice) for choice in EXACT.choices}
 

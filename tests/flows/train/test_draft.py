@@ -1,16 +1,15 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from flows.run.store import Store
 from flows.train.data import DataSource
-from flows.train.draft import Draft, Untrained
+from flows.train.draft import Draft
 from flows.train.latency import Latency
+from flows.train.untrained import Untrained
 from hw.spec.design import DesignPoint
 from hw.spec.presets import load_design
-from sw.graph.graph import Graph
-from sw.models import ModelError, build
+from sw.models import ModelError
 from sw.quant.config import TrainConfig
 from sw.quant.recipe import Quantize, Recipe
 
@@ -33,15 +32,6 @@ def test_what_runs_has_no_line_and_is_asked_once(source, tmp_path):
     assert (store.made, store.reused) == (2, 1)     # the network, and the answer
     drafted(SMALL, source, load_design("ecp5-45"), fit=False).value(store)
     assert (store.made, store.reused) == (3, 2)     # of the same network
-
-
-def test_an_untrained_network_has_the_shapes_of_a_trained_one_and_random_weights(source, tmp_path):
-    graph = Graph.load(Untrained(config=SMALL, data=source).value(Store(tmp_path)))
-    made = build("mlp", (8, 8, 1), 10, width=0.25)
-    assert sum(layer.weights.size for layer in graph.layers) == made.weights
-    assert sum(map(graph.macs, range(len(graph.layers)))) == made.macs
-    assert graph.input.shape == (8, 8, 1) and graph.output.shape == (1, 1, 10)
-    assert all(len(np.unique(layer.weights)) > 20 for layer in graph.layers)
 
 
 def test_what_no_design_runs_has_the_compilers_line(source, tmp_path):
