@@ -51,6 +51,11 @@ class Asked:
         return [choice for choice in self.choices if choice not in seen]
 
     @property
+    def first(self) -> int:
+        """How many are asked for before anything is made of what was told."""
+        return max(8, self.trials // 4)
+
+    @property
     def random(self) -> Random:
         return Random(self.seed * 1_000_003 + len(self.told))
 
@@ -71,7 +76,7 @@ def tpe(asked: Asked) -> list[NetworkChoice]:
     """What Optuna's multi-objective tree of Parzen estimators suggests (Ozaki et al., 2022); where it repeats itself,
     or breaks a constraint, the nearest that is new.
     """
-    if len(asked.told) < max(8, asked.trials // 4):
+    if len(asked.told) < asked.first:
         return random(asked)
     import optuna  # slow to load; the command line does without it
 
@@ -99,8 +104,8 @@ def nsga2(asked: Asked) -> list[NetworkChoice]:
     """A generation of children of the best, by non-dominated sorting and crowding (Deb et al., 2002). Optuna's own
     counts generations in what a study remembers, which is more than what it was told.
     """
-    generator, parents = asked.random, ranked(asked.told)[:max(8, asked.trials // 4)]
-    if len(parents) < 4:
+    generator, parents = asked.random, ranked(asked.told)[:asked.first]
+    if len(asked.told) < asked.first or len(parents) < 2:
         return random(asked)
     left, axes = {choice: parameters_of(choice) for choice in asked.left}, axes_of(asked.choices)
     found: list[NetworkChoice] = []
