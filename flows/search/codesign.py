@@ -121,6 +121,7 @@ class _Run:
     spent: float = 0.0                              # CPU seconds
     told: list[Told] = field(default_factory=list)
     trained: dict[NetworkChoice, TrainedModel] = field(default_factory=dict)
+    known: dict[NetworkChoice, tuple[Point, ...]] = field(default_factory=dict)
 
     def spend(self, sampler: str, look: Callable[["_Run"], None] = lambda run: None) -> None:
         """Train what the sampler asks for until the budget is spent; the training that exceeds it still counts."""
@@ -154,8 +155,10 @@ class _Run:
         """Of trained networks that fit somewhere."""
         self.evaluator.trainings = replace(self.evaluator.trainings, plain={
             choice: model.path for choice, model in self.trained.items()})
-        return tuple(point for choice in choices if choice in self.trained and self.evaluator.cost(choice) is not None
-                     for point in self.evaluator.points(choice) if point.feasible)
+        for choice in choices:
+            if choice in self.trained and choice not in self.known and self.evaluator.cost(choice) is not None:
+                self.known[choice] = tuple(point for point in self.evaluator.points(choice) if point.feasible)
+        return tuple(point for choice in choices for point in self.known.get(choice, ()))
 
 
 def run_flow(arena: Arena, flow: str, *, sampler: str = DEFAULT, curve: bool = False) -> Outcome:

@@ -12,6 +12,7 @@ from flows.search.point import Metrics, Point
 from flows.search.space import Option, Space
 from flows.train.accuracy import Accuracy, Score, multiplier_of
 from flows.train.data import DataSource
+from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.feedback import Feedback
 from hw.spec.multipliers import MULTIPLIERS
@@ -85,7 +86,7 @@ class Evaluator:
         self.space, self.requirement = space, requirement
         self.trainings = Trainings()
         self._models: dict[tuple[NetworkChoice, str], Path] = {}
-        self._fronts: dict[NetworkChoice, tuple[Option, ...]] = {}
+        self._fits: dict[NetworkChoice, tuple[Fits, ...]] = {}
 
     def on(self, space: Space) -> "Evaluator":
         """The same networks, trained or not, in another space."""
@@ -99,7 +100,9 @@ class Evaluator:
 
     def fits(self, choice: NetworkChoice) -> tuple[Fits, ...]:
         """What the network would run on, known before it is trained."""
-        return tuple(group.fitting.value(self.store) for group in self._groups(choice))
+        if choice not in self._fits:
+            self._fits[choice] = tuple(group.fitting.value(self.store) for group in self._groups(choice))
+        return self._fits[choice]
 
     def cost(self, choice: NetworkChoice) -> float | None:
         """The least latency x LUTs, s; None where nothing fits, and where there is no draft for that reason."""
@@ -118,10 +121,12 @@ class Evaluator:
         """
         found, lines = [], [fits.line for fits in self.fits(choice)]
         for group in fittings(self.space, choice, self.drafts[choice], self._best(choice)):
-            model = self._model(choice, group.options[0].design.multiplier)
+            design = group.options[0].design
+            model = self._model(choice, design.multiplier)
             fits = replace(group.fitting, model=model).value(self.store)
+            valid, test = (self._score(choice, model, design, split) for split in ("valid", "test"))
             for fit in fits.front or ([fits.closest] if fits.closest else []):
-                found.append(self._point(choice, group.options[fit.number], fit))
+                found.append(self._point(choice, group.options[fit.number], fit, valid, test))
             lines.append(fits.line)
         if not found:
             raise HeddleError(next(filter(None, lines), "no accelerator of the space is one for it"))
@@ -132,17 +137,12 @@ class Evaluator:
 
     def _best(self, choice: NetworkChoice) -> tuple[Option, ...]:
         """The accelerators of the untrained network's fronts: its training changes none of what they take."""
-        if choice not in self._fronts:
-            found = []
-            for group in self._groups(choice):
-                fits = group.fitting.value(self.store)
-                found += [group.options[fit.number] for fit in fits.front or ([fits.closest] if fits.closest else [])]
-            self._fronts[choice] = tuple(found)
-        return self._fronts[choice]
+        both = zip(self._groups(choice), self.fits(choice), strict=True)
+        return tuple(group.options[fit.number] for group, fits in both
+                     for fit in fits.front or ([fits.closest] if fits.closest else []))
 
-    def _point(self, choice: NetworkChoice, option: Option, fit: Fit) -> Point:
+    def _point(self, choice: NetworkChoice, option: Option, fit: Fit, valid: Score | None, test: Score | None) -> Point:
         candidate = Candidate(network=choice, chip=option.chip, board=fit.design.board)
-        valid, test = self.score(candidate, "valid"), self.score(candidate, "test")
         metrics = Metrics(accuracy=test.accuracy if test else None, test_interval=test.interval if test else None,
                           valid_accuracy=valid.accuracy if valid else None, **asdict(fit.estimate))
         budget = find_board(fit.design.board).budget
@@ -176,8 +176,7 @@ class Evaluator:
     def graph(self, candidate: Candidate) -> Graph:
         return Graph.load(self.model(candidate))
 
-    def score(self, candidate: Candidate, split: str) -> Score | None:
-        """Of the integer network on a split, with the candidate's multiplier; None without data."""
-        data = self.data(candidate.network)
-        return None if data is None else Accuracy(model=self.model(candidate), data=data, split=split,
-                                                  design=self.space.design(candidate)).value(self.store)
+    def _score(self, choice: NetworkChoice, model: Path, design: DesignPoint, split: str) -> Score | None:
+        """Of the integer network on a split, with a design's products; None without data."""
+        data = self.data(choice)
+        return None if data is None else Accuracy(model=model, data=data, split=split, design=design).value(self.store)
