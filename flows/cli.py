@@ -120,7 +120,7 @@ def doctor(as_json: bool) -> int:
               help="Seconds that an inference may take.")
 @click.option("--min-accuracy", type=FiniteRange(0, 1), metavar="A",
               help="Accuracy that is asked for on the validation split, 0 to 1.")
-@click.option("--trials", type=click.IntRange(min=1), help="Candidates to look at; without it the space says.")
+@click.option("--trials", type=click.IntRange(min=1), help="Networks to train at most; without it the space says.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Processes at a time.  [default: 2; of a cluster all]")
 @cluster_option
 @out_option("runs/explore")
