@@ -17,6 +17,7 @@ from cosim.engine import run_engine
 from cosim.process import SimulationError
 from flows.fpga.fabric import fabric_rows
 from flows.run.progress import advance, tell, work
+from flows.run.queue import keeping
 from flows.run.store import Store, open_store
 from flows.search.codesign import TASKS, compare_flows, compare_samplers
 from flows.verify.compare import LayerReport
@@ -230,8 +231,9 @@ def _tasks(bench: Bench, compare: Callable[..., Iterator[Row]]) -> Iterator[Row]
             yield {"task": task.name, "error": f"{task.folder}: no such folder of data beside the checkout; put it "
                                                f"into data/"}
             continue
-        yield from compare(task, task.data.replace("{folder}", str(folder)), bench.store, seeds=SEEDS,
-                           jobs=os.cpu_count() or 1)
+        jobs = os.cpu_count() or 1
+        with keeping(jobs):
+            yield from compare(task, task.data.replace("{folder}", str(folder)), bench.store, seeds=SEEDS, jobs=jobs)
 
 
 SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {

@@ -1,13 +1,16 @@
-"""The executor that needs nothing else: processes of this machine, started for a queue and ended with it."""
+"""The executors that need nothing else: processes of this machine, started for a queue and ended with it, or kept from
+one queue to the next.
+"""
 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
@@ -16,14 +19,17 @@ from typing import Any
 from flows.run import progress
 from flows.run.executor import Failure, Mouth, guarded, hear
 
-__all__ = ["Processes"]
+__all__ = ["Kept", "Processes"]
 
 Entry = tuple[int, Any]
 
 
+Pool = Callable[[], AbstractContextManager[ProcessPoolExecutor]]
+
+
 @dataclass(frozen=True)
 class Processes:
-    """An :class:`flows.run.executor.Executor` of ``jobs`` processes.
+    """An :class:`flows.run.executor.Executor` of ``jobs`` processes for each queue.
 
     Where one dies (killed, out of memory), each task that ran then is tried once more with nothing beside it.
     """
@@ -32,23 +38,60 @@ class Processes:
 
     def work(self, function: Callable[[Any], Any], queue: Iterator[Entry], *, name: Callable[[Any], str],
              missing: Callable[[], float]) -> Generator[tuple[int, Any, Any], None, None]:
-        shaken: list[Entry] = []     # their processes died; perhaps a neighbour's fault
-        while True:
-            alone, jobs = bool(shaken), 1 if shaken else self.jobs
-            with _pool(jobs) as pool:
-                broken = yield from _work(partial(_submit, pool, function, name),
-                                          iter([shaken.pop(0)]) if alone else queue, jobs, missing)
-            if not broken and not shaken:
-                if alone:
-                    continue
-                return
-            if alone and broken:
-                yield (*broken[0], Failure(reason="its process was killed; out of memory? try --jobs 1"))
-            else:
-                shaken += broken
+        return _worked(partial(_pool, self.jobs), self.jobs, partial(_submit, function, name), queue, missing)
 
 
-def _submit(pool: ProcessPoolExecutor, function: Callable[[Any], Any], name: Callable[[Any], str],
+class Kept:
+    """As :class:`Processes`, but they go on to the next queue, with all that they have loaded, until this is closed.
+    Where one died, and where a queue was broken off, others take their place.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self._stack = ExitStack()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def work(self, function: Callable[[Any], Any], queue: Iterator[Entry], *, name: Callable[[Any], str],
+             missing: Callable[[], float]) -> Generator[tuple[int, Any, Any], None, None]:
+        return _worked(self._lent, self.jobs, partial(_submit, function, name), queue, missing)
+
+    def close(self) -> None:
+        """End them."""
+        self._pool = None
+        self._stack.__exit__(*sys.exc_info())
+
+    @contextmanager
+    def _lent(self) -> Iterator[ProcessPoolExecutor]:
+        if self._pool and not _whole(self._pool):
+            self.close()
+        if self._pool is None:
+            self._pool = self._stack.enter_context(_pool(self.jobs))
+        try:
+            yield self._pool
+        except BaseException:
+            self.close()
+            raise
+
+
+def _worked(pools: Pool, jobs: int, submit: Callable[[ProcessPoolExecutor, Any], Future[Any]], queue: Iterator[Entry],
+            missing: Callable[[], float]) -> Generator[tuple[int, Any, Any], None, None]:
+    shaken: list[Entry] = []     # their processes died; perhaps a neighbour's fault
+    while True:
+        alone = bool(shaken)
+        with _pool(1) if alone else pools() as pool:
+            broken = yield from _work(partial(submit, pool), iter([shaken.pop(0)]) if alone else queue,
+                                      1 if alone else jobs, missing)
+        if not broken and not shaken:
+            if alone:
+                continue
+            return
+        if alone and broken:
+            yield (*broken[0], Failure(reason="its process was killed; out of memory? try --jobs 1"))
+        else:
+            shaken += broken
+
+
+def _submit(function: Callable[[Any], Any], name: Callable[[Any], str], pool: ProcessPoolExecutor,
             task: Any) -> Future[Any]:
     future = pool.submit(guarded, partial(function, task), name(task))
     with suppress(BrokenProcessPool):
@@ -77,6 +120,15 @@ def _work(submit: Callable[[Any], Future[Any]], queue: Iterator[Entry], jobs: in
             except BrokenProcessPool:
                 return sorted(running.values(), key=itemgetter(0))
             yield (*running.pop(future), value)
+
+
+def _whole(pool: ProcessPoolExecutor) -> bool:
+    """Whether all its processes live."""
+    try:
+        pool.submit(int).result()
+    except BrokenProcessPool:
+        return False
+    return True
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from flows.run import progress
 from flows.run.executor import Executor, Failure
-from flows.run.processes import Processes
+from flows.run.processes import Kept, Processes
 
-__all__ = ["Failure", "Result", "run_queue", "using"]
+__all__ = ["Failure", "Result", "keeping", "run_queue", "using"]
 
 Task = TypeVar("Task")
 _executor: Executor | None = None
@@ -36,6 +36,13 @@ def using(executor: Executor) -> Iterator[None]:
         yield
     finally:
         _executor = before
+
+
+@contextmanager
+def keeping(jobs: int) -> Iterator[None]:
+    """Every queue in the body is worked through by the same processes, so that they load torch once."""
+    with closing(Kept(jobs)) as kept, using(kept):
+        yield
 
 
 def run_queue(function: Callable[[Task], Any], tasks: Iterable[Task], *, jobs: int, wanted: int | None = None,

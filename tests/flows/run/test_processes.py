@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from flows.run.executor import Failure
-from flows.run.processes import Processes
+from flows.run.processes import Kept, Processes
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,6 +37,45 @@ def test_what_ran_beside_a_killed_process_is_done_again_alone(tmp_path):
     counts = {task: len(list(tmp_path.glob(f"{task}-*"))) for task in tasks}
     assert counts == {"beside": 2, "dies": 2, "a": 1}
     assert time.monotonic() - started < 50      # at once, not when the other task had ended
+
+
+def process_of(task):
+    if task == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def at_work(executor, *tasks):
+    return [value for _, _, value in executor.work(process_of, enumerate(tasks), name=str, missing=lambda: 9)]
+
+
+def test_kept_processes_go_on_to_the_next_queue_until_they_are_closed():
+    with closing(Kept(1)) as kept:
+        [first] = at_work(kept, "a")
+        assert at_work(kept, "b", "c") == [first, first]
+    assert not Path(f"/proc/{first}").exists()
+    assert len({first, *at_work(Processes(1), "a"), *at_work(Processes(1), "a")}) == 3
+
+
+def test_where_a_kept_process_died_another_takes_its_place():
+    with closing(Kept(1)) as kept:
+        [first] = at_work(kept, "a")
+        os.kill(first, signal.SIGKILL)              # between two queues
+        [second] = at_work(kept, "a")
+        assert isinstance(at_work(kept, "dies")[0], Failure)
+        [third] = at_work(kept, "a")
+        assert len({first, second, third}) == 3
+
+
+def test_a_queue_that_is_broken_off_ends_what_runs(tmp_path):
+    with closing(Kept(2)) as kept:
+        queue = kept.work(partial(noted, tmp_path), enumerate(["a", "beside"]), name=str, missing=lambda: 9)
+        assert next(queue)[1] == "a"
+        while not (files := list(tmp_path.glob("beside-*"))):
+            time.sleep(0.05)
+        queue.close()
+        assert not Path(f"/proc/{files[0].name.split('-')[1]}").exists()
+        assert len(at_work(kept, "a")) == 1
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path):

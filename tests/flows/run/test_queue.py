@@ -1,4 +1,4 @@
-"""Both executors pass one suite."""
+"""All executors pass one suite."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import pytest
 
 from flows.run.cluster import connected
 from flows.run.progress import listening, note, tell
-from flows.run.queue import Failure, run_queue
+from flows.run.queue import Failure, keeping, run_queue
 from flows.run.store import Store
 from hw.tools import ToolError
 from tests.support.listener import Heard
@@ -30,10 +30,12 @@ def work(task):
     return task * 2
 
 
-@pytest.fixture(params=["processes", "cluster"], autouse=True)
+@pytest.fixture(params=["processes", "kept", "cluster"], autouse=True)
 def executor(request, tmp_path):
     if request.param == "processes":
         place = nullcontext()
+    elif request.param == "kept":
+        place = keeping(2)
     else:
         workers = request.getfixturevalue("workers")
         workers.wait(2)
@@ -61,8 +63,8 @@ def test_a_killed_process_is_a_failure_and_its_neighbours_are_not(executor):
     results = run_queue(work, ["a", "dies", "b", "c"], jobs=2)
     assert [item.value for item in results if item.ok] == ["aa", "bb", "cc"]
     assert results[1].value.reason == {
-        "processes": "its process was killed; out of memory? try --jobs 1",
-        "cluster": "its process was killed on 3 workers; out of memory?"}[executor]
+        "cluster": "its process was killed on 3 workers; out of memory?"}.get(
+            executor, "its process was killed; out of memory? try --jobs 1")
 
 
 def test_no_more_than_wanted():
