@@ -11,7 +11,7 @@ from typing import Any
 from flows.fpga.bitstream import BITSTREAM
 from flows.report.front import front_svg
 from flows.report.page import RECORD, save_record, write_report
-from flows.run.files import write_json, write_whole
+from flows.run.files import sweep, write_json, write_whole
 from flows.search.job import ExploreError, Results
 from flows.search.measure import Files
 from flows.search.point import Metrics, Point
@@ -22,7 +22,9 @@ __all__ = ["claimed", "write_results"]
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """One exploration at a time writes to ``folder``. Raises ExploreError where another does."""
+    """One exploration at a time writes to ``folder``; what a killed one was writing goes. Raises ExploreError where
+    another is at work.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("wb") as lock:
         try:
@@ -30,6 +32,7 @@ def claimed(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise ExploreError(f"{folder}: another exploration writes to it; wait for its end, or give another "
                                f"--out") from error
+        sweep(folder)
         yield
 
 

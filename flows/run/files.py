@@ -8,14 +8,16 @@ from typing import Any
 
 from hw.spec.errors import HeddleError
 
-__all__ = ["read_json", "to_json", "write_json", "write_whole"]
+__all__ = ["read_json", "sweep", "to_json", "write_json", "write_whole"]
+
+_PART = ".part"         # how the name of a file ends that is being written
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:
     """Replace ``path`` by a file with ``content``; whoever reads sees the old one or the new one."""
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=_PART, delete=False) as file:
         temporary = Path(file.name)
         try:
             file.write(data)
@@ -27,6 +29,12 @@ def write_whole(path: Path, content: str | bytes) -> Path:
             temporary.unlink(missing_ok=True)
             raise
     return path
+
+
+def sweep(folder: Path) -> None:
+    """Remove what was being written in ``folder`` by whom a kill ended; nobody else may be writing there."""
+    for path in folder.glob(f".*{_PART}"):
+        path.unlink(missing_ok=True)
 
 
 def to_json(document: Any) -> str:

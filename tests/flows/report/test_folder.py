@@ -109,6 +109,13 @@ def test_two_at_once_do_not_mix(out):
         assert (out / ".lock").exists()
 
 
+def test_what_a_killed_run_was_writing_goes(out):
+    out.mkdir()
+    (out / ".progress.json.x1y2z3.part").touch()
+    with claimed(out):
+        assert [path.name for path in out.iterdir()] == [".lock"]
+
+
 def test_where_every_point_failed_there_is_a_report_that_says_why(out, results):
     document = write_results(out, replace(results, exploration=replace(results.exploration, points=()), files={}))
     assert document == {"points": []} and list((out / "points").iterdir()) == []

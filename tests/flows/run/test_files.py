@@ -1,10 +1,16 @@
 import json
+import signal
+import subprocess
+import sys
 from math import nan
+from pathlib import Path
 
 import pytest
 
-from flows.run.files import read_json, to_json, write_json, write_whole
+from flows.run.files import read_json, sweep, to_json, write_json, write_whole
 from hw.spec.errors import HeddleError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -19,6 +25,24 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_whole(path, "new")
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from flows.run.files import write_whole
+
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+write_whole(Path(sys.argv[1]), "new")
+"""
+
+
+def test_what_a_kill_left_is_swept_and_nothing_else(tmp_path):
+    kept = [write_whole(tmp_path / name, "old") for name in ("file", ".lock", "a.part")]
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "file"], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL and len(list(tmp_path.iterdir())) == len(kept) + 1
+    sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept) and {path.read_text() for path in kept} == {"old"}
 
 
 def test_folders_are_made_and_everyone_may_read(tmp_path):
