@@ -6,10 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["DaskProcesses"]
+__all__ = ["DaskProcesses", "spawned", "wait_until"]
 
 ROOT = Path(__file__).resolve().parents[2]
 DASK = Path(sys.executable).parent / "dask"
@@ -51,13 +50,7 @@ class DaskProcesses:
 
     def workers(self, number: int) -> list[int]:
         """Processes that work, which the nannies in process ``number`` have started."""
-        found = []
-        for threads in Path(f"/proc/{self.processes[number].pid}/task").glob("*/children"):
-            for pid in threads.read_text(encoding="utf-8").split():
-                with suppress(OSError):      # it has just ended
-                    if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                        found.append(int(pid))
-        return found
+        return spawned(self.processes[number].pid)
 
     def wait(self, count: int) -> None:
         """Until there are so many workers."""
@@ -72,6 +65,20 @@ class DaskProcesses:
                                        stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
         self.processes.append(process)
         return process
+
+
+def spawned(parent: int) -> list[int]:
+    """Processes for tasks that a process has started."""
+    return [int(pid) for threads in Path(f"/proc/{parent}/task").glob("*/children") for pid in _read(threads).split()
+            if b"spawn_main" in _read(Path(f"/proc/{int(pid)}/cmdline"))]
+
+
+def _read(path: Path) -> bytes:
+    """Of a process: nothing where it has just ended."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def end(process: subprocess.Popen) -> None:

@@ -1,9 +1,7 @@
-"""``heddle`` that notes each result which it makes, a line a result, in the file that ``$HEDDLE_MADE`` names.
+"""``heddle`` that notes each result which it makes, a line a result, in the file ``made`` beside the store's folder.
 
 Run as a program, also in the processes that it starts; a Dask worker takes it with ``--preload``.
 """
-
-import os
 
 from flows.run.store import Store
 
@@ -18,7 +16,7 @@ def note_all():
 
     def noted(self, kind, key, final, *more):
         make(self, kind, key, final, *more)
-        with open(os.environ["HEDDLE_MADE"], "ab", buffering=0) as made:
+        with (self.root.parent.parent / "made").open("ab", buffering=0) as made:
             made.write(f"{final.name}\n".encode())      # at once and at the end, whoever else writes
 
     Store._make = noted

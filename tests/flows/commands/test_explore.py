@@ -58,7 +58,7 @@ def test_a_cluster_finds_the_same_front(tmp_path):
     local, spread, killed = Search(tmp_path / "local"), Search(tmp_path / "spread"), []
     with DaskProcesses(tmp_path) as dask:
         dask.scheduler()
-        dask.worker("--nworkers", "2", "--preload", str(COUNTED), HEDDLE_MADE=str(spread.folder / "made"))
+        dask.worker("--nworkers", "2", "--preload", str(COUNTED))
         dask.wait(2)
         spread.options = ("--cluster", dask.address)
 
