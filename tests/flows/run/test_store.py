@@ -205,6 +205,63 @@ store.get("fit", {"seed": 1}, make)
     assert leftovers(store) == []
 
 
+#: A process that makes two results, killed before each thing that it does with files; each time another goes on.
+KILLED_ANYWHERE = """
+left = 0
+
+def hook(event, args):
+    global left
+    if event.partition(".")[0] in ("open", "os", "shutil", "fcntl") and event != "os.kill":
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), 9)
+
+def work(folder):
+    store = Store(folder)
+    found = [store.get("fit", {"seed": seed}, lambda made: (made / "x").write_text("x")) for seed in (1, 2)]
+    assert [(path / "x").read_text() for path in found] == ["x", "x"]
+
+def results(folder):
+    return {path: path.stat().st_ino for path in folder.glob("v1/entries/*/*/*")}
+
+sys.addaudithook(hook)
+for number in range(1, 1000):
+    folder = Path(sys.argv[1]) / str(number)
+    child = os.fork()
+    if child == 0:
+        left = number
+        work(folder)
+        os._exit(0)
+    if os.waitpid(child, 0)[1] == 0:
+        break
+    before = results(folder)
+    work(folder)
+    print(len(before), before.items() <= results(folder).items(), len(list((folder / "v1" / "tmp").iterdir())))
+"""
+
+
+def killed_anywhere(tmp_path, fault=""):
+    """For each kill: results that were there, whether they stayed, and what it left."""
+    process = python(tmp_path, f"{fault}\n{KILLED_ANYWHERE}")
+    said = process.communicate()[0]
+    assert process.returncode == 0
+    return [line.split() for line in said.splitlines()]
+
+
+def test_a_kill_at_any_moment_costs_no_result_and_leaves_nothing(tmp_path):
+    said = killed_anywhere(tmp_path)
+    assert len(said) > 30 and {count for count, *_ in said} == {"0", "1", "2"}
+    assert {tuple(rest) for _, *rest in said} == {("True", "0")}
+
+
+@pytest.mark.parametrize(("fault", "found"), [
+    ("Store._sweep = lambda self, digest: None", ("True", "1")),
+    ("Store._usable = lambda self, path: False", ("False", "0")),
+])
+def test_a_store_that_does_not_stand_a_kill_is_found(tmp_path, fault, found):
+    assert found in {tuple(rest) for _, *rest in killed_anywhere(tmp_path, fault)}
+
+
 def test_eviction_sweeps_what_killed_runs_left(tmp_path):
     store = Store(tmp_path)
     (store.root / "tmp" / f"{'0' * 40}.1234").mkdir()
