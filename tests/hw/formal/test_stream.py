@@ -45,7 +45,7 @@ def test_the_loader_keeps_its_account(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{"stream_bytes": 4}, {"weight_bits": 1, "multiplier": "lut"}])
+@pytest.mark.parametrize("changes", [{"stream_bytes": 4}, {"weight_bits": 1, "multiplier": "lut", "lanes": 8}])
 def test_other_widths_keep_their_account(changes, tmp_path):
     assert prove(*marked_under_contract(WeightStream(replace(NARROW, **changes))), tmp_path, depth=2).assertions >= 28
 
