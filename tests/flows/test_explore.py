@@ -230,7 +230,8 @@ def test_data_in_mnists_format(job, measured):
         for what, arrays in (("images-idx3", digits.inputs), ("labels-idx1", digits.labels)):
             whole = np.concatenate([arrays[split] for split in splits])
             write_idx(data / f"{part}-{what}-ubyte", whole.reshape(whole.shape[:3]))
-    line, = (line for line in printed_commands(README.read_text(encoding="utf-8")) if "mnist:PATH" in line)
+    line, = (line for line in printed_commands(README.read_text(encoding="utf-8"))
+             if "heddle explore" in line and "mnist:PATH" in line)
     before = job.results()
     job.run(*line.split(), "--space", "one.toml", "--out", "mnist")
     points = json.loads((job.folder / "mnist" / "pareto.json").read_text(encoding="utf-8"))["points"]
