@@ -41,7 +41,18 @@ TABLED = {*TABLES, *BINARY}      # what a table may be made of
 NEVER = np.iinfo(np.int64).max // 4
 
 Commands = Sequence[Mapping[str, int]]
-Known = dict[Any, tuple[np.ndarray, np.ndarray]]      # what layers that were asked for take
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layer:
+    """What a layer takes, each an int64 array ``(designs,)``."""
+
+    variants: np.ndarray        # number of the command that the compiler takes
+    cycles: np.ndarray
+    words: np.ndarray           # of the weight scratchpad
+
+
+Known = dict[Any, _Layer]       # of layers that were asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,13 +126,26 @@ def _summed(works: Sequence[Work | KernelPlan], outline: Outline, most: DesignPo
     stay.
     """
     known: Known = {}
-    layers = [_layer(designs, [variant.command for variant in work.variants], known)
-              for work in works if isinstance(work, Work)]
+    run = [work for work in works if isinstance(work, Work)]
+    layers = [_layer(designs, [variant.command for variant in work.variants], known) for work in run]
     runs = sum(not isinstance(part[0], KernelPlan) for part in parts(works))
-    cycles, words = (sum(each) + np.zeros(len(designs), np.int64) for each in zip(*layers, (0, 0), strict=True))
+    cycles = sum((layer.cycles for layer in layers), np.zeros(len(designs), np.int64))
     total = cycles + len(layers) * LOG_CYCLES + runs * command_cycles(most)
-    image = np.array([outline.resident_bytes(int(count), most) for count in words])
+    image = np.array([outline.resident_bytes(int(count), most) for count in _words(run, layers, len(designs))])
     return np.stack([np.where(image <= most.weight_bytes, total, NEVER), image])
+
+
+def _words(works: Sequence[Work], layers: Sequence["_Layer"], designs: int) -> np.ndarray:
+    """Weight words of all commands, int64 ``(designs,)``; commands of the same content share them, as two copies do."""
+    total = np.zeros(designs, np.int64)
+    for number, (work, layer) in enumerate(zip(works, layers, strict=True)):
+        there = np.zeros(designs, bool)
+        for other, before in zip(works[:number], layers[:number], strict=True):
+            for index in np.flatnonzero((layer.words == before.words) & ~there).tolist():
+                one, two = work.variants[layer.variants[index]], other.variants[before.variants[index]]
+                there[index] = one.content == two.content
+        total += np.where(there, 0, layer.words)
+    return total
 
 
 def _alone(graph: Graph, point: DesignPoint) -> tuple[int, int]:
@@ -133,23 +157,22 @@ def _alone(graph: Graph, point: DesignPoint) -> tuple[int, int]:
     return found.cycles, len(found.image)
 
 
-def _layer(designs: Designs, commands: Commands, known: Known) -> tuple[np.ndarray, np.ndarray]:
-    """Cycles and weight words ``(designs,)`` of the command that the compiler takes of these; layers that are alike are
-    asked once.
-    """
+def _layer(designs: Designs, commands: Commands, known: Known) -> _Layer:
+    """Of the command that the compiler takes of these; layers that are alike are asked once."""
     key = tuple(tuple(command[name] for name in (*FLAGS, *COUNTED)) for command in commands)
     if key not in known:
         known[key] = _fastest(designs, commands)
     return known[key]
 
 
-def _fastest(designs: Designs, commands: Commands) -> tuple[np.ndarray, np.ndarray]:
+def _fastest(designs: Designs, commands: Commands) -> _Layer:
     totals, waits, words, moves = np.empty((4, len(commands), len(designs)), np.int64)
     for places, terms in _by_flags(designs, commands):
         totals[places], waits[places], words[places], moves[places] = terms
     # as the design's dataflow wants it, then the faster one
-    first = (totals + moves * (NEVER // 2)).argmin(0), np.arange(len(designs))
-    return totals[first] + waits[first], words[first]
+    variants = (totals + moves * (NEVER // 2)).argmin(0)
+    first = variants, np.arange(len(designs))
+    return _Layer(variants=variants, cycles=totals[first] + waits[first], words=words[first])
 
 
 def _by_flags(designs: Designs, commands: Commands) -> Iterator[tuple[list[int], tuple[Any, ...]]]:

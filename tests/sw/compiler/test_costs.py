@@ -62,6 +62,14 @@ def test_many_random_networks_on_random_designs(kind):
     assert hold(kind, 40, 30, 2) > 400
 
 
+def test_commands_of_the_same_content_share_their_words():
+    """A network whose engine copies twice; its image is smaller than the sum of both."""
+    rng = np.random.default_rng(2)
+    graphs = [MADE["branches"](rng, weight_bits=int(rng.choice([8, 4, 2]))) for _ in range(40)]
+    found = [design for graph in graphs for design in differ(graph, [DesignPoint(rows=2, cols=4, lanes=8)])]
+    assert found == []
+
+
 @needs_mlperf
 @pytest.mark.parametrize("name, count", [("kws", 60), pytest.param("kws", 2000, marks=pytest.mark.slow),
                                          pytest.param("ic", 500, marks=pytest.mark.slow)])
