@@ -16,7 +16,7 @@ from flows.run.store import Store
 from flows.search.candidate import NetworkChoice, Pairs
 from flows.search.pareto import front, hypervolume, pareto
 from flows.search.point import Point
-from flows.search.samplers import DEFAULT, INFORMED, SAMPLERS, Asked, Told, pool
+from flows.search.samplers import DEFAULT, SAMPLERS, Asked, Told
 from flows.search.space import Space
 from flows.search.space_file import load_space
 from flows.search.trainings import Drafts, Trainer, draft_all
@@ -117,7 +117,6 @@ class _Run:
     arena: Arena
     evaluator: Evaluator
     cost: Callable[[NetworkChoice], float | None]   # what the sampler is told beside accuracy
-    outlook: Callable[[NetworkChoice], float | None]    # the same, quickly, for many that are not trained
     looks: bool                                     # for hardware, to say so
     spent: float = 0.0                              # CPU seconds
     told: list[Told] = field(default_factory=list)
@@ -129,11 +128,9 @@ class _Run:
         arena, trainer = self.arena, Trainer(store=self.arena.store, sources=self.arena.sources,
                                              space=self.arena.space, jobs=self.arena.jobs)
         choices, budget = list(arena.drafts.models), arena.task.budget_s
-        costs = self._costs(choices) if sampler in INFORMED else {}
-        choices = list(costs) or choices
         while self.spent < budget and len(self.told) < len(choices):
             batch = SAMPLERS[sampler](Asked(choices=choices, told=self.told, count=BATCH,
-                                            trials=arena.task.trials, seed=arena.seed, costs=costs))
+                                            trials=arena.task.trials, seed=arena.seed))
             if not batch:
                 return
             models = trainer.models(batch)
@@ -149,13 +146,6 @@ class _Run:
                     self.look(choice)
                 self.told.append(Told(choice=choice, accuracy=accuracy, cost=self.cost(choice)))
                 look(self)
-
-    def _costs(self, choices: Sequence[NetworkChoice]) -> dict[NetworkChoice, float]:
-        """Of some; where these ask for hardware, on the account of this way."""
-        some, began = pool(choices, trials=self.arena.task.trials, seed=self.arena.seed), process_time()
-        costs = {choice: cost for choice in some if (cost := self.outlook(choice)) is not None}
-        self.spent += process_time() - began if self.looks else 0.0
-        return costs
 
     def look(self, choice: NetworkChoice) -> None:
         """For hardware, on the account of this way."""
@@ -175,16 +165,15 @@ def run_flow(arena: Arena, flow: str, *, sampler: str = DEFAULT, curve: bool = F
     """One way of working, with the budget of its task."""
     whole = arena.evaluator(arena.space)
     if flow == JOINT:
-        run = _Run(arena=arena, evaluator=whole, cost=whole.cost, outlook=whole.outlook, looks=True)
+        run = _Run(arena=arena, evaluator=whole, cost=whole.cost, looks=True)
     elif flow == NETWORK_FIRST:
-        run = _Run(arena=arena, evaluator=whole, cost=lambda choice: 1.0, outlook=lambda choice: 1.0, looks=False)
+        run = _Run(arena=arena, evaluator=whole, cost=lambda choice: 1.0, looks=False)
     elif flow == HARDWARE_FIRST:
         began = process_time()
         alone = arena.evaluator(with_chip(arena.space, best_chip(arena.space, arena.drafts.models)))
-        run = _Run(arena=arena, evaluator=alone, cost=alone.cost, outlook=alone.outlook, looks=True,
-                   spent=process_time() - began)
+        run = _Run(arena=arena, evaluator=alone, cost=alone.cost, looks=True, spent=process_time() - began)
     else:
-        run = _Run(arena=arena, evaluator=whole, cost=arena.proxy, outlook=arena.proxy, looks=False)
+        run = _Run(arena=arena, evaluator=whole, cost=arena.proxy, looks=False)
     seen: list[tuple[float, float]] = []
 
     def look(now: _Run) -> None:

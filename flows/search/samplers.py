@@ -6,8 +6,7 @@ stopped goes on as if it had not been. To add one, write such a function and nam
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 from math import log10
 from random import Random
 from typing import Any
@@ -15,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from flows.search.candidate import NetworkChoice
-from flows.search.expected import Prediction, expected_gains, features
 from flows.search.parameters import Parameters, axes_of, parameters_of
 from flows.search.pareto import pareto
 
-__all__ = ["DEFAULT", "INFORMED", "SAMPLERS", "Asked", "Told", "pool", "ranked"]
+__all__ = ["DEFAULT", "SAMPLERS", "Asked", "Told", "ranked"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,6 @@ class Asked:
     count: int                              # that are wanted
     trials: int                             # that there will be in all
     seed: int
-    costs: Mapping[NetworkChoice, float] = field(default_factory=dict)  # of all choices, for a sampler of INFORMED
 
     @property
     def left(self) -> list[NetworkChoice]:
@@ -155,50 +152,6 @@ def controller(asked: Asked) -> list[NetworkChoice]:
 RATE = 2.0
 
 
-def expected(asked: Asked) -> list[NetworkChoice]:
-    """Those that promise the greatest gain of hypervolume, where costs are known and accuracies predicted
-    (:mod:`flows.search.expected`). Of several at once each takes those before it for trained, with the accuracy that
-    was predicted.
-    """
-    told = [each for each in asked.told if each.values is not None]
-    if start := _start(asked):
-        return start
-    if len(told) < 2:
-        return random(asked)
-    left = {choice: -log10(asked.costs[choice]) for choice in asked.left}
-    known, values = [each.choice for each in told], [each.values for each in told if each.values is not None]
-    rows = dict(zip([*known, *left], features([*known, *left]), strict=True))
-    found: list[NetworkChoice] = []
-    predict: Prediction | None = None
-    while left and len(found) < asked.count:
-        predict = Prediction(np.array([rows[choice] for choice in known]), [accuracy for accuracy, _ in values],
-                             like=predict)
-        mean, deviation = predict(np.array([rows[choice] for choice in left]))
-        place = int(expected_gains(values, mean, deviation, np.array(list(left.values()))).argmax())
-        found.append(list(left)[place])
-        known.append(found[-1])
-        values.append((float(mean[place]), left.pop(found[-1])))
-    return found
-
-
-def _start(asked: Asked) -> list[NetworkChoice]:
-    """One from each of so many stretches of the space, in an order without meaning."""
-    count = min(max(asked.first, asked.count), len(asked.choices))
-    edges = np.linspace(0, len(asked.choices), count + 1).astype(int).tolist()
-    generator = Random(asked.seed)
-    found = [asked.choices[generator.randrange(low, high)] for low, high in pairwise(edges)]
-    generator.shuffle(found)
-    return found[len(asked.told):len(asked.told) + asked.count]
-
-
-def pool(choices: Sequence[NetworkChoice], *, trials: int, seed: int) -> list[NetworkChoice]:
-    """Of many choices some, each as likely as another, in their order: those that an informed sampler is told the costs
-    of.
-    """
-    places = Random(seed).sample(range(len(choices)), min(len(choices), max(POOL, 2 * trials)))
-    return [choices[place] for place in sorted(places)]
-
-
 def _rewards(told: Sequence[Told]) -> np.ndarray:
     values = np.array([each.values for each in told]).reshape(-1, 2)
     beaten = [np.mean(np.all(values >= own, axis=1) & np.any(values > own, axis=1)) for own in values]
@@ -254,7 +207,5 @@ def _nearest(wanted: Parameters, left: Mapping[NetworkChoice, Parameters], gener
 
 #: By the names that a space has.
 SAMPLERS: dict[str, Callable[[Asked], list[NetworkChoice]]] = {
-    "grid": grid, "random": random, "tpe": tpe, "nsga2": nsga2, "controller": controller, "expected": expected}
-DEFAULT = "expected"
-INFORMED = frozenset({"expected"})      # of these, those that are told what networks cost before they are trained
-POOL = 128                              # networks whose costs are found for that, or twice as many as are trained
+    "grid": grid, "random": random, "tpe": tpe, "nsga2": nsga2, "controller": controller}
+DEFAULT = "tpe"

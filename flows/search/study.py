@@ -1,6 +1,6 @@
 """The search for networks, each with all its accelerators: which are trained, in which order, and what came of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from flows.run.step import Keyed, canonical, keyed
 from flows.search.candidate import NetworkChoice
 from flows.search.journal import Journal
 from flows.search.point import Failed, Point
-from flows.search.samplers import DEFAULT, INFORMED, SAMPLERS, Asked, Told, pool, ranked
+from flows.search.samplers import DEFAULT, SAMPLERS, Asked, Told, ranked
 from flows.search.space import Space
 from flows.search.trainings import Drafts, Trained, Tried
 from flows.search.worth import Evaluator, Requirement
@@ -74,39 +74,21 @@ class Study(Keyed):
         sampler asks for the same networks again and what was trained is in the store.
         """
         choices, found = self.space.choices, Found()
-        costs: Mapping[NetworkChoice, float] = {}
         most = min(self.space.search.trials, len(choices))
         with Journal(database, self.digest, choices) as journal:
-            if len(choices) > most and self._sampler in INFORMED:
-                found, costs = self._costs(evaluator, maker)
-                choices = tuple(costs)
-            while (left := most - found.count) > 0 and (batch := self._asked(choices, costs, found, left)):
+            while (left := most - found.count) > 0 and (batch := self._asked(choices, found, left)):
                 found = self._worked(evaluator, batch, found, maker, journal)
         return found
 
-    @property
-    def _sampler(self) -> str:
-        name = self.space.search.sampler
-        return DEFAULT if name == "auto" else name
-
-    def _costs(self, evaluator: Evaluator, maker: Maker) -> tuple[Found, dict[NetworkChoice, float]]:
-        """Of networks of the space that something runs; found are those that nothing does."""
-        plan = self.space.search
-        drafts = maker.draft(pool(self.space.choices, trials=plan.trials, seed=plan.seed))
-        evaluator.drafts = {**evaluator.drafts, **drafts.models}
-        costs = {choice: cost for choice in drafts.models if (cost := evaluator.cost(choice)) is not None}
-        return Found(failures=drafts.failures), costs
-
-    def _asked(self, choices: Sequence[NetworkChoice], costs: Mapping[NetworkChoice, float], found: Found,
-               most: int) -> list[NetworkChoice]:
+    def _asked(self, choices: Sequence[NetworkChoice], found: Found, most: int) -> list[NetworkChoice]:
         """At most so many; none where there are no more."""
         plan = self.space.search
         if len(choices) <= plan.trials:
             return [] if found.told else list(choices)
-        sampler = SAMPLERS[self._sampler]
+        sampler = SAMPLERS[DEFAULT if plan.sampler == "auto" else plan.sampler]
         count = max(BATCH, plan.halving ** 2 if plan.halving > 1 else 0)
         return sampler(Asked(choices=choices, told=found.told, count=min(count, most), trials=plan.trials,
-                             seed=plan.seed, costs=costs))
+                             seed=plan.seed))
 
     def _worked(self, evaluator: Evaluator, batch: Sequence[NetworkChoice], found: Found, maker: Maker,
                 journal: Journal) -> Found:

@@ -7,7 +7,7 @@ from pathlib import Path
 from boards import find_board
 from flows.run.store import Store
 from flows.search.candidate import Candidate, NetworkChoice, Pairs
-from flows.search.fits import Fit, Fits, Fitting, places_of
+from flows.search.fits import Fit, Fits, Fitting
 from flows.search.point import Metrics, Point
 from flows.search.space import Option, Space
 from flows.train.accuracy import Accuracy, Score, multiplier_of
@@ -108,11 +108,6 @@ class Evaluator:
         """The least latency x LUTs, s; None where nothing fits, and where there is no draft for that reason."""
         fronts = [fit.estimate for fits in self.fits(choice) for fit in fits.front] if choice in self.drafts else []
         return min((fit.latency_s * fit.lut for fit in fronts), default=None)
-
-    def outlook(self, choice: NetworkChoice) -> float | None:
-        """As :meth:`cost`, with memories in closed form: for many networks at once."""
-        places = [place for group in self._groups(choice) for place in places_of(group.fitting).values()]
-        return min((cycles * lut / (self.space.hardware.clock_mhz * 1e6) for cycles, lut in places), default=None)
 
     def points(self, choice: NetworkChoice) -> tuple[Point, ...]:
         """The trained network on every accelerator that none beats; where none fits, on that which comes closest.

@@ -150,20 +150,10 @@ def test_what_nothing_runs_is_not_trained_and_is_no_trial(study, tmp_path, trial
     assert all((each.accuracy, each.cost) == (None, None) for each in found.told if each.choice in lost)
 
 
-def test_what_networks_cost_is_known_to_the_sampler_that_asks_for_it(study, tmp_path):
-    """Of all of them; those that nothing runs are failures, each once, and are not asked for."""
-    bench = Bench(unfit=("mlp",))
-    found = bench.found(searching(study, trials=7, sampler="expected"), tmp_path / "study.db")
-    assert len(bench.made) == found.count == len(found.told) == 7
-    assert {choice.name for choice in bench.made} == {"dscnn"}
-    assert sorted(each.id for each in found.failures) == sorted(
-        choice.id for choice in study.space.choices if choice.name == "mlp")
-
-
 def test_a_space_that_nothing_runs_ends(study, tmp_path):
     for trials in (60, 7):
         found = Bench(unfit=("mlp", "dscnn")).found(searching(study, trials=trials), tmp_path / f"{trials}.db")
-        assert (found.count, found.points) == (0, ()) and len(found.failures) == 24
+        assert (len(found.told), found.count, found.points) == (24, 0, ()) and len(found.failures) == 24
 
 
 def test_short_trainings_that_fail_are_recorded(study, tmp_path):
