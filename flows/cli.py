@@ -346,14 +346,17 @@ def flash(folder: Path) -> int:
 @click.option("--section", type=click.Choice(["engine", "fabric", "simulation", "codesign", "samplers"]), multiple=True,
               help="Only this table; may be given again.")
 @click.option("--data", type=EXISTING, metavar="DIR", help="Folder of the MLPerf Tiny networks (kws.tflite, ...).")
+@click.option("--page", type=EXISTING, metavar="HTML", help="Draw codesign and samplers into this file.")
 @json_flag
-def bench(section: tuple[str, ...], data: Path | None, as_json: bool) -> int:
+def bench(section: tuple[str, ...], data: Path | None, page: Path | None, as_json: bool) -> int:
     """The benchmark tables: engines on networks, engines on devices, speed of the simulation, ways to search."""
     from flows.commands.bench import SECTIONS, run_sections
     from flows.report.tables import show_bench
 
+    if page and section and not {"codesign", "samplers"} & set(section):
+        raise click.UsageError("--page shows codesign and samplers; add --section codesign or --section samplers")
     with progress():
-        document = run_sections(section or tuple(SECTIONS), data=data)
+        document = run_sections(section or tuple(SECTIONS), data=data, page=page)
     show(document, as_json, show_bench)
     return DONE
 

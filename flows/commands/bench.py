@@ -16,6 +16,7 @@ from boards import find_board
 from cosim.engine import run_engine
 from cosim.process import SimulationError
 from flows.fpga.fabric import fabric_rows
+from flows.report.compared import write_comparison
 from flows.run.progress import advance, tell, work
 from flows.run.queue import keeping
 from flows.run.store import Store, open_store
@@ -98,19 +99,22 @@ class Bench:
         return engine_rung(self.store, design)
 
 
-def run_sections(names: Sequence[str], *, data: Path | None = None) -> dict[str, list[Row]]:
+def run_sections(names: Sequence[str], *, data: Path | None = None, page: Path | None = None) -> dict[str, list[Row]]:
     """The rows of each section, by its name.
 
     Parameters
     ----------
     names : of ``SECTIONS``.
     data : folder of the networks; see :func:`find_networks`.
+    page : file for the page of :mod:`flows.report.compared`.
 
     Raises
     ------
     HeddleError
-        If a network is missing, or a tool fails.
+        If a network is missing, a tool fails, or the page has no folder.
     """
+    if page and not page.parent.is_dir():
+        raise HeddleError(f"--page {page}: there is no folder {page.parent}; make it first")
     networks = find_networks(data) if {"engine", "simulation"} & set(names) else Path(FOLDER)
     bench = Bench(networks=networks, store=open_store())
     rows = {}
@@ -118,6 +122,8 @@ def run_sections(names: Sequence[str], *, data: Path | None = None) -> dict[str,
         for name in names:
             rows[name] = list(SECTIONS[name](bench))
             advance()
+    if page:
+        write_comparison(page, rows)
     return rows
 
 

@@ -1,6 +1,7 @@
 """The report's charts, as plain data for plotly.js."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from boards import find_board
@@ -9,8 +10,8 @@ from flows.search.ways import Way
 from hw.spec.feedback import NoiseProfile
 from sw.quant.record import TrainingRecord
 
-__all__ = ["Figure", "curves_figure", "front_figure", "layers_figure", "noise_figure",
-           "resources_figure", "ways_figure"]
+__all__ = ["Figure", "anytime_figure", "curves_figure", "front_figure", "layers_figure", "noise_figure",
+           "reached_figure", "resources_figure", "ways_figure"]
 
 Figure = dict[str, Any]
 
@@ -20,6 +21,7 @@ SCALE = [[0, "#cfe0fb"], [0.5, "#4b86e0"], [1, "#0b2f6b"]]
 DASHES = ("dot", "dash", "solid", "dashdot", "longdash")
 FEW_BARS = 32
 WAY_COLOURS = (BLUE, ORANGE, GREEN)
+LINES = (MUTED, BLUE, ORANGE, GREEN, YELLOW, "#8b5cf6", "#0f766e", INK)
 NETWORK_BITS = {8: BLUE, 4: GREEN, 2: ORANGE}
 
 
@@ -180,3 +182,31 @@ def noise_figure(profile: NoiseProfile) -> Figure:
         bars["error_y"] = {"type": "data", "array": deviations, "color": MUTED, "thickness": 1, "width": 0}
     return _figure([bars], height=360, showlegend=False, bargap=0, xaxis=_axis("weight value"),
                    yaxis=_axis("mean error of a product, LSB²"))
+
+
+def anytime_figure(bands: Mapping[str, tuple[Sequence[float], ...]]) -> Figure:
+    """Hypervolume by CPU seconds; of each name the seconds, and the least, median and greatest value at each."""
+    traces: list[dict[str, Any]] = []
+    for colour, (name, (seconds, least, middle, greatest)) in zip(LINES, bands.items(), strict=False):
+        traces += [
+            {"type": "scatter", "mode": "lines", "x": [*seconds, *reversed(seconds)], "hoverinfo": "skip",
+             "y": [*greatest, *reversed(least)], "fill": "toself", "fillcolor": colour, "opacity": 0.12,
+             "line": {"width": 0}, "legendgroup": name, "showlegend": False},
+            {"type": "scatter", "mode": "lines", "name": name, "legendgroup": name, "x": seconds, "y": middle,
+             "line": {"width": 2, "color": colour},
+             "hovertemplate": "%{x:.0f} s: %{y:.4f}<extra>" + name + "</extra>"}]
+    return _figure(traces, height=460, xaxis=_axis("CPU seconds"), yaxis=_axis("hypervolume", rangemode="tozero"))
+
+
+def reached_figure(values: Mapping[str, Sequence[float]]) -> Figure:
+    """The values of each name as dots, and their median as a line."""
+    dots = {"type": "scatter", "mode": "markers", "name": "a seed",
+            "x": [name for name, each in values.items() for _ in each],
+            "y": [value for each in values.values() for value in each], "marker": {"size": 9, "color": BLUE},
+            "hovertemplate": "%{x}: %{y:.4f}<extra></extra>"}
+    known = {name: median(each) for name, each in values.items() if each}
+    lines = {"type": "scatter", "mode": "markers", "name": "median", "x": list(known), "y": list(known.values()),
+             "marker": {"symbol": "line-ew", "size": 46, "line": {"width": 3, "color": ORANGE}},
+             "hovertemplate": "%{x}: median %{y:.4f}<extra></extra>"}
+    return _figure([dots, lines], height=360, xaxis=_axis("", type="category"),
+                   yaxis=_axis("hypervolume", rangemode="tozero"))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from flows.report.document import STYLE
 from flows.report.front import front_svg
-from flows.report.page import STYLE
 from flows.report.recording import FORMAT, STATE, State, Work
 from flows.report.text import printable
 from flows.run.files import read_json

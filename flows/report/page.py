@@ -1,13 +1,14 @@
 """``report.html``: one page that works without a network, from the record of an exploration."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
 from pathlib import Path
 
 from boards import find_board
 from flows.report import figures
+from flows.report.document import Charts, section, table, whole
 from flows.report.picture import network_svg
 from flows.report.rivals import rivals_svg
 from flows.report.text import printable
@@ -24,35 +25,6 @@ __all__ = ["RECORD", "ReportError", "page", "save_record", "write_report"]
 
 RECORD = "run.json"      # what an exploration leaves for its report
 FORMAT = 5
-STYLE = """
-:root{--ink:#1f2430;--muted:#6b7280;--line:#e5e7eb;--soft:#f6f7f9;--blue:#2a6fdb;--orange:#c4501d;--green:#14805f}
-*{box-sizing:border-box}
-body{margin:0;background:var(--soft);color:var(--ink);font:15px/1.55 system-ui,"Segoe UI",sans-serif}
-main{max-width:1240px;margin:0 auto;padding:32px 20px 80px}
-h1{font-size:28px;margin:0 0 4px}h2{font-size:20px;margin:0 0 4px}h3{font-size:15px;margin:20px 0 0}
-p{margin:4px 0 12px;max-width:84ch}.muted{color:var(--muted)}
-section{background:#fff;border:1px solid var(--line);border-radius:10px;padding:20px 22px;margin-top:18px}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));gap:12px;margin-top:18px}
-.tile{background:#fff;border:1px solid var(--line);border-radius:10px;padding:14px 16px}
-.tile b{display:block;font-size:24px;line-height:1.2}.tile span{color:var(--muted);font-size:13px}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13px;margin:8px 0}
-th,td{padding:5px 6px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap;
-font-variant-numeric:tabular-nums}
-th{color:var(--muted);font-weight:600;white-space:normal;vertical-align:bottom}th:first-child,td:first-child{text-align:left}td.text,th.text{text-align:left}
-td.wrap{white-space:normal;text-align:left;overflow-wrap:anywhere}
-.ok{color:var(--green);font-weight:600}.bad{color:var(--orange);font-weight:600}
-.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:16px}
-.pair>div{min-width:0}
-details{margin:8px 0}summary{cursor:pointer}.picture{overflow:auto;max-height:720px}
-code{background:var(--soft);padding:1px 4px;border-radius:4px;font-size:12px}nav a{margin-right:14px;color:var(--blue)}
-"""
-SCRIPT = """
-for (const each of document.querySelectorAll("script[type='application/json'][data-for]")) {
-  const figure = JSON.parse(each.textContent), node = document.getElementById(each.dataset.for);
-  Plotly.newPlot(node, figure.data, figure.layout, {responsive: true, displaylogo: false,
-    modeBarButtonsToRemove: ["lasso2d", "select2d"]});
-}
-"""
 METRICS = (("valid_accuracy", "valid accuracy", "{:.4f}"), ("accuracy", "test accuracy", "{:.4f}"),
            ("test_interval", "95% interval", "{:.3f}"), ("cycles", "cycles", "{:,}"),
            ("latency_s", "engine latency, µs", "{:,.2f}"),
@@ -98,9 +70,7 @@ def write_report(folder: Path) -> Path:
 
 def page(found: Exploration) -> str:
     """The whole page; the same exploration gives the same bytes."""
-    from plotly.offline import get_plotlyjs
-
-    builder = _Page()
+    builder = Charts()
     measured = [point for point in found.points if point.measurement]
     body = "".join((
         _head(found, measured), _ways(builder, found.ways), _front(builder, found), _seeds(measured),
@@ -108,39 +78,7 @@ def page(found: Exploration) -> str:
         _verification(measured),
         *(() if found.model else (_training(builder, found), _feedback(builder, found.comparison))),
         _failures(found), _provenance(found)))
-    return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-            f'<title>Heddle: {escape(_task(found))}</title>'
-            f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{STYLE}</style>'
-            f"<script>{get_plotlyjs()}</script></head>\n<body><main>{body}</main>{builder.data}"
-            f"<script>{SCRIPT}</script></body></html>\n")
-
-
-class _Page:
-    """Collects the figures' data."""
-
-    def __init__(self) -> None:
-        self.data, self.count = "", 0
-
-    def chart(self, figure: figures.Figure) -> str:
-        """A place for the figure in the text."""
-        self.count += 1
-        name = f"figure-{self.count}"
-        text = json.dumps(figure, separators=(",", ":")).replace("<", "\\u003c")
-        self.data += f'<script type="application/json" data-for="{name}">{text}</script>'
-        return f'<div id="{name}" style="min-height:{figure["layout"]["height"]}px"></div>'
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], text: Sequence[int] = ()) -> str:
-    """An HTML table; cells are HTML already. Columns in ``text`` are aligned to the left and may wrap."""
-    head = "".join(f'<th class="text">{cell}</th>' if index in text else f"<th>{cell}</th>"
-                   for index, cell in enumerate(header))
-    body = "".join("<tr>" + "".join(f'<td class="wrap">{cell}</td>' if index in text else f"<td>{cell}</td>"
-                                    for index, cell in enumerate(row)) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _section(name: str, title: str, lead: str, *parts: str) -> str:
-    return f'<section id="{name}"><h2>{title}</h2><p class="muted">{lead}</p>{"".join(parts)}</section>'
+    return whole(f"Heddle: {_task(found)}", body, builder)
 
 
 def _task(found: Exploration) -> str:
@@ -196,7 +134,7 @@ def _said_of_data(found: Exploration) -> str:
             f"with its 95% interval (Wilson's score).")
 
 
-def _front(builder: _Page, found: Exploration) -> str:
+def _front(builder: Charts, found: Exploration) -> str:
     points = sorted(found.points, key=lambda point: -(point.metrics.valid_accuracy or 0))
     names = {point.id for point in points}
     others = [trial for trial in found.trials if trial.id not in names and trial.feasible]
@@ -208,7 +146,7 @@ def _front(builder: _Page, found: Exploration) -> str:
             "less time")
     chosen = (" The front was chosen by accuracy on the validation split and is shown by accuracy on the test split, "
               "so a point may lie below others; bars are 95% intervals." if found.data else "")
-    return _section(
+    return section(
         "front", "Pareto front",
         f"{axes}; darker points take more logic. Diamonds were simulated bit-exactly, routed and packed; circles are "
         f"exact in cycles and accuracy and estimated in logic and Fmax.{chosen}",
@@ -218,7 +156,7 @@ def _front(builder: _Page, found: Exploration) -> str:
         "Estimated LUTs are scaled by what the measured points took more or less than estimated.</p>")
 
 
-def _ways(builder: _Page, ways: Sequence[Way]) -> str:
+def _ways(builder: Charts, ways: Sequence[Way]) -> str:
     if not ways:
         return ""
     rows = []
@@ -228,7 +166,7 @@ def _ways(builder: _Page, ways: Sequence[Way]) -> str:
                      f"{top.valid_accuracy:.4f}" if top else "–", f"{top.accuracy:.4f}" if top else "–",
                      f"{1e3 * small.metrics.latency_s * small.metrics.lut:,.1f}" if small else "–",
                      f"{small.metrics.accuracy:.4f}" if small else "–", _code(small.id) if small else "–"))
-    return _section(
+    return section(
         "ways", "Together, or one after the other",
         "The same trained networks, three ways: both halves at once; the most accurate network first, then hardware "
         "for it; or first the accelerator that suits the networks of the space best, then networks for it. A line is "
@@ -243,7 +181,7 @@ def _seeds(measured: Sequence[Point]) -> str:
     rows = [(_code(point.id), f"{found.count}", f"{found.mean:.4f}", f"{found.lowest:.4f}", f"{found.highest:.4f}",
              ", ".join(f"{repeat.accuracy:.4f}" for repeat in point.repeats))
             for point in measured if (found := point.over_seeds)]
-    return _section(
+    return section(
         "seeds", "The same networks from other seeds",
         "Accuracy on the test split of trainings that differ in nothing but their seed; the first is the point's own. "
         "Nothing was chosen by them.", table(("point", "seeds", "mean", "lowest", "highest", "each"), rows)) \
@@ -254,7 +192,7 @@ def _measured(measured: Sequence[Point]) -> str:
     shown = [(name, title, form) for name, title, form in METRICS
              if name in ("cycles", "fmax_mhz", "lut", "ff", "dsp", "bram")]
     rows = [(_code(point.id), *(_change(point, name, form) for name, _, form in shown)) for point in measured]
-    return _section(
+    return section(
         "estimates", "Estimate against measurement",
         "What the search assumed of the measured points, what routing and simulation gave, and the difference.",
         table(("point", *(title for _, title, _ in shown)), rows)) if rows else ""
@@ -286,7 +224,7 @@ def _networks(measured: Sequence[Point]) -> str:
         parts.append(f"<details{'' if parts else ' open'}><summary>{_code(point.id)}</summary>"
                      f"{table(header, rows, text=(3, 4))}"
                      f'<div class="picture">{network_svg(found, title)}</div></details>')
-    return _section(
+    return section(
         "networks", "Who runs what",
         "Each layer of the measured networks, who runs it and why. The engine's cycles are exact, the CPU's are "
         "estimated and in no other figure of this page.", *parts) if parts else ""
@@ -296,20 +234,20 @@ def _count(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
 
 
-def _layers(builder: _Page, measured: Sequence[Point]) -> str:
+def _layers(builder: Charts, measured: Sequence[Point]) -> str:
     parts = []
     for point, measurement in _measurements(measured):
         rate = sum(layer.macs for layer in measurement.layers) / point.metrics.cycles
         parts.append(f"<h3>{_code(point.id)} <span class='muted'>{rate:.1f} of {point.built.macs_per_cycle} "
                      f"multiply-accumulates per cycle over the whole network</span></h3>"
                      + builder.chart(figures.layers_figure(measurement.layers)))
-    return _section(
+    return section(
         "layers", "Cycles of each layer against the roofline",
         "The engine's own counters beside the least cycles that the multipliers, the requantizers or the scratchpads' "
         "ports allow.", *parts)
 
 
-def _resources(builder: _Page, measured: Sequence[Point]) -> str:
+def _resources(builder: Charts, measured: Sequence[Point]) -> str:
     chart = builder.chart(figures.resources_figure(measured)) if measured else ""
     rows = [(_code(point.id), escape(point.built.board),
              *(f"{getattr(point.metrics, kind):,} / {find_board(point.built.board).budget[kind]:,}"
@@ -317,7 +255,7 @@ def _resources(builder: _Page, measured: Sequence[Point]) -> str:
              f"{point.metrics.clock_mhz:.1f}", f"{point.metrics.fmax_mhz:.1f}", str(measurement.seed))
             for point, measurement in _measurements(measured)]
     header = ("point", "board", "LUT", "FF", "DSP", "BRAM", "clock, MHz", "Fmax, MHz", "seed")
-    return _section("resources", "Resources against the board's budget",
+    return section("resources", "Resources against the board's budget",
                     "The whole SoC: CPU, firmware memory, engine.", chart, table(header, rows))
 
 
@@ -328,25 +266,25 @@ def _verification(measured: Sequence[Point]) -> str:
              f"{check.cycles:,}" if check.level == "soc" else "–")
             for point, measurement in _measurements(measured) for check in measurement.checks]
     header = ("point", "level", "inputs", "mismatches", "engine cycles", "predicted", "SoC cycles")
-    return _section(
+    return section(
         "verification", "Verification",
         "Every output of every input is compared with the golden model, and the engine's cycle counter with the "
         "prediction. SoC cycles are the firmware's, from input in memory to output in memory.", table(header, rows))
 
 
-def _training(builder: _Page, found: Exploration) -> str:
+def _training(builder: Charts, found: Exploration) -> str:
     parts = []
     for network in sorted({training.config.network for training in found.trainings}):
         chart = builder.chart(figures.curves_figure(found.trainings, network))
         parts.append(f"<div><h3>{escape(network)}</h3>{chart}</div>")
-    return _section("training", "Training", "Accuracy while training, quantized in the forward pass. Colour: weight "
+    return section("training", "Training", "Accuracy while training, quantized in the forward pass. Colour: weight "
                     "bits; dashes: width.", f'<div class="pair">{"".join(parts)}</div>')
 
 
-def _feedback(builder: _Page, comparison: Comparison | None) -> str:
+def _feedback(builder: Charts, comparison: Comparison | None) -> str:
     title = "Feedback from hardware to training"
     if not comparison:
-        return _section("feedback", title, "Every multiplier of this space is exact: there is no error to train with.")
+        return section("feedback", title, "Every multiplier of this space is exact: there is no error to train with.")
     noise, rivals = comparison.profile, comparison.rivals
     low, high = rivals.effect.interval
     said = (f"{escape(rivals.feedback)} over {escape(rivals.rival)}, each the best of its kind on the validation "
@@ -354,7 +292,7 @@ def _feedback(builder: _Page, comparison: Comparison | None) -> str:
             f"over {len(rivals.seeds)} paired seeds. <b>{rivals.verdict}. {escape(rivals.effect.conclusion)}</b>")
     ways = [(escape(way.name), f"{way.valid_accuracy:.4f}", f"{way.test_accuracy:.4f}",
              ", ".join(f"{value:.4f}" for value in way.by_seed), f"{way.seconds:.0f}") for way in rivals.ways]
-    return _section(
+    return section(
         "feedback", title,
         f"The RTL of the multiplier {_code(noise.multiplier)} ran over {noise.pairs:,} operand pairs "
         f"({escape(noise.simulator)}); its errors were in the forward pass. Network: "
@@ -368,7 +306,7 @@ def _failures(found: Exploration) -> str:
     rows = [(_code(item.id), escape(item.doing), escape(item.reason)) for item in found.failures]
     over = sum(bool(trial.violations) for trial in found.trials)
     body = table(("point", "while", "reason"), rows, text=(1, 2)) if rows else "<p>No point failed.</p>"
-    return _section("failures", "What failed", f"Failures are never counted as results. {over} candidates exceeded a "
+    return section("failures", "What failed", f"Failures are never counted as results. {over} candidates exceeded a "
                     f"limit and could not enter the front.", body)
 
 
@@ -382,5 +320,5 @@ def _provenance(found: Exploration) -> str:
     rows += [("required", ", ".join(f"{name} {limit:g}" for name, limit in asked.items()) or "nothing"),
              ("space", _code(json.dumps(asdict(found.space))))]
     rows += [(name, escape(version)) for name, version in found.versions.items()]
-    return _section("provenance", "Versions, seeds, split", "What made these numbers.",
+    return section("provenance", "Versions, seeds, split", "What made these numbers.",
                     table(("what", "which"), rows, text=(1,)))

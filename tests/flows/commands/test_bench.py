@@ -280,14 +280,24 @@ def test_ways_are_compared_on_each_task_and_missing_data_are_said(monkeypatch, t
 
     def compare(task, data, store, *, seeds, jobs):
         asked.append((task.name, data.partition(",")[0], seeds))
-        yield {"task": task.name, "flow": "joint", "seed": seeds[0], "curve": [[1.0, 0.5]]}
+        yield {"task": task.name, "flow": "joint", "sampler": "grid", "seed": seeds[0], "curve": [[1.0, 0.5]],
+               "hypervolume": 0.5, "cpu_s": 1.0, "reference": [0.9, 1.0, 9], "latency_lut_at_equal_accuracy": 1.0}
 
     (tmp_path / "mnist").mkdir()
     monkeypatch.setenv("HEDDLE_CACHE", str(tmp_path / "store"))
     monkeypatch.setattr(bench, "near", lambda folder: tmp_path / folder if (tmp_path / folder).is_dir() else None)
     monkeypatch.setattr(bench, compared, compare)
-    rows = run_sections([section])[section]
+    rows = run_sections([section], page=tmp_path / "page.html")[section]
+    assert "beside the checkout" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert asked == [("digits", "digits", (1, 2, 3)), ("mnist", f"mnist:{tmp_path}/mnist", (1, 2, 3))]
     assert [(row["task"], "error" in row) for row in rows] == [("digits", False), ("spoken", True), ("mnist", False)]
     assert "spoken_digits/recordings: no such folder of data beside the checkout" in rows[1]["error"]
     show_bench({section: rows}, Display())
+
+
+def test_a_page_that_would_show_nothing_or_has_no_folder_is_refused_at_once(capsys, tmp_path):
+    for words, said in ((["--section", "fabric", "--page", "a.html"], "add --section codesign"),
+                        (["--section", "codesign", "--page", str(tmp_path / "no" / "a.html")], "make it first")):
+        with pytest.raises(SystemExit) as ended:
+            main(["bench", *words])
+        assert ended.value.code and said in capsys.readouterr().err

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from flows.report.page import ReportError, page, save_record, table, write_report
+from flows.report.page import ReportError, page, save_record, write_report
 from flows.run.typed import from_plain, to_plain
 from flows.search.candidate import NetworkChoice
 from flows.search.constraints import Constraint
@@ -123,10 +123,6 @@ def test_a_wrong_folder_says_so(tmp_path, content, says):
         (tmp_path / "run.json").write_text(content)
     with pytest.raises(ReportError, match=says):
         write_report(tmp_path)
-
-
-def test_table_aligns_text():
-    assert '<td class="wrap">b</td>' in table(("x", "y"), [("a", "b")], text=(1,))
 
 
 def test_a_page_of_a_model_that_was_given_speaks_of_no_accuracy_and_no_training():
