@@ -240,4 +240,5 @@ def test_data_in_mnists_format(job, measured):
     best, = (point for point in points if point["fidelity"] == "measured")
     assert best["verification"] == {"level": "soc", "inputs": 2, "mismatches": 0}
     assert (job.folder / "mnist" / best["bitstream"]).read_bytes() != (job.out / measured["bitstream"]).read_bytes()
-    assert {"training", "bitstream"} <= job.made(before) <= {"training", "accuracy", "verified", "vectors", "bitstream"}
+    assert {"training", "bitstream"} <= job.made(before) <= {
+        "untrained", "fits", "training", "accuracy", "correction", "verified", "vectors", "bitstream"}
