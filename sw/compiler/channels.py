@@ -14,7 +14,7 @@ from sw.golden.products import products_of
 from sw.golden.sums import requantize
 from sw.graph.graph import Layer
 
-__all__ = ["Channels", "add_words", "check_accumulator", "exceeds_total", "fold", "join", "param_words",
+__all__ = ["Channels", "add_words", "check_accumulator", "exceeds_total", "fold", "holds_sums", "join", "param_words",
            "pooling_channels", "pooling_scale", "split_of", "split_words", "weight_words"]
 
 OUTPUT_BITS = 10     # beyond which an output is clamped whatever its zero point is
@@ -43,10 +43,18 @@ def exceeds_total(layer: Layer, zero_point: int, design: DesignPoint) -> bool:
 
     Where the sum alone exceeds the accumulator, a design of more ``acc_bits`` is right: that is for ``fold`` to say.
     """
+    return holds_sums(layer, design) and _folded(layer, _by_outputs(layer), zero_point, design)[1] is not None
+
+
+def holds_sums(layer: Layer, design: DesignPoint) -> bool:
+    """Whether no sum of a layer with weights exceeds the accumulator, nor one of digits its part of it."""
+    return _needed_bits(_by_outputs(layer).astype(np.int64), design, split_of(layer, design)) <= design.acc_bits
+
+
+def _by_outputs(layer: Layer) -> np.ndarray:
+    """Weights ``(OC, taps)``."""
     outputs = len(layer.bias)
-    weights = layer.weights.reshape(-1, outputs).T if layer.op == "depthwise" else layer.weights.reshape(outputs, -1)
-    held = _needed_bits(weights.astype(np.int64), design, split_of(layer, design)) <= design.acc_bits
-    return bool(held and _folded(layer, weights, zero_point, design)[1] is not None)
+    return layer.weights.reshape(-1, outputs).T if layer.op == "depthwise" else layer.weights.reshape(outputs, -1)
 
 
 def _folded(layer: Layer, weights: np.ndarray, zero_point: int, design: DesignPoint) -> tuple[Channels, int | None]:

@@ -23,6 +23,7 @@ from hw.spec.commands import COMMAND_FIELDS
 from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.requant import MAX_SHIFT
+from sw.compiler.channels import holds_sums
 from sw.compiler.factors import lower_factors
 from sw.compiler.schedule import on_cpu
 from sw.golden.fixed import quantize_multiplier
@@ -310,8 +311,9 @@ def _mean(graph: Graph, index: int, design: DesignPoint) -> Layer | None:
     most = count << max(0, -int(layer.shift[0])) + design.act_bits - 1
     if outer != 1 or size is None or most >= 1 << design.acc_bits - 1:
         return None
-    return _depthwise(layer, np.ones((*size, channels), np.int64), int(layer.multiplier[0]), int(layer.shift[0]),
-                      source=graph.inputs_of(index)[0], view=(*size, channels), shape=(1, 1, channels))
+    found = _depthwise(layer, np.ones((*size, channels), np.int64), int(layer.multiplier[0]), int(layer.shift[0]),
+                       source=graph.inputs_of(index)[0], view=(*size, channels), shape=(1, 1, channels))
+    return None if found and design.splits and not holds_sums(found, design) else found
 
 
 def _kernel_of(count: int) -> tuple[int, int] | None:

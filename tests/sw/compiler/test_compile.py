@@ -305,7 +305,7 @@ def test_what_the_engine_takes_through_a_table_alone(name, shape, bits, taken):
 
 
 def test_narrow_activations_have_a_table_of_their_values():
-    narrow = replace(TABLES["ecp5-25"], act_bits=4, weight_bits=4)
+    narrow = replace(TABLES["ecp5-25"], act_bits=4, weight_bits=4, multiplier="lut")
     assert looks_up(narrow, TensorType(shape=(8, 8, 3), scale=0.1, zero_point=0, bits=4))
     assert not looks_up(narrow, TensorType(shape=(8, 8, 3), scale=0.1, zero_point=0))
     graph = random_graph(np.random.default_rng(3), ops=("conv",), layers=1, weight_bits=4, act_bits=4)
@@ -428,4 +428,4 @@ def test_what_the_cpu_would_not_mend_stays_an_error():
     biased = three_layers("dense", with_enormous_bias)
     alone = Graph(name="alone", inputs=(biased.layers[0].output,), layers=biased.layers[1:2]).check()
     with pytest.raises(CompileError, match=r"\(dense\): sums reach \d+, acc_bits=18 holds 131071; raise acc_bits"):
-        compile_graph(alone, replace(small, acc_bits=18))
+        compile_graph(alone, replace(small, acc_bits=18, multiplier="lut"))

@@ -195,10 +195,11 @@ def test_a_layer_and_its_gate_are_one_command():
 
 
 def test_a_sum_that_the_accumulator_does_not_hold_is_the_cpus():
-    """Of 90 x 90 values, 1,036,800 at most."""
+    """Of 90 x 90 values, 1,036,800 at most; of weights in digits each has 6 bits less."""
     graph = averaged(90, 90)
-    for bits, op in ((20, "mean"), (21, "depthwise")):
-        design = replace(DESIGN, acc_bits=bits)
+    for multiplier, bits, op in (("lut", 20, "mean"), ("lut", 21, "depthwise"), ("scalable", 26, "mean"),
+                                 ("scalable", 27, "depthwise")):
+        design = replace(DESIGN, multiplier=multiplier, acc_bits=bits)
         assert [one.op for one in rewrite(graph, design).layers] == [op]
         compile_graph(graph, design)
 

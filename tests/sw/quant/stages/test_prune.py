@@ -16,7 +16,7 @@ from tests.sw.quant.test_run import started
 from tests.sw.quant.test_training import same
 
 STEPS = ("pretrain", "prune", "quantize", "settle")
-DESIGN = PRESETS["ecp5-25"]
+DESIGN = replace(PRESETS["ecp5-25"], multiplier="lut")
 SMALL = replace(ADDS, act_bytes=16384, weight_bytes=32768)
 
 
