@@ -1,11 +1,11 @@
 """``heddle explore``: the main job, and the folder that it leaves."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from flows.report.folder import claimed, write_results
 from flows.report.recording import recording
 from flows.run.cluster import connected
-from flows.run.queue import keeping
 from flows.run.store import open_store
 from flows.search.job import Request, explore
 
@@ -32,7 +32,7 @@ def explore_to(request: Request, *, cluster: str | None = None) -> dict[str, Any
         If the request is wrong, no candidate meets it, or the cluster cannot be used.
     """
     with (claimed(request.out), recording(request.out, _asked(request)),
-          connected(cluster, open_store()) if cluster else keeping(request.jobs)):
+          connected(cluster, open_store()) if cluster else nullcontext()):
         return write_results(request.out, explore(request))
 
 

@@ -22,8 +22,6 @@ from flows.run.executor import Failure, Mouth, guarded, hear
 __all__ = ["Kept", "Processes"]
 
 Entry = tuple[int, Any]
-
-
 Pool = Callable[[], AbstractContextManager[ProcessPoolExecutor]]
 
 

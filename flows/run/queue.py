@@ -40,7 +40,12 @@ def using(executor: Executor) -> Iterator[None]:
 
 @contextmanager
 def keeping(jobs: int) -> Iterator[None]:
-    """Every queue in the body is worked through by the same processes, so that they load torch once."""
+    """Every queue in the body is worked through by the same processes, so that they load torch once; or by the executor
+    that is already used.
+    """
+    if _executor:
+        yield
+        return
     with closing(Kept(jobs)) as kept, using(kept):
         yield
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from boards import Board, check_design, find_board
 from flows.estimate.resources import calibrated_for, estimate_resources
 from flows.run.progress import note
+from flows.run.queue import keeping
 from flows.run.store import Store, open_store
 from flows.search.given import give
 from flows.search.measure import Files, measure_best
@@ -177,7 +178,8 @@ def explore(request: Request) -> Results:
     evaluator = Evaluator(store=store, sources=sources, space=space, requirement=requirement, drafts={})
     study = Study(space=space, data=tuple(sources.values()) if sources else (), requirement=requirement,
                   models=start.models)
-    found = study.found(evaluator, start.maker, request.out / "study.db")
+    with keeping(request.jobs):     # not longer: what routes needs the memory that torch takes
+        found = study.found(evaluator, start.maker, request.out / "study.db")
     if not evaluator.drafts:
         raise ExploreError(f"no network of the space runs on its hardware; the first, {found.failures[0].id}: "
                            f"{found.failures[0].reason}")

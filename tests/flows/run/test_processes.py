@@ -71,10 +71,12 @@ def test_a_queue_that_is_broken_off_ends_what_runs(tmp_path):
     with closing(Kept(2)) as kept:
         queue = kept.work(partial(noted, tmp_path), enumerate(["a", "beside"]), name=str, missing=lambda: 9)
         assert next(queue)[1] == "a"
-        while not (files := list(tmp_path.glob("beside-*"))):
+        until = time.monotonic() + 60
+        while not (at := list(tmp_path.glob("beside-*"))):
+            assert time.monotonic() < until
             time.sleep(0.05)
         queue.close()
-        assert not Path(f"/proc/{files[0].name.split('-')[1]}").exists()
+        assert not Path(f"/proc/{at[0].name.split('-')[1]}").exists()
         assert len(at_work(kept, "a")) == 1
 
 

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from flows.run import queue
 from flows.run.cluster import connected
 from flows.run.progress import listening, note, tell
 from flows.run.queue import Failure, keeping, run_queue
@@ -92,3 +93,11 @@ def test_an_error_in_the_parent_ends_the_workers_at_once():
         run_queue(slow, explode(), jobs=2)
     assert run_queue(work, ["a", "b"], jobs=2)[1].value == "bb"      # nothing is in the way
     assert time.monotonic() - begun < 40
+
+
+def test_keeping_does_not_take_the_place_of_an_executor_that_is_used():
+    used = queue._executor
+    with keeping(1):
+        inside = queue._executor
+        assert [item.value for item in run_queue(work, ["b"], jobs=1)] == ["bb"]
+    assert queue._executor is used and inside is not None and (used is None or inside is used)

@@ -63,11 +63,17 @@ def test_many_random_networks_on_random_designs(kind):
 
 
 def test_commands_of_the_same_content_share_their_words():
-    """A network whose engine copies twice; its image is smaller than the sum of both."""
-    rng = np.random.default_rng(2)
+    """Some of these networks copy twice; their images are smaller than the sum of all commands."""
+    rng, design = np.random.default_rng(2), DesignPoint(rows=2, cols=4, lanes=8)
     graphs = [MADE["branches"](rng, weight_bits=int(rng.choice([8, 4, 2]))) for _ in range(40)]
-    found = [design for graph in graphs for design in differ(graph, [DesignPoint(rows=2, cols=4, lanes=8)])]
-    assert found == []
+    assert [found for graph in graphs for found in differ(graph, [design])] == []
+    assert any(shares(compile_graph(graph, design)) for graph in graphs)
+
+
+def shares(program):
+    """Whether two commands read the same words."""
+    places = [plan.command["weight_base"] for plan in program.layers]
+    return len(set(places)) < len(places)
 
 
 @needs_mlperf
