@@ -14,8 +14,8 @@ from sw.golden.products import products_of
 from sw.golden.sums import requantize
 from sw.graph.graph import Layer
 
-__all__ = ["Channels", "add_words", "check_accumulator", "exceeds_total", "fold", "holds_sums", "join", "param_words",
-           "pooling_channels", "pooling_scale", "split_of", "split_words", "weight_words"]
+__all__ = ["Channels", "add_words", "check_accumulator", "exceeds_digits", "exceeds_total", "fold", "holds_sums",
+           "join", "param_words", "pooling_channels", "pooling_scale", "split_of", "split_words", "weight_words"]
 
 OUTPUT_BITS = 10     # beyond which an output is clamped whatever its zero point is
 
@@ -49,6 +49,14 @@ def exceeds_total(layer: Layer, zero_point: int, design: DesignPoint) -> bool:
 def holds_sums(layer: Layer, design: DesignPoint) -> bool:
     """Whether no sum of a layer with weights exceeds the accumulator, nor one of digits its part of it."""
     return _needed_bits(_by_outputs(layer).astype(np.int64), design, split_of(layer, design)) <= design.acc_bits
+
+
+def exceeds_digits(layer: Layer, design: DesignPoint) -> bool:
+    """Whether every sum of a layer with weights fits the accumulator, but one of digits not its part of it."""
+    if not design.splits or holds_sums(layer, design):
+        return False
+    reach = int(_reach(_by_outputs(layer).astype(np.int64), design).max())
+    return reach < 1 << design.acc_bits - 1
 
 
 def _by_outputs(layer: Layer) -> np.ndarray:

@@ -8,7 +8,7 @@ from hw.spec.commands import COMMAND_FIELDS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.requant import TOTAL_BITS
-from sw.compiler.channels import exceeds_total, pooling_scale
+from sw.compiler.channels import exceeds_digits, exceeds_total, pooling_scale
 from sw.compiler.errors import CompileError
 from sw.compiler.shared import OUTPUTS, Link, Operand, Shared, find_shared
 from sw.golden.kernels import TABLES
@@ -110,6 +110,8 @@ def why_cpu(graph: Graph, index: int, design: DesignPoint | None = None) -> str 
         return f"{layer.weight_bits}-bit weights"
     if layer.op in WEIGHTED and design and exceeds_total(layer, taken[0].zero_point, design):
         return f"bias and sum may exceed {TOTAL_BITS} bits"
+    if layer.op in WEIGHTED and design and exceeds_digits(layer, design):
+        return f"a sum of digits may exceed its part of {design.acc_bits} bits"
     return None
 
 

@@ -413,6 +413,18 @@ def test_numbers_that_no_engine_holds_are_the_cpus(op, changed, why, name):
     assert not compile_graph(three_layers(op, lambda layer: layer), design).kernels
 
 
+@pytest.mark.parametrize("taps, kind, runs", [
+    (2044, "scalable", "LayerPlan"), (2048, "scalable", "KernelPlan"), (2048, "lut", "LayerPlan")])
+def test_sums_of_digits_that_the_accumulator_does_not_hold_are_the_cpus(taps, kind, runs):
+    """A weight of 2 is the digits -2 and 1, so the least digits of 2,048 reach 2 ** 19; as a whole they fit."""
+    rng, taken = np.random.default_rng(6), TensorType(shape=(1, 1, taps), scale=0.05, zero_point=-3)
+    dense = replace(random_layer(rng, "dense", taken, outputs=4), weights=np.full((4, taps), 2, np.int8),
+                    bias=np.zeros(4, np.int32))
+    graph = Graph(name="long", inputs=(taken,), layers=(dense,)).check()
+    [plan] = check_program(graph, replace(PRESETS["ecp5-25"], multiplier=kind, weight_bytes=131072), rng).plans
+    assert type(plan).__name__ == runs
+
+
 def test_what_the_cpu_would_not_mend_stays_an_error():
     graph = three_layers("conv", shifted_left)
     with pytest.raises(CompileError, match=r"middle \(conv\): a scale of 1 or more, and the products of the CPU are "
