@@ -18,8 +18,10 @@ from flows.run.typed import read_typed, write_typed
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from sw.compiler import compile_graph
+from sw.compiler.channels import exceeds_digits
 from sw.compiler.costs import FAILED, network_costs
 from sw.graph.graph import Graph
+from sw.graph.layer import WEIGHTED
 
 __all__ = ["Fit", "Fits", "Fitting", "places_of"]
 
@@ -107,6 +109,7 @@ class _Search:
         self.far: dict[int, Mapping[str, float]] = {}       # what does not fit, with its limits
         self.exact: dict[int, Fit] = {}
         self.refused: dict[int, str] = {}
+        self.moved: dict[tuple[int, int, int], str] = {}
 
     def fits(self) -> Fits:
         if self.asked.given:
@@ -134,6 +137,9 @@ class _Search:
         costs = network_costs(self.graph, designs)
         for number, design in enumerate(designs):
             cycles = int(costs.cycles[number])
+            if line := self._on_cpu(design):
+                self.refused[number] = line
+                continue
             if cycles == FAILED:
                 self.refused[number] = "" if self.refused else self._refusal(design)
                 continue
@@ -144,6 +150,17 @@ class _Search:
                 self.far[number] = over
             else:
                 self.places[number] = cycles, used.lut
+
+    def _on_cpu(self, design: DesignPoint) -> str:
+        """Why the CPU would have a layer that engines without digits run, whose time no estimate counts; "" if not."""
+        key = design.splits, design.acc_bits, design.act_bits
+        if key not in self.moved:
+            long = next((layer.name for layer in self.graph.layers
+                         if layer.op in WEIGHTED and exceeds_digits(layer, design)), None)
+            self.moved[key] = "" if long is None else (
+                f"{design.label}: layer {long}: a sum of digits exceeds its part of {design.acc_bits} bits; use a "
+                f"shorter layer, or another multiplier")
+        return self.moved[key]
 
     def _refusal(self, design: DesignPoint) -> str:
         try:

@@ -14,7 +14,8 @@ from flows.search.fits import Fitting, places_of
 from flows.search.space import Hardware, Precision, Space, families
 from hw.spec.errors import HeddleError
 from sw.compiler import CompileError, compile_graph
-from sw.graph.graph import Graph
+from sw.graph.graph import Graph, TensorType
+from tests.support.layers import random_layer
 from tests.sw.golden.nets import kind, layer, small_net, weights_of
 
 #: Arrays from one that is small to one that no board has the multipliers for; a weight of any width, and boards.
@@ -214,3 +215,16 @@ def test_what_cannot_be_built_is_no_fit(asked, tmp_path, monkeypatch):
     found = asked.value(Store(tmp_path / "store"))
     assert (found.front, found.closest, found.excluded) == ((), None, {"network": found.looked})
     assert found.line.endswith(": cannot be built")
+
+
+def test_a_layer_that_digits_move_to_the_cpu_makes_no_design_look_fast(tmp_path):
+    """On elements of scalable precision the CPU would have it, whose time nobody estimates."""
+    taken = TensorType(shape=(1, 1, 2048), scale=0.05, zero_point=3)
+    long = random_layer(np.random.default_rng(3), "dense", taken)
+    graph = Graph(name="long", inputs=(taken,), layers=(
+        replace(long, weights=np.full_like(long.weights, 2), bias=np.zeros_like(long.bias)),)).check()
+    asked = fitting(tmp_path, graph)
+    scalable = [number for number, design in enumerate(asked.designs) if design.multiplier == "scalable"]
+    found = asked.value(Store(tmp_path))
+    assert scalable and found.front and {fit.design.multiplier for fit in found.front} <= {"dsp", "lut"}
+    assert found.excluded["network"] == len(scalable) and "a sum of digits exceeds its part of 26 bits" in found.reason

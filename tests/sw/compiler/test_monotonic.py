@@ -93,6 +93,8 @@ def split_programs(seed, count):
                         for bits in (8, 4, 2, 1)]
         except (SpecError, CompileError):
             continue
+        if len({len(program.layers) for program in programs}) > 1:      # the CPU has those whose digits are too many
+            continue
         count -= 1
         yield programs
 
