@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from boards import Board
 from flows.estimate.energy import energy_j
+from flows.estimate.kernels import cpu_cycles
 from flows.estimate.resources import estimate_resources
 from sw.compiler import Program
 
@@ -16,8 +17,9 @@ DEFAULT_CLOCK_MHZ = 50.0        # of a SoC on an ECP5, where nothing else is ask
 class Estimate:
     """Of one network on one design and board; all but ``cycles`` are estimates."""
 
-    cycles: int                 # of the engine, for one inference
-    latency_s: float            # at ``clock_mhz``
+    cycles: int                 # of the engine, for one inference: exact
+    cpu_cycles: int | None      # of what the CPU runs before, between and after; None where nobody has counted
+    latency_s: float            # of both at ``clock_mhz``, of the engine alone where the CPU's are unknown
     clock_mhz: float            # that is asked for
     fmax_mhz: float
     timing_met: bool
@@ -25,12 +27,13 @@ class Estimate:
     ff: int
     dsp: int
     bram: int
-    energy_j: float | None      # of one inference; None for a device without published figures
+    energy_j: float | None      # of the engine, of one inference; None for a device without published figures
 
 
 def estimate_program(program: Program, board: Board, clock_mhz: float) -> Estimate:
     """Of a compiled network at a clock. Raises HeddleError for a device without a resource model."""
-    logic = estimate_resources(program.design, board)
-    return Estimate(cycles=program.cycles, latency_s=program.cycles / (clock_mhz * 1e6), clock_mhz=clock_mhz,
+    logic, beside = estimate_resources(program.design, board), cpu_cycles(program)
+    return Estimate(cycles=program.cycles, cpu_cycles=beside,
+                    latency_s=(program.cycles + (beside or 0)) / (clock_mhz * 1e6), clock_mhz=clock_mhz,
                     fmax_mhz=logic.fmax_mhz, timing_met=logic.fmax_mhz >= clock_mhz, lut=logic.lut, ff=logic.ff,
                     dsp=logic.dsp, bram=logic.bram, energy_j=energy_j(program, board, clock_mhz))

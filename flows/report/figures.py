@@ -48,8 +48,8 @@ def _hover(point: Point) -> str:
         f"test accuracy {metrics.accuracy:.4f}, 95% interval "
         f"{' to '.join(f'{bound:.3f}' for bound in metrics.test_interval)}<br>valid accuracy "
         f"{metrics.valid_accuracy:.4f}<br>")
-    return (f"<b>{point.id}</b><br>{accuracies}{metrics.cycles:,} cycles, "
-            f"{1e6 * metrics.latency_s:,.2f} µs<br>{metrics.lut:,} LUT, {metrics.dsp} DSP, "
+    return (f"<b>{point.id}</b><br>{accuracies}{metrics.cycles:,} engine cycles, {metrics.cpu_cycles:,} of "
+            f"the CPU, {1e6 * metrics.latency_s:,.2f} µs<br>{metrics.lut:,} LUT, {metrics.dsp} DSP, "
             f"{metrics.bram} BRAM<br>{point.fidelity}")
 
 
@@ -89,7 +89,7 @@ def front_figure(points: Sequence[Point], others: Sequence[Point]) -> Figure:
                                 "color": ORANGE if fidelity == "measured" else INK},
                        "coloraxis": "coloraxis"}})
     return _figure(traces, height=520, coloraxis=colour,
-                   xaxis=_axis("engine latency of one inference, µs (log scale)", type="log", dtick="D2"),
+                   xaxis=_axis("latency of one inference, µs (log scale)", type="log", dtick="D2"),
                    yaxis=_axis("integer accuracy on the test split", tickformat=".0%")
                    if any(point.metrics.accuracy is not None for point in points) else
                    _axis("LUTs, SoC included", tickformat=","))

@@ -82,9 +82,8 @@ def _axes(scale: _Scale) -> Iterator[str]:
                 x = scale.x(latency)
                 yield f'<path d="M{x:.1f} {TOP}V{bottom}" stroke="{GRID}"/>'
                 yield f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle" fill="{MUTED}">{latency:g}</text>'
-    yield (f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 12}" text-anchor="middle" fill="{MUTED}">engine '
-           f'latency of one '
-           'inference, µs</text>')
+    yield (f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 12}" text-anchor="middle" fill="{MUTED}">latency of one '
+           f'inference, µs</text>')
     yield (f'<text x="16" y="{(TOP + bottom) / 2}" text-anchor="middle" fill="{MUTED}" transform="rotate(-90 16 '
            f'{(TOP + bottom) / 2})">{"integer accuracy, test split" if scale.accuracies else "LUTs"}</text>')
 

@@ -199,11 +199,13 @@ def _front(front: Sequence[Point]) -> str:
     if not front:
         return '<p class="muted">Nothing yet: first there are networks to be trained.</p>'
     rows = [(point.id, "–" if point.metrics.valid_accuracy is None else f"{point.metrics.valid_accuracy:.4f}",
-             f"{1e6 * point.metrics.latency_s:,.2f}", f"{point.metrics.cycles:,}", f"{point.metrics.lut:,}")
+             f"{1e6 * point.metrics.latency_s:,.2f}", f"{point.metrics.cycles:,}", f"{point.metrics.cpu_cycles:,}",
+             f"{point.metrics.lut:,}")
             for point in front]
     more = f'<p class="muted">and {len(rows) - ROWS} more</p>' if len(rows) > ROWS else ""
     return (f'<div class="picture">{front_svg(front, "as estimated; the report has what is measured")}</div>'
-            + _table(("point", "valid accuracy", "engine latency, µs", "cycles", "LUT"), rows[:ROWS], "") + more)
+            + _table(("point", "valid accuracy", "latency, µs", "engine cycles", "CPU cycles, estimated", "LUT"),
+                     rows[:ROWS], "") + more)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) -> str:

@@ -24,10 +24,10 @@ from hw.spec.errors import HeddleError
 __all__ = ["RECORD", "ReportError", "page", "save_record", "write_report"]
 
 RECORD = "run.json"      # what an exploration leaves for its report
-FORMAT = 5
+FORMAT = 6
 METRICS = (("valid_accuracy", "valid accuracy", "{:.4f}"), ("accuracy", "test accuracy", "{:.4f}"),
-           ("test_interval", "95% interval", "{:.3f}"), ("cycles", "cycles", "{:,}"),
-           ("latency_s", "engine latency, µs", "{:,.2f}"),
+           ("test_interval", "95% interval", "{:.3f}"), ("cycles", "engine cycles", "{:,}"),
+           ("cpu_cycles", "CPU cycles", "{:,}"), ("latency_s", "latency, µs", "{:,.2f}"),
            ("clock_mhz", "clock, MHz", "{:.1f}"), ("fmax_mhz", "Fmax, MHz", "{:.1f}"), ("lut", "LUT", "{:,}"),
            ("ff", "FF", "{:,}"), ("dsp", "DSP", "{:,}"), ("bram", "BRAM", "{:,}"),
            ("energy_j", "energy, µJ *", "{:.2f}"))
@@ -108,7 +108,7 @@ def _head(found: Exploration, measured: Sequence[Point]) -> str:
         if top.test_interval:
             low, high = top.test_interval
             tiles += [(f"{top.accuracy:.2%}", f"test accuracy, {low:.1%} to {high:.1%}, of the best on validation")]
-        tiles += [(f"{1e6 * min(point.metrics.latency_s for point in best):,.1f} µs", "shortest engine latency"),
+        tiles += [(f"{1e6 * min(point.metrics.latency_s for point in best):,.1f} µs", "shortest latency"),
                   (f"{min(point.metrics.lut for point in best):,}", "least LUTs, SoC included")]
     links = (*([("ways", "Ways")] if found.ways else ()), ("front", "Front"),
              *([("seeds", "Seeds")] if any(point.repeats for point in measured) else ()),
@@ -116,8 +116,9 @@ def _head(found: Exploration, measured: Sequence[Point]) -> str:
              ("resources", "Resources"), ("verification", "Verification"),
              *(() if found.model else (("training", "Training"), ("feedback", "Feedback"))),
              ("failures", "Failures"), ("provenance", "Versions"))
-    return (f"<h1>{escape(_task(found))}</h1><p class='muted'>{_said_of_data(found)} Latency is the engine's, from "
-            f"start to done; the table of verification has the whole SoC's cycles.</p><nav>"
+    return (f"<h1>{escape(_task(found))}</h1><p class='muted'>{_said_of_data(found)} Latency is that of the "
+            f"engine, from start to done, and of the layers that the CPU runs; the table of verification has the whole "
+            f"SoC's cycles.</p><nav>"
             + "".join(f'<a href="#{name}">{title}</a>' for name, title in links) + '</nav><div class="tiles">'
             + "".join(f'<div class="tile"><b>{number}</b><span>{what}</span></div>' for number, what in tiles)
             + "</div>")
@@ -149,7 +150,7 @@ def _front(builder: Charts, found: Exploration) -> str:
     return section(
         "front", "Pareto front",
         f"{axes}; darker points take more logic. Diamonds were simulated bit-exactly, routed and packed; circles are "
-        f"exact in cycles and accuracy and estimated in logic and Fmax.{chosen}",
+        f"exact in engine cycles and accuracy and estimated in CPU cycles, logic and Fmax.{chosen}",
         builder.chart(figures.front_figure(points, others)),
         table(("point", "fidelity", *(title for _, title, _ in shown)), rows),
         '<p class="muted">* from a model of activity and published figures of the device; nothing was metered. '
@@ -190,7 +191,7 @@ def _seeds(measured: Sequence[Point]) -> str:
 
 def _measured(measured: Sequence[Point]) -> str:
     shown = [(name, title, form) for name, title, form in METRICS
-             if name in ("cycles", "fmax_mhz", "lut", "ff", "dsp", "bram")]
+             if name in ("cycles", "cpu_cycles", "fmax_mhz", "lut", "ff", "dsp", "bram")]
     rows = [(_code(point.id), *(_change(point, name, form) for name, _, form in shown)) for point in measured]
     return section(
         "estimates", "Estimate against measurement",

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import process_time
 
 from boards import BOARDS, Board, find_board
+from flows.estimate.kernels import uncounted
 from flows.estimate.memories import fit_memories, least_act_bytes, weight_bytes_for
 from flows.estimate.program import Estimate, estimate_program
 from flows.estimate.resources import Resources, estimate_resources
@@ -18,10 +19,8 @@ from flows.run.typed import read_typed, write_typed
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from sw.compiler import compile_graph
-from sw.compiler.channels import exceeds_digits
 from sw.compiler.costs import FAILED, network_costs
 from sw.graph.graph import Graph
-from sw.graph.layer import WEIGHTED
 
 __all__ = ["Fit", "Fits", "Fitting", "places_of"]
 
@@ -38,12 +37,17 @@ class Fit:
     estimate: Estimate
     over: Mapping[str, float]       # limits of the board that it exceeds, and by which share; none of those of a front
 
+    @property
+    def cycles(self) -> int:
+        """What its latency has: those of the engine, exact, and those of the CPU, estimated."""
+        return self.estimate.cycles + (self.estimate.cpu_cycles or 0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fits:
     """What a network runs on."""
 
-    front: tuple[Fit, ...]          # those that no other beats in cycles and LUTs, the fastest first
+    front: tuple[Fit, ...]          # those that no other beats in latency and LUTs, the fastest first
     looked: int                     # designs
     excluded: Mapping[str, int]     # designs by what keeps each from the largest board: a budget, the clock, "network"
     closest: Fit | None             # where none fits
@@ -73,8 +77,9 @@ def _holding(fit: Fit) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting(Step[Fits]):
-    """Cycles of all designs by :func:`sw.compiler.costs.network_costs`, resources by the model; of the front, each is
-    compiled, so that its memories are exact as well.
+    """Cycles of all designs by :func:`sw.compiler.costs.network_costs`, those of the engine and, as estimated, those of
+    the CPU, whose sum decides; resources by the model; of the front, each is compiled, so that its memories are exact
+    as well.
     """
 
     kind = "fits"
@@ -94,7 +99,7 @@ class Fitting(Step[Fits]):
 
 
 def places_of(asked: Fitting) -> dict[int, tuple[int, int]]:
-    """Cycles and LUTs of every design that fits, by its number, with memories in closed form."""
+    """Cycles of engine and CPU, and LUTs, of every design that fits, by its number, with memories in closed form."""
     search = _Search(asked)
     search.estimate()
     return search.places
@@ -109,7 +114,6 @@ class _Search:
         self.far: dict[int, Mapping[str, float]] = {}       # what does not fit, with its limits
         self.exact: dict[int, Fit] = {}
         self.refused: dict[int, str] = {}
-        self.moved: dict[tuple[int, int, int], str] = {}
 
     def fits(self) -> Fits:
         if self.asked.given:
@@ -127,7 +131,7 @@ class _Search:
             closest = self.exact.get(number)
         excluded = Counter(name for limits in self.far.values() for name in limits)
         excluded["network"] += len(self.refused)
-        front = sorted((self.exact[number] for number in _front(self.places)), key=lambda fit: fit.estimate.cycles)
+        front = sorted((self.exact[number] for number in _front(self.places)), key=lambda fit: fit.cycles)
         return Fits(front=tuple(front), looked=len(self.asked.designs), excluded=dict(+excluded), closest=closest,
                     reason=next(iter(self.refused.values()), ""), cpu_seconds=0.0)
 
@@ -136,12 +140,12 @@ class _Search:
         designs, act_bytes = self.asked.designs, least_act_bytes(self.graph)
         costs = network_costs(self.graph, designs)
         for number, design in enumerate(designs):
-            cycles = int(costs.cycles[number])
-            if line := self._on_cpu(design):
-                self.refused[number] = line
-                continue
+            cycles, beside = int(costs.cycles[number]), int(costs.cpu_cycles[number])
             if cycles == FAILED:
                 self.refused[number] = "" if self.refused else self._refusal(design)
+                continue
+            if beside and (line := uncounted(design)):
+                self.refused[number] = f"{design.label}: {line}"
                 continue
             sized = replace(design, act_bytes=act_bytes,
                             weight_bytes=weight_bytes_for(int(costs.image_bytes[number]), design))
@@ -149,18 +153,7 @@ class _Search:
             if over:
                 self.far[number] = over
             else:
-                self.places[number] = cycles, used.lut
-
-    def _on_cpu(self, design: DesignPoint) -> str:
-        """Why the CPU would have a layer that engines without digits run, whose time no estimate counts; "" if not."""
-        key = design.splits, design.acc_bits, design.act_bits
-        if key not in self.moved:
-            long = next((layer.name for layer in self.graph.layers
-                         if layer.op in WEIGHTED and exceeds_digits(layer, design)), None)
-            self.moved[key] = "" if long is None else (
-                f"{design.label}: layer {long}: a sum of digits exceeds its part of {design.acc_bits} bits; use a "
-                f"shorter layer, or another multiplier")
-        return self.moved[key]
+                self.places[number] = cycles + beside, used.lut
 
     def _refusal(self, design: DesignPoint) -> str:
         try:
@@ -195,17 +188,19 @@ class _Search:
             if fit.over:
                 self.far[number] = fit.over
             else:
-                self.places[number] = fit.estimate.cycles, fit.estimate.lut
+                self.places[number] = fit.cycles, fit.estimate.lut
 
     def _fit(self, number: int) -> Fit:
-        """Compiled. Raises HeddleError where that, or building it, is impossible."""
+        """Compiled. Raises HeddleError where that, or building it, is impossible, or its time unknown."""
         design = self.asked.designs[number]
         program = (compile_graph if self.asked.given else fit_memories)(self.graph, design)
         board, _, over = self._board(program.design, self.asked.boards[number])
         program = replace(program, design=replace(program.design, board=board.name))
         check_buildable(program, board)
-        return Fit(number=number, design=program.design, over=over,
-                   estimate=estimate_program(program, board, self.asked.clock_mhz))
+        estimate = estimate_program(program, board, self.asked.clock_mhz)
+        if estimate.cpu_cycles is None:
+            raise HeddleError(uncounted(program.design))
+        return Fit(number=number, design=program.design, over=over, estimate=estimate)
 
 
 @cache

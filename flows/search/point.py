@@ -18,8 +18,9 @@ class Metrics:
     accuracy: float | None          # integer, on the test split, 0 to 1: shown, chooses nothing; None without data
     test_interval: Wilson | None    # of ``accuracy``, 95%
     valid_accuracy: float | None    # integer, on the validation split, 0 to 1: chooses
-    cycles: int                 # of the engine, for one inference
-    latency_s: float            # of these, at ``clock_mhz``
+    cycles: int                 # of the engine, for one inference: exact
+    cpu_cycles: int             # of the layers that the CPU runs: estimated; measured: as the SoC counted them
+    latency_s: float            # of both, at ``clock_mhz``
     clock_mhz: float            # measured: that the routed design runs at
     fmax_mhz: float
     timing_met: bool
@@ -27,7 +28,7 @@ class Metrics:
     ff: int
     dsp: int
     bram: int
-    energy_j: float | None      # of one inference, always an estimate; None for a device without published figures
+    energy_j: float | None      # of the engine, always an estimate; None for a device without published figures
 
 
 @dataclass(frozen=True, kw_only=True)

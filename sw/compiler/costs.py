@@ -4,8 +4,9 @@ Designs that differ only in what decides how long a command takes, not in which 
 commands are made once, and asked for all designs together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from sw.compiler.image import Outline
 from sw.compiler.rewrite import BINARY
 from sw.compiler.stages import Work
 from sw.compiler.variants import keeps_columns, keeps_weights
-from sw.golden.kernels import TABLES
+from sw.golden.kernels import TABLES, call_cycles
 from sw.graph.graph import Graph
 
 __all__ = ["FAILED", "Costs", "network_costs"]
@@ -60,6 +61,7 @@ class Costs:
     """Of a network on designs, an entry for each; all :data:`FAILED` where a design does not run it."""
 
     cycles: np.ndarray          # int64 (designs,): of the engine, for one inference
+    cpu_cycles: np.ndarray      # int64 (designs,): of a VexRiscv beside it, estimated (``sw.golden.costs``)
     image_bytes: np.ndarray     # int64 (designs,): of program, parameters and weights in the weight scratchpad
 
 
@@ -73,7 +75,7 @@ def network_costs(graph: Graph, designs: Sequence[DesignPoint]) -> Costs:
     GraphError
         If the graph is inconsistent.
     """
-    found = np.full((2, len(designs)), FAILED, np.int64)
+    found = np.full((len(fields(Costs)), len(designs)), FAILED, np.int64)
     tables = any(layer.op in TABLED for layer in graph.layers)
     groups: dict[DesignPoint, list[int]] = {}
     for index, design in enumerate(designs):
@@ -84,7 +86,7 @@ def network_costs(graph: Graph, designs: Sequence[DesignPoint]) -> Costs:
         first = {_shape(point): point for point in reversed(points)}
         costs = _group_costs(graph, [first[key] for key in unique])
         found[:, members] = costs[:, [unique[_shape(point)] for point in points]]
-    return Costs(cycles=found[0], image_bytes=found[1])
+    return Costs(cycles=found[0], cpu_cycles=found[1], image_bytes=found[2])
 
 
 def _shape(design: DesignPoint) -> tuple[Any, ...]:
@@ -105,14 +107,14 @@ def _group(design: DesignPoint, *, tables: bool) -> Any:
 
 
 def _group_costs(graph: Graph, points: Sequence[DesignPoint]) -> np.ndarray:
-    """Cycles and bytes of the image, int64 ``(2, points)``."""
+    """Costs, int64 ``(3, points)`` in the order of their fields."""
     most = replace(points[0], **ROOMY, depthwise_taps=max(point.depthwise_taps for point in points),
                    dataflow=max(point.dataflow for point in points))
     try:
         lowered = works_of(graph, most)
     except CompileError:      # that of its commands, which the others have too
-        return np.full((2, len(points)), FAILED)
-    total = np.full((2, len(points)), NEVER)
+        return np.full((len(fields(Costs)), len(points)), FAILED)
+    total = np.full((len(fields(Costs)), len(points)), NEVER)
     if lowered is not None:
         works, outline = lowered
         total = _summed(works, outline, most, Designs(points))
@@ -132,7 +134,12 @@ def _summed(works: Sequence[Work | KernelPlan], outline: Outline, most: DesignPo
     cycles = sum((layer.cycles for layer in layers), np.zeros(len(designs), np.int64))
     total = cycles + len(layers) * LOG_CYCLES + runs * command_cycles(most)
     image = np.array([outline.resident_bytes(int(count), most) for count in _words(run, layers, len(designs))])
-    return np.stack([np.where(image <= most.weight_bytes, total, NEVER), image])
+    beside = np.full(len(designs), _cpu_cycles(work for work in works if isinstance(work, KernelPlan)))
+    return np.stack([np.where(image <= most.weight_bytes, total, NEVER), beside, image])
+
+
+def _cpu_cycles(kernels: Iterable[KernelPlan]) -> int:
+    return ceil(sum(call_cycles(call) for kernel in kernels for call in kernel.calls))
 
 
 def _words(works: Sequence[Work], layers: Sequence["_Layer"], designs: int) -> np.ndarray:
@@ -148,13 +155,13 @@ def _words(works: Sequence[Work], layers: Sequence["_Layer"], designs: int) -> n
     return total
 
 
-def _alone(graph: Graph, point: DesignPoint) -> tuple[int, int]:
+def _alone(graph: Graph, point: DesignPoint) -> tuple[int, int, int]:
     """Compiled; with what the memories hold, and with weights that stream in the design's own way if they do not."""
     try:
         found = compile_graph(graph, replace(point, **{**ROOMY, "stream_bytes": point.stream_bytes}))
     except HeddleError:
-        return FAILED, FAILED
-    return found.cycles, len(found.image)
+        return FAILED, FAILED, FAILED
+    return found.cycles, _cpu_cycles(found.kernels), len(found.image)
 
 
 def _layer(designs: Designs, commands: Commands, known: Known) -> _Layer:
@@ -182,9 +189,9 @@ def _by_flags(designs: Designs, commands: Commands) -> Iterator[tuple[list[int],
         groups.setdefault(tuple(command[name] for name in FLAGS), []).append(number)
     for numbers in groups.values():
         first = commands[numbers[0]]
-        fields: dict[str, Any] = {name: np.array([commands[number][name] for number in numbers])[:, None]
+        counted: dict[str, Any] = {name: np.array([commands[number][name] for number in numbers])[:, None]
                                   for name in COUNTED}
-        yield numbers, _terms(designs, {**fields, **{name: first[name] for name in FLAGS}})
+        yield numbers, _terms(designs, {**counted, **{name: first[name] for name in FLAGS}})
 
 
 def _terms(designs: Any, command: dict[str, Any]) -> tuple[Any, ...]:

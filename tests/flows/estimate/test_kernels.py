@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from flows.estimate.kernels import CALIBRATED_CPU, cpu_cycles, plan_cycles
+from flows.estimate.kernels import CALIBRATED_CPU, cpu_cycles, plan_cycles, uncounted
 from hw.spec.presets import PRESETS
 from sw.compiler import compile_graph
 from sw.golden import kernels
@@ -48,3 +48,10 @@ def test_nobody_has_counted_on_another_cpu(known):
 
 def test_where_the_cpu_runs_nothing_it_takes_nothing():
     assert cpu_cycles(compile_graph(even_dense(), DESIGN)) == 0
+
+
+def test_the_line_for_a_cpu_that_nobody_has_counted_names_the_field():
+    assert uncounted(DESIGN) == ""
+    assert uncounted(replace(DESIGN, cpu="serv")) == (
+        "nobody has counted what layers of the CPU take on 'serv'; set cpu = 'vexriscv', or take a network that the "
+        "engine runs alone")

@@ -3,12 +3,15 @@ from dataclasses import replace
 import pytest
 
 from boards import BOARDS
+from flows.estimate import kernels
 from flows.estimate.energy import energy_j
+from flows.estimate.kernels import cpu_cycles
 from flows.estimate.program import estimate_program
 from flows.estimate.resources import estimate_resources
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from sw.compiler import compile_graph
+from tests.support.mixed import mixed_net
 from tests.sw.golden.nets import small_net
 
 BOARD = BOARDS["ulx3s-25"]
@@ -22,6 +25,17 @@ def test_an_estimate_is_the_programs_cycles_and_the_models_logic():
     assert (found.lut, found.ff, found.dsp, found.bram, found.fmax_mhz) == (
         logic.lut, logic.ff, logic.dsp, logic.bram, logic.fmax_mhz)
     assert found.energy_j == energy_j(PROGRAM, BOARD, 40.0)
+
+
+def test_latency_has_the_cycles_of_the_cpu_that_are_known(monkeypatch):
+    mixed = compile_graph(mixed_net(), DesignPoint(multiplier="lut"))
+    found = estimate_program(mixed, BOARD, 40.0)
+    assert (found.cycles, found.cpu_cycles) == (mixed.cycles, cpu_cycles(mixed)) and found.cpu_cycles > 1000
+    assert found.latency_s == pytest.approx((mixed.cycles + found.cpu_cycles) / 40e6)
+    monkeypatch.setattr(kernels, "_call_cycles", lambda design, call: None)
+    unknown, alone = (estimate_program(program, BOARD, 40.0) for program in (mixed, PROGRAM))
+    assert unknown.cpu_cycles is None and unknown.latency_s == pytest.approx(mixed.cycles / 40e6)
+    assert (alone.cpu_cycles, alone.latency_s) == (0, pytest.approx(PROGRAM.cycles / 40e6))
 
 
 def test_timing_is_met_up_to_fmax():

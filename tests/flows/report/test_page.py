@@ -115,7 +115,7 @@ def test_write_report(tmp_path):
 @pytest.mark.parametrize("content, says", [
     (None, r"no run.json; give the folder of a `heddle explore --out`"),
     ("{", r"run.json: cannot be read .*run `heddle explore` again"),
-    ('{"format": 5}', r"run.json: not a Exploration of this version \(.*data.*\); run `heddle explore` again"),
+    ('{"format": 6}', r"run.json: not a Exploration of this version \(.*data.*\); run `heddle explore` again"),
     ('{"format": 0}', r"written by another version of Heddle"),
 ])
 def test_a_wrong_folder_says_so(tmp_path, content, says):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from boards import find_board
+from flows.estimate import kernels
 from flows.estimate.memories import fit_memories
 from flows.estimate.program import estimate_program
 from flows.run.store import Store
@@ -15,7 +16,7 @@ from flows.search.space import Hardware, Precision, Space, families
 from hw.spec.errors import HeddleError
 from sw.compiler import CompileError, compile_graph
 from sw.graph.graph import Graph, TensorType
-from tests.support.layers import random_layer
+from tests.support.layers import random_kernel, random_layer
 from tests.sw.golden.nets import kind, layer, small_net, weights_of
 
 #: Arrays from one that is small to one that no board has the multipliers for; a weight of any width, and boards.
@@ -71,10 +72,15 @@ def brute(asked):
         if not over:
             good.append((design, estimate))
     front = [one for place, one in enumerate(good) if not any(
-        other[1].cycles <= one[1].cycles and other[1].lut <= one[1].lut
-        and (earlier < place or (other[1].cycles, other[1].lut) != (one[1].cycles, one[1].lut))
+        total(other[1]) <= total(one[1]) and other[1].lut <= one[1].lut
+        and (earlier < place or (total(other[1]), other[1].lut) != (total(one[1]), one[1].lut))
         for earlier, other in enumerate(good) if earlier != place)]
-    return sorted(front, key=lambda one: one[1].cycles), dict(excluded)
+    return sorted(front, key=lambda one: total(one[1])), dict(excluded)
+
+
+def total(estimate):
+    """Cycles of engine and CPU."""
+    return estimate.cycles + estimate.cpu_cycles
 
 
 def differs(asked, folder):
@@ -103,7 +109,7 @@ def asked(tmp_path_factory):
     return fitting(tmp_path_factory.mktemp("asked"), small_net(1))
 
 
-@pytest.mark.parametrize("fault", ["", "cycles", "image_bytes", "lut"])
+@pytest.mark.parametrize("fault", ["", "cycles", "cpu_cycles", "image_bytes", "lut"])
 def test_a_planted_fault_is_caught(asked, tmp_path, monkeypatch, fault):
     """A design of the front that seems slower, or larger, than it is."""
     first = asked.value(Store(tmp_path / "right")).front[0]
@@ -111,7 +117,7 @@ def test_a_planted_fault_is_caught(asked, tmp_path, monkeypatch, fault):
 
     def wrong(graph, designs):
         found = costs(graph, designs)
-        if fault in ("cycles", "image_bytes"):
+        if fault in ("cycles", "cpu_cycles", "image_bytes"):
             getattr(found, fault)[first.number] += 1 << 19
         return found
 
@@ -196,7 +202,7 @@ def test_places_are_those_of_all_that_fit(asked):
     for number in range(len(asked.designs)):
         _, estimate, over = compiled(asked, number)
         if not over:
-            right[number] = estimate.cycles, estimate.lut
+            right[number] = total(estimate), estimate.lut
     assert found == right and len(right) > 10
 
 
@@ -217,14 +223,42 @@ def test_what_cannot_be_built_is_no_fit(asked, tmp_path, monkeypatch):
     assert found.line.endswith(": cannot be built")
 
 
-def test_a_layer_that_digits_move_to_the_cpu_makes_no_design_look_fast(tmp_path):
-    """On elements of scalable precision the CPU would have it, whose time nobody estimates."""
+@pytest.fixture
+def long(tmp_path):
+    """A dense layer that elements of scalable precision leave to the CPU, and a softmax, which all do."""
     taken = TensorType(shape=(1, 1, 2048), scale=0.05, zero_point=3)
-    long = random_layer(np.random.default_rng(3), "dense", taken)
-    graph = Graph(name="long", inputs=(taken,), layers=(
-        replace(long, weights=np.full_like(long.weights, 2), bias=np.zeros_like(long.bias)),)).check()
-    asked = fitting(tmp_path, graph)
-    scalable = [number for number, design in enumerate(asked.designs) if design.multiplier == "scalable"]
-    found = asked.value(Store(tmp_path))
-    assert scalable and found.front and {fit.design.multiplier for fit in found.front} <= {"dsp", "lut"}
-    assert found.excluded["network"] == len(scalable) and "a sum of digits exceeds its part of 26 bits" in found.reason
+    dense = random_layer(np.random.default_rng(3), "dense", taken)
+    dense = replace(dense, weights=np.full_like(dense.weights, 2), bias=np.zeros_like(dense.bias))
+    last = random_kernel(np.random.default_rng(4), "softmax", dense.output)
+    return fitting(tmp_path, Graph(name="long", inputs=(taken,), layers=(dense, last)).check())
+
+
+def test_a_layer_that_digits_move_to_the_cpu_makes_no_design_look_fast(long, tmp_path):
+    found = long.value(Store(tmp_path / "store"))
+    assert differs(long, tmp_path) == [] and found.excluded.get("network", 0) == 0
+    assert {fit.design.multiplier for fit in found.front if fit.cycles < 40_000} <= {"dsp", "lut"}
+    places = places_of(long)
+    scalable = [number for number, design in enumerate(long.designs) if design.multiplier == "scalable"]
+    assert min(places[number][0] for number in scalable if number in places) > 100_000
+    for fit in found.front:
+        assert fit.estimate.cpu_cycles > 1000 and fit.cycles == fit.estimate.cycles + fit.estimate.cpu_cycles
+        assert fit.estimate.latency_s == fit.cycles / 50e6
+
+
+def test_engine_cycles_alone_would_be_another_front(long, tmp_path, monkeypatch):
+    costs = module.network_costs
+    monkeypatch.setattr(module, "network_costs", lambda graph, designs: replace(
+        costs(graph, designs), cpu_cycles=np.zeros(len(designs), int)))
+    monkeypatch.setattr(module.Fit, "cycles", property(lambda fit: fit.estimate.cycles))
+    assert differs(long, tmp_path) != []
+
+
+def test_a_cpu_that_nobody_has_counted_is_no_fit_where_it_runs_something(long, asked, tmp_path, monkeypatch):
+    line = ("nobody has counted what layers of the CPU take on 'vexriscv'; set cpu = 'other', or take a network that "
+            "the engine runs alone")
+    monkeypatch.setattr(kernels, "CALIBRATED_CPU", "other")
+    for given in (False, True):
+        found = replace(long, given=given).value(Store(tmp_path / f"{given}"))
+        assert found.front == () and found.excluded == {"network": found.looked}
+        assert found.line == f"{long.designs[0].label}: {line}"
+    assert asked.value(Store(tmp_path / "alone")).front != ()

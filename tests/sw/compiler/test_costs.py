@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from flows.estimate.kernels import cpu_cycles
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from sw.compiler import compile_graph, costs
@@ -22,17 +23,17 @@ MADE = {"chain": random_graph, "residual": random_residual,
 
 
 def compiled(graph, design):
-    """Cycles and bytes of the image."""
+    """Cycles of engine and CPU, and bytes of the image."""
     try:
         found = compile_graph(graph, replace(design, **ROOMY))
     except HeddleError:
-        return FAILED, FAILED
-    return found.cycles, len(found.image)
+        return FAILED, FAILED, FAILED
+    return found.cycles, cpu_cycles(found), len(found.image)
 
 
 def asked(graph, points):
     found = network_costs(graph, points)
-    return list(zip(found.cycles.tolist(), found.image_bytes.tolist(), strict=True))
+    return list(zip(*(each.tolist() for each in (found.cycles, found.cpu_cycles, found.image_bytes)), strict=True))
 
 
 def differ(graph, points):
@@ -126,4 +127,4 @@ def test_what_needs_a_compilation_for_each_design_gets_it():
 def test_what_no_design_runs_has_failed():
     graph = random_residual(np.random.default_rng(2))
     narrow = DesignPoint(rows=4, cols=2, lanes=4)
-    assert compiled(graph, narrow) == (FAILED, FAILED) and asked(graph, [narrow]) == [(FAILED, FAILED)]
+    assert compiled(graph, narrow) == 3 * (FAILED,) and asked(graph, [narrow]) == [3 * (FAILED,)]
