@@ -8,6 +8,7 @@ from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.presets import PRESETS
 from hw.spec.timing import TABLE_LATENCY, table_cycles, table_words
 from sw.compiler import CompileError, compile_graph
+from sw.compiler.channels import holds_sums
 from sw.compiler.cycles import layer_words
 from sw.compiler.schedule import why_cpu
 from sw.compiler.stages import looks_up
@@ -421,8 +422,25 @@ def test_sums_of_digits_that_the_accumulator_does_not_hold_are_the_cpus(taps, ki
     dense = replace(random_layer(rng, "dense", taken, outputs=4), weights=np.full((4, taps), 2, np.int8),
                     bias=np.zeros(4, np.int32))
     graph = Graph(name="long", inputs=(taken,), layers=(dense,)).check()
-    [plan] = check_program(graph, replace(PRESETS["ecp5-25"], multiplier=kind, weight_bytes=131072), rng).plans
+    design = replace(PRESETS["ecp5-25"], acc_bits=26, multiplier=kind, weight_bytes=131072)
+    [plan] = check_program(graph, design, rng).plans
     assert type(plan).__name__ == runs
+
+
+@pytest.mark.parametrize("bits, kept", [(26, 0), (28, 40)])
+@pytest.mark.parametrize("name", ["ecp5-25", "ecp5-45"])
+def test_the_digits_of_presets_hold_what_other_multipliers_did(name, bits, kept):
+    """Dense layers of thousands of weights, as trained ones are, which an accumulator of 26 bits holds as a whole."""
+    rng, held = np.random.default_rng(4), 0
+    assert PRESETS[name].acc_bits == 28
+    for _ in range(40):
+        taken = TensorType(shape=(1, 1, int(rng.integers(5000, 12000))), scale=0.05, zero_point=-3)
+        dense = random_layer(rng, "dense", taken, outputs=4)
+        weights = np.clip(np.round(rng.laplace(0, rng.uniform(4, 10), dense.weights.shape)), -127, 127)
+        dense = replace(dense, weights=weights.astype(np.int8))
+        assert holds_sums(dense, replace(PRESETS[name], acc_bits=26, multiplier="lut"))
+        held += holds_sums(dense, replace(PRESETS[name], acc_bits=bits))
+    assert held == kept
 
 
 def test_what_the_cpu_would_not_mend_stays_an_error():

@@ -198,7 +198,7 @@ def test_a_sum_that_the_accumulator_does_not_hold_is_the_cpus():
     """Of 90 x 90 values, 1,036,800 at most; of weights in digits each has 6 bits less."""
     graph = averaged(90, 90)
     for multiplier, bits, op in (("lut", 20, "mean"), ("lut", 21, "depthwise"), ("scalable", 26, "mean"),
-                                 ("scalable", 27, "depthwise")):
+                                 ("scalable", 27, "depthwise"), ("scalable", PRESETS["ecp5-25"].acc_bits, "depthwise")):
         design = replace(DESIGN, multiplier=multiplier, acc_bits=bits)
         assert [one.op for one in rewrite(graph, design).layers] == [op]
         compile_graph(graph, design)
