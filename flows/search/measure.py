@@ -178,7 +178,7 @@ class Measurer:
                  **Vectors(model=model, design=design, inputs=inputs).value(self.store)}
         checks = tuple(map(_check, reports))
         cycles, used = checks[0].engine_cycles, routed.resources
-        beside = sum(kernel.cycles or 0 for kernel in reports[-1].kernels)      # as the SoC counts them
+        beside = _cpu_cycles(reports[-1])
         metrics = replace(point.estimate, cycles=cycles, cpu_cycles=beside,
                           latency_s=(cycles + beside) / (clock_mhz * 1e6), clock_mhz=clock_mhz,
                           fmax_mhz=routed.fmax_mhz, timing_met=True, energy_j=energy_j(program, board, clock_mhz),
@@ -205,6 +205,11 @@ def _check(report: VerifyReport) -> Check:
     return Check(level=report.level, inputs=report.inputs, mismatches=report.mismatches,
                  engine_cycles=max(report.engine_cycles), predicted_cycles=report.predicted_cycles,
                  cycles=max(report.cycles))
+
+
+def _cpu_cycles(report: VerifyReport) -> int:
+    """Of what the CPU runs, as the SoC counted them in the first inference."""
+    return sum(kernel.cycles or 0 for kernel in report.kernels)
 
 
 def _layers(program: Program, report: VerifyReport) -> Iterator[MeasuredLayer]:

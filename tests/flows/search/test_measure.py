@@ -12,7 +12,7 @@ from flows.search.measure import Measured, Measurer, measure_best
 from flows.search.point import Measurement, Point
 from flows.search.space import Measure, Space
 from flows.train.data import DataSource
-from flows.verify.compare import Mismatch, VerifyReport
+from flows.verify.compare import KernelReport, Mismatch, VerifyReport
 from tests.support.jobs import digit_classifier
 from tests.support.points import ASSIGNMENT, CANDIDATE, point
 
@@ -120,6 +120,11 @@ def test_what_a_rung_found_is_a_check_or_an_error():
     wrong = Mismatch(input=1, layer="fc", what="value", channel=0, position=(0, 0), expected=3, got=4)
     with pytest.raises(measure.MeasureError, match=r"^soc: 2 mismatches, the first: input 1, layer fc, channel 0"):
         measure._passed(report(mismatches=2, first_mismatch=wrong))
+
+
+def test_what_the_cpu_took_is_what_the_soc_counted():
+    kernels = (KernelReport(name="answer", op="softmax", cycles=1960), KernelReport(name="again", op="table", cycles=40))
+    assert measure._cpu_cycles(report(kernels=kernels)) == 2000 and measure._cpu_cycles(report()) == 0
 
 
 def test_without_data_vectors_are_run_and_their_answers_compared(monkeypatch, tmp_path):
