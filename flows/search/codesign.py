@@ -6,7 +6,7 @@ They differ in what the sampler is told and in which networks meet which acceler
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from math import log10
 from pathlib import Path
 from time import process_time
@@ -128,9 +128,16 @@ class _Run:
         arena, trainer = self.arena, Trainer(store=self.arena.store, sources=self.arena.sources,
                                              space=self.arena.space, jobs=self.arena.jobs)
         choices, budget = list(arena.drafts.models), arena.task.budget_s
+
+        @cache
+        def odds() -> Sequence[Sequence[float]]:
+            learned = trainer.learn(choices, arena.task.trials)
+            self.spent += learned.cpu_seconds
+            return learned.odds
+
         while self.spent < budget and len(self.told) < len(choices):
             batch = SAMPLERS[sampler](Asked(choices=choices, told=self.told, count=BATCH,
-                                            trials=arena.task.trials, seed=arena.seed))
+                                            trials=arena.task.trials, seed=arena.seed, odds=odds))
             if not batch:
                 return
             models = trainer.models(batch)

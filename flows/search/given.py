@@ -9,6 +9,7 @@ from flows.run.step import Step
 from flows.run.store import Store
 from flows.search.candidate import NetworkChoice
 from flows.search.space import Family, Precision, Space
+from flows.search.supernet import Learned
 from flows.search.trainings import Drafts, Trained, Tried, inexact
 from flows.search.worth import Trainings
 from flows.train.data import DataSource
@@ -67,6 +68,10 @@ class GivenModel:
     def train(self, choices: Sequence[NetworkChoice]) -> Trained:
         """The model, as it is."""
         return Trained(trainings=Trainings(plain=dict.fromkeys(choices, self.path)))
+
+    def learn(self, choices: Sequence[NetworkChoice], trials: int) -> Learned:
+        """Of nothing that is chosen from, likewise."""
+        return Learned(odds=(), cpu_seconds=0.0)
 
     def check(self, space: Space, data: DataSource | None) -> None:
         """Before anything is spent.

@@ -43,6 +43,7 @@ class Asked:
     count: int                              # that are wanted
     trials: int                             # that there will be in all
     seed: int
+    odds: Callable[[], Sequence[Sequence[float]]] | None = None     # of all choices, by set of a supernet's gates
 
     @property
     def left(self) -> list[NetworkChoice]:
@@ -152,6 +153,23 @@ def controller(asked: Asked) -> list[NetworkChoice]:
 RATE = 2.0
 
 
+def gradient(asked: Asked) -> list[NetworkChoice]:
+    """A supernet, whose gates descend on loss plus exact expected cost: the likeliest networks under each set of gates
+    in turn (:mod:`flows.search.supernet`).
+
+    Raises
+    ------
+    ValueError
+        If nobody trains a supernet.
+    """
+    if asked.odds is None:
+        raise ValueError("odds=None: the gradient sampler asks a supernet; give a function")
+    orders = [np.argsort(-np.array(odds), kind="stable") for odds in asked.odds()]
+    seen = {each.choice for each in asked.told}
+    found = dict.fromkeys(asked.choices[place] for places in zip(*orders, strict=True) for place in places)
+    return [choice for choice in found if choice not in seen][:asked.count]
+
+
 def _rewards(told: Sequence[Told]) -> np.ndarray:
     values = np.array([each.values for each in told]).reshape(-1, 2)
     beaten = [np.mean(np.all(values >= own, axis=1) & np.any(values > own, axis=1)) for own in values]
@@ -207,5 +225,6 @@ def _nearest(wanted: Parameters, left: Mapping[NetworkChoice, Parameters], gener
 
 #: By the names that a space has.
 SAMPLERS: dict[str, Callable[[Asked], list[NetworkChoice]]] = {
-    "grid": grid, "random": random, "tpe": tpe, "nsga2": nsga2, "controller": controller}
+    "grid": grid, "random": random, "tpe": tpe, "nsga2": nsga2, "controller": controller,
+    "gradient": gradient}
 DEFAULT = "tpe"

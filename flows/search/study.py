@@ -1,7 +1,8 @@
 """The search for networks, each with all its accelerators: which are trained, in which order, and what came of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from flows.search.journal import Journal
 from flows.search.point import Failed, Point
 from flows.search.samplers import DEFAULT, SAMPLERS, Asked, Told, ranked
 from flows.search.space import Space
+from flows.search.supernet import Learned
 from flows.search.trainings import Drafts, Trained, Tried
 from flows.search.worth import Evaluator, Requirement
 from flows.train.data import DataSource
@@ -33,6 +35,9 @@ class Maker(Protocol):
 
     def train(self, choices: Sequence[NetworkChoice]) -> Trained:
         """To the end."""
+
+    def learn(self, choices: Sequence[NetworkChoice], trials: int) -> Learned:
+        """What a supernet makes of them, where ``trials`` are to be trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +79,15 @@ class Study(Keyed):
         sampler asks for the same networks again and what was trained is in the store.
         """
         choices, found = self.space.choices, Found()
+        odds = cache(lambda: maker.learn(choices, self.space.search.trials).odds)
         most = min(self.space.search.trials, len(choices))
         with Journal(database, self.digest, choices) as journal:
-            while (left := most - found.count) > 0 and (batch := self._asked(choices, found, left)):
+            while (left := most - found.count) > 0 and (batch := self._asked(choices, found, left, odds)):
                 found = self._worked(evaluator, batch, found, maker, journal)
         return found
 
-    def _asked(self, choices: Sequence[NetworkChoice], found: Found, most: int) -> list[NetworkChoice]:
+    def _asked(self, choices: Sequence[NetworkChoice], found: Found, most: int,
+               odds: Callable[[], Sequence[Sequence[float]]]) -> list[NetworkChoice]:
         """At most so many; none where there are no more."""
         plan = self.space.search
         if len(choices) <= plan.trials:
@@ -88,7 +95,7 @@ class Study(Keyed):
         sampler = SAMPLERS[DEFAULT if plan.sampler == "auto" else plan.sampler]
         count = max(BATCH, plan.halving ** 2 if plan.halving > 1 else 0)
         return sampler(Asked(choices=choices, told=found.told, count=min(count, most), trials=plan.trials,
-                             seed=plan.seed))
+                             seed=plan.seed, odds=odds))
 
     def _worked(self, evaluator: Evaluator, batch: Sequence[NetworkChoice], found: Found, maker: Maker,
                 journal: Journal) -> Found:

@@ -10,7 +10,9 @@ from flows.run.queue import Failure, Result, run_queue
 from flows.run.store import Store
 from flows.search.candidate import NetworkChoice, Pairs
 from flows.search.point import Failed
+from flows.search.price import Priced, prices
 from flows.search.space import Space
+from flows.search.supernet import Learned, Member, Supernet
 from flows.search.worth import Trainings, fittings
 from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
@@ -29,6 +31,7 @@ __all__ = ["Comparison", "Drafts", "Sources", "TrainError", "Trained", "Trainer"
 
 Sources = Mapping[Pairs, DataSource]      # by options of the data
 Models = Mapping[NetworkChoice, TrainedModel]
+SUPERNET = 1 / 8        # steps of a supernet, as a share of those of all trainings
 
 
 class TrainError(HeddleError):
@@ -136,6 +139,24 @@ def draft_all(space: Space, store: Store, sources: Sources, choices: Sequence[Ne
         for result in results if not result.ok))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Pricing:
+    """In a worker: what a network costs, untrained."""
+
+    space: Space
+    store: Store
+    sources: Sources
+
+    def __call__(self, choice: NetworkChoice) -> Priced:
+        """Raises what building and lowering raise."""
+        tell("compiling")
+        config = replace(self.space.config(choice), seed=0)     # as a draft's
+        model = Untrained(config=config, data=self.sources[choice.data]).value(self.store)
+        found = [price.value(self.store) for price in prices(self.space, choice, model)]
+        return Priced(cost=min((each.cost for each in found if each.cost is not None), default=None),
+                      cpu_seconds=sum(each.cpu_seconds for each in found))
+
+
 @dataclass(kw_only=True)
 class Trainer:
     """What every batch of trainings shares."""
@@ -168,6 +189,44 @@ class Trainer:
         found = self._batch(f"trying networks with {share:.0%} of a training", choices, share=share)
         return Tried(accuracies={choice: model.record.valid_accuracy for choice, model in found.models.items()},
                      failures=found.failures)
+
+    def learn(self, choices: Sequence[NetworkChoice], trials: int) -> Learned:
+        """What a supernet makes of networks, in a share of the steps of ``trials`` trainings; those that cannot be
+        built, or fit nowhere, have no chance.
+
+        Raises
+        ------
+        TrainError
+            If the supernet cannot be trained.
+        """
+        with work("pricing networks", len(choices)):
+            results = run_queue(_Pricing(space=self.space, store=self.store, sources=self.sources), choices,
+                                jobs=self.jobs, name=lambda choice: choice.id, done=lambda result: advance())
+        priced: dict[NetworkChoice, Priced] = {result.task: result.value for result in results if result.ok}
+        members = tuple(Member(choice=choice, config=self.space.config(choice), data=self.sources[choice.data],
+                               cost=cost)
+                        for choice in choices if choice in priced and (cost := priced[choice].cost) is not None)
+        learned = self._learned(Supernet(members=members, seed=self.space.search.seed,
+                                         steps=round(SUPERNET * trials * self._steps(members))))
+        places = {member.choice: place for place, member in enumerate(members)}
+        return Learned(cpu_seconds=learned.cpu_seconds + sum(each.cpu_seconds for each in priced.values()),
+                       odds=tuple(tuple(odds[places[choice]] if choice in places else 0.0 for choice in choices)
+                                  for odds in learned.odds))
+
+    def _learned(self, supernet: Supernet) -> Learned:
+        with work("training a supernet", 1):
+            [result] = run_queue(partial(_value, self.store), [supernet], jobs=1, name=lambda step: step.kind,
+                                 done=lambda result: advance())
+        if isinstance(result.value, Failure):
+            raise TrainError(f"[search] sampler = 'gradient': its supernet cannot be trained: {result.value.reason}; "
+                             f"or take another sampler")
+        learned: Learned = result.value
+        return learned
+
+    def _steps(self, members: Sequence[Member]) -> float:
+        """Of the optimizer in a training, in the mean."""
+        recipes = [(member.config.recipe, len(member.data.load().labels["train"])) for member in members]
+        return sum(recipe.inputs(1, count) / recipe.batch for recipe, count in recipes) / max(len(recipes), 1)
 
     def _close_loop(self, plain: "_Batch", designs: Mapping[int, DesignPoint]) -> Trained:
         """Measure the inexact multiplier, train with what was measured, compare."""
@@ -250,6 +309,11 @@ def _train(store: Store, whole: bool, training: Training) -> TrainedModel:
         for split in ("valid", "test"):
             Accuracy(model=trained.path, data=training.data, split=split, design=None).value(store)
     return trained
+
+
+def _value(store: Store, step: Supernet) -> Learned:
+    """In a worker."""
+    return step.value(store)
 
 
 def _paths(models: Models) -> dict[NetworkChoice, Path]:

@@ -97,6 +97,7 @@ from flows.fpga.soc import SocSources
 from flows.search.fits import Fitting
 from flows.search.space import Space
 from flows.search.study import Study
+from flows.search.supernet import Supernet
 from flows.search.worth import Requirement
 from flows.train.accuracy import Accuracy
 from flows.train.data import DataSource
@@ -126,7 +127,7 @@ steps = [
     Draft(network=Untrained(config=TrainConfig(network="mlp"), data=data)),
     Fitting(model=file, designs=(design,), boards=(("ulx3s-25",),), clock_mhz=50.0),
     Accuracy(model=file, data=data, split="test"),
-    MultiplierNoise(multiplier="trunc", weight_bits=8),
+    MultiplierNoise(multiplier="trunc", weight_bits=8), Supernet(members=(), steps=1, seed=1),
     Study(space=Space(), data=(data,), requirement=Requirement(), models=(file,))]
 
 def digests():
@@ -149,11 +150,11 @@ SIMULATORS = {"ArraySimulator", "EngineSimulator", "SocSimulator"}
 #: file -> the kinds of steps whose keys an edit of it moves
 MOVES = {
     "flows/train/accuracy.py": {"Accuracy", "Study"},
-    "sw/quant/noise.py": {"Training", *DRAFTS, "Study"},      # a study asks for trainings
-    "sw/models/networks.py": {"Training", *DRAFTS, "Study"},
+    "sw/quant/noise.py": {"Training", "Supernet", *DRAFTS, "Study"},      # a study asks for trainings
+    "sw/models/networks.py": {"Training", "Supernet", *DRAFTS, "Study"},
     # the firmware's functions, and golden between two runs of the engine, are of this package
-    "sw/golden/ops.py": {"Training", *DRAFTS, "Fitting", "Accuracy", "Study", "Verification", "Firmware", "SocSources",
-                         *SIMULATORS},
+    "sw/golden/ops.py": {"Training", "Supernet", *DRAFTS, "Fitting", "Accuracy", "Study", "Verification", "Firmware",
+                         "SocSources", *SIMULATORS},
     "sw/firmware/build.py": {"Firmware", "SocSources", "SocSimulator", "Verification"},
     "sw/firmware/src/heddle.c": {"Firmware", "SocSources", "SocSimulator", "Verification"},
     "hw/soc/top.py": {"SocSources", "SocSimulator", "Verification"},
@@ -166,6 +167,8 @@ MOVES = {
     "sw/compiler/schedule.py": {"Draft", "Fitting", "Study", "Verification", "ArraySimulator"},
     "sw/compiler/costs.py": {"Fitting", "Study"},
     "flows/search/samplers.py": {"Study"},
+    "flows/search/gates.py": {"Supernet", "Study"},
+    "sw/quant/supernet.py": {"Supernet", "Study"},
     "flows/search/measure.py": set(),
     "flows/report/page.py": set(),
     "flows/commands/build.py": set(),

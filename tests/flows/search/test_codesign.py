@@ -9,6 +9,7 @@ from flows.search import codesign
 from flows.search.codesign import FLOWS, TASKS, Arena, compare_flows, compare_samplers, run_flow
 from flows.search.samplers import SAMPLERS
 from flows.search.space import Hardware, Precision, Space, families
+from flows.search.supernet import Learned
 from flows.search.trainings import Drafts
 from flows.train.data import DataSource
 from flows.train.training import TrainedModel
@@ -19,6 +20,7 @@ SPACE = Space(networks=families("mlp", "dense", width=(0.5, 1.0, 2.0)), precisio
               hardware=Hardware(geometries=((1, 2, 4), (1, 4, 4), (2, 4, 4)), multipliers=("dsp", "lut"),
                                 requantizers=(1, 2), boards=("ulx3s-45",)))
 SECONDS = 10.0      # that a training is said to take
+SUPERNET_S = 21.0
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def drafted(tmp_path_factory):
 @pytest.fixture
 def arena(drafted, tmp_path, monkeypatch):
     """Wide networks are said to be the better ones; none is trained."""
-    asked = []
+    asked, learned = [], []
 
     class Trainer:
         def __init__(self, **given):
@@ -45,6 +47,10 @@ def arena(drafted, tmp_path, monkeypatch):
             asked.extend(choices)
             return {choice: TrainedModel(path=drafted.models[choice], record=record(self.space.config(choice)))
                     for choice in choices}
+
+        def learn(self, choices, trials):
+            learned.append(trials)
+            return Learned(odds=((1.0,) * len(choices),), cpu_seconds=SUPERNET_S)
 
     def record(config):
         accuracy = 0.9 + config.width / 25 - (config.weight_bits == 4) / 100
@@ -57,6 +63,7 @@ def arena(drafted, tmp_path, monkeypatch):
     task = replace(TASKS["digits"], budget_s=1e9, reference=(0.0, 1.0, 1e6))
     found = Arena(task=task, seed=1, store=Store(tmp_path), sources={(): DataSource.of("digits")}, jobs=1)
     object.__setattr__(found, "asked", asked)
+    object.__setattr__(found, "learned", learned)
     return found
 
 
@@ -122,4 +129,15 @@ def test_samplers_are_compared_at_equal_compute(arena):
     task = replace(arena.task, budget_s=4.5 * SECONDS)
     rows = list(compare_samplers(task, "digits", arena.store, seeds=(1,), jobs=1))
     assert [row["sampler"] for row in rows] == list(SAMPLERS)
-    assert all(4.5 * SECONDS <= row["cpu_s"] < 6 * SECONDS and len(row["curve"]) == 5 for row in rows)
+    assert all(4.5 * SECONDS <= row["cpu_s"] < 6 * SECONDS for row in rows)
+    assert {row["sampler"]: len(row["curve"]) for row in rows} == {**dict.fromkeys(SAMPLERS, 5), "gradient": 3}
+
+
+def test_a_supernet_is_paid_for_once_and_by_who_asks_it(arena):
+    first = run_flow(poorer(arena, 5.5 * SECONDS), "joint", sampler="gradient", curve=True)
+    assert first.curve[0][0] >= SUPERNET_S + SECONDS and len(first.curve) == 4
+    assert arena.learned == [arena.task.trials]
+    run_flow(poorer(arena, 2.5 * SECONDS), "joint", sampler="tpe")
+    assert len(arena.learned) == 1
+    none = run_flow(poorer(arena, SUPERNET_S - 1), "joint", sampler="gradient", curve=True)
+    assert (none.cpu_s, none.points, none.curve) == (SUPERNET_S, (), ()), "nothing is left for a training"

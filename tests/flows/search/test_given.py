@@ -62,6 +62,7 @@ def test_vectors_lie_beside_the_model(tmp_path, given, store):
 def test_nothing_is_trained(given):
     space = given.alone(Space())
     assert given.draft(space.choices).models == dict.fromkeys(space.choices, given.path) and len(space.choices) == 1
+    assert given.learn(space.choices, 1).odds == ()
     trained = given.train(space.choices)
     assert (trained.records, trained.feedback, trained.comparison) == ((), None, None)
     assert trained.trainings.plain == dict.fromkeys(space.choices, given.path)

@@ -32,12 +32,23 @@ def worth(choice):
     return Told(choice=choice, accuracy=1 - 0.3 / (1 + size), cost=1e-4 * bits * price)
 
 
+def odds_of(choices, seed):
+    """Of two sets of gates, the second of which knows half as much."""
+    noise = np.random.default_rng(seed).normal(size=len(choices))
+    right = np.array([worth(choice).values[0] for choice in choices])
+    return [np.exp(right + spread * noise) for spread in (0.01, 0.02)]
+
+
+def asking(space, told, count, trials, seed):
+    return Asked(choices=space.choices, told=tuple(told), count=count, trials=trials, seed=seed,
+                 odds=lambda: odds_of(space.choices, seed))
+
+
 def told_by(sampler, trials, *, seed=1, space=SPACE, tell=worth):
     """What a study of so many trials is told."""
     found = []
     while len(found) < trials:
-        asked = Asked(choices=space.choices, told=tuple(found), count=min(BATCH, trials - len(found)), trials=trials,
-                      seed=seed)
+        asked = asking(space, found, min(BATCH, trials - len(found)), trials, seed)
         answer = SAMPLERS[sampler](asked)
         assert 0 < len(answer) <= asked.count
         found += map(tell, answer)
@@ -68,7 +79,7 @@ def test_the_same_history_gives_the_same_answer_and_another_seed_another(sampler
     assert one == again
     assert (one != other) == (sampler != "grid")
     for place in range(0, 24, BATCH):       # as a search that goes on asks
-        answer = SAMPLERS[sampler](Asked(choices=SPACE.choices, told=one[:place], count=BATCH, trials=24, seed=1))
+        answer = SAMPLERS[sampler](asking(SPACE, one[:place], BATCH, 24, 1))
         assert answer == [each.choice for each in one[place:place + BATCH]]
 
 
@@ -114,6 +125,26 @@ def test_what_learns_finds_most_of_the_front_and_chance_does_not_with_more_trial
     """Of 22 networks among 318."""
     assert (len(SPACE.choices), len(TRUE)) == (318, 22)
     assert share(sampler, 96) > 0.65 > 0.6 > share("random", 144)
+
+
+def test_each_set_of_gates_is_asked_in_turn_for_what_it_holds_likeliest():
+    choices = SPACE.choices[:6]
+    asked = Asked(choices=choices, told=(worth(choices[4]),), count=3, trials=6, seed=1,
+                  odds=lambda: ((0.1, 0.4, 0.0, 0.2, 0.3, 0.0), (0.5, 0.3, 0.1, 0.0, 0.1, 0.0)))
+    assert SAMPLERS["gradient"](asked) == [choices[1], choices[0], choices[3]]
+    whole = SAMPLERS["gradient"](replace(asked, told=(), count=9))
+    assert whole == [choices[number] for number in (1, 0, 4, 3, 2, 5)], "those without a chance come last"
+
+
+def test_without_a_supernet_there_are_no_gates():
+    with pytest.raises(ValueError, match="odds=None: the gradient sampler asks a supernet; give a function"):
+        SAMPLERS["gradient"](Asked(choices=SPACE.choices, told=(), count=1, trials=1, seed=1))
+
+
+def test_no_other_sampler_pays_for_a_supernet():
+    for name in set(SAMPLERS) - {"gradient"}:
+        asked = Asked(choices=SPACE.choices, told=(), count=1, trials=4, seed=1, odds=lambda: pytest.fail("asked"))
+        assert len(SAMPLERS[name](asked)) == 1
 
 
 def test_a_networks_axes_are_its_own_where_one_name_begins_another():

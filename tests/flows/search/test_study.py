@@ -10,6 +10,7 @@ from flows.search.point import Failed, Point
 from flows.search.samplers import DEFAULT, Told, ranked
 from flows.search.space import FeedbackPlan, Hardware, Measure, Precision, Search, Space, families
 from flows.search.study import BATCH, Study
+from flows.search.supernet import Learned
 from flows.search.trainings import Drafts, Trained, Tried
 from flows.search.worth import Requirement, Trainings
 from flows.train.data import DataSource
@@ -27,7 +28,8 @@ class Bench:
     def __init__(self, kept=None, failing=(), broken=(), unfit=(), stops=None):
         self.kept = {} if kept is None else kept
         self.failing, self.broken, self.unfit, self.stops = failing, broken, unfit, stops
-        self.made, self.tried, self.looked, self.trainings, self.drafts = [], [], [], Trainings(), {}
+        self.made, self.tried, self.looked, self.learned = [], [], [], []
+        self.trainings, self.drafts = Trainings(), {}
 
     def draft(self, choices):
         good = [choice for choice in choices if choice.name not in self.unfit]
@@ -49,6 +51,11 @@ class Bench:
         good = [choice for choice in choices if choice.name not in self.failing]
         return Tried(accuracies={choice: share * accuracy(choice) for choice in good}, failures=tuple(
             Failed(id=choice.id, doing="training", reason="out of memory") for choice in choices if choice not in good))
+
+    def learn(self, choices, trials):
+        self.learned.append((len(choices), trials))
+        return Learned(odds=(tuple(map(accuracy, choices)), tuple(1 / choice.weight_bits for choice in choices)),
+                       cpu_seconds=1.0)
 
     def cost(self, choice):
         return None if choice not in self.drafts else 1e-3 * choice.weight_bits * choice.values["width"]
@@ -121,7 +128,7 @@ def test_a_space_of_no_more_networks_than_trials_is_enumerated(study, tmp_path, 
         Bench().found(searching(study, trials=23), tmp_path / "study.db")
 
 
-@pytest.mark.parametrize("sampler", ["auto", "grid", "random", "tpe", "nsga2", "controller"])
+@pytest.mark.parametrize("sampler", ["auto", *module.SAMPLERS])
 def test_a_larger_one_is_sampled_by_the_sampler_that_is_named(study, tmp_path, monkeypatch, sampler):
     asked = []
 
@@ -134,6 +141,7 @@ def test_a_larger_one_is_sampled_by_the_sampler_that_is_named(study, tmp_path, m
     found = bench.found(searching(study, sampler=sampler, trials=10, seed=5), tmp_path / "study.db")
     assert {name for name, _ in asked} == {DEFAULT if sampler == "auto" else sampler}
     assert [question.count for _, question in asked] == [BATCH, BATCH, 2]
+    assert bench.learned == ([(24, 10)] if sampler == "gradient" else []), "a supernet is trained once, for one sampler"
     assert {(question.trials, question.seed, len(question.choices)) for _, question in asked} == {(10, 5, 24)}
     assert [question.told for _, question in asked] == [found.told[:count] for count in (0, 4, 8)]
     assert len({each.choice for each in found.told}) == len(found.told) == 10 == len(bench.made)
@@ -210,7 +218,8 @@ def test_a_network_alone_is_not_halved(study, tmp_path):
     assert bench.tried == [] and len(found.points) == 2
 
 
-@pytest.mark.parametrize("search", [{}, {"sampler": "tpe"}, {"halving": 2}, {"trials": 60}], ids=str)
+@pytest.mark.parametrize("search", [{}, {"sampler": "tpe"}, {"sampler": "gradient"}, {"halving": 2}, {"trials": 60}],
+                         ids=str)
 def test_an_interrupted_search_equals_one_that_was_not_and_trains_nothing_twice(study, tmp_path, search):
     study, kept, made = searching(study, **search), {}, []
     for stops in (2, 3, None):

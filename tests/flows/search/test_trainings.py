@@ -8,14 +8,16 @@ from flows.run.executor import guarded
 from flows.run.queue import Failure, Result
 from flows.run.store import Store
 from flows.search import trainings
-from flows.search.space import Family, Hardware, Precision, Space, families
-from flows.search.trainings import Trained, Trainer, draft_all, inexact, reference_design
+from flows.search.space import Family, Hardware, Precision, Search, Space, families
+from flows.search.supernet import Learned
+from flows.search.trainings import Trained, Trainer, TrainError, draft_all, inexact, reference_design
 from flows.search.worth import Trainings
 from flows.train.data import DataSource
 from flows.train.training import TrainedModel
 from hw.spec.feedback import Feedback, NoiseProfile
 from hw.spec.presets import PRESETS
 from sw.graph.graph import Graph
+from sw.quant.recipe import QuantError, Recipe
 from sw.quant.record import TrainingRecord
 from tests.support.rivals import rivals
 
@@ -205,3 +207,53 @@ def test_a_network_for_which_no_accelerator_is_one_says_so(drafts):
     found, _ = drafts(space)
     assert len(found.models) == 2
     assert {each.reason for each in found.failures} == {"no accelerator of the space is one for it"}
+
+
+@pytest.fixture
+def learning(monkeypatch, tmp_path):
+    """A trainer in one process, whose supernets are written down; the first network is the best of all."""
+    monkeypatch.setattr(trainings, "run_queue", here)
+    asked = []
+
+    def value(supernet, store):
+        asked.append(supernet)
+        return Learned(odds=((1.0, *(0.5 for _ in supernet.members[1:])),), cpu_seconds=4.0)
+
+    monkeypatch.setattr(trainings.Supernet, "value", value)
+    return lambda space: (trainer(tmp_path, space), asked)
+
+
+def test_a_supernet_takes_a_share_of_the_steps_of_all_trainings_and_its_networks_their_prices(learning):
+    made, asked = learning(replace(TINY, search=Search(seed=7), recipe=Recipe(passes=8.0, batch=64)))
+    learned = made.learn(made.space.choices, 24)
+    [supernet] = asked
+    inputs = len(DATA.load().labels["train"])
+    assert (supernet.steps, supernet.seed) == (round(24 * 8 * inputs / 64 / 8), 7)
+    assert [member.choice for member in supernet.members] == list(made.space.choices)
+    assert [member.config for member in supernet.members] == list(map(made.space.config, made.space.choices))
+    first, second = (member.cost for member in supernet.members)
+    assert 0 < first < second, "of which the second is wider"
+    assert learned.odds == ((1.0, 0.5),) and learned.cpu_seconds > 4.0, "looking for hardware counts"
+
+
+def test_networks_that_cannot_be_built_or_fit_nowhere_have_no_chance(learning, tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text("from torch import nn\ndef net(shape, classes, width=1.0):\n    if width == 2.0:\n"
+                    "        raise ValueError('too wide')\n    return nn.Sequential(nn.Flatten(), "
+                    "nn.Linear(64, int(width * 64)), nn.ReLU(), nn.Linear(int(width * 64), classes))\n")
+    made, asked = learning(replace(TINY, hardware=replace(TINY.hardware, boards=("ulx3s-12",)),
+                                   networks=families(f"{path}:net", width=(16.0, 2.0, 1.0))))
+    assert made.learn(made.space.choices, 24).odds == ((0.0, 0.0, 1.0),)
+    assert [member.choice for member in asked[0].members] == [made.space.choices[2]]
+
+
+def test_a_supernet_that_cannot_be_trained_ends_the_search_with_a_line(learning, monkeypatch):
+    made, _ = learning(TINY)
+
+    def fails(supernet, store):
+        raise QuantError("loss nan: the supernet does not converge; lower learning_rate")
+
+    monkeypatch.setattr(trainings.Supernet, "value", fails)
+    with pytest.raises(TrainError, match=r"^\[search\] sampler = 'gradient': its supernet cannot be trained: loss nan: "
+                                         r"the supernet does not converge; lower learning_rate; or take another"):
+        made.learn(made.space.choices, 24)
