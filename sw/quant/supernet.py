@@ -41,7 +41,7 @@ class Supernet:
         self.bank: dict[Key, nn.Parameter] = {}
         self._optimizers: dict[Key, Optimizer] = {}
         self._generator = torch.Generator().manual_seed(seed)
-        self._members: dict[TrainConfig, _Member] = {}
+        self._members: dict[tuple[TrainConfig, str], _Member] = {}
         self._inputs: dict[tuple[str, int], _Inputs] = {}
 
     def train(self, config: TrainConfig, data: Dataset, done: float) -> None:
@@ -81,7 +81,8 @@ class Supernet:
         return answers
 
     def _member(self, config: TrainConfig, data: Dataset) -> "_Member":
-        if config not in self._members:
+        known = config, data.digest
+        if known not in self._members:
             if len(self._members) == KEPT:
                 del self._members[next(iter(self._members))]
             network = QuantNetwork(traced_of(config, data), data.input_type, config.weight_bits, self._generator,
@@ -92,8 +93,8 @@ class Supernet:
                              keys=_keys(config.network, network))
             for value, key in zip(network.parameters(), member.keys, strict=True):
                 self._hold(key, value.detach(), config)
-            self._members[config] = member
-        return self._members[config]
+            self._members[known] = member
+        return self._members[known]
 
     def _hold(self, key: Key, value: Tensor, config: TrainConfig) -> None:
         """From now on the bank has a tensor at least as large."""

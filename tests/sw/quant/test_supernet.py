@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sw.data import load_dataset
+from sw.data import Dataset, load_dataset
 from sw.quant import supernet as module
 from sw.quant.config import QuantError, TrainConfig
 from sw.quant.recipe import Recipe
@@ -75,6 +75,18 @@ def test_other_kernels_and_other_ranks_share_nothing_and_the_last_layer_is_one_u
     # layer, whose bias is as long as the convolution's
     assert counts == [4, 5, 5, 6]
     assert len({key[0] for key in net.bank}) == 1
+
+
+def test_one_network_sees_several_data_sets_of_other_sizes():
+    """Such as a front end that looks more or less finely."""
+    generator, splits = np.random.default_rng(1), ("train", "valid", "test")
+    sets = [Dataset(name="some", classes=3, seed=0, labels={split: generator.integers(0, 3, 90) for split in splits},
+                    inputs={split: generator.normal(size=(90, 1, length, 4)).astype("f4") for split in splits})
+            for length in (12, 20)]
+    net = Supernet(1)
+    for step in range(4):
+        net.train(config("cnn1d", width=0.5), sets[step % 2], step / 4)
+    assert all(np.isfinite(net.loss(config("cnn1d", width=0.5), data)) for data in sets)
 
 
 def test_networks_of_two_functions_share_nothing():
