@@ -1,4 +1,4 @@
-"""What networks cost before one is trained, for those who ask for all of them: exact cycles, on few accelerators."""
+"""What networks cost before one is trained, for those who ask for all of them: on few accelerators."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Price(Step[Priced]):
     def make(self, folder: Path, store: Store) -> None:
         began, asked = process_time(), self.fitting
         if asked.given:         # whose memories are its own
-            places = {fit.number: (fit.estimate.cycles, fit.estimate.lut) for fit in asked.value(store).front}
+            places = {fit.number: (fit.cycles, fit.estimate.lut) for fit in asked.value(store).front}
         else:
             places = places_of(asked)
         least = min((cycles * lut for cycles, lut in places.values()), default=None)
