@@ -30,6 +30,8 @@ class Board:
     led_pins: tuple[str, ...]
     io_standard: str                  # of all these pins
     flash_args: tuple[str, ...]       # command that programs it; the bitstream's path follows
+    flash_pins: tuple[str, ...] = ()  # of the serial flash that the device boots from, if a SoC reads it: select,
+                                      # clock, out of the device, into it
 
     def __post_init__(self) -> None:
         read_part(self.part)
@@ -53,6 +55,11 @@ class Board:
     def budget(self) -> dict[str, int]:
         """What the device has, by the names that resources are counted under."""
         return {name: getattr(DEVICES[self.device], name) for name in BUDGETS}
+
+    @property
+    def pll_pad(self) -> str | None:
+        """The pin that only the PLL can read while it is in use; None where there is none."""
+        return DEVICES[self.device].pll_pad
 
     @property
     def standby_a(self) -> float | None:

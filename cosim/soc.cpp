@@ -3,7 +3,8 @@
 // Usage: sim REQUEST ANSWER ROM_FOLDER [WAVES]. REQUEST: three 64-bit words (cycles that one message may take, first
 // and last message in the waves), then messages: 32-bit length, 32-bit pause, bytes. A message without a pause waits for
 // a response frame, one with a pause waits that many cycles. ANSWER: a 64-bit failure, messages done and cycles, a double
-// of seconds, then every byte that the SoC sent. Macros that describe a frame come from sw/firmware/protocol.py.
+// of seconds, then every byte that the SoC sent. Macros that describe a frame come from sw/firmware/protocol.py. With
+// FLASH the SoC boots from a serial flash, whose content is the file flash.bin in ROM_FOLDER.
 
 #include "Vtop.h"
 
@@ -37,13 +38,46 @@ uint32_t frame_bytes(const uint8_t* begin, size_t available) {
     return OVERHEAD_BYTES + begin[LENGTH_AT] + 256u * begin[LENGTH_AT + 1];
 }
 
+#ifdef FLASH
+// A serial flash on SPI mode 0 that knows the command READ (0x03), as every one does: it takes a bit with the clock's
+// rising edge, and gives one after its falling edge. What it is asked for else is answered with ones.
+class Flash {
+public:
+    Bytes bytes;
+
+    // After each of the SoC's clock edges; returns the line to the SoC.
+    uint8_t step(uint8_t unselected, uint8_t clock, uint8_t in) {
+        if (unselected) {
+            count = taken = 0;
+            out = 1;
+        } else if (clock && !before) {
+            if (count < COMMAND_BITS) taken = taken << 1 | in;
+            count++;
+        } else if (!clock && before && count >= COMMAND_BITS) {
+            const uint32_t bit = count - COMMAND_BITS, at = (taken & 0xFFFFFF) + bit / 8;
+            out = taken >> 24 != READ || at >= bytes.size() || bytes[at] >> (7 - bit % 8) & 1;
+        }
+        before = clock;
+        return out;
+    }
+
+private:
+    static constexpr uint32_t READ = 3, COMMAND_BITS = 32;
+    uint32_t count = 0, taken = 0;
+    uint8_t before = 0, out = 1;
+};
+#endif
+
 class Bench {
 public:
     Vtop top;
+#ifdef FLASH
+    Flash flash;
+#endif
     uint64_t cycles = 0;
     Bytes answer;
 
-    Bench() {
+    void reset() {
         top.clk = top.serial_rx_valid = top.serial_rx_data = 0;
         top.serial_tx_ready = 1;
         top.rst = 1;
@@ -58,6 +92,9 @@ public:
         if (top.serial_tx_valid) answer.push_back(top.serial_tx_data);
         top.clk = 1;
         top.eval();
+#ifdef FLASH
+        top.flash_miso = flash.step(top.flash_cs_n, top.flash_clk, top.flash_mosi);
+#endif
         dump();
         cycles++;
     }
@@ -130,6 +167,10 @@ int main(int argc, char** argv) {
     Verilated::traceEverOn(VM_TRACE);
     Verilated::randReset(0);
     auto bench = std::make_unique<Bench>();
+#ifdef FLASH
+    bench->flash.bytes = contents("flash.bin");
+#endif
+    bench->reset();
     const auto begun = std::chrono::steady_clock::now();
     uint64_t failure = NONE, done = 0;
     for (size_t at = sizeof settings; at < request.size() && failure == NONE; done++) {

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -16,12 +17,13 @@ import numpy as np
 from boards import Board
 from cosim.process import SimulationError, exchange
 from cosim.verilate import verilate
-from hw.soc.generate import TOP, generate
+from hw.soc.generate import TOP, generate, load_soc
 from hw.spec.design import DesignPoint
 from hw.spec.image import unpack_header
-from hw.spec.soc import MemoryMap
+from hw.spec.soc import MemoryMap, memory_map
 from sw.firmware import build, rom_words
 from sw.firmware import protocol as wire
+from sw.firmware.build import flash_content
 from sw.firmware.protocol import DeviceError, Frame, Info, Op, Status
 
 __all__ = ["Answer", "Message", "SocRun", "Talk", "build_soc_sim", "converse", "run_soc", "talk"]
@@ -31,7 +33,8 @@ SERVICE_CYCLES = 5_000_000      # of a request around what the firmware limits i
 MESSAGE = struct.Struct("<II")
 SETTINGS = struct.Struct("<QQQ")
 ANSWER = struct.Struct("<QQQd")
-ROM_FILE = f"{TOP}_rom.init"
+BOOT_CYCLES = 3000              # for each byte of a model image that is loaded from a flash
+ROM_FILE, FLASH_FILE, FIRMWARE_FILE = f"{TOP}_rom.init", "flash.bin", "firmware.bin"
 SIM_CLOCK_MHZ = 50.0            # not seen by anything in the simulation
 
 
@@ -97,18 +100,22 @@ def build_soc_sim(design: DesignPoint, board: Board, out: Path, *, firmware: Pat
         If a tool is missing or fails.
     """
     out.mkdir(parents=True, exist_ok=True)
+    memory = memory or memory_map(design)
     firmware = firmware or build(out / "firmware", cpu=design.cpu, memory=memory)
     files = generate(design, board, clock_mhz=SIM_CLOCK_MHZ, firmware=firmware, out=out / "soc", sim=True,
                      memory=memory, weight_init=weight_init, engine=engine)
     defines = [f"HEADER_BYTES={wire.HEADER.size}", f"OVERHEAD_BYTES={wire.OVERHEAD}",
                f"LENGTH_AT={wire.HEADER.size - 2}"]
+    if memory.image:
+        defines.append("FLASH")
+        copyfile(firmware, files.folder / FIRMWARE_FILE)
     verilate(files.verilog, files.top, [Path(__file__).with_name("soc.cpp")], out, defines=defines, trace=trace)
     return out
 
 
 def converse(directory: Path, messages: Sequence[Message], *, cycle_limit: int = CYCLE_LIMIT, limit_s: float = 3600,
-             firmware: Path | None = None, memory: MemoryMap | None = None, trace: Path | None = None,
-             traced: tuple[int, int] = (0, 0)) -> Answer:
+             firmware: Path | None = None, memory: MemoryMap | None = None, image: bytes = b"",
+             trace: Path | None = None, traced: tuple[int, int] = (0, 0)) -> Answer:
     """Send bytes to the SoC, from reset on, each message after what the one before waits for.
 
     Parameters
@@ -117,6 +124,7 @@ def converse(directory: Path, messages: Sequence[Message], *, cycle_limit: int =
     cycle_limit : clock cycles that one message may take.
     limit_s : seconds that the whole run may take.
     firmware : another program for the ROM, which needs no new simulator; built for ``memory``.
+    image : the model image in the flash, of a SoC that boots from there.
     trace : VCD file for the waves of the messages ``traced`` (first and last); needs a simulator built with ``trace``.
 
     Raises
@@ -127,8 +135,12 @@ def converse(directory: Path, messages: Sequence[Message], *, cycle_limit: int =
     request = SETTINGS.pack(cycle_limit, *traced) + b"".join(
         MESSAGE.pack(len(message.data), message.pause_cycles) + message.data for message in messages)
     with TemporaryDirectory(prefix="heddle-") as name:
-        folder = directory / "soc"
-        if firmware:
+        folder, soc = directory / "soc", load_soc(directory / "soc")
+        if soc.memory.image:
+            folder = Path(name)
+            content = flash_content(b"", firmware or soc.folder / FIRMWARE_FILE, image, soc.memory)
+            (folder / FLASH_FILE).write_bytes(content)
+        elif firmware:
             folder = Path(name)
             words = rom_words(firmware, memory or MemoryMap())
             (folder / ROM_FILE).write_text("".join(f"{word:08x}\n" for word in words), encoding="utf-8")
@@ -195,17 +207,19 @@ def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_l
     header = unpack_header(image) if image is not None else {}
     if inputs.dtype != np.int8:
         raise ValueError(f"inputs are {inputs.dtype}; the SoC takes int8")
-    requests = [(Op.WRITE, payload) for payload in (wire.upload_payloads(image) if image is not None else ())]
-    requests.append((Op.OPEN, b""))
+    flash = load_soc(directory / "soc").memory.image is not None
+    requests = [(Op.WRITE, payload) for payload in (wire.upload_payloads(image) if image and not flash else ())]
+    requests.append((Op.INFO if flash else Op.OPEN, b""))      # it opens what is in its flash by itself
     first = len(requests)
     # without an image nobody knows where a large input would go, and it is refused
-    pieces = [wire.inference_requests(data.tobytes(), header, limit_cycles=cycle_limit) if header else
+    pieces = [wire.inference_requests(data.tobytes(), header, limit_cycles=cycle_limit, in_place=flash) if header else
               [(Op.INFER, wire.infer_payload(data.tobytes(), limit_cycles=cycle_limit))] for data in inputs]
     starts = list(accumulate(map(len, pieces), initial=first))
     requests += [request for part in pieces for request in part]
     seen = (starts[traced_input], starts[traced_input + 1] - 1) if trace else (0, 0)
-    done = talk(directory, requests, cycle_limit=cycle_limit + SERVICE_CYCLES, limit_s=limit_s, firmware=firmware,
-                memory=memory, trace=trace, traced=seen)
+    longest = cycle_limit + SERVICE_CYCLES + (BOOT_CYCLES * len(image) if flash and image else 0)
+    done = talk(directory, requests, cycle_limit=longest, limit_s=limit_s, firmware=firmware, memory=memory,
+                image=image or b"", trace=trace, traced=seen)
     for frame in done.frames[:first]:
         wire.check(frame, "uploading the model image")
     info = wire.parse_info(done.frames[first - 1].payload)

@@ -6,6 +6,7 @@ from pathlib import Path
 from flows.run.step import Step, keyed
 from flows.run.store import Store
 from hw.soc.cpus import find_cpu
+from hw.spec.soc import MemoryMap
 from sw.firmware import build
 from sw.firmware.header import STANDARD
 
@@ -25,9 +26,10 @@ class Firmware(Step[Path]):
     kind = "firmware"
     cpu: str = keyed(_facts)
     functions: tuple[str, ...] = STANDARD
+    memory: MemoryMap = MemoryMap()
 
     def make(self, folder: Path, store: Store) -> None:
-        build(folder, cpu=self.cpu, functions=self.functions)
+        build(folder, cpu=self.cpu, functions=self.functions, memory=self.memory)
 
     def load(self, folder: Path) -> Path:
         return folder / FIRMWARE

@@ -74,7 +74,7 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     best: Routed | None = None
     for seed in seeds:
         tell(f"routing, seed {seed}")
-        routed = Routing(netlist=netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, lpf=soc.lpf).value(store)
+        routed = Routing(netlist=netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, pins=soc.pins).value(store)
         if best is None or routed.fmax_mhz > best.fmax_mhz:
             best = routed
         if routed.timing_met:

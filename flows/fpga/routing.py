@@ -36,7 +36,7 @@ class Clock:
 
 @dataclass(frozen=True, kw_only=True)
 class Routed:
-    """A placed and routed design; ``textcfg`` is its configuration, unless it was routed out of context."""
+    """A placed and routed design; ``textcfg`` is its configuration, unless it was routed without pins."""
 
     folder: Path
     seed: int
@@ -64,16 +64,16 @@ class Routed:
         return Routed(folder=folder, clocks=clocks, **record)
 
 
-def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed: int = 1, lpf: Path | None = None,
+def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed: int = 1, pins: Path | None = None,
           timeout_s: float = ROUTE_TIMEOUT_S) -> Routed:
     """Place and route once; a clock that misses its frequency is a result, not an error.
 
     Parameters
     ----------
     freq_mhz
-        For every clock that ``lpf`` does not constrain.
-    lpf
-        Pin constraints, of an ECP5; without them the design is routed for its Fmax only: on an ECP5 out of context,
+        For every clock that ``pins`` does not constrain.
+    pins
+        Constraints in the family's own format; without them the design is routed for its Fmax only: on an ECP5 out of context,
         on an iCE40 with its ports at any pins.
 
     Raises
@@ -86,11 +86,11 @@ def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed:
     shutil.copyfile(netlist.json, out / "netlist.json")
     argv = [family.nextpnr, *board.nextpnr_args, "--json", "netlist.json", "--seed", str(seed),
             "--freq", f"{freq_mhz:g}", "--timing-allow-fail", "--report", "report.json"]
-    if lpf is None:
+    if pins is None:
         argv += family.alone
     else:
-        shutil.copyfile(lpf, out / "pins.lpf")
-        argv += ["--lpf", "pins.lpf", "--textcfg", "top.config"]
+        shutil.copyfile(pins, out / "pins")
+        argv += [family.pins, "pins", family.config, "top.config"]
     run(argv, cwd=out, timeout_s=timeout_s, log=out / "nextpnr.log")
     (out / "netlist.json").unlink()
     report = read_json(out / "report.json")
@@ -100,7 +100,7 @@ def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed:
         raise ToolError(family.nextpnr, "no clock in its report", detail="the design has no registers",
                         log=out / "nextpnr.log", repeats=True)
     write_json(out / RECORD, {"seed": seed, "clocks": clocks, "resources": used_resources(family, netlist, report),
-                              "out_of_context": lpf is None})
+                              "out_of_context": pins is None})
     return Routed.load(out)
 
 
@@ -110,17 +110,17 @@ def _device(board: "Board") -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Routing(Step[Routed]):
-    """One placement and routing; of the board only the device counts, the pins are in ``lpf``."""
+    """One placement and routing; of the board only the device counts, where its pins are is in ``pins``."""
 
     kind = "routed"
     netlist: Netlist
     board: "Board" = keyed(_device)
     freq_mhz: float
     seed: int
-    lpf: Path | None = None     # without one it is routed for its Fmax only
+    pins: Path | None = None    # without one it is routed for its Fmax only
 
     def make(self, folder: Path, store: Store) -> None:
-        route(self.netlist, self.board, folder, freq_mhz=self.freq_mhz, seed=self.seed, lpf=self.lpf)
+        route(self.netlist, self.board, folder, freq_mhz=self.freq_mhz, seed=self.seed, pins=self.pins)
 
     def load(self, folder: Path) -> Routed:
         return Routed.load(folder)

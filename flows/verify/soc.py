@@ -14,6 +14,7 @@ from flows.verify.images import ImageRung, Observed
 from flows.verify.soc_simulator import SocSimulator
 from hw.spec.design import DesignPoint
 from hw.spec.image import ENGINE, unpack_calls, unpack_header
+from hw.spec.soc import memory_map
 from sw.firmware.build import functions_of
 from sw.firmware.header import STANDARD
 from sw.golden.kernels import call_cycles
@@ -31,8 +32,9 @@ class SocRung(ImageRung):
     level = "soc"
     stops_anywhere = False
 
-    def __init__(self, simulator: Simulator, firmware: Callable[[bytes], Path | None] = lambda image: None) -> None:
-        self.simulator, self.firmware = simulator, firmware
+    def __init__(self, simulator: Simulator, firmware: Callable[[bytes], Path | None] = lambda image: None, *,
+                 logs: bool = True) -> None:
+        self.simulator, self.firmware, self.logs = simulator, firmware, logs
 
     def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
         calls = unpack_calls(image, unpack_header(image))
@@ -40,7 +42,7 @@ class SocRung(ImageRung):
         got = run_soc(self.simulator(False), image, inputs, cycle_limit=min(cycle_limit + software, LONGEST),
                       firmware=self.firmware(image))
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.engine_cycles,
-                        layer_cycles=got.layer_cycles, kernel_cycles=got.kernel_cycles)
+                        layer_cycles=got.layer_cycles if self.logs else None, kernel_cycles=got.kernel_cycles)
 
     def waves(self, image: bytes, inputs: np.ndarray, file: Path) -> None:
         run_soc(self.simulator(True), image, inputs[:1], trace=file, firmware=self.firmware(image))
@@ -48,11 +50,13 @@ class SocRung(ImageRung):
 
 def soc_rung(store: Store, design: DesignPoint, board: Board) -> SocRung:
     """With firmware and simulators from the store."""
-    usual = Firmware(cpu=design.cpu).value(store)
+    memory = memory_map(design)
+    usual = Firmware(cpu=design.cpu, memory=memory).value(store)
 
     def firmware(image: bytes) -> Path | None:
         """Another one than the simulator has, where the image needs it."""
         functions = functions_of(image)
-        return None if functions == STANDARD else Firmware(cpu=design.cpu, functions=functions).value(store)
+        return None if functions == STANDARD else Firmware(
+            cpu=design.cpu, functions=functions, memory=memory).value(store)
     return SocRung(lambda trace: SocSimulator(design=design, board=board, firmware=usual, trace=trace).value(store),
-                   firmware)
+                   firmware, logs=design.layer_log)

@@ -74,7 +74,8 @@ def add_answer(m: Module, bus: wiring.PureInterface, state: Signal, where: Decod
     waited = Signal(range(READ_LATENCY + 1))
     m.d.comb += bus.ack.eq(state == BusState.DONE)
     # what is right in the last cycle before the answer
-    m.d.sync += bus.dat_r.eq(Mux(where.weights, weights.bus_data, Mux(where.acts, acts.bus_data, Mux(
+    weights_data = weights.bus_data if weights.design.weights_readable else 0
+    m.d.sync += bus.dat_r.eq(Mux(where.weights, weights_data, Mux(where.acts, acts.bus_data, Mux(
         where.log | in_kept, log.data, registers))))
     with m.Switch(state):
         with m.Case(BusState.IDLE):

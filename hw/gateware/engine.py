@@ -56,8 +56,8 @@ class Engine(wiring.Component):
         self.design, self.weight_init = design, weight_init
         memory = {"memory": Out(memory_port(design))} if design.stream_bytes and design.memory != "spram" else {}
         #: Last ticket taken, and that of the last run that ended.
-        self.ticket = Signal(32)
-        self.done = Signal(32)
+        self.ticket = Signal(design.ticket_bits)
+        self.done = Signal(design.ticket_bits)
         self.bus_state = Signal(BusState)
         super().__init__({"bus": In(WISHBONE), "irq": Out(1), **memory})
 

@@ -9,7 +9,7 @@ from hw.spec.commands import LAYER_LOG_ENTRIES
 from hw.spec.design import DesignPoint
 from hw.spec.registers import LAYER_LOG, LOG_WORDS, REGISTERS, VERSION
 
-__all__ = ["LayerLog", "RegisterLog"]
+__all__ = ["LayerLog", "NoLog", "RegisterLog"]
 
 WORDS = LOG_WORDS * LAYER_LOG_ENTRIES
 
@@ -103,3 +103,14 @@ class RegisterLog(LayerLog):
                 writer.addr.eq(_place(Mux(self.register_write, self.register,
                                           Mux(clears != 0, clears, _number("DONE"))))),
             ]
+
+
+class NoLog(LayerLog):
+    """In its place, where a design has none: reads as 0."""
+
+    latency = 1
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self.ready.eq(1)
+        return m

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 from hw.gateware.addresses import HeldAddresses, TileAddresses
 from hw.gateware.command import CommandWords, WholeTileCommandWords
-from hw.gateware.counters import CounterMemory, CounterRegisters
+from hw.gateware.counters import CounterMemory, CounterRegisters, NoCounters
 from hw.gateware.element import ProcessingElement, RowElement
-from hw.gateware.log import LayerLog, RegisterLog
+from hw.gateware.log import LayerLog, NoLog, RegisterLog
 from hw.gateware.loop import LoopCounter, SmallLoopCounter
 from hw.gateware.phases import Phases, SmallPhases
-from hw.gateware.registers import LoggedRegisters, Registers
+from hw.gateware.registers import FewRegisters, LoggedRegisters, Registers
 from hw.gateware.scalable import ScalableElement
 from hw.gateware.store import Store, TileStore
 from hw.spec.design import DesignPoint
@@ -25,7 +25,7 @@ class Parts:
     addresses: type[TileAddresses]    # of a layer's blocks and tiles
     loop: type[LoopCounter]
     phases: type[Phases]              # of a segment
-    counters: type[CounterRegisters] | type[CounterMemory]    # of cycles
+    counters: type[CounterRegisters] | type[CounterMemory] | type[NoCounters]    # of cycles
     element: type[ProcessingElement]
     store: type[Store] | type[TileStore]     # of outputs
     log: type[LayerLog]
@@ -43,6 +43,11 @@ _KINDS = {
 
 
 def parts(design: DesignPoint) -> Parts:
-    """Those of ``design.engine``, with the elements of the design's precision."""
+    """Those of ``design.engine``, with the elements of the design's precision and the log that it has."""
     kind = _KINDS[design.engine]
-    return replace(kind, element=ScalableElement) if design.splits else kind
+    if design.splits:
+        kind = replace(kind, element=ScalableElement)
+    if not design.layer_log:
+        kind = replace(kind, counters=NoCounters, log=NoLog,
+                       registers=FewRegisters if design.engine == "compact" else Registers)
+    return kind

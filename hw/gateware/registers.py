@@ -7,7 +7,7 @@ from hw.gateware.log import LayerLog
 from hw.spec.design import DesignPoint
 from hw.spec.registers import REGISTERS, VERSION
 
-__all__ = ["LoggedRegisters", "Registers"]
+__all__ = ["FewRegisters", "LoggedRegisters", "Registers"]
 
 NUMBER = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
 
@@ -36,7 +36,7 @@ class Registers:
         m.d.sync += was_busy.eq(sequencer.busy)
         m.d.comb += [
             sequencer.program.eq(program),
-            sequencer.start.eq(writes & (bus.adr == NUMBER["TICKET"]) & (bus.dat_w != ticket)
+            sequencer.start.eq(writes & (bus.adr == NUMBER["TICKET"]) & (bus.dat_w[:len(ticket)] != ticket)
                                & self._rests(was_busy, sequencer.busy)),
             self.irq.eq(was_busy & ~sequencer.busy),
         ]
@@ -86,3 +86,12 @@ class LoggedRegisters(Registers):
                      log.register_data.eq(bus.dat_w), log.register_write.eq(sequencer.start | (writes & (
                          (bus.adr == NUMBER["PROGRAM"]) | (bus.adr == NUMBER["STREAM"]))))]
         return {}
+
+
+class FewRegisters(Registers):
+    """Without a log to keep them: where program and stream lie cannot be read back."""
+
+    def _others(self, m: Module, sequencer: wiring.Component, writes: Value, log: LayerLog, program: Signal,
+                stream: Signal) -> dict[str, Value | int]:
+        found = super()._others(m, sequencer, writes, log, program, stream)
+        return {name: value for name, value in found.items() if name not in ("PROGRAM", "STREAM")}

@@ -169,8 +169,8 @@ class WeightScratchpad(wiring.Component):
     """``weight_bytes`` of program, channel parameters and weights; the engine only reads it.
 
     ``weights`` follows ``address`` (in weight words) by ``READ_LATENCY`` cycles; ``bus_data`` follows
-    ``bus_address`` likewise while ``bus_read`` is high, which takes the port from the engine. The bus waits while
-    the stream writes. ``init`` is the content after configuration.
+    ``bus_address`` likewise while ``bus_read`` is high, which takes the port from the engine, where the design's
+    weights are readable. The bus waits while the stream writes. ``init`` is the content after configuration.
     """
 
     def __init__(self, design: DesignPoint, init: bytes = b""):
@@ -191,7 +191,8 @@ class WeightScratchpad(wiring.Component):
         part_bits = (design.weight_port_bits // design.weight_word_bits - 1).bit_length()
 
         line = Signal(24)
-        m.d.sync += line.eq(Mux(self.bus_read, self.bus_address >> 2 + bank_bits, self.address >> part_bits))
+        reads = self.bus_read if design.weights_readable else 0
+        m.d.sync += line.eq(Mux(reads, self.bus_address >> 2 + bank_bits, self.address >> part_bits))
         part, lane = self.address[:part_bits], self.bus_address[2:2 + bank_bits]
         behind = design.weight_stages_behind
         for stage in range(READ_LATENCY - 2 - behind):

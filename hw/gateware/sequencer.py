@@ -166,9 +166,11 @@ class Sequencer(wiring.Component):
         states = {
             State.IDLE: self._idle, State.FETCH: self._fetch, State.ARRIVE: self._arrive,
             State.DECODE: lambda m: self._decode(m, damaged), State.BLOCK: self._block, State.ADD: self._add,
-            State.PARAMS: self._params, State.LOCAL: self._local, State.RESIDUAL: self._residual,
+            State.PARAMS: self._params, State.RESIDUAL: self._residual,
             State.PORT: self._port, State.TILE: self._tile, State.DRAIN: self._drain, State.LOG: self._log,
         }
+        if self.design.has_local_memory:
+            states[State.LOCAL] = self._local
         with m.Switch(self.state):
             for state, act in states.items():
                 with m.Case(state):
@@ -392,8 +394,9 @@ class Sequencer(wiring.Component):
     def _params(self, m):
         command = self.command
         m.d.sync += [self.pointer.eq(self.next_pointer), self.block_pointer.eq(self.next_pointer),
-                     self.count.eq(self.count + 1), self.local_left.eq(command.local_words), self.local_tap.eq(0),
-                     self.local_row.eq(0)]
+                     self.count.eq(self.count + 1)]
+        if self.design.has_local_memory:
+            m.d.sync += [self.local_left.eq(command.local_words), self.local_tap.eq(0), self.local_row.eq(0)]
         with m.If(self.set_ends):
             m.d.sync += [self.count.eq(0), self.param_row.eq(self.param_row + 1)]
             with m.If(self.param_row == self.last_set):

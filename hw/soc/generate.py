@@ -13,7 +13,7 @@ from hw.soc.cpus import find_cpu
 from hw.soc.target import check_board
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
-from hw.spec.soc import BAUD, MemoryMap
+from hw.spec.soc import BAUD, SLOW_BAUD, MemoryMap, Region, memory_map
 from hw.tools import run
 from sw.firmware import rom_words
 
@@ -21,6 +21,7 @@ __all__ = ["CLOCK_MHZ", "NO_ENGINE", "TOP", "SocFiles", "generate", "load_soc"]
 
 TOP = "heddle_soc"
 FACTS = "soc.facts.json"
+PINS = {"ecp5": f"{TOP}.lpf", "ice40": f"{TOP}.pcf"}
 CFU_FILE, ENGINE_FILE = "Cfu.v", "heddle_engine.v"
 #: In place of the engine's Verilog: a SoC without one. Its region reads as zeros.
 NO_ENGINE = """module heddle_engine(
@@ -31,7 +32,7 @@ NO_ENGINE = """module heddle_engine(
     always @(posedge clk) bus__ack <= bus__cyc & bus__stb & ~bus__ack & ~rst;
 endmodule
 """
-CLOCK_MHZ = (10.0, 200.0)  # what the PLL is asked for
+CLOCK_MHZ = {"ecp5": (10.0, 200.0), "ice40": (16.0, 60.0)}  # what the PLL is asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +42,10 @@ class SocFiles:
     folder: Path
     top: str                  # name of the top module
     verilog: tuple[Path, ...]
-    rom: Path                 # content of the ROM for $readmemh, one 32-bit word a line
-    lpf: Path | None          # pin constraints; None in a simulation
+    rom: Path | None          # content of the ROM for $readmemh, one 32-bit word a line; None where it is a flash
+    pins: Path | None         # constraints; None in a simulation
     clock_mhz: float          # of the whole SoC, as the PLL really makes it
+    memory: MemoryMap
 
 
 def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: Path, out: Path, sim: bool = False,
@@ -77,22 +79,26 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     HeddleError
         If the firmware is missing or larger than the ROM, the CPU is not installed, or LiteX fails.
     """
-    memory = memory or MemoryMap()
+    memory = memory or memory_map(design)
+    small = memory.image is not None
     check_board(board)
     check_design(design, board)
     cpu = find_cpu(design.cpu)
     if min(memory.engine.origin, memory.io.origin) < cpu.uncached_base:
         raise SpecError(f"cpu={cpu.name!r}: caches below {cpu.uncached_base:#x}; move engine and io there or higher")
-    if not CLOCK_MHZ[0] <= clock_mhz <= CLOCK_MHZ[1]:
-        raise SpecError(f"clock_mhz={clock_mhz:g}: choose {CLOCK_MHZ[0]:g} to {CLOCK_MHZ[1]:g}")
+    low, high = CLOCK_MHZ[board.family]
+    if not sim and not low <= clock_mhz <= high:
+        raise SpecError(f"clock_mhz={clock_mhz:g}: choose {low:g} to {high:g}")
     out.mkdir(parents=True, exist_ok=True)
     (out / ENGINE_FILE).write_text(engine_verilog(design, weight_init) if engine is None else engine, encoding="utf-8")
     for path in cpu.files():
         copyfile(path, out / path.name)
     if cpu.custom:
         (out / CFU_FILE).write_text(cfu_verilog(), encoding="utf-8")
-    request = {"top": TOP, "clock_mhz": clock_mhz, "sim": sim, "baud": BAUD, "memory": asdict(memory),
-               "rom": rom_words(firmware, memory), "board": asdict(board),
+    rom = rom_words(firmware, memory)
+    request = {"top": TOP, "clock_mhz": clock_mhz, "sim": sim, "baud": SLOW_BAUD if small else BAUD,
+               "memory": asdict(memory), "rom": [] if small else rom, "pins": PINS[board.family],
+               "board": asdict(board) | {"family": board.family, "pll_pad": board.pll_pad},
                "cpu": {"type": cpu.litex_type, "variant": cpu.litex_variant, "cfu": CFU_FILE if cpu.custom else None,
                        "counts_cycles": cpu.cycle_csr is not None},
                "verilog": [f"{TOP}.v", *(path.name for path in cpu.files()), *([CFU_FILE] if cpu.custom else []),
@@ -112,9 +118,10 @@ def load_soc(folder: Path) -> SocFiles:
     """What :func:`generate` returned for ``folder``; raises HeddleError if it is not such a folder."""
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        sim, clock_mhz = bool(facts["sim"]), float(facts["clock_mhz"])
+        sim, clock_mhz, pins = bool(facts["sim"]), float(facts["clock_mhz"]), facts["pins"]
+        memory = MemoryMap(**{name: region and Region(**region) for name, region in facts["memory"].items()})
         verilog = tuple(folder / name for name in facts["verilog"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HeddleError(f"{folder}: not a generated SoC ({error}); generate it again") from error
-    return SocFiles(folder=folder, top=TOP, rom=folder / f"{TOP}_rom.init",
-                    verilog=verilog, lpf=None if sim else folder / f"{TOP}.lpf", clock_mhz=clock_mhz)
+    return SocFiles(folder=folder, top=TOP, memory=memory, rom=None if memory.image else folder / f"{TOP}_rom.init",
+                    verilog=verilog, pins=None if sim else folder / pins, clock_mhz=clock_mhz)

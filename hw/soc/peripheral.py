@@ -6,6 +6,7 @@ from litex.soc.cores.uart import RS232PHY
 from litex.soc.interconnect import stream, wishbone
 from migen import Case, If, Signal
 
+from hw.soc.uart import Uart
 from hw.spec.soc import IO_REGISTERS, UART_EMPTY
 
 __all__ = ["Peripheral"]
@@ -30,22 +31,32 @@ class Peripheral(LiteXModule):
         Bring the UART's bytes out as two streams, for a simulator, instead of serializing them.
     cycles : bool
         Count clock cycles, for a CPU that does not.
+    small : bool
+        No FIFOs: one byte of each direction waits, and one that comes too early is lost.
     """
 
-    def __init__(self, platform: GenericPlatform, clock_hz: int, baud: int, *, streams: bool, cycles: bool) -> None:
+    def __init__(self, platform: GenericPlatform, clock_hz: int, baud: int, *, streams: bool, cycles: bool,
+                 small: bool) -> None:
         self.bus = bus = wishbone.Interface(data_width=32, address_width=32, addressing="word")
-        self.rx = rx = stream.SyncFIFO([("data", 8)], FIFO_BYTES)
-        self.tx = tx = stream.SyncFIFO([("data", 8)], FIFO_BYTES)
+        received, sent = stream.Endpoint([("data", 8)]), stream.Endpoint([("data", 8)])
         if streams:
             source, sink = platform.request("serial_rx"), platform.request("serial_tx")
             self.comb += [
-                rx.sink.valid.eq(source.valid), source.ready.eq(rx.sink.ready), rx.sink.data.eq(source.data),
-                sink.valid.eq(tx.source.valid), tx.source.ready.eq(sink.ready), sink.data.eq(tx.source.data),
+                received.valid.eq(source.valid), source.ready.eq(received.ready), received.data.eq(source.data),
+                sink.valid.eq(sent.valid), sent.ready.eq(sink.ready), sink.data.eq(sent.data),
             ]
         else:
-            self.phy = phy = RS232PHY(platform.request("serial"), clock_hz, baud)
-            self.comb += [phy.source.connect(rx.sink), tx.source.connect(phy.sink)]
-        self.ev = Interrupt(rx.source.valid)
+            pads = platform.request("serial")
+            self.phy = phy = Uart(pads, round(clock_hz / baud)) if small else RS232PHY(pads, clock_hz, baud)
+            self.comb += [phy.source.connect(received), sent.connect(phy.sink)]
+        if small:
+            taken, given = received, sent
+        else:
+            self.rx = rx = stream.SyncFIFO([("data", 8)], FIFO_BYTES)
+            self.tx = tx = stream.SyncFIFO([("data", 8)], FIFO_BYTES)
+            self.comb += [received.connect(rx.sink), tx.source.connect(sent)]
+            taken, given = rx.source, tx.sink
+        self.ev = Interrupt(taken.valid)
         pads = platform.request("leds")
         leds = Signal(len(pads))
         self.comb += pads.eq(leds)
@@ -53,13 +64,13 @@ class Peripheral(LiteXModule):
         chosen = Signal()
         self.comb += [
             chosen.eq(bus.cyc & bus.stb & ~bus.ack),
-            rx.source.ready.eq(chosen & ~bus.we & (bus.adr[:2] == WORD["UART_DATA"])),
-            tx.sink.valid.eq(chosen & bus.we & (bus.adr[:2] == WORD["UART_DATA"])),
-            tx.sink.data.eq(bus.dat_w[:8]),
+            taken.ready.eq(chosen & ~bus.we & (bus.adr[:2] == WORD["UART_DATA"])),
+            given.valid.eq(chosen & bus.we & (bus.adr[:2] == WORD["UART_DATA"])),
+            given.data.eq(bus.dat_w[:8]),
         ]
         read = {
-            WORD["UART_DATA"]: If(rx.source.valid, bus.dat_r.eq(rx.source.data)).Else(bus.dat_r.eq(UART_EMPTY)),
-            WORD["UART_ROOM"]: bus.dat_r.eq(tx.sink.ready),
+            WORD["UART_DATA"]: If(taken.valid, bus.dat_r.eq(taken.data)).Else(bus.dat_r.eq(UART_EMPTY)),
+            WORD["UART_ROOM"]: bus.dat_r.eq(given.ready),
             WORD["LEDS"]: [bus.dat_r.eq(leds), If(bus.we, leds.eq(bus.dat_w))],
         }
         if cycles:

@@ -10,7 +10,7 @@ from hw.spec.presets import load_design
 
 __all__ = ["check_board", "load_target", "soc_facts"]
 
-FAMILY = "ecp5"     # of the boards that a SoC can be made for
+FAMILIES = ("ecp5", "ice40")     # of the boards that a SoC can be made for
 
 
 def load_target(design: str, board: str | None = None) -> tuple[DesignPoint, Board]:
@@ -42,6 +42,6 @@ def soc_facts(design: DesignPoint) -> dict[str, Any]:
 
 def check_board(board: Board) -> None:
     """Raises SpecError where no SoC can be made for the board."""
-    if board.family != FAMILY:
-        able = ", ".join(name for name, other in BOARDS.items() if other.family == FAMILY)
+    if board.family not in FAMILIES:
+        able = ", ".join(name for name, other in BOARDS.items() if other.family in FAMILIES)
         raise SpecError(f"board {board.name!r}: no SoC can be made for the {board.family} yet; choose one of {able}")

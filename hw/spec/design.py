@@ -1,16 +1,17 @@
 """The design point: everything that decides what hardware is generated, and nothing else."""
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from json import dumps
 
 from hw.spec.digits import DIGIT_PLACE_BITS, DIGITS, piece_bits
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS, check_kind
+from hw.spec.registers import LEAST_TICKET_BITS
 from hw.spec.requant import check_variant
 
-__all__ = ["LOCAL_WORDS", "SPRAM_ROW_BYTES", "SPRAM_TOTAL_BYTES", "WEIGHT_REGION_BITS", "DesignPoint"]
+__all__ = ["FIRMWARE_BYTES", "LOCAL_WORDS", "SPRAM_ROW_BYTES", "SPRAM_TOTAL_BYTES", "WEIGHT_REGION_BITS", "DesignPoint"]
 
 WEIGHT_BITS = (8, 4, 2, 1)       # 1: binary, a set bit is -1
 ACT_BITS = (8, 4)
@@ -22,8 +23,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 SPRAM_BYTES = 8                  # width of the four 16-bit memories of an iCE40 UP5K, bytes
 SPRAM_ROW_BYTES = 4              # of them that one write may change
 SPRAM_TOTAL_BYTES = 131072       # of all four
+FIRMWARE_BYTES = 5120            # at their end, for the firmware of a SoC that has hardly another memory
 _EXAMPLES: dict[type, str] = {int: "a plain whole number", str: 'text in "quotes"', bool: "true or false"}
 LOCAL_WORDS = 16    # kernel rows, or steps, whose operands an element can keep
+_AS_EVER = {"table_unit": False, "layer_log": True}     # units that say nothing of a design that has no other
 PARAM_BITS = 72  # per output channel: bias 32, multiplier 32, shift 8
 WEIGHT_REGION_BITS = 11    # words of a weight bank behind one output register, so that none has to cross the device
 
@@ -64,6 +67,7 @@ class DesignPoint:
     weight_bytes: int = 32768     # weight and program scratchpad, bytes
     stream_bytes: int = 0         # bytes per cycle of the external memory that weights stream from; 0: none
     table_unit: bool = False      # outputs may go through a table of 256 bytes on their way to the memory
+    layer_log: bool = True        # the engine counts the cycles of each layer; without, only those of a run
     cpu: str = "vexriscv"         # the SoC's processor, a name of hw.soc.cpus
     board: str = "ulx3s-25"       # default board
 
@@ -211,6 +215,11 @@ class DesignPoint:
         return SPRAM_BYTES if self.memory == "spram" else self.stream_bytes
 
     @property
+    def network_bytes(self) -> int:
+        """Activations in ``act_bytes`` that networks may use."""
+        return self.act_bytes - (FIRMWARE_BYTES if self.memory == "spram" else 0)
+
+    @property
     def weight_word_bits(self) -> int:
         """Bits of weights that the array takes in one cycle."""
         return self.cols * self.lanes * self.weight_bits
@@ -310,7 +319,17 @@ class DesignPoint:
     @property
     def registers_in_log(self) -> bool:
         """The bus's registers that the engine does not need lie in the layer log's memory."""
-        return self.engine == "compact"
+        return self.engine == "compact" and self.layer_log
+
+    @property
+    def ticket_bits(self) -> int:
+        """Width of a ticket: the low bits of what is written that count."""
+        return 32 if self.engine == "wide" or self.layer_log else LEAST_TICKET_BITS
+
+    @property
+    def weights_readable(self) -> bool:
+        """The bus reads back what it wrote to the weight scratchpad; else 0."""
+        return self.engine == "wide"
 
     @property
     def depthwise_rows(self) -> int:
@@ -325,10 +344,15 @@ class DesignPoint:
         """Channels, one per element, that a depthwise tile works on."""
         return self.depthwise_rows * self.depthwise_cols
 
+    @property
+    def logged(self) -> "DesignPoint":
+        """The same with a layer log, which changes nothing else: what is simulated where layers are looked at."""
+        return replace(self, layer_log=True)
+
     def hardware(self) -> dict[str, int | str]:
-        """The fields that decide the engine, by name: all but what stands around it, and units that it lacks."""
+        """The fields that decide the engine, by name: all but what stands around it, and units that are as ever."""
         return {name: value for name, value in asdict(self).items()
-                if name not in ("cpu", "board") and value is not False}
+                if name not in ("cpu", "board") and _AS_EVER.get(name) is not value}
 
     @property
     def fingerprint(self) -> int:

@@ -13,7 +13,7 @@ __all__ = ["PRESETS", "design_from_table", "load_design", "to_toml"]
 PRESETS: dict[str, DesignPoint] = {
     "up5k": DesignPoint(engine="compact", rows=1, cols=4, lanes=4, multiplier="mac16", requantizers=1,
                         requantizer_cycles=2, requantizer_dsps=0, memory="spram", act_bytes=131072, weight_bytes=4096,
-                        cpu="serv", board="icebreaker"),
+                        layer_log=False, cpu="serv", board="icebreaker"),
     "ecp5-25": DesignPoint(rows=2, cols=4, lanes=4, acc_bits=28, multiplier="scalable", requantizers=2,
                            depthwise_taps=4, act_bytes=32768, weight_bytes=40960, stream_bytes=2, board="ulx3s-25"),
     "ecp5-45": DesignPoint(rows=4, cols=4, lanes=4, acc_bits=28, multiplier="scalable", requantizers=4,

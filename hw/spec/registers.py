@@ -1,8 +1,10 @@
 """What the engine looks like on the bus: byte offsets from its base address, 32-bit little-endian words."""
 
-__all__ = ["ACT_WINDOW", "LAYER_LOG", "LOG_WORDS", "REGISTERS", "VERSION", "WEIGHT_WINDOW", "WINDOW_BYTES"]
+__all__ = ["ACT_WINDOW", "LAYER_LOG", "LEAST_TICKET_BITS", "LOG_WORDS", "REGISTERS", "VERSION", "WEIGHT_WINDOW",
+           "WINDOW_BYTES"]
 
 VERSION = 2
+LEAST_TICKET_BITS = 8      # low ones of a ticket, which every engine takes; compact ones without a layer log no more
 
 #: name -> (offset, what it holds)
 REGISTERS: dict[str, tuple[int, str]] = {

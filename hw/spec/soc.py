@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+from hw.spec.design import FIRMWARE_BYTES, DesignPoint
 from hw.spec.errors import SpecError
-from hw.spec.registers import WINDOW_BYTES
+from hw.spec.registers import ACT_WINDOW, WINDOW_BYTES
 
-__all__ = ["BAUD", "IO_REGISTERS", "NO_MEMORY", "MemoryMap", "Region", "UART_EMPTY"]
+__all__ = ["BAUD", "FLASH", "IO_REGISTERS", "NO_MEMORY", "SLOW_BAUD", "MemoryMap", "Region", "UART_EMPTY",
+           "memory_map"]
 
 BAUD = 1_000_000             # of the board's UART, bits/s
+SLOW_BAUD = 115_200          # where the CPU takes a thousand cycles and more for a byte
 UART_EMPTY = 0x80000000      # set in UART_DATA where no byte was waiting
 IO_BASE = 0x80000000         # no CPU caches what lies from here on
 #: What to do about weights that stream from a memory outside.
@@ -48,6 +51,10 @@ class Region:
 class MemoryMap:
     """Regions of the SoC. The firmware starts at the lowest address of ``rom``.
 
+    With an ``image`` both lie in the board's serial flash, at their addresses: the ROM is slow, so what is used often
+    is copied to ``sram``, and ``workspace``, a part of the engine's, has the firmware's buffer. Else the ROM is a
+    memory of the device, and a model image is in the engine's weight scratchpad.
+
     Raises
     ------
     SpecError
@@ -58,6 +65,8 @@ class MemoryMap:
     sram: Region = Region(origin=0x10000000, size=6144)
     engine: Region = Region(origin=0x90000000, size=WINDOW_BYTES)
     io: Region = Region(origin=0xE0000000, size=0x1000)
+    image: Region | None = None
+    workspace: Region | None = None
 
     def __post_init__(self) -> None:
         regions = {name: getattr(self, name) for name in ("rom", "sram", "engine", "io")}
@@ -73,3 +82,24 @@ class MemoryMap:
             if low.origin + low.decoded > high.origin:
                 raise SpecError(f"{low_name} ends at {low.end:#x}, behind the start of {high_name} at "
                                 f"{high.origin:#x}; move one")
+
+
+#: A board's serial flash on the bus. The bitstream is at its beginning, 104,090 bytes on a UP5K.
+FLASH = Region(origin=0, size=0x100000)
+_ROM_IN_FLASH = Region(origin=0x20000, size=0x10000)
+_IMAGE_IN_FLASH = Region(origin=0x40000, size=0x40000)
+_SMALL_SRAM = Region(origin=0x10000000, size=2048)
+
+
+def memory_map(design: DesignPoint) -> MemoryMap:
+    """Of the SoC of a design: with ``memory="spram"`` the device has little else.
+
+    >>> memory_map(DesignPoint()).image is None
+    True
+    """
+    usual = MemoryMap()
+    if design.memory != "spram":
+        return usual
+    end = usual.engine.origin + ACT_WINDOW + design.act_bytes
+    return MemoryMap(rom=_ROM_IN_FLASH, sram=_SMALL_SRAM, image=_IMAGE_IN_FLASH,
+                     workspace=Region(origin=end - FIRMWARE_BYTES, size=FIRMWARE_BYTES))

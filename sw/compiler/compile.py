@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from hw.spec.commands import LAYER_LOG_ENTRIES
-from hw.spec.design import SPRAM_ROW_BYTES, DesignPoint
+from hw.spec.design import FIRMWARE_BYTES, SPRAM_ROW_BYTES, DesignPoint
 from hw.spec.image import ENGINE_WORDS, MOST_LAYERS, Call, pack_calls, unpack_header
 from hw.spec.timing import table_words
 from sw.compiler.bands import MemoryPlan, fit_memory
@@ -154,7 +154,7 @@ def _compiled(graph: Graph, design: DesignPoint, *, tables: Tables) -> Program:
     found, refused = list[tuple[float, Program]](), None
     for channels in (True, False) if has_channels(graph) else (False,):
         try:
-            plan = fit_memory(graph, capacity=design.act_bytes, tables=tables, design=design, channels=channels,
+            plan = fit_memory(graph, capacity=design.network_bytes, tables=tables, design=design, channels=channels,
                               share_alignment=SPRAM_ROW_BYTES if design.memory == "spram" else 1)
             program = _programmed(plan, graph, design)
         except CompileError as error:
@@ -192,7 +192,7 @@ def works_of(graph: Graph, design: DesignPoint) -> tuple[list[Work | KernelPlan]
 
 
 def _works(graph: Graph, design: DesignPoint, *, tables: Tables) -> tuple[list[Work | KernelPlan], Outline] | None:
-    plan = fit_memory(graph, capacity=design.act_bytes, design=design, tables=tables)
+    plan = fit_memory(graph, capacity=design.network_bytes, design=design, tables=tables)
     if any(stage.rows for stage in plan.stages):
         return None
     works = stage_work(plan.stages, plan.placements, graph, design)
@@ -214,10 +214,11 @@ def _programmed(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Program:
     stream_address = 0
     if design.memory == "spram" and commands.stream_bytes:
         outside = commands.stream_bytes + outline.calls_bytes
-        stream_address = design.act_bytes - outside & ~7
+        stream_address = design.network_bytes - outside & ~7
         if (peak := peak_bytes(placements)) > stream_address:
             raise CompileError(f"{graph.name}: activations take {peak} bytes and weights {outside}, "
-                               f"act_bytes={design.act_bytes} holds both; narrow the weights or the network")
+                               f"act_bytes={design.act_bytes} holds both and {FIRMWARE_BYTES} of the SoC's firmware; narrow "
+                               f"the weights or the network")
     plans = _plans(works, commands, design)
     inputs, outputs = ([placements[number] for number in numbers] for numbers in (range(len(graph.inputs)),
                                                                                   plan.outputs))
@@ -357,5 +358,5 @@ def _even_reads(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Mapping[
     if not odd or not alone or moved.overlaps(placements[first.output]) or first.residual is not None:
         return placements
     placements[0] = moved
-    prove(plan.stages, placements, graph, capacity=design.act_bytes, outputs=plan.outputs)
+    prove(plan.stages, placements, graph, capacity=design.network_bytes, outputs=plan.outputs)
     return placements

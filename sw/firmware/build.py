@@ -12,12 +12,14 @@ from hw.tools import ToolError, run
 from sw.firmware.header import STANDARD, c_header
 from sw.golden.kernels import FUNCTIONS, name_of
 
-__all__ = ["SOURCES", "build", "code_bytes", "compile_sources", "functions_of", "kernel_files", "rom_words"]
+__all__ = ["SOURCES", "build", "code_bytes", "compile_sources", "flash_content", "functions_of", "kernel_files",
+           "rom_words"]
 
 SOURCES = Path(__file__).parent / "src"
 RUNTIME = ("crt0.S", "support.c")
-STACK_BYTES = 1024  # at least
+STACK_BYTES, SMALL_STACK_BYTES = 1024, 512     # at least; where the ROM is a flash, and the RAM small
 FAST, SMALL = ("-O2",), ("-Os", "-msave-restore")
+FROM_FLASH = ("-Os",)       # no functions for prologues: they would be in the flash
 #: Compiled for size, by the names of the files, a user's ``main.c`` too: what is not worth its bytes in a ROM that all
 #: of it must fit.
 FOR_SIZE = ("main", "constant", "copy", "dequantize", "fill", "log_softmax", "mean", "pool", "quantize",
@@ -30,23 +32,35 @@ CAUSES = ("error:", "overflowed by", "undefined reference", "multiple definition
 LINK_FLAGS = ("-nostartfiles", "-nostdlib", "-static", "-Wl,--gc-sections", "-Wl,--build-id=none",
               "-Wl,--no-warn-rwx-segments", "-T", "link.ld")
 
+#: Where the firmware's buffer is not in the RAM.
+WORKSPACE_MEMORY = """
+    workspace (rwx) : ORIGIN = {workspace.origin:#x}, LENGTH = {workspace.size:#x}"""
+WORKSPACE_SECTIONS = """
+    .workspace (NOLOAD) : {{ *(.bss.heddle_workspace .bss.copied) }} > workspace
+    .at_rest : {{
+        heddle_rest_start = .;
+        *(.at_rest) . = ALIGN(4);
+        heddle_rest_end = .;
+    }} > workspace AT > rom
+    heddle_rest_load = LOADADDR(.at_rest);"""
+
 LINKER_SCRIPT = """/* Generated from hw.spec.soc; do not edit. */
 OUTPUT_ARCH(riscv)
 ENTRY(_start)
 MEMORY
 {{
     rom (rx) : ORIGIN = {rom.origin:#x}, LENGTH = {rom.size:#x}
-    sram (rw) : ORIGIN = {sram.origin:#x}, LENGTH = {sram.size:#x}
+    sram (rwx) : ORIGIN = {sram.origin:#x}, LENGTH = {sram.size:#x}{workspace_memory}
 }}
 SECTIONS
 {{
     .text : {{ KEEP(*(.text.start)) *(.text .text.*) *(.rodata .rodata.* .srodata .srodata.*) . = ALIGN(4); }} > rom
     .data : {{
         heddle_data_start = .;
-        *(.data .data.* .sdata .sdata.*) . = ALIGN(4);
+        *(.data .data.* .sdata .sdata.* .often_data) . = ALIGN(4); *(.often) . = ALIGN(4);
         heddle_data_end = .;
     }} > sram AT > rom
-    heddle_data_load = LOADADDR(.data);
+    heddle_data_load = LOADADDR(.data);{workspace_sections}
     .bss (NOLOAD) : {{ *(.bss .bss.* .sbss .sbss.* COMMON) . = ALIGN(4); heddle_bss_end = .; }} > sram
     heddle_stack_top = ORIGIN(sram) + LENGTH(sram);
     ASSERT(heddle_stack_top - heddle_bss_end >= {stack},
@@ -120,14 +134,13 @@ def compile_sources(files: Sequence[Path], out: Path, *, cpu: str, memory: Memor
     chosen = find_cpu(cpu)
     out.mkdir(parents=True, exist_ok=True)
     (out / "heddle_config.h").write_text(c_header(memory, cpu=cpu, functions=functions), encoding="utf-8")
-    (out / "link.ld").write_text(LINKER_SCRIPT.format(rom=memory.rom, sram=memory.sram, stack=STACK_BYTES),
-                                 encoding="utf-8")
+    (out / "link.ld").write_text(_linker_script(memory), encoding="utf-8")
     sources = [*(SOURCES / name for name in RUNTIME), *files]
     objects = [f"{index}_{path.stem}.o" for index, path in enumerate(sources)]
     for_size = FOR_SIZE if chosen.multiplies else (*FOR_SIZE, *SLOW_ANYWAY)
     for path, target in zip(sources, objects, strict=True):
-        size = path.stem in for_size
-        _gcc(f"-march={chosen.march}_zicsr", f"-mabi={chosen.mabi}", *(SMALL if size else FAST), *FLAGS,
+        wanted = FROM_FLASH if memory.image else SMALL if path.stem in for_size else FAST
+        _gcc(f"-march={chosen.march}_zicsr", f"-mabi={chosen.mabi}", *wanted, *FLAGS,
              *(f"-D{define}" for define in defines),
              "-I.", f"-I{SOURCES}", "-c", str(path.resolve()), "-o", target, out=out, timeout_s=timeout_s)
     # The compiler's own library is filed under the architecture without its control registers.
@@ -136,6 +149,15 @@ def compile_sources(files: Sequence[Path], out: Path, *, cpu: str, memory: Memor
     run(["riscv64-unknown-elf-objcopy", "-O", "binary", "firmware.elf", "firmware.bin"],
         cwd=out, timeout_s=timeout_s, log=out / "objcopy.log")
     return out / "firmware.bin"
+
+
+def _linker_script(memory: MemoryMap) -> str:
+    places = {"workspace_memory": "", "workspace_sections": ""}
+    if memory.workspace:
+        places = {"workspace_memory": WORKSPACE_MEMORY.format(workspace=memory.workspace),
+                  "workspace_sections": WORKSPACE_SECTIONS.format()}
+    return LINKER_SCRIPT.format(rom=memory.rom, sram=memory.sram,
+                                stack=SMALL_STACK_BYTES if memory.image else STACK_BYTES, **places)
 
 
 def code_bytes(firmware: Path) -> dict[str, int]:
@@ -170,6 +192,17 @@ def _gcc(*arguments: str, out: Path, timeout_s: float) -> None:
         raise ToolError(error.tool, error.what, detail=causes[0].strip(), log=log, repeats=True) from error
 
 
+def _rom_content(firmware: Path, memory: MemoryMap) -> bytes:
+    try:
+        content = firmware.read_bytes()
+    except OSError as error:
+        raise HeddleError(f"firmware {firmware}: {error.strerror}; build it with sw.firmware.build") from error
+    if len(content) > memory.rom.size:
+        raise HeddleError(f"firmware {firmware}: {len(content)} bytes; the ROM has {memory.rom.size}; "
+                          f"make it larger")
+    return content
+
+
 def rom_words(firmware: Path, memory: MemoryMap) -> list[int]:
     """The ROM's 32-bit words, the rest zero.
 
@@ -178,12 +211,25 @@ def rom_words(firmware: Path, memory: MemoryMap) -> list[int]:
     HeddleError
         If the file cannot be read or is larger than the ROM.
     """
-    try:
-        content = firmware.read_bytes()
-    except OSError as error:
-        raise HeddleError(f"firmware {firmware}: {error.strerror}; build it with sw.firmware.build") from error
-    if len(content) > memory.rom.size:
-        raise HeddleError(f"firmware {firmware}: {len(content)} bytes; the ROM has {memory.rom.size}; "
-                          f"make it larger")
-    content = content.ljust(memory.rom.size, b"\0")
+    content = _rom_content(firmware, memory).ljust(memory.rom.size, b"\0")
     return [int.from_bytes(content[n:n + 4], "little") for n in range(0, len(content), 4)]
+
+
+def flash_content(bitstream: bytes, firmware: Path, image: bytes, memory: MemoryMap) -> bytes:
+    """All of a board's flash that a SoC boots from, one behind the other; what is between them is erased.
+
+    Raises
+    ------
+    HeddleError
+        If one of them is larger than its place, or the SoC has no flash.
+    """
+    if memory.image is None:
+        raise HeddleError("this SoC does not boot from a flash: its ROM and its weights are in the bitstream")
+    content = b""
+    for what, part, origin, size in (("bitstream", bitstream, 0, memory.rom.origin),
+                                     ("firmware", _rom_content(firmware, memory), memory.rom.origin, memory.rom.size),
+                                     ("model image", image, memory.image.origin, memory.image.size)):
+        if len(part) > size:
+            raise HeddleError(f"{what}: {len(part)} bytes; the flash has {size} for it; use a smaller network")
+        content = content.ljust(origin, b"\xff") + part
+    return content

@@ -16,7 +16,16 @@ from hw.spec.image import (
     IMAGE_VERSION,
     MOST_LAYERS,
 )
-from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, VERSION, WEIGHT_WINDOW, WINDOW_BYTES
+from hw.spec.registers import (
+    ACT_WINDOW,
+    LAYER_LOG,
+    LEAST_TICKET_BITS,
+    LOG_WORDS,
+    REGISTERS,
+    VERSION,
+    WEIGHT_WINDOW,
+    WINDOW_BYTES,
+)
 from hw.spec.soc import IO_REGISTERS, UART_EMPTY, MemoryMap
 from sw.firmware.protocol import IN_PLACE, MAGIC, MAX_PAYLOAD, PROTOCOL_VERSION, Op, Status
 from sw.golden.kernels import FUNCTIONS
@@ -67,12 +76,22 @@ def _section(title: str, entries: Iterable[tuple[str, int | str, str]]) -> list[
     lines = [f"/* {title} */"]
     for name, value, what in entries:
         text = value if isinstance(value, str) else f"{value:#x}" if value > 255 else str(value)
-        lines.append(f"#define {name} {text}" + (f"  /* {what} */" if what else ""))
+        lines.append(f"#define {name} {text}".rstrip() + (f"  /* {what} */" if what else ""))
     return [*lines, ""]
+
+
+#: What C code says of functions and constants that a slow ROM is no place for.
+_OUT_OF_ROM = (("OFTEN", "noinline, ", "a function that runs often"),
+               ("AT_REST", "noinline, ", "a function that runs often, never while the engine does"),
+               ("OFTEN_DATA", "", "a constant that one of them reads"))
 
 
 def _map(memory: MemoryMap) -> list[tuple[str, int | str, str]]:
     entries: list[tuple[str, int | str, str]] = []
+    if memory.image:
+        entries += [("HEDDLE_FLASH_IMAGE", memory.image.origin, "the model image, read only")]
+    entries += [(f"HEDDLE_{name}", f'__attribute__(({how}section(".{name.lower()}")))' if memory.image else "", what)
+                for name, how, what in _OUT_OF_ROM]
     for name in ("rom", "sram", "engine", "io"):
         region = getattr(memory, name)
         entries += [(f"HEDDLE_{name.upper()}_BASE", region.origin, ""),
@@ -82,6 +101,8 @@ def _map(memory: MemoryMap) -> list[tuple[str, int | str, str]]:
 
 def _cpu(cpu: Cpu) -> Iterator[tuple[str, int | str, str]]:
     """What C code asks with ``#ifdef`` is left out where the CPU lacks it."""
+    if cpu.multiplies:
+        yield "HEDDLE_MULTIPLIES", 1, "has instructions for it"
     if cpu.cycle_csr:
         yield "HEDDLE_CYCLE_CSR", f'"{cpu.cycle_csr}"', "counts clock cycles"
     if cpu.custom:
@@ -99,6 +120,7 @@ def _engine() -> list[tuple[str, int | str, str]]:
             ("HEDDLE_LOG_WORDS", LOG_WORDS, ""), ("HEDDLE_COUNTERS", len(COUNTERS), ""),
             ("HEDDLE_ACT_WINDOW", ACT_WINDOW, ""), ("HEDDLE_WEIGHT_WINDOW", WEIGHT_WINDOW, ""),
             ("HEDDLE_WINDOW_BYTES", WINDOW_BYTES, ""), ("HEDDLE_MAP_VERSION", VERSION, ""),
+            ("HEDDLE_TICKET_MASK", (1 << LEAST_TICKET_BITS) - 1, "what of a ticket every engine takes"),
             *((f"HEDDLE_ENGINE_ERROR_{name}", value, "") for name, value in ERRORS.items())]
 
 

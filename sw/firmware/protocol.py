@@ -204,12 +204,12 @@ def infer_payload(data: bytes | None, *, limit_cycles: int = 0) -> bytes:
     return struct.pack("<II", limit_cycles, IN_PLACE if data is None else 0) + (data or b"")
 
 
-def inference_requests(data: bytes, header: Mapping[str, int], *,
-                       limit_cycles: int = 0) -> list[tuple[Op, bytes]]:
+def inference_requests(data: bytes, header: Mapping[str, int], *, limit_cycles: int = 0,
+                       in_place: bool = False) -> list[tuple[Op, bytes]]:
     """The requests of one inference of the model with that image header, for :func:`parse_answers`.
 
-    It is one INFER, unless input or output are too large for a frame. Then the input is written to its place in parts
-    and the output read from there; neither is a part of what INFER counts.
+    It is one INFER, unless input or output are too large for a frame, or with ``in_place``. Then the input is written
+    to its place in parts and the output read from there; neither is a part of what INFER counts.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def inference_requests(data: bytes, header: Mapping[str, int], *,
     """
     if len(data) != header["input_bytes"]:
         raise DeviceError(f"input: {len(data)} bytes; the model takes {header['input_bytes']}; give a whole input")
-    if len(data) <= MOST_INPUT_BYTES and header["output_bytes"] <= MOST_OUTPUT_BYTES:
+    if not in_place and len(data) <= MOST_INPUT_BYTES and header["output_bytes"] <= MOST_OUTPUT_BYTES:
         return [(Op.INFER, infer_payload(data, limit_cycles=limit_cycles))]
     start, end = _words(header["input_address"], len(data))
     # nothing else lives before the engine starts, so what shares a word with the input may change

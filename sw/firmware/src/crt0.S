@@ -21,7 +21,20 @@ _start:
     sw      zero, 0(t1)
     addi    t1, t1, 4
     j       3b
-4:  call    main
+4:
+#ifdef HEDDLE_FLASH_IMAGE
+    la      t0, heddle_rest_load
+    la      t1, heddle_rest_start
+    la      t2, heddle_rest_end
+5:  bgeu    t1, t2, 6f
+    lw      t3, 0(t0)
+    sw      t3, 0(t1)
+    addi    t0, t0, 4
+    addi    t1, t1, 4
+    j       5b
+6:
+#endif
+    call    main
     j       _start
 
     .balign 4

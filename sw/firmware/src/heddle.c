@@ -19,20 +19,36 @@ static struct {
     uint32_t address;
 } outside;
 
-const uint32_t heddle_crc_table[16] = {HEDDLE_CRC_TABLE};
+HEDDLE_OFTEN_DATA const uint32_t heddle_crc_table[16] = {HEDDLE_CRC_TABLE};
+
+/* The model image's first word, as the CPU reads it; what comes after the resident part may be elsewhere. */
+static const volatile uint32_t *image(void)
+{
+#ifdef HEDDLE_FLASH_IMAGE
+    return (const volatile uint32_t *)HEDDLE_FLASH_IMAGE;
+#else
+    return heddle_word(HEDDLE_WEIGHT_WINDOW);
+#endif
+}
 
 uint32_t heddle_header_word(uint32_t index)
 {
-    return *heddle_word(HEDDLE_WEIGHT_WINDOW + 4 * index);
+    return image()[index];
 }
 
-/* `from` begins a word. */
-static uint32_t part_crc(uint32_t crc, const volatile uint32_t *words, uint32_t from, uint32_t to)
+/* Of bytes that begin a word; the words are copied to `to`, unless they are there. */
+HEDDLE_AT_REST static uint32_t part_crc(uint32_t crc, const volatile uint32_t *words, uint32_t bytes,
+                                      volatile uint32_t *to)
 {
     uint32_t word = 0;
-    for (uint32_t n = from; n < to; n++) {
-        word = n & 3 ? word >> 8 : words[n / 4];
+    for (uint32_t n = 0; n < bytes; n++) {
+        if (!(n & 3)) {
+            word = *words++;
+            if (to)
+                *to++ = word;
+        }
         crc = heddle_crc(crc, word & 255);
+        word >>= 8;
     }
     return crc;
 }
@@ -73,8 +89,7 @@ static int read_calls(uint32_t resident, uint32_t streamed)
     uint32_t reset_bytes = heddle_header_word(HEDDLE_IMAGE_RESET_BYTES_WORD);
     if (offset & 3 || (resident + streamed) & 3 || offset > resident + streamed || (offset > resident && resident & 3))
         return 0;
-    model.resets = offset < resident ? heddle_word(HEDDLE_WEIGHT_WINDOW + offset)
-        : model.stream + (offset - resident) / 4;
+    model.resets = offset < resident ? image() + offset / 4 : model.stream + (offset - resident) / 4;
     model.calls_end = model.resets + (resident + streamed - offset) / 4;
     if (reset_bytes & 3 || reset_bytes > resident + streamed - offset)
         return 0;
@@ -94,6 +109,20 @@ static int read_calls(uint32_t resident, uint32_t streamed)
             model.kernels += call >= model.calls;
     }
     return layers == model.layers && layers + model.kernels <= HEDDLE_MOST_LAYERS;
+}
+
+/* Brings the image to the engine's memories, where it is not there; its CRC. */
+static uint32_t load(uint32_t resident, uint32_t streamed)
+{
+    const volatile uint32_t *body = image() + HEDDLE_IMAGE_HEADER_BYTES / 4, *stream = model.stream;
+    volatile uint32_t *to = 0, *stream_to = 0;
+#ifdef HEDDLE_FLASH_IMAGE
+    to = heddle_word(HEDDLE_WEIGHT_WINDOW + HEDDLE_IMAGE_HEADER_BYTES);
+    stream = image() + resident / 4;
+    stream_to = (volatile uint32_t *)model.stream;
+#endif
+    uint32_t crc = part_crc(~0u, body, resident - HEDDLE_IMAGE_HEADER_BYTES, to);
+    return ~part_crc(crc, stream, streamed, stream_to);
 }
 
 static int read_header(void)
@@ -119,8 +148,7 @@ static int read_header(void)
     int status = find_stream(streamed);
     if (status != HEDDLE_OK)
         return status;
-    uint32_t crc = part_crc(~0u, heddle_word(HEDDLE_WEIGHT_WINDOW), HEDDLE_IMAGE_HEADER_BYTES, resident);
-    if (~part_crc(crc, model.stream, 0, streamed) != heddle_header_word(HEDDLE_IMAGE_CRC32_WORD))
+    if (load(resident, streamed) != heddle_header_word(HEDDLE_IMAGE_CRC32_WORD))
         return HEDDLE_BAD_IMAGE;
     if (!read_calls(resident, streamed))
         return HEDDLE_BAD_IMAGE;
@@ -181,11 +209,11 @@ void heddle_set_limit(uint32_t cycles)
 }
 
 /* Polls: the engine's interrupt is not connected. Registers can be read without slowing the engine down. */
-static int run(const volatile uint32_t *words, uint32_t begun)
+HEDDLE_OFTEN static int run(const volatile uint32_t *words, uint32_t begun)
 {
     *heddle_word(HEDDLE_REG_PROGRAM) = words[HEDDLE_RUN_PROGRAM];
     *heddle_word(HEDDLE_REG_STREAM) = model.stream_address + words[HEDDLE_RUN_STREAM_START];
-    uint32_t ticket = *heddle_word(HEDDLE_REG_TICKET) + 1;
+    uint32_t ticket = (*heddle_word(HEDDLE_REG_TICKET) + 1) & HEDDLE_TICKET_MASK;
     *heddle_word(HEDDLE_REG_TICKET) = ticket;
     if (*heddle_word(HEDDLE_REG_TICKET) != ticket)
         return HEDDLE_BUSY;
@@ -203,7 +231,7 @@ static void read_log(heddle_cycles *cycles, uint32_t layers)
         cycles->layer[cycles->layers++] = layer_cycles(n);
 }
 
-int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles)
+HEDDLE_OFTEN int heddle_infer(const int8_t *input, int8_t *output, heddle_cycles *cycles)
 {
     uint32_t begun = heddle_mcycle(), reading = 0, unread = 0, kernel = model.layers;
     if (model.status != HEDDLE_OK)

@@ -52,7 +52,7 @@ static inline volatile uint32_t *heddle_word(uint32_t offset)
 
 /* CRC-32 register after one more byte; begins and ends inverted. */
 extern const uint32_t heddle_crc_table[16];
-static inline uint32_t heddle_crc(uint32_t crc, uint32_t byte)
+static inline __attribute__((always_inline)) uint32_t heddle_crc(uint32_t crc, uint32_t byte)
 {
     crc = crc >> 4 ^ heddle_crc_table[(crc ^ byte) & 15];
     return crc >> 4 ^ heddle_crc_table[(crc ^ byte >> 4) & 15];

@@ -4,6 +4,7 @@
 
 /* Of the UART, some ten cycles each. */
 #define SILENCE_POLLS (1u << 18)
+#define HEAD_BYTES 4u       /* op, sequence number, length */
 
 /* A frame's payload: of the request, then of the response. Of an inference the cycles, as they are sent, with the output
  * behind those that there are; until that is there a function may use what is behind all that there may be. */
@@ -12,33 +13,23 @@ static uint32_t *const words = heddle_workspace;
 static int8_t *const content = (int8_t *)heddle_workspace;
 static heddle_cycles *const spent = (heddle_cycles *)heddle_workspace;
 
-static uint32_t crc;
-static int lost;            /* a frame broke off */
+static uint32_t crc;        /* of what is sent */
 
 static volatile uint32_t *io_word(uint32_t offset)
 {
     return (volatile uint32_t *)(HEDDLE_IO_BASE + offset);
 }
 
-/* A frame's next byte; after a long silence the frame counts as lost. */
-static uint32_t get(void)
-{
-    uint32_t byte = HEDDLE_UART_EMPTY;
-    for (uint32_t polls = 0; byte & HEDDLE_UART_EMPTY; polls++) {
-        if (lost || polls == SILENCE_POLLS) {
-            lost = 1;
-            return 0;
-        }
-        byte = *io_word(HEDDLE_IO_UART_DATA);
-    }
-    crc = heddle_crc(crc, byte);
-    return byte;
-}
+typedef struct {
+    uint32_t op, sequence, bytes;
+    int lost;               /* it broke off: after a long silence */
+} request;
 
-/* Waits for the beginning of a frame. */
-static void find_frame(void)
+/* The next frame, its payload in the buffer if it fits there: HEDDLE_OK, HEDDLE_BAD_LENGTH or HEDDLE_BAD_CRC, unless it
+ * was lost. Bytes do not wait long, so there is one loop for all of them. */
+HEDDLE_AT_REST static uint32_t receive(request *frame)
 {
-    uint32_t last = 0, byte = 0;
+    uint32_t last = 0, byte = 0, head = 0, sum = ~0u, sent = 0, payload = 0;
     while (last != HEDDLE_MAGIC_0 || byte != HEDDLE_MAGIC_1) {
         uint32_t next = *io_word(HEDDLE_IO_UART_DATA);
         if (!(next & HEDDLE_UART_EMPTY)) {
@@ -46,8 +37,31 @@ static void find_frame(void)
             byte = next;
         }
     }
-    lost = 0;
-    crc = ~0u;
+    frame->lost = 1;
+    for (uint32_t n = 0, polls = 0; n < HEAD_BYTES + payload + 4;) {
+        byte = *io_word(HEDDLE_IO_UART_DATA);
+        if (byte & HEDDLE_UART_EMPTY) {
+            if (++polls == SILENCE_POLLS)
+                return 0;
+            continue;
+        }
+        polls = 0;
+        if (n < HEAD_BYTES + payload)
+            sum = heddle_crc(sum, byte);
+        else
+            sent = sent >> 8 | byte << 24;
+        if (n < HEAD_BYTES)
+            head = head >> 8 | byte << 24;
+        else if (n < HEAD_BYTES + payload)
+            content[n - HEAD_BYTES] = (int8_t)byte;
+        if (++n == HEAD_BYTES && (payload = head >> 16) > HEDDLE_MAX_PAYLOAD)
+            break;
+    }
+    frame->op = head & 255;
+    frame->sequence = head >> 8 & 255;
+    frame->bytes = payload;
+    frame->lost = 0;
+    return payload > HEDDLE_MAX_PAYLOAD ? HEDDLE_BAD_LENGTH : ~sum == sent ? HEDDLE_OK : HEDDLE_BAD_CRC;
 }
 
 static void put(uint32_t byte)
@@ -201,22 +215,12 @@ int main(void)
     int opened = heddle_open();
     for (;;) {
         *io_word(HEDDLE_IO_LEDS) = 1u << (opened & 7);
-        find_frame();
-        uint32_t op = get(), sequence = get(), bytes = get();
-        bytes |= get() << 8;
-        if (bytes > HEDDLE_MAX_PAYLOAD) {
-            if (!lost)
-                respond(HEDDLE_BAD_LENGTH, sequence, 0);
+        request frame;
+        uint32_t length = 0, status = receive(&frame);
+        if (frame.lost)
             continue;
-        }
-        for (uint32_t n = 0; n < bytes; n++)
-            content[n] = (int8_t)get();
-        uint32_t sum = ~crc, sent = 0, length = 0;
-        for (int n = 0; n < 4; n++)
-            sent |= get() << 8 * n;
-        if (lost)
-            continue;
-        uint32_t status = sum == sent ? serve(op, bytes, &length, &opened) : HEDDLE_BAD_CRC;
-        respond(status, sequence, length);
+        if (status == HEDDLE_OK)
+            status = serve(frame.op, frame.bytes, &length, &opened);
+        respond(status, frame.sequence, length);
     }
 }

@@ -77,7 +77,7 @@ def routed_at(fmax_mhz, wanted_mhz, folder, firmware):
     board = BOARDS["ulx3s-25"]
     routed = Routed(folder=folder, seed=4, clocks={"sys": Clock(achieved_mhz=fmax_mhz, wanted_mhz=wanted_mhz)},
                     resources=dict.fromkeys(board.budget, 7))
-    soc = SocFiles(folder=folder, top="t", verilog=(), rom=folder, lpf=None, clock_mhz=wanted_mhz)
+    soc = SocFiles(folder=folder, top="t", verilog=(), rom=folder, pins=None, clock_mhz=wanted_mhz)
     return Implementation(design=DesignPoint(), board=board, firmware=firmware, soc=soc,
                           netlist=Netlist(folder=folder, top="t", cells={}), routed=routed)
 

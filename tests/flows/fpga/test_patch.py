@@ -35,7 +35,7 @@ def routed_memory(width, depth, contents, folder):
     (folder / "top.v").write_text(memory_design(width, depth, contents))
     (folder / "pins.lpf").write_text(MEMORY_PINS)
     netlist = synthesize([folder / "top.v"], "top", folder / "synth")
-    return route(netlist, BOARD, folder / "route", freq_mhz=50, lpf=folder / "pins.lpf").textcfg
+    return route(netlist, BOARD, folder / "route", freq_mhz=50, pins=folder / "pins.lpf").textcfg
 
 
 @pytest.mark.synth

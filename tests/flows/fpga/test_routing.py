@@ -37,7 +37,7 @@ def lpf(tmp_path_factory):
 @pytest.mark.parametrize("board", [board for board in BOARDS.values() if board.family == "ecp5"],
                          ids=lambda board: board.name)
 def test_routes_and_packs_for_every_board(counter, lpf, tmp_path, board):
-    routed = route(counter, board, tmp_path, freq_mhz=50, lpf=lpf)
+    routed = route(counter, board, tmp_path, freq_mhz=50, pins=lpf)
     assert routed.timing_met
     assert routed.fmax_mhz > 50
     assert routed.resources["ff"] == 8

@@ -34,7 +34,7 @@ def test_the_weight_memory_starts_with_the_placeholder(sources, tmp_path):
     made = sources.value(store)
     assert made == sources.value(store) and store.made == 1
     assert made.clock_mhz == pytest.approx(50.0, rel=0.01)
-    assert made.rom.is_file() and made.lpf.is_file()
+    assert made.rom.is_file() and made.pins.is_file()
     verilog = "".join(path.read_text() for path in made.verilog)
     first, second = (int.from_bytes(placeholder(DESIGN.weight_bytes)[at:at + 4], "little") for at in (0, 4))
     for word in (first, second):       # of the memory's two banks

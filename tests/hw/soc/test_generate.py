@@ -47,17 +47,17 @@ def test_ports_of_a_simulation(firmware, tmp_path):
     module = files.verilog[0].read_text().partition("module heddle_soc (")[2].partition(");")[0]
     streams = {f"serial_{way}_{part}" for way in ("rx", "tx") for part in ("valid", "ready", "data")}
     assert set(re.findall(r"(\w+)(?:,|\s*$)", module, re.MULTILINE)) == {"clk", "rst", "leds"} | streams
-    assert files.lpf is None
+    assert files.pins is None
 
 
 @pytest.mark.parametrize("board", [board for board in BOARDS.values() if board.family == "ecp5"],
                          ids=lambda board: board.name)
 def test_pins_of_a_board(firmware, tmp_path, board):
     files = generate(DesignPoint(), board, clock_mhz=50, firmware=firmware, out=tmp_path / "soc", engine=ENGINE)
-    pins = dict(re.findall(r'LOCATE COMP "(.*)" SITE "(.*)";', files.lpf.read_text()))
+    pins = dict(re.findall(r'LOCATE COMP "(.*)" SITE "(.*)";', files.pins.read_text()))
     assert pins == {"clk": board.clock_pin, "serial_tx": board.serial_tx_pin, "serial_rx": board.serial_rx_pin,
                     **{f"leds[{n}]": pin for n, pin in enumerate(board.led_pins)}}
-    assert f'FREQUENCY PORT "clk" {board.clock_in_mhz:g} MHZ;' in files.lpf.read_text()
+    assert f'FREQUENCY PORT "clk" {board.clock_in_mhz:g} MHZ;' in files.pins.read_text()
 
 
 def test_the_rom_holds_the_firmware(firmware, tmp_path):

@@ -1,0 +1,61 @@
+"""Where the SoC's clock comes from: ports of a simulation, or a PLL behind a board's oscillator."""
+
+from typing import Any
+
+from litex.build.generic_platform import GenericPlatform
+from litex.gen import LiteXModule
+from litex.soc.cores.clock import ECP5PLL, iCE40PLL
+from migen import ClockDomain
+
+__all__ = ["CLOCKS", "SimClock"]
+
+PLL_MARGINS = (1e-6, 1e-3, 2e-3, 5e-3, 1e-2)
+
+
+class SimClock(LiteXModule):
+    def __init__(self, platform: GenericPlatform, clock_mhz: float) -> None:
+        self.cd_sys = ClockDomain()
+        self.clock_mhz = clock_mhz
+        self.comb += [self.cd_sys.clk.eq(platform.request("clk")), self.cd_sys.rst.eq(platform.request("rst"))]
+
+
+class Ecp5Clock(LiteXModule):
+    def __init__(self, platform: GenericPlatform, clock_mhz: float, board: dict[str, Any]) -> None:
+        self.cd_sys = ClockDomain()
+        self.pll = pll = ECP5PLL()
+        pll.register_clkin(platform.request("clk"), board["clock_in_mhz"] * 1e6)
+        pll.create_clkout(self.cd_sys, clock_mhz * 1e6)
+        config = _closest(pll, clock_mhz)
+        self.clock_mhz = config["clko0_freq"] / 1e6
+        pll.compute_config = lambda: config
+
+
+class Ice40Clock(LiteXModule):
+    """The oscillator's pin may be the PLL's own, which nothing else can read then."""
+
+    def __init__(self, platform: GenericPlatform, clock_mhz: float, board: dict[str, Any]) -> None:
+        self.cd_sys = ClockDomain()
+        primitive = "SB_PLL40_PAD" if board["clock_pin"] == board["pll_pad"] else "SB_PLL40_CORE"
+        self.pll = pll = iCE40PLL(primitive=primitive)
+        pll.register_clkin(platform.request("clk"), board["clock_in_mhz"] * 1e6)
+        pll.create_clkout(self.cd_sys, clock_mhz * 1e6)
+        config = _closest(pll, clock_mhz)
+        self.clock_mhz = config["clkout_freq"] / 1e6
+        pll.compute_config = lambda: config
+
+
+def _closest(pll: ECP5PLL | iCE40PLL, clock_mhz: float) -> dict[str, Any]:
+    """The PLL's dividers for the frequency nearest to the wanted one; LiteX takes the first within a margin."""
+    signal, _, phase, _, *others = pll.clkouts[0]
+    for margin in PLL_MARGINS:
+        pll.clkouts[0] = (signal, clock_mhz * 1e6, phase, margin, *others)
+        try:
+            config: dict[str, Any] = pll.compute_config()
+            return config
+        except ValueError:
+            continue
+    raise ValueError(f"clock_mhz={clock_mhz:g}: the PLL makes nothing within {PLL_MARGINS[-1]:.0%}")
+
+
+#: By the family of the board's device.
+CLOCKS = {"ecp5": Ecp5Clock, "ice40": Ice40Clock}

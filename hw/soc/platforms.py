@@ -1,0 +1,58 @@
+"""LiteX platforms of a simulation and of boards, and the constraints of their pins."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from litex.build.generic_platform import GenericPlatform, IOStandard, Pins, Subsignal
+from litex.build.lattice import LatticeECP5Platform, LatticeiCE40Platform
+
+__all__ = ["CONSTRAINTS", "board_platform", "sim_platform"]
+
+BYTE_STREAM = ("valid", "ready", "data")
+FLASH_PINS = ("cs_n", "clk", "mosi", "miso")
+
+
+def sim_platform(*, flash: bool) -> GenericPlatform:
+    """With the UART's bytes as two streams, and the pins of a flash if the SoC has one."""
+    streams = [Subsignal(name, Pins(8 if name == "data" else 1)) for name in BYTE_STREAM]
+    pins = [("flash", 0, *(Subsignal(name, Pins(1)) for name in FLASH_PINS))] if flash else []
+    return GenericPlatform("sim", [("clk", 0, Pins(1)), ("rst", 0, Pins(1)), ("leds", 0, Pins(8)),
+                                   ("serial_rx", 0, *streams), ("serial_tx", 0, *streams), *pins], name="sim")
+
+
+def board_platform(board: dict[str, Any]) -> GenericPlatform:
+    standard = IOStandard(board["io_standard"])
+    pins = [("clk", 0, Pins(board["clock_pin"]), standard), ("leds", 0, Pins(" ".join(board["led_pins"])), standard),
+            ("serial", 0, Subsignal("tx", Pins(board["serial_tx_pin"])), Subsignal("rx", Pins(board["serial_rx_pin"])),
+             standard)]
+    if board["flash_pins"]:
+        pins.append(("flash", 0, *(Subsignal(name, Pins(pin))
+                                   for name, pin in zip(FLASH_PINS, board["flash_pins"], strict=True)), standard))
+    if board["family"] == "ice40":
+        return LatticeiCE40Platform("ice40-up5k-sg48", pins, toolchain="icestorm")
+    return LatticeECP5Platform(board["part"], pins, toolchain="trellis")
+
+
+def _ports(platform: GenericPlatform, names: Any) -> Iterator[tuple[str, str, list[Any]]]:
+    """Each port of the top module with its pin and what else is said of it."""
+    for signal, pins, others, _ in platform.resolve_signals(names)[0]:
+        for index, pin in enumerate(pins):
+            yield f"{signal}[{index}]" if len(pins) > 1 else signal, pin, others
+
+
+def _lpf(platform: GenericPlatform, names: Any, clock_in_mhz: float) -> str:
+    lines = ["BLOCK RESETPATHS;", "BLOCK ASYNCPATHS;"]
+    for port, pin, others in _ports(platform, names):
+        lines.append(f'LOCATE COMP "{port}" SITE "{pin}";')
+        lines += [f'IOBUF PORT "{port}" IO_TYPE={other.name};' for other in others if isinstance(other, IOStandard)]
+    return "\n".join([*lines, f'FREQUENCY PORT "clk" {clock_in_mhz:g} MHZ;', ""])
+
+
+def _pcf(platform: GenericPlatform, names: Any, clock_in_mhz: float) -> str:
+    """The clock behind the PLL follows from the oscillator's."""
+    lines = [f"set_io {port} {pin}" for port, pin, _ in _ports(platform, names)]
+    return "\n".join([*lines, f"set_frequency clk {clock_in_mhz:g}", ""])
+
+
+#: Text of the constraints that nextpnr takes, by family: of a finished platform, LiteX's names and the oscillator, MHz.
+CONSTRAINTS: dict[str, Callable[[GenericPlatform, Any, float], str]] = {"ecp5": _lpf, "ice40": _pcf}
