@@ -57,6 +57,11 @@ class Board:
         return {name: getattr(DEVICES[self.device], name) for name in BUDGETS}
 
     @property
+    def soc_mhz(self) -> float:
+        """Clock that a SoC is built for where no other is asked for, MHz."""
+        return DEVICES[self.device].soc_mhz
+
+    @property
     def pll_pad(self) -> str | None:
         """The pin that only the PLL can read while it is in use; None where there is none."""
         return DEVICES[self.device].pll_pad

@@ -20,6 +20,7 @@ class Device:
     dsp: int                          # multiplier blocks (18x18; ice40: 16x16)
     bram: int                         # block RAMs (18 kbit; ice40: 4 kbit)
     spram: int = 0                    # large single-port RAMs
+    soc_mhz: float = 50.0             # clock that a SoC is built for where no other is asked for
     pll_pad: str | None = None        # pin of the PLL's own input
     standby_a: float | None = None    # current of the core at rest, A; None: not published for it
 
@@ -35,7 +36,7 @@ DEVICES: dict[str, Device] = {
     "LFE5U-45F": _ecp5("45k", lut=43848, dsp=72, bram=108, standby_a=0.116),
     "LFE5U-85F": _ecp5("85k", lut=83640, dsp=156, bram=208, standby_a=0.212),
     "iCE40UP5K": Device(family="ice40", nextpnr="--up5k", lut=5280, ff=5280, dsp=8, bram=30, spram=4,
-                        pll_pad="35"),
+                        pll_pad="35", soc_mhz=24.0),
 }
 
 

@@ -316,11 +316,11 @@ def emit(model: str, design: str, correct: str | None, out: Path, as_json: bool)
 @click.argument("model")
 @design_option
 @board_option
-@click.option("--clock-mhz", type=FiniteRange(5, 200), default=50.0, show_default=True)
+@click.option("--clock-mhz", type=FiniteRange(5, 200), help="Default: 50 on an ECP5, 24 on an iCE40.")
 @correct_option
 @out_option("runs/build")
 @json_flag
-def build(model: str, design: str, board: str | None, clock_mhz: float, correct: str | None, out: Path,
+def build(model: str, design: str, board: str | None, clock_mhz: float | None, correct: str | None, out: Path,
           as_json: bool) -> int:
     """Write a bitstream, the firmware and build.json."""
     from flows.commands.build import build_to

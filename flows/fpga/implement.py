@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boards import Board
-from flows.fpga.bitstream import Bitstream
+from flows.fpga.bitstream import Bitstream, FlashContent
 from flows.fpga.firmware import Firmware
 from flows.fpga.netlist import Netlist, Synthesis
 from flows.fpga.routing import Routed, Routing
@@ -14,7 +14,7 @@ from flows.run.progress import tell
 from flows.run.store import Store
 from hw.soc.generate import SocFiles
 from hw.spec.design import DesignPoint
-from hw.spec.soc import MemoryMap
+from hw.spec.soc import memory_map
 from sw.compiler import Program
 from sw.firmware.header import STANDARD
 
@@ -40,7 +40,8 @@ class Implementation:
         return self.soc.clock_mhz
 
     def bitstream(self, store: Store, program: Program) -> Path:
-        """The bitstream with a network's model image in the weight memory.
+        """The bitstream with a network's model image in the weight memory; of a SoC that boots from a flash, all that
+        is in there.
 
         Raises
         ------
@@ -50,6 +51,9 @@ class Implementation:
             If packing fails.
         """
         tell("packing")
+        if self.soc.memory.image:
+            return FlashContent(textcfg=self.routed.textcfg, family=self.board.family, firmware=self.firmware,
+                                image=program.image, memory=self.soc.memory).value(store)
         return Bitstream(textcfg=self.routed.textcfg, image=program.image, memory_bytes=self.design.weight_bytes,
                          word_bits=self.design.weight_port_bits).value(store)
 
@@ -65,12 +69,14 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     ToolError
         If a tool is missing or fails, or the design does not fit the board.
     """
-    firmware = Firmware(cpu=design.cpu, functions=functions).value(store)
-    tell(f"firmware: {firmware.stat().st_size:,} bytes of a ROM of {MemoryMap().rom.size:,}")
+    memory = memory_map(design)
+    firmware = Firmware(cpu=design.cpu, functions=functions, memory=memory).value(store)
+    tell(f"firmware: {firmware.stat().st_size:,} bytes of a ROM of {memory.rom.size:,}")
     tell("generating the SoC")
     soc = SocSources(design=design, board=board, clock_mhz=clock_mhz, firmware=firmware).value(store)
     tell("synthesizing")
-    netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,), family=board.family).value(store)
+    netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,) if soc.rom else (),
+                        family=board.family).value(store)
     best: Routed | None = None
     for seed in seeds:
         tell(f"routing, seed {seed}")

@@ -13,6 +13,7 @@ from flows.run.store import Store
 from hw.soc.generate import SocFiles, generate, load_soc
 from hw.soc.target import soc_facts
 from hw.spec.design import DesignPoint
+from hw.spec.soc import memory_map
 
 __all__ = ["SocSources"]
 
@@ -28,8 +29,9 @@ class SocSources(Step[SocFiles]):
     firmware: Path
 
     def make(self, folder: Path, store: Store) -> None:
+        in_flash = memory_map(self.design).image is not None
         generate(self.design, self.board, clock_mhz=self.clock_mhz, firmware=self.firmware, out=folder,
-                 weight_init=placeholder(self.design.weight_bytes))
+                 weight_init=b"" if in_flash else placeholder(self.design.weight_bytes))
 
     def load(self, folder: Path) -> SocFiles:
         return load_soc(folder)

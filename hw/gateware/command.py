@@ -24,7 +24,7 @@ def _layout(table):
 COMMAND = _layout({name: kind for name, kind in COMMAND_FIELDS.items() if name not in fields.OF_UNITS})
 STREAM = _layout(STREAM_FIELDS)
 #: Bits of a command that :class:`WholeTileCommandWords` keeps in block RAM.
-IN_BLOCK_RAM = (256, 368)
+IN_BLOCK_RAM = (256, 384)
 
 
 def command_layout(design: DesignPoint) -> data.StructLayout:

@@ -28,6 +28,9 @@ from hw.spec.timing import (
 __all__ = ["Sequencer"]
 
 
+LAYER = range(LAYER_LOG_ENTRIES + 1)
+
+
 class State(enum.Enum, shape=4):
     IDLE = 0
     FETCH = 1      # read a command
@@ -71,7 +74,7 @@ class Sequencer(wiring.Component):
     error, pc : Out
         A value of ``hw.spec.commands.ERRORS``, and the weight word of the command that it is about (of the last
         one that was fetched).
-    layer : Out(16)
+    layer : Out(LAYER)
         Number of the running layer, or of the command it stopped at.
     log_write, log_address, log_data : Out
         Counters of a layer that ended.
@@ -99,7 +102,7 @@ class Sequencer(wiring.Component):
         self.held = Signal(command_layout(design), reset_less=parts(design).command.reset_less)
         word = self._word = unsigned(weight_address_bits(design))
         super().__init__({
-            "start": In(1), "program": In(word), "busy": Out(1), "error": Out(8), "pc": Out(word), "layer": Out(16),
+            "start": In(1), "program": In(word), "busy": Out(1), "error": Out(8), "pc": Out(word), "layer": Out(LAYER),
             "log_write": Out(1), "log_address": Out((LAYER_LOG_ENTRIES * 8 - 1).bit_length()), "log_data": Out(32),
             "pause": In(1), "paused": Out(1), "command": Out(command_layout(design)), "begin": Out(1), "drained": In(1),
             "weights": In(design.weight_word_bits), "fetch": Out(Fetch), "fetch_valid": Out(1),
@@ -329,7 +332,7 @@ class Sequencer(wiring.Component):
     def _check_command(self, m, damaged):
         """Begin a layer or a stream, end the program, or stop at a command that cannot be right."""
         command = self.command
-        empty = Cat(self.gathered[name] == 0 for name in counts(self.design)).any()
+        empty = Cat(*(self.gathered[name] == 0 for name in counts(self.design)), 0).any()
 
         def stop(error):
             m.d.sync += [self.error.eq(ERRORS[error]), self.state.eq(State.IDLE)]

@@ -9,7 +9,7 @@ from typing import Any
 from litex.soc.integration.soc import SoCRegion
 from litex.soc.integration.soc_core import SoCCore
 from litex.soc.interconnect import wishbone
-from migen import ClockSignal, Instance, ResetSignal
+from migen import ClockSignal, Instance, ResetSignal, Signal
 
 from hw.soc.clocks import CLOCKS, SimClock
 from hw.soc.flash import SpiFlash
@@ -58,7 +58,7 @@ class Soc(SoCCore):
         if self.irq.enabled:
             self.irq.add("peripheral")
         self._slave("peripheral", self.peripheral.bus, memory["io"])
-        self._add_engine(memory["engine"], request["streams"])
+        self._add_engine(memory["engine"], request["streams"], ResetSignal("sys") if not small else 0)
 
     def add_csr_bridge(self, *arguments: Any, **keywords: Any) -> None:
         """Nothing: no module here has control and status registers of LiteX's kind, and LiteX cannot connect none."""
@@ -66,11 +66,15 @@ class Soc(SoCCore):
     def _slave(self, name: str, bus: wishbone.Interface, region: dict[str, int]) -> None:
         self.bus.add_slave(name, bus, SoCRegion(origin=region["origin"], size=region["size"], cached=False))
 
-    def _add_engine(self, region: dict[str, int], streams: bool) -> None:
-        """``streams``: it has a port to a memory outside, which no memory is at yet: requests are never taken."""
+    def _add_engine(self, region: dict[str, int], streams: bool, reset: Signal | int) -> None:
+        """``streams``: it has a port to a memory outside, which no memory is at yet: requests are never taken.
+
+        Without a reset it starts as it was configured, and rests until the CPU, which has one, writes to it. A second
+        reset for each enable that its registers have would keep them from sharing the tiles of an iCE40.
+        """
         bus = wishbone.Interface(data_width=32, address_width=32, addressing="word")
         self.specials += Instance(
-            "heddle_engine", i_clk=ClockSignal("sys"), i_rst=ResetSignal("sys"),
+            "heddle_engine", i_clk=ClockSignal("sys"), i_rst=reset,
             i_bus__cyc=bus.cyc, i_bus__stb=bus.stb, i_bus__we=bus.we, i_bus__sel=bus.sel,
             i_bus__adr=bus.adr[:(region["size"] // 4 - 1).bit_length()], i_bus__dat_w=bus.dat_w,
             o_bus__dat_r=bus.dat_r, o_bus__ack=bus.ack, **(NO_STREAM if streams else {}))

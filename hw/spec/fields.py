@@ -1,7 +1,7 @@
 """The fields of a command as each kind of engine takes them: encoder, golden interpreter and gateware ask here.
 
-The engine itself refuses a command whose magic, checksum or opcode is wrong, one layer too many, and a count of 0 that
-it looks at (``hw.spec.commands.ERRORS``). It runs every other command as :func:`taken` reads it. What comes out is
+The engine itself refuses a command whose magic, checksum or opcode is wrong, one layer too many, and, if it is a wide
+one, a count of 0 (``hw.spec.commands.ERRORS``). It runs every other command as :func:`taken` reads it. What comes out is
 defined unless :func:`undefined` says why not; the encoder makes no such command.
 """
 
@@ -55,7 +55,14 @@ def _lacks(design: DesignPoint) -> list[str]:
 
 
 def counts(design: DesignPoint) -> tuple[str, ...]:
-    """The counts that the engine looks at; it refuses a command in which all bits of one are 0."""
+    """The counts that the engine refuses a command for if all bits of one are 0. A compact engine has no room to look
+    for zeros; there they are not defined.
+    """
+    return _counts(design) if design.engine == "wide" else ()
+
+
+def _counts(design: DesignPoint) -> tuple[str, ...]:
+    """Those that the engine has."""
     fields = command_fields(design)
     return tuple(name for name in COUNTS if name in fields)
 
@@ -91,6 +98,9 @@ def undefined(design: DesignPoint, command: Mapping[str, int]) -> str | None:
 
 
 def _wrong(design: DesignPoint, command: Mapping[str, int]) -> Iterator[str]:
+    if zero := [name for name in _counts(design) if name not in counts(design) and not command[name]]:
+        yield f"{zero[0]}=0: the engine counts to it; write 1 or more"
+        return
     if command["add"] and design.cols < ADD_RECORDS:
         yield f"add=1: its parameters need {ADD_RECORDS} columns, and cols={design.cols}; raise cols"
     if design.engine == "wide":

