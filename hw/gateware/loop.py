@@ -6,7 +6,7 @@ from amaranth import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["LoopCounter", "SmallLoopCounter"]
+__all__ = ["LoopCounter", "SmallLoopCounter", "SmallTapCounter"]
 
 
 class LoopCounter(wiring.Component):
@@ -87,8 +87,33 @@ class SmallLoopCounter(LoopCounter):
 
     @staticmethod
     def ends(m: Module, loops: Sequence[LoopCounter]) -> list[Value]:
-        """No registers."""
-        ends: list[Value] = [Const(1, 1)]
-        for loop in loops:
-            ends.append(ends[-1] & loop.last)
-        return ends[1:]
+        """As above, for loops of which one that is not the innermost begins a pass every few cycles only: a register is
+        right from the second cycle of a pass on.
+        """
+        ends: list[Value] = []
+        now: Value = Const(1, 1)
+        for number, loop in enumerate(loops):
+            end = Signal(name=f"end{number}")
+            m.d.sync += end.eq(now & loop.last)
+            now = now & loop.last
+            ends.append(end)
+        return ends
+
+
+class SmallTapCounter(SmallLoopCounter):
+    """The same, but ``last`` is a register: much depends on it. It is known ahead, as the number of the next pass is
+    what is counted.
+    """
+
+    def elaborate(self, platform):
+        m = Module()
+        following = Signal.like(self.left, init=2)
+        single = self.total == 1 if self._single is None else self._single
+        with m.If(self.advance):
+            m.d.sync += [self.first.eq(self.last), following.eq(following + 1),
+                         self.last.eq(Mux(self.last, single, following == self.total))]
+        with m.If(self.restart | (self.advance & self.last)):
+            m.d.sync += following.eq(2)
+        with m.If(self.restart):
+            m.d.sync += [self.first.eq(1), self.last.eq(single)]
+        return m
