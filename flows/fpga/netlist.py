@@ -84,8 +84,9 @@ def synthesize(verilog: Sequence[Path], top: str, out: Path, *, data: Iterable[P
         names.append(f"source{number}.v")
         text = _memories_from_files(path.read_text(encoding="utf-8"), out, f"source{number}")
         (out / names[-1]).write_text(text, encoding="utf-8")
-    synth = f"{FAMILIES[family].synth} -top {top}"
-    script = [*(f"read_verilog -sv {name}" for name in names), f"{synth} -run begin:map_luts",
+    synth, map_ffs = f"{FAMILIES[family].synth} -top {top}", FAMILIES[family].map_ffs
+    script = [*(f"read_verilog -sv {name}" for name in names),
+              *((f"{synth} -run begin:map_ffs", *map_ffs) if map_ffs else (f"{synth} -run begin:map_luts",)),
               # ABC9 takes Amaranth's names of array elements, like "totals[0]", for bits of a signal and may crash.
               "clean -purge",
               f"{synth} -run map_luts:", "delete t:$scopeinfo",

@@ -356,8 +356,10 @@ class DesignPoint:
 
     @property
     def fingerprint(self) -> int:
-        """32 bits that identify the hardware; the engine shows them in its ``ID`` register."""
-        return int.from_bytes(sha256(dumps(self.hardware(), sort_keys=True).encode()).digest()[:4], "little")
+        """32 bits that identify the hardware to programs, which a log is nothing to; the engine shows them in its
+        ``ID`` register.
+        """
+        return int.from_bytes(sha256(dumps(self.logged.hardware(), sort_keys=True).encode()).digest()[:4], "little")
 
     @property
     def label(self) -> str:
