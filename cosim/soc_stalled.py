@@ -7,12 +7,18 @@ import numpy as np
 
 from cosim.bench import build_bench, run_bench
 from hw.soc.generate import TOP, SocFiles
+from hw.spec.errors import HeddleError
 
 __all__ = ["build_soc_bench", "converse_stalled"]
 
 
 def build_soc_bench(files: SocFiles, out: Path) -> Path:
-    """Compile a simulation SoC (``hw.soc.generate(..., sim=True)``) for cocotb in folder ``out``; returns ``out``."""
+    """Compile a simulation SoC (``hw.soc.generate(..., sim=True)``) for cocotb in folder ``out``; returns ``out``.
+
+    Raises HeddleError for one that boots from a flash.
+    """
+    if files.rom is None:
+        raise HeddleError("a SoC that boots from a flash: this bench has none")
     text = "\n".join(path.read_text(encoding="utf-8") for path in files.verilog)
     # The bench runs in a folder of its own, so the ROM's content goes into the Verilog.
     words = files.rom.read_text(encoding="utf-8").split()

@@ -73,8 +73,8 @@ def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed:
     freq_mhz
         For every clock that ``pins`` does not constrain.
     pins
-        Constraints in the family's own format; without them the design is routed for its Fmax only: on an ECP5 out of context,
-        on an iCE40 with its ports at any pins.
+        Constraints in the family's own format; without them the design is routed for its Fmax only: on an ECP5 out of
+        context, on an iCE40 with its ports at any pins.
 
     Raises
     ------

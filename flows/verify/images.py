@@ -180,9 +180,10 @@ def _shown(observed: Observed, index: int) -> list[dict[str, int]]:
 
 
 def _layer_reports(program: Program, observed: Observed, index: int) -> Iterator[LayerReport]:
-    for plan, seen in zip(program.layers, _shown(observed, index) or [{"": None}] * len(program.layers), strict=True):
+    unknown: list[dict[str, int]] = [{}] * len(program.layers)
+    for plan, seen in zip(program.layers, _shown(observed, index) or unknown, strict=True):
         counters = {name: seen[name] for name in COUNTERS} if len(seen) > 1 else None
-        yield LayerReport(name=plan.name, op=plan.op, macs=plan.macs, cycles=seen[""], predicted_cycles=plan.cycles,
+        yield LayerReport(name=plan.name, op=plan.op, macs=plan.macs, cycles=seen.get(""), predicted_cycles=plan.cycles,
                           counters=counters, predicted_counters=terms_of(plan))
 
 

@@ -10,8 +10,8 @@ from hw.spec.registers import LOG_WORDS
 
 __all__ = ["CounterMemory", "CounterRegisters", "NoCounters"]
 
-_MEMBERS = {"which": In(range(len(COUNTERS))), "clear": In(1), "log": In(1), "layer": In(range(LAYER_LOG_ENTRIES + 1)), "write": Out(1),
-            "address": Out(range(LAYER_LOG_ENTRIES * LOG_WORDS)), "data": Out(32)}
+_MEMBERS = {"which": In(range(len(COUNTERS))), "clear": In(1), "log": In(1), "layer": In(range(LAYER_LOG_ENTRIES + 1)),
+            "write": Out(1), "address": Out(range(LAYER_LOG_ENTRIES * LOG_WORDS)), "data": Out(32)}
 
 
 class CounterRegisters(wiring.Component):

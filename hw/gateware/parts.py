@@ -37,10 +37,9 @@ _KINDS = {
     "wide": Parts(command=CommandWords, addresses=TileAddresses, loop=LoopCounter, taps=LoopCounter, phases=Phases,
                   counters=CounterRegisters, element=ProcessingElement, store=Store, log=LayerLog,
                   registers=Registers),
-    "compact": Parts(command=WholeTileCommandWords, addresses=HeldAddresses, loop=SmallLoopCounter, taps=SmallTapCounter,
-                     phases=SmallPhases,
-                     counters=CounterMemory, element=RowElement, store=TileStore, log=RegisterLog,
-                     registers=LoggedRegisters),
+    "compact": Parts(command=WholeTileCommandWords, addresses=HeldAddresses, loop=SmallLoopCounter,
+                     taps=SmallTapCounter, phases=SmallPhases, counters=CounterMemory, element=RowElement,
+                     store=TileStore, log=RegisterLog, registers=LoggedRegisters),
 }
 
 

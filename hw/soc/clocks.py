@@ -13,7 +13,7 @@ PLL_MARGINS = (1e-6, 1e-3, 2e-3, 5e-3, 1e-2)
 
 
 class SimClock(LiteXModule):
-    def __init__(self, platform: GenericPlatform, clock_mhz: float) -> None:
+    def __init__(self, platform: GenericPlatform, clock_mhz: float, board: dict[str, Any]) -> None:
         self.cd_sys = ClockDomain()
         self.clock_mhz = clock_mhz
         self.comb += [self.cd_sys.clk.eq(platform.request("clk")), self.cd_sys.rst.eq(platform.request("rst"))]
@@ -58,4 +58,4 @@ def _closest(pll: ECP5PLL | iCE40PLL, clock_mhz: float) -> dict[str, Any]:
 
 
 #: By the family of the board's device.
-CLOCKS = {"ecp5": Ecp5Clock, "ice40": Ice40Clock}
+CLOCKS: dict[str, Any] = {"ecp5": Ecp5Clock, "ice40": Ice40Clock}

@@ -29,11 +29,12 @@ class SpiFlash(LiteXModule):
             # the first byte of a word comes first
             bus.dat_r.eq(Cat(shift[24:], shift[16:24], shift[8:16], shift[:8])),
         ]
+        command = Cat(Signal(2), bus.adr[:22], Constant(READ, 8))
         self.sync += [
             bus.ack.eq(0),
-            If(~busy,
-               If(bus.cyc & bus.stb & ~bus.ack, busy.eq(1), shift.eq(Cat(Signal(2), bus.adr[:22], Constant(READ, 8))))).Else(
-                count.eq(count + 1),
-                If(count[0], shift.eq(Cat(sampled, shift[:31]))).Else(sampled.eq(pads.miso)),
-                If(count == READ_CYCLES - 1, busy.eq(0), bus.ack.eq(1))),
+            If(busy,
+               count.eq(count + 1),
+               If(count[0], shift.eq(Cat(sampled, shift[:31]))).Else(sampled.eq(pads.miso)),
+               If(count == READ_CYCLES - 1, busy.eq(0), bus.ack.eq(1))).Elif(
+               bus.cyc & bus.stb & ~bus.ack, busy.eq(1), shift.eq(command)),
         ]

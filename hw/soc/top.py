@@ -32,10 +32,8 @@ class Soc(SoCCore):
     def __init__(self, request: dict[str, Any]) -> None:
         memory, cpu, small = request["memory"], request["cpu"], request["memory"]["image"] is not None
         platform = sim_platform(flash=small) if request["sim"] else board_platform(request["board"])
-        if request["sim"]:
-            crg = SimClock(platform, request["clock_mhz"])
-        else:
-            crg = CLOCKS[request["board"]["family"]](platform, request["clock_mhz"], request["board"])
+        clock = SimClock if request["sim"] else CLOCKS[request["board"]["family"]]
+        crg = clock(platform, request["clock_mhz"], request["board"])
         self.clock_mhz = crg.clock_mhz
         super().__init__(
             platform, int(crg.clock_mhz * 1e6), cpu_type=cpu["type"], cpu_variant=cpu["variant"], cpu_cfu=cpu["cfu"],

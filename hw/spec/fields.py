@@ -1,8 +1,8 @@
 """The fields of a command as each kind of engine takes them: encoder, golden interpreter and gateware ask here.
 
 The engine itself refuses a command whose magic, checksum or opcode is wrong, one layer too many, and, if it is a wide
-one, a count of 0 (``hw.spec.commands.ERRORS``). It runs every other command as :func:`taken` reads it. What comes out is
-defined unless :func:`undefined` says why not; the encoder makes no such command.
+one, a count of 0 (``hw.spec.commands.ERRORS``). It runs every other command as :func:`taken` reads it. What comes out
+is defined unless :func:`undefined` says why not; the encoder makes no such command.
 """
 
 from collections.abc import Iterator, Mapping

@@ -16,7 +16,7 @@ def main(argv: list[str]) -> int:
         print("usage: python -m hw.tools --prepare", file=sys.stderr)
         return 2
     for name in TOOLS:
-        if name.startswith(("yowasp-nextpnr", "yowasp-ecp")):
+        if name.startswith(("yowasp-nextpnr", "yowasp-ecp", "yowasp-ice")):
             prepare(name)
     return subprocess.run([sys.executable, "-W", "ignore", "-c", _AMARANTH], stdout=subprocess.DEVNULL,
                           check=False).returncode

@@ -217,7 +217,7 @@ def _programmed(plan: MemoryPlan, graph: Graph, design: DesignPoint) -> Program:
         stream_address = design.network_bytes - outside & ~7
         if (peak := peak_bytes(placements)) > stream_address:
             raise CompileError(f"{graph.name}: activations take {peak} bytes and weights {outside}, "
-                               f"act_bytes={design.act_bytes} holds both and {FIRMWARE_BYTES} of the SoC's firmware; narrow "
+                               f"act_bytes={design.act_bytes} holds both and {FIRMWARE_BYTES} of the firmware; narrow "
                                f"the weights or the network")
     plans = _plans(works, commands, design)
     inputs, outputs = ([placements[number] for number in numbers] for numbers in (range(len(graph.inputs)),
