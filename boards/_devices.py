@@ -25,7 +25,7 @@ class Device:
     standby_a: float | None = None    # current of the core at rest, A; None: not published for it
 
 
-def _ecp5(size: str, *, lut: int, dsp: int, bram: int, standby_a: float) -> Device:
+def _ecp5(size: str, *, lut: int, dsp: int, bram: int, standby_a: float | None = None) -> Device:
     return Device(family="ecp5", nextpnr=f"--{size}", lut=lut, ff=lut, dsp=dsp, bram=bram, standby_a=standby_a)
 
 
@@ -35,6 +35,9 @@ DEVICES: dict[str, Device] = {
     "LFE5U-25F": _ecp5("25k", lut=24288, dsp=28, bram=56, standby_a=0.077),
     "LFE5U-45F": _ecp5("45k", lut=43848, dsp=72, bram=108, standby_a=0.116),
     "LFE5U-85F": _ecp5("85k", lut=83640, dsp=156, bram=208, standby_a=0.212),
+    # With transceivers, which are not used.
+    "LFE5UM5G-45F": _ecp5("um5g-45k", lut=43848, dsp=72, bram=108),
+    "LFE5UM5G-85F": _ecp5("um5g-85k", lut=83640, dsp=156, bram=208),
     "iCE40UP5K": Device(family="ice40", nextpnr="--up5k", lut=5280, ff=5280, dsp=8, bram=30, spram=4,
                         pll_pad="35", soc_mhz=24.0),
 }
@@ -48,7 +51,7 @@ class Part:
     nextpnr_args: tuple[str, ...]     # device, package, speed grade
 
 
-_ECP5_PART = re.compile(r"(?P<device>LFE5U-\d+F)-(?P<speed>[678])(?P<package>BG|MG)(?P<balls>\d+)[CI]")
+_ECP5_PART = re.compile(r"(?P<device>LFE5U(?:M5G)?-\d+F)-(?P<speed>[678])(?P<package>BG|MG)(?P<balls>\d+)[CI]")
 _ECP5_PACKAGES = {"BG": "CABGA", "MG": "CSFBGA"}
 _ICE40_PART = re.compile(r"(?P<device>iCE40[A-Z]+\d+K?)-(?P<package>[A-Z]+\d+)I?")
 

@@ -51,7 +51,7 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
     if correct:
         model = correct_model(model, design, correct)
     program = compile_graph(model.graph, design)
-    check_buildable(program, board)
+    check_buildable(program)
     clock_mhz = clock_mhz or board.soc_mhz
     check_clock(design, board, clock_mhz)
     store = open_store()

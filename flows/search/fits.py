@@ -196,7 +196,7 @@ class _Search:
         program = (compile_graph if self.asked.given else fit_memories)(self.graph, design)
         board, _, over = self._board(program.design, self.asked.boards[number])
         program = replace(program, design=replace(program.design, board=board.name))
-        check_buildable(program, board)
+        check_buildable(program)
         estimate = estimate_program(program, board, self.asked.clock_mhz)
         if estimate.cpu_cycles is None:
             raise HeddleError(uncounted(program.design))

@@ -27,7 +27,6 @@ from flows.search.worth import Evaluator, Requirement
 from flows.train.data import DataSource
 from flows.train.training import MODEL
 from hw.soc.cpus import find_cpu
-from hw.soc.target import check_board
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.feedback import Feedback
@@ -252,7 +251,6 @@ def _check_clock(space: Space) -> None:
 
 def _check_given(design: DesignPoint, board: Board) -> None:
     """Raises HeddleError where nothing can be measured on a design, whatever the network."""
-    check_board(board)
     check_design(design, board)
     find_cpu(design.cpu)
     if short := board.shortfalls({kind: getattr(estimate_resources(design, board), kind) for kind in COUNTED}):

@@ -82,7 +82,7 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray 
         raise HeddleError("level 'array': writes no waves; trace the level engine")
     program = program or compile_graph(graph, design)
     if level == "soc" and rung is None:
-        check_buildable(program, board)
+        check_buildable(program)
     tensors = run(program.graph, given, design)
     given_graph = tensors if program.graph is graph else run(graph, given, design)
     right = [given_graph[number] for number in graph.answers]

@@ -10,7 +10,6 @@ from boards import Board, check_design
 from hw.emit.cfu import cfu_verilog
 from hw.emit.verilog import engine_verilog
 from hw.soc.cpus import find_cpu
-from hw.soc.target import check_board
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.soc import BAUD, SLOW_BAUD, MemoryMap, Region, memory_map
@@ -81,7 +80,6 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     """
     memory = memory or memory_map(design)
     small = memory.image is not None
-    check_board(board)
     check_design(design, board)
     cpu = find_cpu(design.cpu)
     if min(memory.engine.origin, memory.io.origin) < cpu.uncached_base:

@@ -2,15 +2,12 @@
 
 from typing import Any
 
-from boards import BOARDS, Board, check_design, find_board
+from boards import Board, check_design, find_board
 from hw.soc.cpus import find_cpu
 from hw.spec.design import DesignPoint
-from hw.spec.errors import SpecError
 from hw.spec.presets import load_design
 
-__all__ = ["check_board", "load_target", "soc_facts"]
-
-FAMILIES = ("ecp5", "ice40")     # of the boards that a SoC can be made for
+__all__ = ["load_target", "soc_facts"]
 
 
 def load_target(design: str, board: str | None = None) -> tuple[DesignPoint, Board]:
@@ -38,10 +35,3 @@ def soc_facts(design: DesignPoint) -> dict[str, Any]:
     ['cpu', 'hardware']
     """
     return {"hardware": design.hardware(), "cpu": find_cpu(design.cpu).digest}
-
-
-def check_board(board: Board) -> None:
-    """Raises SpecError where no SoC can be made for the board."""
-    if board.family not in FAMILIES:
-        able = ", ".join(name for name, other in BOARDS.items() if other.family in FAMILIES)
-        raise SpecError(f"board {board.name!r}: no SoC can be made for the {board.family} yet; choose one of {able}")

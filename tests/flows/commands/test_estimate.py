@@ -78,7 +78,7 @@ def test_what_build_refuses_does_not_fit_and_is_said_in_the_same_words(tmp_path,
     (tmp_path / "design.toml").write_text(to_toml(STREAMING))
     document = estimate_model(str(tmp_path), str(tmp_path / "design.toml"))
     assert document["fits"] is False
-    assert document["reasons"] == obstacles(compile_graph(wide_dense(), STREAMING), BOARDS["ulx3s-25"])
+    assert document["reasons"] == obstacles(compile_graph(wide_dense(), STREAMING))
     show_estimate(document, Display())
     assert "cannot be built: wide: " in capsys.readouterr().err
     (tmp_path / "design.toml").write_text(to_toml(replace(STREAMING, weight_bytes=16384)))

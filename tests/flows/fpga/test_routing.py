@@ -11,12 +11,6 @@ from hw.tools import ToolError
 from tests.support.synth import COUNTER
 
 BOARD = BOARDS["ulx3s-25"]
-PINS = """
-LOCATE COMP "clk" SITE "G2";
-LOCATE COMP "up" SITE "R1";
-LOCATE COMP "q" SITE "B2";
-FREQUENCY PORT "clk" 25 MHZ;
-"""
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +20,23 @@ def counter(tmp_path_factory):
     return synthesize([folder / "counter.v"], "counter", folder / "synth")
 
 
-@pytest.fixture(scope="module")
-def lpf(tmp_path_factory):
-    path = tmp_path_factory.mktemp("pins") / "counter.lpf"
-    path.write_text(PINS)
+def pins_of(board, folder):
+    """A counter on the board's clock, UART and LED."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, places = folder / "pins", {"clk": board.clock_pin, "up": board.serial_rx_pin, "q": board.led_pins[0]}
+    if board.family == "ice40":
+        path.write_text("".join(f"set_io {port} {pin}\n" for port, pin in places.items()))
+    else:
+        path.write_text("".join(f'LOCATE COMP "{port}" SITE "{pin}";\n' for port, pin in places.items())
+                        + f'FREQUENCY PORT "clk" {board.clock_in_mhz:g} MHZ;\n')
     return path
 
 
 @pytest.mark.synth
 @pytest.mark.parametrize("board", [board for board in BOARDS.values() if board.family == "ecp5"],
                          ids=lambda board: board.name)
-def test_routes_and_packs_for_every_board(counter, lpf, tmp_path, board):
-    routed = route(counter, board, tmp_path, freq_mhz=50, pins=lpf)
+def test_routes_and_packs_for_every_board(counter, tmp_path, board):
+    routed = route(counter, board, tmp_path, freq_mhz=50, pins=pins_of(board, tmp_path / "given"))
     assert routed.timing_met
     assert routed.fmax_mhz > 50
     assert routed.resources["ff"] == 8
@@ -49,6 +48,20 @@ def test_routes_and_packs_for_every_board(counter, lpf, tmp_path, board):
     bits = pack(routed.textcfg, tmp_path / "top.bit").read_bytes()
     assert board.device.encode() in bits[:200]
     assert sorted(path.name for path in tmp_path.glob("top.bit*")) == ["top.bit", "top.bit.log"]
+
+
+@pytest.mark.synth
+@pytest.mark.parametrize("board", [board for board in BOARDS.values() if board.family == "ice40"],
+                         ids=lambda board: board.name)
+def test_routes_and_packs_for_every_ice40(tmp_path, board):
+    """The flash stays awake, which a bit of the command 9 says (Project IceStorm's description of the format)."""
+    (tmp_path / "counter.v").write_text(COUNTER)
+    netlist = synthesize([tmp_path / "counter.v"], "counter", tmp_path / "synth", family=board.family)
+    routed = route(netlist, board, tmp_path / "route", freq_mhz=24, pins=pins_of(board, tmp_path / "given"))
+    assert routed.timing_met and not routed.out_of_context
+    bits = pack(routed.textcfg, tmp_path / "top.bin", family=board.family).read_bytes()
+    assert bits[:2] == b"\xff\x00" and 100_000 < len(bits) < 131_072
+    assert bits[bits.index(b"\x92\x00") + 2] & 1
 
 
 @pytest.mark.synth

@@ -10,7 +10,8 @@ from hw.soc.cpus import CPUS
 from hw.soc.generate import generate, load_soc
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
-from hw.spec.soc import MemoryMap, Region
+from hw.spec.presets import PRESETS
+from hw.spec.soc import MemoryMap, Region, memory_map
 
 pytestmark = pytest.mark.soc
 
@@ -55,6 +56,8 @@ def test_ports_of_a_simulation(firmware, tmp_path):
 def test_pins_of_a_board(firmware, tmp_path, board):
     files = generate(DesignPoint(), board, clock_mhz=50, firmware=firmware, out=tmp_path / "soc", engine=ENGINE)
     pins = dict(re.findall(r'LOCATE COMP "(.*)" SITE "(.*)";', files.pins.read_text()))
+    if len(board.led_pins) == 1:
+        pins["leds[0]"] = pins.pop("leds")
     assert pins == {"clk": board.clock_pin, "serial_tx": board.serial_tx_pin, "serial_rx": board.serial_rx_pin,
                     **{f"leds[{n}]": pin for n, pin in enumerate(board.led_pins)}}
     assert f'FREQUENCY PORT "clk" {board.clock_in_mhz:g} MHZ;' in files.pins.read_text()
@@ -93,9 +96,29 @@ def test_an_impossible_clock_says_what_is_possible(firmware, tmp_path, clock_mhz
         make(firmware, tmp_path / "soc", clock_mhz=clock_mhz)
 
 
-def test_a_board_of_another_family_is_refused(tmp_path):
-    with pytest.raises(SpecError, match=r"^board 'icebreaker': no SoC can be made for the ice40 yet; choose one of "):
-        generate(DesignPoint(), BOARDS["icebreaker"], clock_mhz=12, firmware=tmp_path / "none", out=tmp_path)
+@pytest.mark.parametrize("board", [board for board in BOARDS.values() if board.family == "ice40"],
+                         ids=lambda board: board.name)
+def test_a_soc_that_boots_from_the_flash(firmware, tmp_path, board):
+    """Its pins, and a PLL that reads the oscillator where it is; no firmware in its Verilog."""
+    files = generate(PRESETS["up5k"], board, clock_mhz=24, firmware=firmware, out=tmp_path / "soc", engine=ENGINE)
+    text, verilog = files.pins.read_text(), files.verilog[0].read_text()
+    assert dict(re.findall(r"set_io (\S+) (\S+)\n", text)) == {
+        "clk": board.clock_pin, "serial_tx": board.serial_tx_pin, "serial_rx": board.serial_rx_pin,
+        **dict(zip(("flash_cs_n", "flash_clk", "flash_mosi", "flash_miso"), board.flash_pins, strict=True)),
+        **{f"leds[{n}]": pin for n, pin in enumerate(board.led_pins)}}
+    assert f"set_frequency clk {board.clock_in_mhz:g}" in text
+    assert ("SB_PLL40_PAD" in verilog) == (board.clock_pin == "35")
+    assert (files.clock_mhz, files.rom, files.memory) == (24.0, None, memory_map(PRESETS["up5k"]))
+    assert "readmemh" not in verilog
+    with pytest.raises(SpecError, match="clock_mhz=12: choose 16 to 60"):
+        generate(PRESETS["up5k"], board, clock_mhz=12, firmware=firmware, out=tmp_path / "slow", engine=ENGINE)
+
+
+def test_a_simulated_soc_shows_the_pins_of_its_flash(firmware, tmp_path):
+    files = generate(PRESETS["up5k"], BOARDS["icebreaker"], clock_mhz=50, firmware=firmware, out=tmp_path / "soc",
+                     engine=ENGINE, sim=True)
+    assert set(re.findall(r"flash_(?:cs_n|clk|mosi|miso)\b", files.verilog[0].read_text().partition(");")[0])) == {
+        "flash_cs_n", "flash_clk", "flash_mosi", "flash_miso"}
 
 
 def test_a_design_that_the_soc_cannot_hold_is_refused(tmp_path):
