@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hw.spec.requant import doubling_high_multiply
 from hw.tools import run as run_tool
 from sw.firmware import c_header
 from sw.firmware.build import SOURCES, kernel_files
+from sw.golden.fixed import reciprocal
 from sw.golden.kernels import FUNCTIONS, OPERATORS, name_of, run_call
 from sw.golden.log_softmax import prepare_log_softmax
 from sw.golden.softmax import prepare_softmax
@@ -18,10 +20,10 @@ from tests.support.layers import NOTHING, made_kernel, random_kernel
 from tests.support.operators import random_operator, random_values
 
 
-def compiled(folder, changes: Mapping[str, str] | None = None):
-    """The functions by name, from their C files; ``changes`` are made to these first."""
+def compiled(folder, changes: Mapping[str, str] | None = None, cpu="vexriscv"):
+    """The functions by name, from their C files as they are for a CPU; ``changes`` are made to these first."""
     folder.mkdir(exist_ok=True)
-    (folder / "heddle_config.h").write_text(c_header())
+    (folder / "heddle_config.h").write_text(c_header(cpu=cpu))
     for path in (*kernel_files(), SOURCES / "kernel.h"):
         text = path.read_text()
         for old, new in (changes or {}).items():
@@ -38,6 +40,12 @@ def compiled(folder, changes: Mapping[str, str] | None = None):
 @pytest.fixture(scope="module")
 def functions(tmp_path_factory):
     return compiled(tmp_path_factory.mktemp("kernels"))
+
+
+@pytest.fixture(scope="module", params=["vexriscv", "serv"])
+def any_cpu(request, tmp_path_factory):
+    """As they are for a CPU that multiplies, and for one that does not."""
+    return compiled(tmp_path_factory.mktemp(request.param), cpu=request.param)
 
 
 def run_calls(functions, calls, memory):
@@ -92,21 +100,62 @@ def pairs():
 
 
 @pytest.mark.parametrize("scale", [1e-6, 0.0146, 0.0625, 0.1447, 0.5, 8.0])
-def test_softmax_of_every_pair(functions, scale):
+def test_softmax_of_every_pair(any_cpu, scale):
     data = pairs()
     layer = softmax(data.shape, scale=scale)
-    assert np.array_equal(answer(functions, layer, kind(data.shape), data), golden(layer, kind(data.shape), data))
+    assert np.array_equal(answer(any_cpu, layer, kind(data.shape), data), golden(layer, kind(data.shape), data))
 
 
-@pytest.mark.parametrize("channels", [1, 3, 10, 12, 257, 1001, 4095])
+@pytest.mark.parametrize("channels", [1, 3, 10, 12, 171, 257, 512, 1001, 4095])
 @pytest.mark.parametrize("scale", [1e-6, 0.003, 0.1447])
-def test_softmax_of_random_and_extreme_rows(functions, scale, channels):
+def test_softmax_of_random_and_extreme_rows(any_cpu, scale, channels):
     rng = np.random.default_rng(channels)
     data = rng.integers(-128, 128, (3, 2, channels)).astype(np.int8)
     data[1, 0], data[1, 1], data[2, 0] = -128, 127, np.where(np.arange(channels) == channels // 2, 127, -128)
     layer = softmax(data.shape, scale=scale)
-    assert np.array_equal(answer(functions, layer, kind(data.shape), data, source=7),
+    assert np.array_equal(answer(any_cpu, layer, kind(data.shape), data, source=7),
                           golden(layer, kind(data.shape), data))
+
+
+def near_ties():
+    """Rows of few values, each many times, at scales whose outputs come close to halves: 2,000 of each scale."""
+    rng = np.random.default_rng(1)
+    counts = rng.integers(1, 60, (2000, 3))
+    data = np.full((2000, 1, 180), -128, np.int8)
+    for row, (a, b, c) in zip(data[:, 0], counts, strict=True):
+        row[:a], row[a:a + b], row[a + b:a + b + c] = 127, rng.integers(90, 127), rng.integers(60, 127)
+    return data
+
+
+@pytest.mark.parametrize("scale", [0.003, 0.0146, 0.0625])
+def test_softmax_without_multiplications_close_to_ties(any_cpu, scale):
+    data = near_ties()
+    layer = softmax(data.shape, scale=scale)
+    assert np.array_equal(answer(any_cpu, layer, kind(data.shape), data), golden(layer, kind(data.shape), data))
+
+
+def test_the_definition_differs_from_the_quotient_by_less_than_is_said():
+    """Of ``sw/firmware/src/kernels/softmax.c``: 2**-20, where 2**-16 is left for it."""
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    for total in [1 << 19, (1 << 27) - 1, *(1 << rng.integers(19, 27, 3000)) + rng.integers(0, 1 << 19, 3000)]:
+        mantissa, shift = reciprocal(int(total))
+        power = int(rng.integers(0, 1 << 31))
+        got = doubling_high_multiply(mantissa, power) / 2 ** (shift + 31 - 8)
+        worst = max(worst, abs(got - power / (16 * int(total))))
+    assert 2.0 ** -24 < worst < 2.0 ** -20
+
+
+@pytest.mark.parametrize("old, new", [
+    ("return shift < 32 ?", "return shift < 20 ?"), ("power + (one >> 1)", "power"), ("total << 4", "total << 3"),
+    ("rest -= divisor;", ""), ("(one >> 1) - (one >> UNSURE)", "(one >> 1) + (one >> 4)")])
+def test_a_fault_in_the_division_is_found(tmp_path, old, new):
+    assert any(old in path.read_text() for path in kernel_files())
+    broken = compiled(tmp_path / "broken", {old: new}, cpu="serv")
+    equal = np.zeros((4, 1, 300), np.int8)
+    assert any(not np.array_equal(answer(broken, softmax(one.shape, scale=scale), kind(one.shape), one),
+                                  golden(softmax(one.shape, scale=scale), kind(one.shape), one))
+               for one in (near_ties(), equal) for scale in (0.003, 0.0146, 0.0625))
 
 
 def test_softmax_of_narrow_inputs_has_a_short_table(functions):
