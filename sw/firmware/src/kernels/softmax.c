@@ -67,50 +67,47 @@ static uint32_t by_definition(uint32_t total, uint32_t power)
     return shift < 32 ? ((uint32_t)heddle_high(scale, (int32_t)power) + (1u << (shift - 1))) >> shift : 0;
 }
 
-/* `one` is what a power is an output of 1 of, from 2**23 on. */
-HEDDLE_OFTEN static uint32_t quotient(uint32_t total, uint32_t power, uint32_t one)
+/* `one` is the power of an output of 1, from 2**23 on, and `most` as often its double as 32 bits hold. */
+static inline uint32_t quotient(uint32_t power, uint32_t one, uint32_t most)
 {
-    uint32_t rest = power + (one >> 1), divisor = one, found = 0, margin = one >> UNSURE;
-    while (!(divisor >> 31))
-        divisor <<= 1;
-    for (;; divisor >>= 1) {
+    uint32_t rest = power + (one >> 1), margin = one >> UNSURE, found = 0;
+    do {
         found <<= 1;
-        if (rest >= divisor) {
-            rest -= divisor;
+        if (rest >= most) {
+            rest -= most;
             found++;
         }
-        if (divisor == one)
-            break;
-    }
-    return rest < margin || one - rest < margin ? by_definition(total, power) : found;
+        most >>= 1;
+    } while (most >= one);
+    return rest < margin || one - rest < margin ? by_definition(one >> 4, power) : found;
 }
 
 HEDDLE_OFTEN void heddle_kernel_softmax(const volatile uint32_t *words, volatile int8_t *memory)
 {
-    const volatile int8_t *in = memory + words[HEDDLE_SOFTMAX_SOURCE];
-    volatile int8_t *out = memory + words[HEDDLE_SOFTMAX_OUTPUT];
+    /* nothing else writes there meanwhile, and to read a volatile byte takes three instructions */
+    const int8_t *in = (const int8_t *)memory + words[HEDDLE_SOFTMAX_SOURCE];
+    int8_t *out = (int8_t *)memory + words[HEDDLE_SOFTMAX_OUTPUT];
     uint32_t channels = words[HEDDLE_SOFTMAX_CHANNELS], entries = words[HEDDLE_SOFTMAX_ENTRIES];
-    const volatile uint32_t *powers = &words[HEDDLE_SOFTMAX_TABLE];
-    for (uint32_t rows = words[HEDDLE_SOFTMAX_ROWS]; rows--; in += channels, out += channels) {
-        int most = -128;
+    const uint32_t *powers = (const uint32_t *)&words[HEDDLE_SOFTMAX_TABLE];
+    for (uint32_t rows = words[HEDDLE_SOFTMAX_ROWS]; rows--; out += channels) {
+        const int8_t *end = in + channels;
         uint32_t total = 0;
-        for (uint32_t n = 0; n < channels; n++) {
-            int value = in[n];
-            most = value > most ? value : most;
-        }
-        for (uint32_t n = 0; n < channels; n++) {
-            uint32_t below = (uint32_t)(most - in[n]);
+        int most = -128;
+        for (const int8_t *each = in; each < end; each++)
+            most = *each > most ? *each : most;
+        for (const int8_t *each = in; each < end; each++) {
+            uint32_t below = (uint32_t)(most - *each);
             if (below < entries)
                 total += (powers[below] + (1 << (SUM_BITS - 1))) >> SUM_BITS;
         }
-        /* powers of 2**31 are outputs of 256, and 2**19 of the sum are 1 */
-        uint32_t one = total << 4, nothing = (one >> 1) - (one >> UNSURE);
-        for (uint32_t n = 0; n < channels; n++) {
-            uint32_t below = (uint32_t)(most - in[n]), value = 0, power = below < entries ? powers[below] : 0;
-            if (total >> 27)
-                value = by_definition(total, power);
-            else if (power > nothing)
-                value = quotient(total, power, one);
+        /* powers of 2**31 are outputs of 256, and 2**19 of the sum are 1; beyond 2**27 they have no 32 bits */
+        uint32_t large = total >> 27, one = total << 4, nothing = large ? 0 : (one >> 1) - (one >> UNSURE), top = one;
+        while (!large && !(top >> 31))
+            top <<= 1;
+        for (uint32_t n = 0; in < end; n++) {
+            uint32_t below = (uint32_t)(most - *in++), value = 0, power = below < entries ? powers[below] : 0;
+            if (power > nothing)
+                value = large ? by_definition(total, power) : quotient(power, one, top);
             out[n] = (int8_t)(value > 255 ? 127 : (int)value - 128);
         }
     }
