@@ -87,17 +87,11 @@ class SmallLoopCounter(LoopCounter):
 
     @staticmethod
     def ends(m: Module, loops: Sequence[LoopCounter]) -> list[Value]:
-        """As above, for loops of which one that is not the innermost begins a pass every few cycles only: a register is
-        right from the second cycle of a pass on.
-        """
-        ends: list[Value] = []
-        now: Value = Const(1, 1)
-        for number, loop in enumerate(loops):
-            end = Signal(name=f"end{number}")
-            m.d.sync += end.eq(now & loop.last)
-            now = now & loop.last
-            ends.append(end)
-        return ends
+        """No registers."""
+        ends: list[Value] = [Const(1, 1)]
+        for loop in loops:
+            ends.append(ends[-1] & loop.last)
+        return ends[1:]
 
 
 class SmallTapCounter(SmallLoopCounter):
