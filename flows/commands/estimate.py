@@ -36,7 +36,7 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
     if calibrated := calibrated_for(design, board):
         metrics = asdict(estimate_program(program, board, DEFAULT_CLOCK_MHZ))
     else:
-        metrics = {"clock_mhz": board.clock_in_mhz}
+        metrics = {"clock_mhz": board.soc_mhz}
     used: dict[str, Any] = {kind: metrics.get(kind) for kind in COUNTED}
     reasons = obstacles(program)
     assignment, second = assign(program, graph), metrics["clock_mhz"] * 1e6

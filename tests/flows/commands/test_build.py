@@ -18,6 +18,7 @@ from hw.soc.generate import SocFiles
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.presets import to_toml
+from hw.spec.soc import MemoryMap
 from sw.compiler import compile_graph
 from sw.firmware import build
 from tests.support.dense import STREAMING, even_dense, wide_dense
@@ -44,7 +45,6 @@ def test_a_program_that_streams_is_not_for_the_soc_yet(tmp_path):
 
 
 @pytest.mark.parametrize("design, refused", [
-    ("up5k", r"^board 'icebreaker': no SoC can be made for the ice40 yet; choose one of ulx3s-12, ulx3s-25, "),
     ('cpu = "arm"', r"^cpu='arm': unknown; choose 'picorv32', 'serv', 'vexriscv'$"),
 ])
 def test_what_has_no_soc_yet_is_one_line(tmp_path, monkeypatch, design, refused):
@@ -77,14 +77,15 @@ def routed_at(fmax_mhz, wanted_mhz, folder, firmware):
     board = BOARDS["ulx3s-25"]
     routed = Routed(folder=folder, seed=4, clocks={"sys": Clock(achieved_mhz=fmax_mhz, wanted_mhz=wanted_mhz)},
                     resources=dict.fromkeys(board.budget, 7))
-    soc = SocFiles(folder=folder, top="t", verilog=(), rom=folder, pins=None, clock_mhz=wanted_mhz)
+    soc = SocFiles(folder=folder, top="t", verilog=(), rom=folder, pins=None, clock_mhz=wanted_mhz,
+                   memory=MemoryMap())
     return Implementation(design=DesignPoint(), board=board, firmware=firmware, soc=soc,
                           netlist=Netlist(folder=folder, top="t", cells={}), routed=routed)
 
 
 def test_what_was_written_is_what_is_listed(model, firmware, monkeypatch, capsys):
     (model / "design.toml").write_text(to_toml(DesignPoint(multiplier="lut")))
-    out, stream = model / "out", model / "bits"
+    out, stream = model / "out", model / "heddle.bit"
     stream.write_bytes(b"bits")
     monkeypatch.setattr(Implementation, "bitstream", lambda *arguments: stream)
     for fmax_mhz, files in ((70.0, {"build.json", "heddle.bit", "firmware.bin", "model.bin", "design.toml",
