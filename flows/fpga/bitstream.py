@@ -1,4 +1,4 @@
-"""Bitstreams with a network's model image: in the weight memory of a routed design, or behind it in the flash."""
+"""Bitstreams, with a network's model image in the weight memory of a routed design."""
 
 import shutil
 from dataclasses import dataclass
@@ -8,14 +8,11 @@ from flows.fpga.families import FAMILIES
 from flows.fpga.patch import patch_memory, placeholder
 from flows.run.step import Step
 from flows.run.store import Store
-from hw.spec.soc import MemoryMap
 from hw.tools import run
-from sw.firmware.build import flash_content
 
-__all__ = ["BITSTREAM", "FLASH", "Bitstream", "FlashContent", "pack"]
+__all__ = ["BITSTREAM", "Bitstream", "pack"]
 
 BITSTREAM = "heddle.bit"
-FLASH = "heddle.bin"        # all of a board's flash
 PACK_TIMEOUT_S = 300.0
 
 
@@ -56,26 +53,3 @@ class Bitstream(Step[Path]):
 
     def load(self, folder: Path) -> Path:
         return folder / BITSTREAM
-
-
-@dataclass(frozen=True, kw_only=True)
-class FlashContent(Step[Path]):
-    """What a board's flash holds from its beginning on: a routed design, its firmware and a model image.
-
-    Raises HeddleError where one of them is larger than its place.
-    """
-
-    kind = "flash"
-    textcfg: Path
-    family: str
-    firmware: Path
-    image: bytes
-    memory: MemoryMap
-
-    def make(self, folder: Path, store: Store) -> None:
-        stream = pack(self.textcfg, folder / BITSTREAM, family=self.family)
-        (folder / FLASH).write_bytes(flash_content(stream.read_bytes(), self.firmware, self.image, self.memory))
-        stream.unlink()
-
-    def load(self, folder: Path) -> Path:
-        return folder / FLASH

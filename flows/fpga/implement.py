@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boards import Board
-from flows.fpga.bitstream import Bitstream, FlashContent
+from flows.fpga.bitstream import Bitstream
 from flows.fpga.firmware import Firmware
+from flows.fpga.flash import FlashContent
 from flows.fpga.netlist import Netlist, Synthesis
 from flows.fpga.routing import Routed, Routing
 from flows.fpga.soc import SocSources

@@ -24,7 +24,7 @@ def ask(tmp_path, monkeypatch):
         (out / "soc").write_text(design.cpu)
         made.append(("soc", design.cpu))
 
-    def build(out, *, cpu, functions):
+    def build(out, *, cpu, functions, memory):
         (out / "firmware.bin").write_text(cpu)
         made.append(("firmware", cpu))
 

@@ -161,7 +161,7 @@ MOVES = {
     "hw/gateware/drain.py": {"SocSources", "MultiplierNoise", "Study", "Verification", *SIMULATORS},
     "cosim/engine.cpp": {"EngineSimulator", "Verification"},
     "cosim/multiplier.cpp": {"MultiplierNoise", "Study"},
-    "flows/fpga/families.py": {"Synthesis", "Routing"},
+    "flows/fpga/families.py": {"Synthesis", "Routing", "Bitstream"},
     "flows/fpga/patch.py": {"SocSources", "Bitstream"},
     "flows/estimate/resources.json": {"Fitting", "Study"},
     "sw/compiler/schedule.py": {"Draft", "Fitting", "Study", "Verification", "ArraySimulator"},
