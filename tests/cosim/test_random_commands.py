@@ -41,8 +41,9 @@ DESIGNS = {
 CYCLE_LIMIT = 400_000      # spoiled programs that end take less than half
 FILLED_BYTES = 8192        # of the activations, at most; the rest is 0
 #: Every reason for which nothing is compared: what the engine does then depends on the time at which it does it, on
-#: what was in a memory before, or needs parts of a larger array. ``hw.spec.fields.undefined`` has the first ten.
-NOT_DEFINED = ("split=", "maximum=", "tile_rows=", "tile_cols=", "spacing=", "segment_steps=", "tail_steps=", "local",
+#: what was in a memory before, or needs parts of a larger array. ``hw.spec.fields.undefined`` has the first ones.
+NOT_DEFINED = (r"\w+=0: the engine counts to it", "split=", "maximum=", "tile_rows=", "tile_cols=", "spacing=",
+               "segment_steps=", "tail_steps=", "local",
                "window=", "port_cycles=", "add=1: block", "tail_cols=", "first_segments=",
                "reads what it has written itself", "reads weight word .* behind the end",
                "reads weight word .* which streams", "reads .* words of a stream", "block_words=", "ring",
