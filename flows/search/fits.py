@@ -68,10 +68,10 @@ class Fits:
 
 
 def _holding(fit: Fit) -> str:
-    """The smallest board of the family that has the cells, or ""."""
-    family = find_board(fit.design.board).family
+    """The smallest board of the family that has the cells, first among equals that of the same maker, or ""."""
+    family, (maker, _, _) = find_board(fit.design.board).family, fit.design.board.partition("-")
     boards = sorted((board for board in BOARDS.values() if board.family == family),
-                    key=lambda board: (board.budget["lut"], board.name))
+                    key=lambda board: (board.budget["lut"], not board.name.startswith(f"{maker}-"), board.name))
     return next((board.name for board in boards if not board.shortfalls(asdict(fit.estimate))), "")
 
 

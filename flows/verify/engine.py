@@ -42,7 +42,6 @@ class EngineRung(ImageRung):
 
 
 def engine_rung(store: Store, design: DesignPoint) -> EngineRung:
-    """With simulators from the store, of the design with a layer log."""
-    logged = design.logged
-    return EngineRung(lambda trace: EngineSimulator(design=logged, trace=trace).value(store),
-                      lambda: simulator_for(logged, MANY).value(store))
+    """With simulators from the store."""
+    return EngineRung(lambda trace: EngineSimulator(design=design, trace=trace).value(store),
+                      lambda: simulator_for(design, MANY).value(store))

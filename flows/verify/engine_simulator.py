@@ -22,15 +22,15 @@ MANY = 256
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSimulator(Step[Path]):
-    """The Verilated engine of a design."""
+    """The Verilated engine of a design, with a layer log, which changes nothing else."""
 
     kind = "engine-sim"
-    design: DesignPoint = keyed(DesignPoint.hardware)
+    design: DesignPoint = keyed(lambda design: design.logged.hardware())
     trace: bool = False
     lanes: Lanes = ONE
 
     def make(self, folder: Path, store: Store) -> None:
-        build_engine(self.design, folder, trace=self.trace, lanes=self.lanes)
+        build_engine(self.design.logged, folder, trace=self.trace, lanes=self.lanes)
 
     def load(self, folder: Path) -> Path:
         return folder

@@ -118,19 +118,20 @@ class TicketContract(wiring.Component):
                 m.d.comb += Assume(signal == before)
 
         number = {name: offset >> 2 for name, (offset, _) in REGISTERS.items()}
-        taken = Signal(32)
-        done = Signal(32)
+        taken = Signal.like(unit.ticket)
+        done = Signal.like(unit.done)
+        written = bus.dat_w[:len(taken)]      # what counts of it
         started = Signal()
         was_running = Signal()
-        taken_before = Signal(32)
-        done_before = Signal(32)
+        taken_before = Signal.like(taken)
+        done_before = Signal.like(done)
         ran = Signal()
         logged = unit.design.registers_in_log
         writes = request & bus.we & (bus.adr == number["TICKET"])
         m.d.sync += [was_running.eq(unit.running), ran.eq(was_running), taken_before.eq(taken), done_before.eq(done),
                      started.eq((started | unit.start) & ~bus.ack)]
         with m.If(unit.start):
-            m.d.sync += taken.eq(bus.dat_w)
+            m.d.sync += taken.eq(written)
         with m.If(was_running & ~unit.running):
             m.d.sync += done.eq(taken)
         m.d.comb += [
@@ -141,11 +142,11 @@ class TicketContract(wiring.Component):
             Assert((unit.bus_state == BusState.IDLE) | (unit.bus_state == BusState.DONE) | (bus.adr << 2 >= LAYER_LOG)
                    | ((unit.bus_state == BusState.LOG) & ~bus.we & logged), "a register takes longer than it may"),
             Assert(~unit.start | ~unit.running, "a start while the engine runs"),
-            Assert(~unit.start | (bus.dat_w != taken), "a repeated ticket started again"),
+            Assert(~unit.start | (written != taken), "a repeated ticket started again"),
             Assert(unit.ticket == taken, "the ticket is not the last one taken"),
         ]
         with m.If(bus.ack & bus.we & (bus.adr == number["TICKET"])):
-            m.d.comb += Assert(started | unit.running | was_running | (bus.dat_w == taken) | (ran & logged),
+            m.d.comb += Assert(started | unit.running | was_running | (written == taken) | (ran & logged),
                                "a new ticket was not taken")
         if logged:
             return m

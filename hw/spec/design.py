@@ -108,6 +108,9 @@ class DesignPoint:
         if not 16 <= self.weight_word_bits <= 512:
             raise SpecError(f"cols={self.cols}, lanes={self.lanes}: the weight port is {self.weight_word_bits} bits "
                             f"wide and must be 16 to 512; change cols, lanes or weight_bits")
+        if self.network_bytes <= 0:
+            raise SpecError(f"act_bytes={self.act_bytes}: with memory='spram' {FIRMWARE_BYTES} of them are the "
+                            f"firmware's; choose {1 << FIRMWARE_BYTES.bit_length()} or more")
         if self.memory == "spram" and self.stream_bytes:
             raise SpecError(f"stream_bytes={self.stream_bytes}: with memory='spram' weights stream from there; "
                             f"set stream_bytes to 0")

@@ -10,7 +10,7 @@ __all__ = ["BAUD", "FLASH", "IO_REGISTERS", "NO_MEMORY", "SLOW_BAUD", "MemoryMap
            "memory_map"]
 
 BAUD = 1_000_000             # of the board's UART, bits/s
-SLOW_BAUD = 115_200          # where the CPU takes a thousand cycles and more for a byte
+SLOW_BAUD = 57_600           # where the CPU takes some two thousand cycles for a byte
 UART_EMPTY = 0x80000000      # set in UART_DATA where no byte was waiting
 IO_BASE = 0x80000000         # no CPU caches what lies from here on
 #: What to do about weights that stream from a memory outside.

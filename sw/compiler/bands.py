@@ -115,9 +115,9 @@ def _way_out(graph: Graph, size: int, design: DesignPoint | None) -> str:
         return NARROWER
     types = graph.types()
     wide = any(types[number].dtype == "float32" for number in (*range(len(graph.inputs)), *graph.answers))
-    if wide and size // 4 < design.act_bytes:
+    if wide and size // 4 < design.network_bytes:
         return "convert the network with int8 inputs and outputs, which take a quarter of float32"
-    while design.act_bytes < size:
+    while design.network_bytes < size:
         try:
             design = replace(design, act_bytes=2 * design.act_bytes)
         except SpecError:

@@ -165,8 +165,15 @@ def _compiled(graph: Graph, design: DesignPoint, *, tables: Tables) -> Program:
         if not any(stage.rows for stage in plan.stages):
             break
     if not found and refused:
-        raise refused
+        raise _without_firmware(refused, design)
     return min(found, key=lambda pair: pair[0])[1]
+
+
+def _without_firmware(refused: CompileError, design: DesignPoint) -> CompileError:
+    """The error, with why there is less room than the design says."""
+    if f"act_bytes={design.network_bytes}" not in str(refused) or design.network_bytes == design.act_bytes:
+        return refused
+    return CompileError(f"{refused} (of act_bytes={design.act_bytes}, {FIRMWARE_BYTES} are the firmware's)")
 
 
 def works_of(graph: Graph, design: DesignPoint) -> tuple[list[Work | KernelPlan], Outline] | None:

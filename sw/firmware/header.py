@@ -90,6 +90,9 @@ def _map(memory: MemoryMap) -> list[tuple[str, int | str, str]]:
     entries: list[tuple[str, int | str, str]] = []
     if memory.image:
         entries += [("HEDDLE_FLASH_IMAGE", memory.image.origin, "the model image, read only")]
+    acts_end = memory.workspace.origin - memory.engine.origin if memory.workspace else WEIGHT_WINDOW
+    entries += [("HEDDLE_ACT_END", acts_end, "offset in the engine's region behind what networks have of activations"),
+                ("HEDDLE_WRITABLE_END", acts_end if memory.image else WINDOW_BYTES, "and behind what a host may write")]
     entries += [(f"HEDDLE_{name}", f'__attribute__(({how}section(".{name.lower()}")))' if memory.image else "", what)
                 for name, how, what in _OUT_OF_ROM]
     for name in ("rom", "sram", "engine", "io"):

@@ -68,7 +68,8 @@ class Status(IntEnum):
 
 MEANING = {
     Status.NO_ENGINE: "no engine of this register map on the bus; build the SoC and its firmware from one checkout",
-    Status.NO_IMAGE: "no model image in the weight scratchpad; upload one",
+    Status.NO_IMAGE: "no model image where the firmware looks for one; upload it, or write it to the flash that the "
+                     "SoC boots from",
     Status.BAD_IMAGE: "the model image is damaged; upload it again",
     Status.WRONG_DESIGN: "the model image was compiled for another design; compile it for the one on the board",
     Status.BUSY: "the engine still runs what was started before; reset the board",

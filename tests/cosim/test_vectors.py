@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.sim, needs_mlperf]
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory):
     """A simulator for each preset, built once."""
-    return cache(lambda design: build_engine(PRESETS[design], tmp_path_factory.mktemp(design)))
+    return cache(lambda design: build_engine(PRESETS[design].logged, tmp_path_factory.mktemp(design)))
 
 
 def check_vectors(simulator, design, model):

@@ -37,7 +37,7 @@ def test_the_contract_is_complete():
     (["explore", "--max-latency", "nan"], "Invalid value for '--max-latency': nan is not a number of the range"),
     (["explore", "--model", "kws.tflite", "--design", "ecp5-25"], "--model and --design: nothing is left to search"),
     (["explore", "--trials", "0"], "Invalid value for '--trials'"),
-    (["explore", "--board", "zynq"], "board 'zynq': unknown; choose one of icebreaker, ulx3s-12"),
+    (["explore", "--board", "zynq"], "board 'zynq': unknown; choose one of colorlight-i5, ecpix5-45"),
     (["explore", "--data", "cifar"], "data 'cifar': unknown; choose digits, idx:DIR"),
     (["explore", "--space", "no.toml"], "no.toml: No such file or directory"),
     (["estimate", "nonet", "--design", "ecp5-25"], "model 'nonet': neither a network (mlp, dscnn, "),
@@ -75,7 +75,7 @@ def test_bad_input_is_one_line_and_status_2(capsys, monkeypatch, tmp_path, argum
 @pytest.mark.parametrize("command", ["estimate", "verify", "emit", "build"])
 @pytest.mark.parametrize("fields, says", [
     ('cpu = "arm"', "cpu='arm': unknown; choose 'picorv32', 'serv', 'vexriscv'"),
-    ('board = "zynq"', "board 'zynq': unknown; choose one of icebreaker, ulx3s-12"),
+    ('board = "zynq"', "board 'zynq': unknown; choose one of colorlight-i5, ecpix5-45"),
 ])
 def test_a_design_that_names_what_is_unknown_is_refused_before_any_work(capsys, monkeypatch, tmp_path, command, fields,
                                                                         says):

@@ -75,7 +75,7 @@ static int find_stream(uint32_t bytes)
     model.stream_address = outside.address;
     if (!bytes || !address)
         return bytes && !outside.content ? HEDDLE_NO_STREAM : HEDDLE_OK;
-    if (address & 3 || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, address, bytes))
+    if (address & 3 || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_ACT_END, address, bytes))
         return HEDDLE_BAD_IMAGE;
     model.stream = heddle_word(HEDDLE_ACT_WINDOW + address);
     model.stream_address = address;
@@ -141,8 +141,11 @@ static int read_header(void)
     if (heddle_header_word(HEDDLE_IMAGE_VERSION_WORD) != HEDDLE_IMAGE_VERSION
         || resident < HEDDLE_IMAGE_HEADER_BYTES || resident > HEDDLE_WINDOW_BYTES - HEDDLE_WEIGHT_WINDOW
         || resident + streamed != heddle_header_word(HEDDLE_IMAGE_IMAGE_BYTES_WORD) || resident + streamed < streamed
-        || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, model.input, model.input_bytes)
-        || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_WEIGHT_WINDOW, model.output, model.output_bytes)
+        || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_ACT_END, model.input, model.input_bytes)
+        || !window_holds(HEDDLE_ACT_WINDOW, HEDDLE_ACT_END, model.output, model.output_bytes)
+        /* else they end where the scratchpad does, and a larger one would be another design */
+        || (HEDDLE_ACT_END != HEDDLE_WEIGHT_WINDOW
+            && heddle_header_word(HEDDLE_IMAGE_ACT_BYTES_WORD) > HEDDLE_ACT_END - HEDDLE_ACT_WINDOW)
         || model.layers > HEDDLE_MOST_LAYERS)
         return HEDDLE_BAD_IMAGE;
     int status = find_stream(streamed);

@@ -115,8 +115,8 @@ static uint32_t write(uint32_t bytes, uint32_t *length)
     uint32_t offset = words[0], size = bytes - 4;
     if (bytes < 4)
         return HEDDLE_BAD_LENGTH;
-    if ((offset | size) & 3 || offset < HEDDLE_ACT_WINDOW || offset > HEDDLE_WINDOW_BYTES
-        || size > HEDDLE_WINDOW_BYTES - offset)
+    if ((offset | size) & 3 || offset < HEDDLE_ACT_WINDOW || offset > HEDDLE_WRITABLE_END
+        || size > HEDDLE_WRITABLE_END - offset)
         return HEDDLE_BAD_ADDRESS;
     for (uint32_t n = 0; n < size / 4; n++)
         *heddle_word(offset + 4 * n) = words[1 + n];

@@ -214,7 +214,7 @@ def test_nothing_is_asked_twice(asked, tmp_path):
 
 
 def test_what_cannot_be_built_is_no_fit(asked, tmp_path, monkeypatch):
-    def refuse(program, board):
+    def refuse(program):
         raise HeddleError("cannot be built")
 
     monkeypatch.setattr(module, "check_buildable", refuse)

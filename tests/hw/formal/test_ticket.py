@@ -1,5 +1,7 @@
 """A start that is written twice runs once, for ever, by k-induction; faults planted in the registers are found."""
 
+from dataclasses import replace
+
 import pytest
 from amaranth import Module, Mux, Signal
 
@@ -14,6 +16,9 @@ DESIGN = DesignPoint(rows=1, cols=1, lanes=4, weight_bits=8, act_bytes=1024, wei
 
 COMPACT = DesignPoint(engine="compact", rows=1, cols=4, lanes=4, multiplier="mac16", requantizer_cycles=2,
                       requantizer_dsps=0, memory="spram", act_bytes=131072, weight_bytes=4096)
+
+
+BYTES = replace(COMPACT, layer_log=False)
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +88,20 @@ def test_a_repeated_start_changes_nothing(tmp_path):
 
 def test_nor_does_it_in_a_compact_design(tmp_path):
     assert prove(*under_contract(EngineBus(COMPACT)), tmp_path, depth=4).assertions == 9
+
+
+def test_nor_with_tickets_of_a_byte(tmp_path):
+    """Without a log, as the UP5K's preset is: all is in registers again."""
+    assert prove(*under_contract(EngineBus(BYTES)), tmp_path, depth=4).assertions == 12
+
+
+@pytest.mark.parametrize("spoil, message", [
+    (start_whatever_the_ticket, "a repeated ticket started again|a write started twice"),
+    (forget_the_ticket, "the ticket is not the last one taken"),
+    (finish_early, "done is not the ticket of the last run")])
+def test_a_planted_fault_is_found_with_tickets_of_a_byte(spoil, message, tmp_path):
+    with pytest.raises(ProofError, match=rf"top.contract: .*({message}).*; trace in"):
+        prove(*under_contract(Faulty(spoil, BYTES)), tmp_path, depth=6)
 
 
 @pytest.mark.parametrize("spoil, message", [

@@ -28,6 +28,8 @@ from hw.spec.presets import PRESETS
      r"acc_bits=32: 4 sums of digits make one of 33 bits and the requantizer takes 32; lower acc_bits to 31$"),
     ({"weight_bits": 4, "multiplier": "scalable"}, r"multiplier='scalable': takes weight_bits 8, not 4; change"),
     ({"act_bits": 6}, r"act_bits=6: choose 8, 4"),
+    ({"memory": "spram", "rows": 1, "act_bytes": 4096},
+     r"act_bytes=4096: with memory='spram' 5120 of them are the firmware's; choose 8192 or more"),
     ({"memory": "spram", "rows": 1, "stream_bytes": 4},
      r"stream_bytes=4: with memory='spram' weights stream from there; set stream_bytes to 0"),
     ({"memory": "spram"}, r"memory='spram', rows=2: the port has time for the outputs of one row per tile; lower rows"),

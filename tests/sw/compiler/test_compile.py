@@ -361,8 +361,10 @@ def test_a_layer_that_cannot_run_says_which_limit(graph, design, text):
      r"net: weight_bytes=1024 holds program and resident weights, \d+ bytes, and the largest block of weights, \d+ "
      r"bytes of layer stem; raise weight_bytes or narrow that layer"),
     (one_layer("dense", shape=(1, 1, 1200)), PRESETS["up5k"], r"net: weight_bytes=4096 holds .* of layer stem; raise"),
-    (one_layer(shape=(8, 8, 2), kernel=(8, 8), stride=(8, 8)), replace(PRESETS["up5k"], act_bytes=1024),
-     r"net: activations take \d+ bytes and weights \d+, act_bytes=1024 holds both; narrow the weights or the network"),
+    (one_layer(shape=(4, 4, 32), outputs=128), replace(PRESETS["up5k"], act_bytes=8192),
+     r"net: activations take \d+ bytes and weights \d+, act_bytes=8192 holds both and 5120 of the firmware; narrow "),
+    (one_layer(shape=(30, 30, 4)), replace(PRESETS["up5k"], act_bytes=8192),
+     r"act_bytes=3072.* \(of act_bytes=8192, 5120 are the firmware's\)$"),
     (one_layer(shape=(4, 4, 200)), DesignPoint(act_bytes=2048), r"act_bytes=2048"),
 ])
 def test_a_network_that_does_not_fit_says_which_limit(graph, design, text):

@@ -51,6 +51,7 @@ void heddle_kernel_softmax(const volatile uint32_t *words, volatile int8_t *memo
 }
 #else
 #define UNSURE 16       /* bits of a quotient's fraction; closer to a tie than its last one, the definition decides */
+#define DROPPED 4       /* bits of a power, which change a quotient by less than 2**-19 */
 
 /* The same where a multiplication takes a thousand instructions. An output is round(256 * power / sum), but for the
  * roundings of the definition, which change a quotient by less than 2**-20 (tests/sw/firmware/test_kernels.py): long
@@ -67,10 +68,10 @@ static uint32_t by_definition(uint32_t total, uint32_t power)
     return shift < 32 ? ((uint32_t)heddle_high(scale, (int32_t)power) + (1u << (shift - 1))) >> shift : 0;
 }
 
-/* `one` is the power of an output of 1, from 2**23 on, and `most` as often its double as 32 bits hold. */
+/* `one` is what a power of 27 bits is an output of 1 of, and `most` as often its double until it has these 27. */
 static inline uint32_t quotient(uint32_t power, uint32_t one, uint32_t most)
 {
-    uint32_t rest = power + (one >> 1), margin = one >> UNSURE, found = 0;
+    uint32_t rest = (power >> DROPPED) + (one >> 1), margin = one >> UNSURE, found = 0;
     do {
         found <<= 1;
         if (rest >= most) {
@@ -79,7 +80,7 @@ static inline uint32_t quotient(uint32_t power, uint32_t one, uint32_t most)
         }
         most >>= 1;
     } while (most >= one);
-    return rest < margin || one - rest < margin ? by_definition(one >> 4, power) : found;
+    return rest - margin > one - 2 * margin ? by_definition(one, power) : found;
 }
 
 HEDDLE_OFTEN void heddle_kernel_softmax(const volatile uint32_t *words, volatile int8_t *memory)
@@ -100,14 +101,15 @@ HEDDLE_OFTEN void heddle_kernel_softmax(const volatile uint32_t *words, volatile
             if (below < entries)
                 total += (powers[below] + (1 << (SUM_BITS - 1))) >> SUM_BITS;
         }
-        /* powers of 2**31 are outputs of 256, and 2**19 of the sum are 1; beyond 2**27 they have no 32 bits */
-        uint32_t large = total >> 27, one = total << 4, nothing = large ? 0 : (one >> 1) - (one >> UNSURE), top = one;
-        while (!large && !(top >> 31))
+        /* powers of 2**31 are outputs of 256, and 2**19 of the sum are 1: what is left of a power when 4 bits are
+         * dropped is as often in the sum as its output says */
+        uint32_t top = total, nothing = (total >> 1) - (total >> UNSURE);
+        while (!(top >> (31 - DROPPED)))
             top <<= 1;
         for (uint32_t n = 0; in < end; n++) {
             uint32_t below = (uint32_t)(most - *in++), value = 0, power = below < entries ? powers[below] : 0;
-            if (power > nothing)
-                value = large ? by_definition(total, power) : quotient(power, one, top);
+            if (power >> DROPPED >= nothing)
+                value = quotient(power, total, top);
             out[n] = (int8_t)(value > 255 ? 127 : (int)value - 128);
         }
     }
