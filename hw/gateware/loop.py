@@ -6,7 +6,7 @@ from amaranth import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["LoopCounter", "SmallLoopCounter", "SmallTapCounter"]
+__all__ = ["LoopCounter", "SmallLoopCounter"]
 
 
 class LoopCounter(wiring.Component):
@@ -68,40 +68,14 @@ class LoopCounter(wiring.Component):
 
 
 class SmallLoopCounter(LoopCounter):
-    """The same with fewer registers: it counts up and compares.
+    """The same with fewer registers: it counts up and compares, one pass ahead, as much depends on ``last``.
 
-    ``total`` is constant from ``restart`` on and ``last`` no register; nobody looks at ``next_last`` and ``left``.
+    ``total`` is constant from ``restart`` on; nobody looks at ``next_last`` and ``left``.
     """
 
     def elaborate(self, platform):
         m = Module()
-        count = Signal.like(self.left, init=1)
-        m.d.comb += self.last.eq(count == self.total)
-        with m.If(self.advance):
-            m.d.sync += [self.first.eq(self.last), count.eq(count + 1)]
-        with m.If(self.restart | (self.advance & self.last)):
-            m.d.sync += count.eq(1)
-        with m.If(self.restart):
-            m.d.sync += self.first.eq(1)
-        return m
-
-    @staticmethod
-    def ends(m: Module, loops: Sequence[LoopCounter]) -> list[Value]:
-        """No registers."""
-        ends: list[Value] = [Const(1, 1)]
-        for loop in loops:
-            ends.append(ends[-1] & loop.last)
-        return ends[1:]
-
-
-class SmallTapCounter(SmallLoopCounter):
-    """The same, but ``last`` is a register: much depends on it. It is known ahead, as the number of the next pass is
-    what is counted.
-    """
-
-    def elaborate(self, platform):
-        m = Module()
-        following = Signal.like(self.left, init=2)
+        following = Signal.like(self.left, init=2)      # the number of the next pass
         single = self.total == 1 if self._single is None else self._single
         with m.If(self.advance):
             m.d.sync += [self.first.eq(self.last), following.eq(following + 1),
@@ -111,3 +85,11 @@ class SmallTapCounter(SmallLoopCounter):
         with m.If(self.restart):
             m.d.sync += [self.first.eq(1), self.last.eq(single)]
         return m
+
+    @staticmethod
+    def ends(m: Module, loops: Sequence[LoopCounter]) -> list[Value]:
+        """No registers."""
+        ends: list[Value] = [Const(1, 1)]
+        for loop in loops:
+            ends.append(ends[-1] & loop.last)
+        return ends[1:]

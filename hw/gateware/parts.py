@@ -7,7 +7,7 @@ from hw.gateware.command import CommandWords, WholeTileCommandWords
 from hw.gateware.counters import CounterMemory, CounterRegisters, NoCounters
 from hw.gateware.element import ProcessingElement, RowElement
 from hw.gateware.log import LayerLog, NoLog, RegisterLog
-from hw.gateware.loop import LoopCounter, SmallLoopCounter, SmallTapCounter
+from hw.gateware.loop import LoopCounter, SmallLoopCounter
 from hw.gateware.phases import Phases, SmallPhases
 from hw.gateware.registers import FewRegisters, LoggedRegisters, Registers
 from hw.gateware.scalable import ScalableElement
@@ -23,8 +23,7 @@ class Parts:
 
     command: type[CommandWords]       # gathers a command and takes its fields
     addresses: type[TileAddresses]    # of a layer's blocks and tiles
-    loop: type[LoopCounter]
-    taps: type[LoopCounter]           # loops over them
+    loop: type[LoopCounter]           # over taps, tiles, groups, bands and blocks
     phases: type[Phases]              # of a segment
     counters: type[CounterRegisters] | type[CounterMemory] | type[NoCounters]    # of cycles
     element: type[ProcessingElement]
@@ -34,11 +33,11 @@ class Parts:
 
 
 _KINDS = {
-    "wide": Parts(command=CommandWords, addresses=TileAddresses, loop=LoopCounter, taps=LoopCounter, phases=Phases,
+    "wide": Parts(command=CommandWords, addresses=TileAddresses, loop=LoopCounter, phases=Phases,
                   counters=CounterRegisters, element=ProcessingElement, store=Store, log=LayerLog,
                   registers=Registers),
     "compact": Parts(command=WholeTileCommandWords, addresses=HeldAddresses, loop=SmallLoopCounter,
-                     taps=SmallTapCounter, phases=SmallPhases, counters=CounterMemory, element=RowElement,
+                     phases=SmallPhases, counters=CounterMemory, element=RowElement,
                      store=TileStore, log=RegisterLog, registers=LoggedRegisters),
 }
 

@@ -53,7 +53,7 @@ class TileLoops:
             m.submodules[f"{name}s"] = loop
             m.d.comb += [loop.total.eq(command[f"{name}s"]), loop.restart.eq(begin)]
         m.submodules.walker = self.walker = WindowWalker(parts(design).loop)
-        m.submodules.taps = self.taps = Taps(parts(design).taps)
+        m.submodules.taps = self.taps = Taps(parts(design).loop)
         self.phases = parts(design).phases(design, phase=self.phase, last_phase=self.last_phase,
                                            single=command.depthwise | command.broadcast)
         self.ends_group, self.ends_band, self.ends_block = parts(design).loop.ends(m, list(self.loops.values()))

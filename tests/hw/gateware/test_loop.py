@@ -3,12 +3,12 @@ import random
 import pytest
 from amaranth import Module, Signal
 
-from hw.gateware.loop import LoopCounter, SmallLoopCounter, SmallTapCounter
+from hw.gateware.loop import LoopCounter, SmallLoopCounter
 from tests.support.simulate import simulate
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("kind", [LoopCounter, SmallLoopCounter, SmallTapCounter])
+@pytest.mark.parametrize("kind", [LoopCounter, SmallLoopCounter])
 def test_a_loop_tells_its_first_and_last_pass(kind):
     unit, rng, small = kind(4), random.Random(1), kind is not LoopCounter
 
@@ -70,7 +70,7 @@ def run_nest(kind, ends_of):
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("kind", [LoopCounter, SmallLoopCounter, SmallTapCounter])
+@pytest.mark.parametrize("kind", [LoopCounter, SmallLoopCounter])
 def test_nested_loops_end_together(kind):
     run_nest(kind, kind.ends)
 
