@@ -9,9 +9,10 @@ from pkgutil import iter_modules
 
 from boards._board import Board
 from boards._designs import check_design
+from boards._programmer import Programmer
 from hw.spec.errors import SpecError
 
-__all__ = ["BOARDS", "Board", "check_design", "find_board"]
+__all__ = ["BOARDS", "Board", "Programmer", "check_design", "find_board"]
 
 BOARDS: dict[str, Board] = {
     board.name: board for module in sorted(iter_modules(__path__), key=lambda module: module.name)

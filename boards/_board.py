@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from boards._devices import DEVICES, read_part
+from boards._programmer import Programmer
 
 __all__ = ["Board"]
 
@@ -29,7 +30,7 @@ class Board:
     serial_rx_pin: str
     led_pins: tuple[str, ...]
     io_standard: str                  # of all these pins
-    flash_args: tuple[str, ...]       # command that programs it; the bitstream's path follows
+    programmer: Programmer
     flash_pins: tuple[str, ...] = ()  # of the serial flash that the device boots from, if a SoC reads it: select,
                                       # clock, out of the device, into it
 
@@ -70,9 +71,6 @@ class Board:
     def standby_a(self) -> float | None:
         """Current of the device's core at rest, A; None where none is published."""
         return DEVICES[self.device].standby_a
-
-    def flash_command(self, bitstream: str) -> list[str]:
-        return [*self.flash_args, bitstream]
 
     def shortfalls(self, used: Mapping[str, float]) -> list[str]:
         """What does not fit, a phrase each: ``dsp 36 of 28``."""

@@ -1,6 +1,7 @@
 """The command line: parses, calls one function, prints. Everything heavy is imported when it is needed."""
 
 import errno
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -334,11 +335,18 @@ def build(model: str, design: str, board: str | None, clock_mhz: float | None, c
 
 @cli.command(epilog=example("heddle flash runs/bit"))
 @click.argument("folder", metavar="DIR", type=EXISTING)
-def flash(folder: Path) -> int:
+@click.option("--weights", is_flag=True, help="Only the network, on boards that boot from their flash.")
+@click.option("--persistent", is_flag=True, help="Into the board's flash, where it forgets without power otherwise.")
+@click.option("--dry-run", is_flag=True, help="Print the command and run nothing.")
+def flash(folder: Path, weights: bool, persistent: bool, dry_run: bool) -> int:
     """Program the board with what `heddle build` wrote to DIR."""
-    from flows.commands.flash import flash_from
+    from flows.commands.flash import flash_from, plan_flash
 
-    click.echo(flash_from(folder), err=True)
+    plan = plan_flash(folder, weights=weights, persistent=persistent)
+    if dry_run:
+        click.echo(shlex.join(plan.command))
+    else:
+        click.echo(flash_from(plan), err=True)
     return DONE
 
 

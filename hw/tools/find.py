@@ -36,14 +36,20 @@ class Tool:
     purpose: str
     wheel: str | None = None
     debian: str | None = None
+    site: str | None = None       # where its makers offer it, if neither does
     web_assembly: bool = False
     inner: tuple[str, ...] = ()   # WebAssembly tools that it starts itself
     optional: bool = False        # everything but one step works without it
 
     @property
     def remedy(self) -> str:
-        """The command that gets it."""
-        return "make setup" if self.wheel else f"sudo apt-get install -y {self.debian}"
+        """The command that gets it, or the page that offers it."""
+        return self.site or ("make setup" if self.wheel else f"sudo apt-get install -y {self.debian}")
+
+    @property
+    def advice(self) -> str:
+        """What to do where it is missing."""
+        return f"get it from {self.site}" if self.site else f"get it with `{self.remedy}`"
 
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in (
@@ -62,11 +68,13 @@ TOOLS: dict[str, Tool] = {tool.name: tool for tool in (
     Tool(name="riscv64-unknown-elf-gcc", purpose="compiles the firmware",
          debian="gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"),
     Tool(name="openFPGALoader", purpose="flashes boards", debian="openfpgaloader", optional=True),
+    Tool(name="icesprog", purpose="flashes the iCESugar", site="https://github.com/wuxx/icesugar (its folder tools)",
+         optional=True),
 )}
 
 
 def _missing(name: str) -> ToolError:
-    return ToolError(name, "not found", detail=f"get it with `{TOOLS[name].remedy}`", repeats=False)
+    return ToolError(name, "not found", detail=TOOLS[name].advice, repeats=False)
 
 
 def _verilator_folder() -> Path | None:

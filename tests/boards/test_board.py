@@ -13,7 +13,3 @@ def test_what_the_part_says_is_not_said_again():
     assert (board.device, board.family, board.standby_a) == ("LFE5U-45F", "ecp5", DEVICES["LFE5U-45F"].standby_a)
     assert board.nextpnr_args == ("--45k", "--package", "CABGA381", "--speed", "6")
     assert board.budget["lut"] == DEVICES["LFE5U-45F"].lut
-
-
-def test_the_bitstream_comes_last_when_flashing():
-    assert find_board("ulx3s-45").flash_command("a/b.bit") == ["openFPGALoader", "--board", "ulx3s", "a/b.bit"]

@@ -26,7 +26,7 @@ def test_facts_are_whole(board):
     assert len({board.clock_pin, board.serial_tx_pin, board.serial_rx_pin, *board.led_pins}) == 3 + len(board.led_pins)
     assert board.device in board.part and board.device in board.title
     assert board.nextpnr_args[0] == DEVICES[board.device].nextpnr
-    assert board.flash_command("top.bit")[-1] == "top.bit"
+    assert board.programmer.command("top.bit")[-1] == "top.bit"
     with pytest.raises(FrozenInstanceError):
         board.part = ""
 
@@ -58,8 +58,8 @@ def read_attributes():
 
 
 def test_every_fact_is_used():
-    """``part`` by LiteX; the command that flashes by the board's own method."""
-    facts = {field.name for field in fields(Board)} - {"flash_args"} | {"flash_command", "standby_a", "nextpnr_args"}
+    """``part`` by LiteX."""
+    facts = {field.name for field in fields(Board)} | {"standby_a", "nextpnr_args"}
     assert facts - read_attributes() == set()
     assert {"bram_bits"} - read_attributes() == {"bram_bits"}, "a fact that nothing reads would be seen"
 

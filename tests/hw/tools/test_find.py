@@ -3,7 +3,7 @@ import pytest
 from hw.tools import TOOLS, ToolError, environment, find, locate, version, versions
 
 
-@pytest.mark.parametrize("name", [name for name in TOOLS if name != "openFPGALoader"])
+@pytest.mark.parametrize("name", [name for name in TOOLS if not TOOLS[name].optional])
 def test_every_tool_of_the_set_up_is_found(name):
     assert locate(name).exists()
     assert version(name)[0].isdigit()
