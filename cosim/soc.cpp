@@ -5,9 +5,13 @@
 // a response frame, one with a pause waits that many cycles. ANSWER: a 64-bit failure, messages done and cycles, a double
 // of seconds, then every byte that the SoC sent. Macros that describe a frame come from sw/firmware/protocol.py. With
 // FLASH the SoC boots from a serial flash, whose content is the file flash.bin in ROM_FOLDER.
+//
+// Usage: sim ROM_FOLDER. What comes from standard input goes into the UART, what comes out of it to standard output, as
+// on a board's serial line, until there is no more input.
 
 #include "Vtop.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -29,6 +33,7 @@ enum Failure : uint64_t { NONE, NO_RESPONSE };
 constexpr uint32_t RESET_CYCLES = 16;
 constexpr uint32_t SETTLE_CYCLES = 64;  // behind the last response, in which a byte too many would show
 constexpr uint32_t NO_LENGTH = ~0u;
+constexpr uint32_t LINE_CYCLES = 64;    // from one look at the line to the next
 
 using Bytes = std::vector<uint8_t>;
 
@@ -119,6 +124,32 @@ public:
         return true;
     }
 
+    // Between standard input and output; false once nobody reads or writes there.
+    bool connect() {
+        uint8_t part[4096];
+        ssize_t waiting = 0, given = 0;
+        pollfd line = {STDIN_FILENO, POLLIN, 0};
+        for (;;) {
+            if (given == waiting && poll(&line, 1, 0) > 0) {
+                waiting = read(STDIN_FILENO, part, sizeof part);
+                if (waiting <= 0) return waiting == 0;
+                given = 0;
+            }
+            for (uint32_t n = 0; n < LINE_CYCLES; n++) {
+                top.serial_rx_valid = given < waiting;
+                top.serial_rx_data = given < waiting ? part[given] : 0;
+                given += given < waiting && top.serial_rx_ready;
+                cycle();
+            }
+            for (size_t sent = 0; sent < answer.size();) {
+                const ssize_t now = write(STDOUT_FILENO, answer.data() + sent, answer.size() - sent);
+                if (now < 0) return false;
+                sent += now;
+            }
+            answer.clear();
+        }
+    }
+
 #if VM_TRACE
     std::unique_ptr<VerilatedVcdC> waves;
     void trace(const char* file) {
@@ -153,17 +184,8 @@ int fail(const char* what) {
     return 1;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    if (argc < 4) return fail("usage: sim REQUEST ANSWER ROM_FOLDER [WAVES]");
-    const Bytes request = contents(argv[1]);
-    FILE* const out = std::fopen(argv[2], "wb");
-    uint64_t settings[3];
-    if (request.size() < sizeof settings || !out) return fail("cannot read the request or write the answer");
-    std::memcpy(settings, request.data(), sizeof settings);
-    if (chdir(argv[3])) return fail("no such folder with the ROM's content");
-
+std::unique_ptr<Bench> start(const char* rom_folder) {
+    if (chdir(rom_folder)) return nullptr;
     Verilated::traceEverOn(VM_TRACE);
     Verilated::randReset(0);
     auto bench = std::make_unique<Bench>();
@@ -171,6 +193,24 @@ int main(int argc, char** argv) {
     bench->flash.bytes = contents("flash.bin");
 #endif
     bench->reset();
+    return bench;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc == 2) {
+        const auto bench = start(argv[1]);
+        return bench && bench->connect() ? 0 : fail("no such folder with the ROM's content, or the line broke");
+    }
+    if (argc < 4) return fail("usage: sim REQUEST ANSWER ROM_FOLDER [WAVES], or sim ROM_FOLDER");
+    const Bytes request = contents(argv[1]);
+    FILE* const out = std::fopen(argv[2], "wb");
+    uint64_t settings[3];
+    if (request.size() < sizeof settings || !out) return fail("cannot read the request or write the answer");
+    std::memcpy(settings, request.data(), sizeof settings);
+    const auto bench = start(argv[3]);
+    if (!bench) return fail("no such folder with the ROM's content");
     const auto begun = std::chrono::steady_clock::now();
     uint64_t failure = NONE, done = 0;
     for (size_t at = sizeof settings; at < request.size() && failure == NONE; done++) {

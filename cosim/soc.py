@@ -6,7 +6,6 @@
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
@@ -19,12 +18,12 @@ from cosim.process import SimulationError, exchange
 from cosim.verilate import verilate
 from hw.soc.generate import TOP, generate, load_soc
 from hw.spec.design import DesignPoint
-from hw.spec.image import unpack_header
 from hw.spec.soc import MemoryMap, memory_map
 from sw.firmware import build, rom_words
 from sw.firmware import protocol as wire
 from sw.firmware.build import flash_content
-from sw.firmware.protocol import DeviceError, Frame, Info, Op, Status
+from sw.firmware.host import OPEN_CYCLES, DeviceRun, plan_run, read_run
+from sw.firmware.protocol import DeviceError, Frame, Op, Status
 
 __all__ = ["Answer", "Message", "SocRun", "Talk", "build_soc_sim", "converse", "run_soc", "talk"]
 
@@ -33,7 +32,6 @@ SERVICE_CYCLES = 5_000_000      # of a request around what the firmware limits i
 MESSAGE = struct.Struct("<II")
 SETTINGS = struct.Struct("<QQQ")
 ANSWER = struct.Struct("<QQQd")
-BOOT_CYCLES = 3000              # for each byte of a model image that is loaded from a flash
 ROM_FILE, FLASH_FILE, FIRMWARE_FILE = f"{TOP}_rom.init", "flash.bin", "firmware.bin"
 SIM_CLOCK_MHZ = 50.0            # not seen by anything in the simulation
 
@@ -65,15 +63,9 @@ class Talk:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SocRun:
-    """What the SoC gave for N inputs to a program of L layers on the engine and K calls of the CPU."""
+class SocRun(DeviceRun):
+    """What the simulated SoC gave, and what that took."""
 
-    outputs: np.ndarray          # int8 (N, output_bytes)
-    cycles: np.ndarray           # int64 (N,): the CPU's, from the input in memory to the output in memory
-    engine_cycles: np.ndarray    # int64 (N,): of those, the engine's runs
-    layer_cycles: np.ndarray     # int64 (N, L): the engine's
-    kernel_cycles: np.ndarray    # int64 (N, K): the CPU's
-    info: Info                   # of firmware, engine and model image
     simulated_cycles: int        # all clock cycles, from reset on
     wall_s: float                # simulation only, without the process's start
 
@@ -204,36 +196,11 @@ def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_l
     SpecError
         If ``image`` is damaged.
     """
-    header = unpack_header(image) if image is not None else {}
-    if inputs.dtype != np.int8:
-        raise ValueError(f"inputs are {inputs.dtype}; the SoC takes int8")
     flash = load_soc(directory / "soc").memory.image is not None
-    requests = [(Op.WRITE, payload) for payload in (wire.upload_payloads(image) if image and not flash else ())]
-    requests.append((Op.INFO if flash else Op.OPEN, b""))      # it opens what is in its flash by itself
-    first = len(requests)
-    # without an image nobody knows where a large input would go, and it is refused
-    pieces = [wire.inference_requests(data.tobytes(), header, limit_cycles=cycle_limit, in_place=flash) if header else
-              [(Op.INFER, wire.infer_payload(data.tobytes(), limit_cycles=cycle_limit))] for data in inputs]
-    starts = list(accumulate(map(len, pieces), initial=first))
-    requests += [request for part in pieces for request in part]
-    seen = (starts[traced_input], starts[traced_input + 1] - 1) if trace else (0, 0)
-    longest = cycle_limit + SERVICE_CYCLES + (BOOT_CYCLES * len(image) if flash and image else 0)
-    done = talk(directory, requests, cycle_limit=longest, limit_s=limit_s, firmware=firmware, memory=memory,
+    # it opens what is in its flash by itself
+    plan = plan_run(image, inputs, in_flash=flash, limit_cycles=cycle_limit, opener=Op.INFO if flash else Op.OPEN)
+    seen = (plan.starts[traced_input], plan.starts[traced_input + 1] - 1) if trace else (0, 0)
+    longest = cycle_limit + SERVICE_CYCLES + (OPEN_CYCLES * len(image) if flash and image else 0)
+    done = talk(directory, plan.requests, cycle_limit=longest, limit_s=limit_s, firmware=firmware, memory=memory,
                 image=image or b"", trace=trace, traced=seen)
-    for frame in done.frames[:first]:
-        wire.check(frame, "uploading the model image")
-    info = wire.parse_info(done.frames[first - 1].payload)
-    wire.check(Frame(kind=info.image, sequence=0, payload=b""), "opening the model image")
-    results = [wire.parse_answers([wire.check(frame, f"input {index}") for frame in done.frames[start:end]],
-                                  info.header)
-               for index, (start, end) in enumerate(pairwise(starts))]
-    return SocRun(
-        outputs=np.array([list(result.output) for result in results], np.uint8).view(np.int8)
-        .reshape(len(results), info.header["output_bytes"]),
-        cycles=np.array([result.cycles for result in results], np.int64),
-        engine_cycles=np.array([result.engine_cycles for result in results], np.int64),
-        layer_cycles=np.array([result.layer_cycles for result in results], np.int64)
-        .reshape(len(results), info.header["layers"]),
-        kernel_cycles=np.array([result.kernel_cycles for result in results], np.int64).reshape(len(results), -1)
-        if results else np.zeros((0, 0), np.int64),
-        info=info, simulated_cycles=done.simulated_cycles, wall_s=done.wall_s)
+    return SocRun(**vars(read_run(plan, done.frames)), simulated_cycles=done.simulated_cycles, wall_s=done.wall_s)

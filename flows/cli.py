@@ -284,6 +284,7 @@ def estimate(model: str, design: str, board: str | None, as_json: bool) -> int:
               help="What an inference begins with: the network's input, or the recording of which that is made.")
 @correct_option
 @click.option("--trace", type=EXISTING, metavar="FILE", help="Waves around the first mismatch.")
+@click.option("--port", metavar="DEV", help="The board's serial port, of the level board.")
 @json_flag
 def verify(as_json: bool, **options: Any) -> int:
     """Run a model on the generated hardware and compare every output and the cycles."""

@@ -23,7 +23,7 @@ HOMES = {
     "cocotb": {"cosim"}, "cocotb_tools": {"cosim"},
     "optuna": {"flows.search"}, "sqlalchemy": {"flows.search"}, "dask": {"flows.run"}, "distributed": {"flows.run"},
     "plotly": {"flows.report"}, "rich": {"flows.report"}, "click": {"flows.cli"}, "filelock": {"flows.run"},
-    "cattrs": {"flows.run"}, "pyosys": {"hw.tools"},
+    "cattrs": {"flows.run"}, "serial": {"flows.verify"}, "pyosys": {"hw.tools"},
 }
 STANDARD_ONLY = {"hw.spec", "hw.tools", "boards", "hw.soc.cpus"}
 #: Their package files are imported with what lies below them, from rows above.

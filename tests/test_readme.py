@@ -41,6 +41,8 @@ RUN_BY = {
     f"heddle verify {POINT} --level soc --inputs 32": f"{JOB}::test_a_point_is_taken_by_every_other_command",
     f"heddle build {POINT} --board ulx3s-25 --out build": f"{JOB}::test_a_point_is_taken_by_every_other_command",
     "heddle flash build": f"{JOB}::test_a_point_is_taken_by_every_other_command",
+    f"heddle verify {POINT} --level board --port DEV":
+        "tests/flows/verify/test_board.py::test_the_command_speaks_to_a_port",      # of a simulated SoC
     "heddle verify": f"{JOB}::test_a_point_is_taken_by_every_other_command",
     "heddle bench --section engine --data PATH": f"{BENCH}::test_the_readme_has_what_the_engines_do",
     "heddle bench --section simulation": f"{BENCH}::test_the_speed_of_the_simulation",

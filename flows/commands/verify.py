@@ -25,7 +25,7 @@ __all__ = ["verify_model"]
 
 def verify_model(model: str, design: str, board: str | None = None, *, level: str = "engine", inputs: int = 32,
                  inputs_from: Path | None = None, data: str | None = None, begin: str = "input",
-                 correct: str | None = None, trace: Path | None = None,
+                 correct: str | None = None, trace: Path | None = None, port: str | None = None,
                  store: Store | None = None) -> dict[str, Any]:
     """The document of ``heddle verify``; ``first_mismatch`` is None exactly where all is as predicted.
 
@@ -36,6 +36,8 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
     Outputs beside the inputs are what the model must answer; where they are those of exact products, and the design's
     multiplier errs, a note says that its own products are compared instead.
 
+    At level ``board`` they run on a real one, whose UART is the serial ``port``.
+
     With ``correct`` the biases are corrected first, see ``flows.train.model.correct_model``.
 
     Raises
@@ -44,6 +46,8 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
         If something is unknown, does not fit, or a tool fails.
     """
     check_level(level)
+    if port and level != "board":
+        raise SpecError(f"--port: level {level!r} is simulated; add --level board, or leave it out")
     point, chosen = load_target(design, board)
     loaded = load_model(model, weight_bits=point.weight_bits)
     original = loaded.graph
@@ -62,7 +66,7 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
                  f"golden's, multiplier={point.multiplier!r}")
             outputs = None
     return verify(graph, point, level=level, inputs=given, outputs=outputs,
-                  board=chosen, store=store or open_store(), trace=trace,
+                  board=chosen, store=store or open_store(), trace=trace, port=port,
                   model=model, design_name=design).document()
 
 

@@ -36,6 +36,7 @@ class ImageRung(ABC):
 
     level: str
     stops_anywhere: bool         # a program may end after any layer, and the bus be meddled with
+    reloads: bool = True         # another image may follow
 
     @abstractmethod
     def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
@@ -105,7 +106,7 @@ class _Check:
 
     def _earliest(self, found: Mismatch) -> Mismatch:
         """The same input again, stopped after each layer, the engine's or the CPU's."""
-        if self.program.graph.states and found.input:
+        if not self.rung.reloads or self.program.graph.states and found.input:
             return found        # what is stopped leaves no states for the next inference
         one = slice(found.input, found.input + 1)
         traffic = TRAFFIC_SEED if "traffic" in found.what else 0

@@ -18,30 +18,40 @@ from sw.graph.graph import Graph
 
 __all__ = ["LEVELS", "RUNGS", "check_level", "verify"]
 
-LEVELS = ("array", "engine", "soc", "netlist", "board")     # the last two are not there yet
+LEVELS = ("array", "engine", "soc", "netlist", "board")     # netlist is not there yet
+WAVELESS = {"array": "engine", "board": "soc"}              # levels without waves, and where there are some
 
 
-def _array(store: Store, design: DesignPoint, board: Board) -> Rung:
+def _array(store: Store, design: DesignPoint, board: Board, port: str | None) -> Rung:
     from flows.verify.array import ArrayRung  # brings cocotb with it
     from flows.verify.array_simulator import ArraySimulator
 
     return ArrayRung(ArraySimulator(design=design).value(store))
 
 
-def _engine(store: Store, design: DesignPoint, board: Board) -> Rung:
+def _engine(store: Store, design: DesignPoint, board: Board, port: str | None) -> Rung:
     from flows.verify.engine import engine_rung
 
     return engine_rung(store, design)
 
 
-def _soc(store: Store, design: DesignPoint, board: Board) -> Rung:
+def _soc(store: Store, design: DesignPoint, board: Board, port: str | None) -> Rung:
     from flows.verify.soc import soc_rung
 
     return soc_rung(store, design, board)
 
 
-#: level -> the rung of a design on a board, with what it needs from the store
-RUNGS: dict[str, Callable[[Store, DesignPoint, Board], Rung]] = {"array": _array, "engine": _engine, "soc": _soc}
+def _board(store: Store, design: DesignPoint, board: Board, port: str | None) -> Rung:
+    from flows.verify.board import BoardRung
+
+    if port is None:
+        raise SpecError("level 'board': where is it? name its serial port with --port, such as /dev/ttyUSB0")
+    return BoardRung(design, board, port)
+
+
+#: level -> the rung of a design on a board, at a serial port or none, with what it needs from the store
+RUNGS: dict[str, Callable[[Store, DesignPoint, Board, str | None], Rung]] = {
+    "array": _array, "engine": _engine, "soc": _soc, "board": _board}
 
 
 def check_level(level: str) -> None:
@@ -54,8 +64,8 @@ def check_level(level: str) -> None:
 
 def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray | Sequence[np.ndarray], board: Board,
            store: Store, outputs: np.ndarray | Sequence[np.ndarray] | None = None, trace: Path | None = None,
-           program: Program | None = None, rung: Rung | None = None, thorough: bool = True, model: str = "",
-           design_name: str = "") -> VerifyReport:
+           port: str | None = None, program: Program | None = None, rung: Rung | None = None, thorough: bool = True,
+           model: str = "", design_name: str = "") -> VerifyReport:
     """Run ``graph`` on the hardware of ``design`` and compare with the golden model.
 
     Parameters
@@ -64,6 +74,7 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray 
     inputs : ``(N, ...)``, of several inputs one each, in the network's own types; with states they follow each other.
     outputs : ``(N, ...)`` of each output, what the network must answer; without it the golden model says.
     trace : file for the waves of the input with the first mismatch, up to the layer that has it (else of input 0).
+    port : the board's serial port, at level ``board``.
     program : instead of what the compiler makes of ``graph``.
     rung : what runs the images, instead of the simulator from the store.
     thorough : also compares the tensors inside the network, and the outputs under traffic, where the level can.
@@ -78,10 +89,10 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray 
     given = _arrays(inputs)
     if not given or not len(given[0]):
         raise SpecError("inputs: none; give at least one")
-    if trace and level == "array":
-        raise HeddleError("level 'array': writes no waves; trace the level engine")
+    if trace and level in WAVELESS:
+        raise HeddleError(f"level {level!r}: writes no waves; trace the level {WAVELESS[level]}")
     program = program or compile_graph(graph, design)
-    if level == "soc" and rung is None:
+    if level in ("soc", "board") and rung is None:
         check_buildable(program)
     tensors = run(program.graph, given, design)
     given_graph = tensors if program.graph is graph else run(graph, given, design)
@@ -89,7 +100,7 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray 
     answers = right if outputs is None else [values.reshape(wanted.shape) for values, wanted in zip(
         _arrays(outputs), right, strict=True)]
     case = Case(program=program, inputs=given, tensors=tensors, thorough=thorough, answers=answers)
-    rung = rung or RUNGS[level](store, design, board)
+    rung = rung or RUNGS[level](store, design, board, port)
     found = rung.check(case)
     if trace:
         rung.trace(case, found.first, trace)

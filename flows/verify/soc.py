@@ -19,11 +19,18 @@ from sw.firmware.build import functions_of
 from sw.firmware.header import STANDARD
 from sw.golden.kernels import call_cycles
 
-__all__ = ["SocRung", "soc_rung"]
+__all__ = ["SocRung", "soc_rung", "with_software"]
 
 SOFTWARE_CYCLES = 10_000_000        # the firmware's part of an inference stays far below
 LONGEST = 1 << 31                   # the firmware counts in 32 bits
 SLOWEST = 50                        # times what VexRiscv is estimated to take, that another CPU may
+
+
+def with_software(image: bytes, engine_cycles: int) -> int:
+    """Clock cycles that an inference may take, what the CPU runs of the network included."""
+    calls = unpack_calls(image, unpack_header(image))
+    software = SOFTWARE_CYCLES + SLOWEST * round(sum(call_cycles(call) for call in calls if call.runner != ENGINE))
+    return min(engine_cycles + software, LONGEST)
 
 
 class SocRung(ImageRung):
@@ -37,9 +44,7 @@ class SocRung(ImageRung):
         self.simulator, self.firmware, self.logs = simulator, firmware, logs
 
     def run(self, image: bytes, inputs: np.ndarray, *, cycle_limit: int, traffic: int = 0) -> Observed:
-        calls = unpack_calls(image, unpack_header(image))
-        software = SOFTWARE_CYCLES + SLOWEST * round(sum(call_cycles(call) for call in calls if call.runner != ENGINE))
-        got = run_soc(self.simulator(False), image, inputs, cycle_limit=min(cycle_limit + software, LONGEST),
+        got = run_soc(self.simulator(False), image, inputs, cycle_limit=with_software(image, cycle_limit),
                       firmware=self.firmware(image))
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.engine_cycles,
                         layer_cycles=got.layer_cycles if self.logs else None, kernel_cycles=got.kernel_cycles)

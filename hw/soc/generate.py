@@ -12,7 +12,7 @@ from hw.emit.verilog import engine_verilog
 from hw.soc.cpus import find_cpu
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
-from hw.spec.soc import BAUD, SLOW_BAUD, MemoryMap, Region, memory_map
+from hw.spec.soc import MemoryMap, Region, memory_map
 from hw.tools import run
 from sw.firmware import rom_words
 
@@ -94,7 +94,7 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     if cpu.custom:
         (out / CFU_FILE).write_text(cfu_verilog(), encoding="utf-8")
     rom = rom_words(firmware, memory)
-    request = {"top": TOP, "clock_mhz": clock_mhz, "sim": sim, "baud": SLOW_BAUD if small else BAUD,
+    request = {"top": TOP, "clock_mhz": clock_mhz, "sim": sim, "baud": memory.baud,
                "memory": asdict(memory), "rom": [] if small else rom, "pins": PINS[board.family],
                "board": asdict(board) | {"family": board.family, "pll_pad": board.pll_pad},
                "cpu": {"type": cpu.litex_type, "variant": cpu.litex_variant, "cfu": CFU_FILE if cpu.custom else None,

@@ -68,6 +68,11 @@ class MemoryMap:
     image: Region | None = None
     workspace: Region | None = None
 
+    @property
+    def baud(self) -> int:
+        """Of the board's UART, bits/s."""
+        return SLOW_BAUD if self.image else BAUD
+
     def __post_init__(self) -> None:
         regions = {name: getattr(self, name) for name in ("rom", "sram", "engine", "io")}
         for name, region in regions.items():

@@ -19,8 +19,8 @@ from hw.spec.soc import NO_MEMORY
 
 __all__ = ["CHUNK_BYTES", "IN_PLACE", "MAGIC", "MAX_PAYLOAD", "OVERHEAD", "PROTOCOL_VERSION",
            "DeviceError", "Frame", "Inference", "Info", "Op", "Status", "cfu_payload", "check", "decode", "encode",
-           "infer_payload", "inference_requests", "parse_answers", "parse_cfu", "parse_inference", "parse_info",
-           "read_payload", "upload_payloads"]
+           "first_frame", "infer_payload", "inference_requests", "parse_answers", "parse_cfu", "parse_inference",
+           "parse_info", "read_payload", "upload_payloads"]
 
 PROTOCOL_VERSION = 3
 MAGIC = b"HD"
@@ -155,6 +155,29 @@ def decode(data: bytes) -> list[Frame]:
         frames.append(Frame(kind=kind, sequence=sequence, payload=data[position + HEADER.size:end - CRC.size]))
         position = end
     return frames
+
+
+def first_frame(data: bytes) -> tuple[Frame | None, bytes, bytes]:
+    """The first whole, undamaged frame of what came on a line so far, what was skipped before it, what is behind it.
+
+    Without one, what may still become a frame is the rest.
+
+    >>> first_frame(b"noise" + encode(Op.INFO, 7) + b"HD")[1:]
+    (b'noise', b'HD')
+    """
+    start = 0
+    while (start := data.find(MAGIC, start)) >= 0:
+        head = data[start:start + HEADER.size]
+        length = HEADER.unpack(head)[-1] if len(head) == HEADER.size else 0
+        end = start + OVERHEAD + length
+        if len(data) < end and length <= MAX_PAYLOAD:
+            return None, data[:start], data[start:]
+        try:
+            return decode(data[start:end])[0], data[:start], data[end:]
+        except DeviceError:
+            start += 1
+    kept = len(data) - data.endswith(MAGIC[:1])
+    return None, data[:kept], data[kept:]
 
 
 def check(frame: Frame, doing: str) -> bytes:

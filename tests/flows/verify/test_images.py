@@ -94,3 +94,13 @@ def test_without_thoroughness_only_the_answers_are_compared(graph, inputs, progr
             outputs[:] ^= 1
     assert check(graph, inputs, rung=Plain(program, spoil), thorough=False).ok
     assert not check(graph, inputs, rung=Plain(program, spoil)).ok
+
+
+def test_where_no_other_image_can_follow_the_answer_is_named(graph, inputs, program):
+    """Not the layer that went wrong first, which takes programs that end earlier."""
+    def spoil(outputs, traffic):
+        outputs[:, 0] ^= 1
+    rung = Plain(program, spoil)
+    assert check(graph, inputs, rung=rung, thorough=False).first_mismatch.layer == "conv_layer"
+    rung.reloads = False
+    assert check(graph, inputs, rung=rung, thorough=False).first_mismatch.layer == graph.layers[-1].name

@@ -8,8 +8,8 @@ from tests.support.ladder import Plain, check
 
 
 @pytest.mark.parametrize("level, kind, message", [
-    ("netlist", HeddleError, "level 'netlist': not available yet; choose array, engine, soc"),
-    ("board", HeddleError, "level 'board': not available yet"),
+    ("netlist", HeddleError, "level 'netlist': not available yet; choose array, engine, soc, board"),
+    ("board", SpecError, "level 'board': where is it\\? name its serial port with --port, such as /dev/ttyUSB0"),
     ("chip", SpecError, "level 'chip': choose array, engine, soc"),
 ])
 def test_levels_that_are_not_there(graph, inputs, level, kind, message):

@@ -6,7 +6,7 @@ from flows.verify.compare import Mismatch
 from flows.verify.ladder import RUNGS
 from flows.verify.rungs import TRAFFIC_SEED, Case, Findings, Rung
 from sw.golden import run
-from tests.support.ladder import DESIGN, check
+from tests.support.ladder import BOARD, DESIGN, check
 
 FIRST = Mismatch(input=3, layer="dense_layer", what="value", channel=0, position=(0, 0), expected=1, got=2)
 
@@ -52,6 +52,6 @@ def test_every_level_has_a_rung_of_its_name(monkeypatch, store):
     monkeypatch.setattr(array_simulator.ArraySimulator, "value", lambda step, store: "simulator")
     monkeypatch.setattr(soc.Firmware, "value", lambda step, store: "firmware")
     for level, make in RUNGS.items():
-        rung = make(store, DESIGN, None)
+        rung = make(store, DESIGN, BOARD, "/dev/null")
         assert rung.level == level
     assert TRAFFIC_SEED and engine.EngineRung.stops_anywhere and not soc.SocRung.stops_anywhere

@@ -132,3 +132,23 @@ def test_what_exceeds_a_frame_goes_in_parts(size, requests, monkeypatch):
 def test_an_input_of_another_size_is_refused():
     with pytest.raises(DeviceError, match="input: 9 bytes; the model takes 0; give a whole input"):
         wire.inference_requests(bytes(9), HEADER)
+
+
+def test_frames_are_found_among_noise():
+    """Wherever they are cut; a magic that begins nothing, a length that cannot be and a wrong CRC are noise."""
+    wrong = bytearray(wire.encode(Op.READ, 3, b"payload"))
+    wrong[-1] ^= 1
+    stream = (b"\x00HH" + wire.encode(Op.INFO, 1) + b"HD\x01\x01\xff\xff!" + bytes(wrong)
+              + wire.encode(Op.READ, 2, b"HD") + wire.encode(Op.READ, 4) + b"..H")
+    for size in (1, 2, 5, 7, len(stream)):
+        found, noise, rest = [], b"", b""
+        for start in range(0, len(stream), size):
+            rest += stream[start:start + size]
+            while True:
+                frame, skipped, rest = wire.first_frame(rest)
+                noise += skipped
+                if frame is None:
+                    break
+                found.append((frame.sequence, frame.payload))
+        assert found == [(1, b""), (2, b"HD"), (4, b"")] and rest == b"H"
+        assert noise == b"\x00HHHD\x01\x01\xff\xff!" + bytes(wrong) + b".."
