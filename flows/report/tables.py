@@ -29,6 +29,9 @@ def show_tools(document: Document, display: Display) -> None:
             for tool in document["tools"]]
     display.table("Tools", ("tool", "version", "for", "get it with"), rows,
                   styles={index: "bold red" for index, row in enumerate(rows) if row[1] == "missing"})
+    for tool in document["tools"]:
+        if tool["why"]:
+            display.line(f"{tool['name']} is {tool['version'] or 'missing'}: {tool['why']}")
 
 
 def show_data(document: Document, display: Display) -> None:

@@ -273,7 +273,6 @@ def _library_version(name: str) -> str:
     return ", ".join(f"{package} {version(package)}" for package in sorted(set(_distributions()[name])))
 
 
-@cache
 def _tool_version(name: str) -> str:
     try:
         return tool_version(name)

@@ -35,7 +35,7 @@ from flows.run.executor import Failure, Mouth, guarded, hear
 from flows.run.queue import using
 from flows.run.store import Store
 from hw.spec.errors import HeddleError
-from hw.tools import TOOLS, ToolError
+from hw.tools import NATIVE, PACKAGED, TOOLS, VARIABLE, ToolError
 from hw.tools import version as tool_version
 from sw.models.processor import arithmetic
 
@@ -331,6 +331,9 @@ def difference(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
             continue
         if isinstance(mine, Mapping):
             return difference(mine, its or {})
+        if NATIVE in (str(its).partition(" ")[0], str(mine).partition(" ")[0]):
+            return (f"{name} is {its or 'missing'} there and {mine or 'missing'} here; have the same on the PATH "
+                    f"there, or set {VARIABLE}={PACKAGED} there and here, and start it again")
         if name == "sources":
             return "its sources of Heddle are not those here; start it from the same commit, after the last change"
         return (f"{name} is {its or 'missing'} there and {mine or 'missing'} here; run `make setup` there at the same "

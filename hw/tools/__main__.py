@@ -1,4 +1,4 @@
-"""``python -m hw.tools --prepare``: have the tools of the main job ready before two runs start at once."""
+"""``python -m hw.tools --prepare``: have the packaged tools of the main job ready before two runs start at once."""
 
 import subprocess
 import sys
@@ -15,8 +15,8 @@ def main(argv: list[str]) -> int:
     if argv != ["--prepare"]:
         print("usage: python -m hw.tools --prepare", file=sys.stderr)
         return 2
-    for name in TOOLS:
-        if name.startswith(("yowasp-nextpnr", "yowasp-ecp", "yowasp-ice")):
+    for name, tool in TOOLS.items():
+        if tool.web_assembly and tool.native:
             prepare(name)
     return subprocess.run([sys.executable, "-W", "ignore", "-c", _AMARANTH], stdout=subprocess.DEVNULL,
                           check=False).returncode

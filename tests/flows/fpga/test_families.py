@@ -12,7 +12,8 @@ def test_every_board_is_of_a_family():
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_familys_tools_and_cells_are_known(name):
     family = FAMILIES[name]
-    assert family.nextpnr in TOOLS and family.synth.split()[0] == f"synth_{name}"
+    assert TOOLS[family.nextpnr].native and TOOLS[family.pack[0]].native
+    assert family.synth.split()[0] == f"synth_{name}"
     counted, budget = set(family.cells), next(board for board in BOARDS.values() if board.family == name).budget
     assert counted <= set(budget)
     # what nextpnr does not report is what the device lacks, and flip-flops, which the netlist counts

@@ -9,6 +9,8 @@ from boards import BOARDS
 from flows.run.store import Store
 from hw.soc.cpus import CPUS
 from hw.spec.design import DesignPoint
+from hw.tools import VARIABLE, ToolError, find
+from tests.support.native import SAYS, program
 
 
 class Enough(Exception):
@@ -48,6 +50,19 @@ def test_a_design_with_another_cpu_has_a_soc_and_a_firmware_of_its_own(ask):
         for cpu in ("vexriscv", "picorv32"):
             made = ask(DesignPoint(cpu=cpu))
     assert made == [("firmware", "vexriscv"), ("soc", "vexriscv"), ("firmware", "picorv32"), ("soc", "picorv32")]
+
+
+def test_a_packer_that_is_missing_is_said_before_anything_is_made(ask, tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "native")
+    for name, says in SAYS.items():
+        program(tmp_path / "bin", name, f"echo '{says.format('9.1')}'")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "bin/ecppack").unlink()
+    with pytest.raises(ToolError, match=r"^ecppack: HEDDLE_TOOLS=native, but no ecppack on the PATH: put one"):
+        implementation.implement(Store(tmp_path), DesignPoint(), BOARDS["ulx3s-25"], 50)
+    find._look.cache_clear()        # a process asks once
+    program(tmp_path / "bin", "ecppack", f"echo '{SAYS['ecppack'].format('9.1')}'")
+    assert ask(DesignPoint()) == [("firmware", "vexriscv"), ("soc", "vexriscv")]
 
 
 def test_a_cpu_that_changed_is_made_again(ask, monkeypatch):

@@ -3,8 +3,11 @@ import json
 import pytest
 
 from boards import BOARDS
-from flows.fpga.netlist import Netlist, count, synthesize
-from hw.tools import ToolError
+from flows.fpga.netlist import Netlist, Synthesis, count, synthesize
+from flows.run import closure
+from flows.run.store import Store
+from hw.tools import VARIABLE, ToolError, find
+from tests.support.native import BASE_PATH, SAYS, program
 from tests.support.synth import COUNTER
 
 BOARD = BOARDS["ulx3s-25"]
@@ -67,3 +70,42 @@ def test_resources_without_placing(counter, tmp_path):
     used = count(counter, BOARD, tmp_path)
     assert 8 <= used.pop("lut") <= 16
     assert used == {"ff": 8, "dsp": 0, "bram": 0, "spram": 0}
+
+
+@pytest.fixture
+def netlists(tmp_path, monkeypatch):
+    """What a store gives for the same sources with the packaged Yosys and with native ones of versions."""
+    (tmp_path / "counter.v").write_text(COUNTER)
+    store = Store(tmp_path / "store")
+    step = Synthesis(verilog=(tmp_path / "counter.v",), top="counter", family="ecp5")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{BASE_PATH}")
+
+    def make(version):
+        monkeypatch.setenv(VARIABLE, "native" if version else "packaged")
+        if version:
+            stat = json.dumps({"design": {"num_cells_by_type": {f"MADE_BY_{version}": 1}}})
+            program(tmp_path / "bin", "yosys", f"""[ $1 = -s ] || exec echo '{SAYS["yosys"].format(version)}'
+                echo '{{}}' > yosys.json; echo '{stat}' > stat.json""")
+        return step.value(store).cells
+    return make
+
+
+@pytest.mark.synth
+def test_results_of_different_tools_never_mix(netlists):
+    assert netlists("9.1") == {"MADE_BY_9.1": 1}
+    assert netlists(None)["TRELLIS_FF"] == 8
+    assert netlists("9.1") == {"MADE_BY_9.1": 1}
+
+
+@pytest.mark.synth
+def test_a_key_without_which_it_was_would_mix_them(netlists, monkeypatch):
+    """The fault that the test above is there for."""
+    monkeypatch.setattr(closure, "_tool_version", lambda name: "0.70")
+    assert netlists("0.70") == netlists(None) == {"MADE_BY_0.70": 1}
+
+
+@pytest.mark.synth
+def test_nor_do_those_of_two_versions(netlists):
+    assert netlists("9.1") == {"MADE_BY_9.1": 1}
+    find._look.cache_clear()        # a process asks once
+    assert netlists("9.1+1") == {"MADE_BY_9.1+1": 1}

