@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from boards import Board, check_design, find_board
+from flows.fpga.families import FAMILIES
 from flows.fpga.implement import SEEDS
 from flows.fpga.netlist import Netlist, Synthesis, count
 from flows.fpga.routing import Routed, Routing
@@ -20,7 +21,7 @@ from hw.emit.verilog import engine_verilog
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.presets import PRESETS
-from hw.tools import ToolError
+from hw.tools import ToolError, versions
 
 __all__ = ["FabricReport", "fabric_rows", "place_engine"]
 
@@ -114,13 +115,15 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
 
 def fabric_rows(store: Store, *, designs: Mapping[str, DesignPoint] = PRESETS,
                 seeds: Sequence[int] = SEEDS) -> Iterator[dict[str, Any]]:
-    """For JSON, the report of every design by name; of one that is not routed all are None but its ``error``.
+    """For JSON, the report of every design by name, and which ``tools`` made it; of one that is not routed all are None
+    but its ``error``.
 
     Raises ToolError if synthesis fails.
     """
     for preset, design in designs.items():
         try:
-            yield place_engine(design, seeds, preset=preset, store=store).row
+            row = place_engine(design, seeds, preset=preset, store=store).row
+            yield row | {"tools": versions("yosys", FAMILIES[_family(design)].nextpnr)}
         except ToolError:
             raise
         except HeddleError as error:

@@ -250,7 +250,7 @@ def show_bench(document: Document, display: Display) -> None:
     for name in ("fabric", "simulation", "codesign", "samplers"):
         rows = document.get(name, [])
         if good := [row for row in rows if not row.get("error")]:
-            shown = [{key: value for key, value in row.items() if key != "curve"} for row in good]
+            shown = [{key: value for key, value in row.items() if key not in ("curve", "tools")} for row in good]
             display.table(name, tuple(shown[0]), [[_cell(value) for value in row.values()] for row in shown])
         for row in rows:
             if row.get("error"):

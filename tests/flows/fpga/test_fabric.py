@@ -12,6 +12,7 @@ from flows.run.queue import Failure, Result
 from flows.run.store import Store
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
+from hw.tools import versions
 from tests.support.listener import Heard
 
 SMALL = DesignPoint(rows=1, cols=1, lanes=4, multiplier="lut", requantizers=1, act_bytes=1024, weight_bytes=1024)
@@ -64,6 +65,7 @@ def test_the_section_of_the_benchmark(tmp_path, tiny, monkeypatch, capsys):
     assert not ended.value.code
     rows = json.loads(capsys.readouterr().out)["fabric"]
     assert [(row["preset"], row["ff"]) for row in rows] == [("one", 8), ("other", 8)]
+    assert rows[0]["tools"] == versions("yosys", "nextpnr-ecp5")
 
 
 @pytest.mark.synth
