@@ -46,6 +46,13 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class Clock(FiniteRange):
+    """A frequency, or the word for the highest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "auto" else super().convert(value, param, ctx)
+
+
 def example(text: str) -> str:
     """Epilog of a command."""
     return f"\b\nExample:\n  {text}"
@@ -318,18 +325,22 @@ def emit(model: str, design: str, correct: str | None, out: Path, as_json: bool)
 @click.argument("model")
 @design_option
 @board_option
-@click.option("--clock-mhz", type=FiniteRange(5, 200), help="Default: 50 on an ECP5, 24 on an iCE40.")
+@click.option("--clock-mhz", type=Clock(5, 200), metavar="MHZ|auto",
+              help="auto: the highest that is met, in up to four trials.  [default: 50 on an ECP5, 24 on an iCE40]")
+@click.option("--seeds", type=click.IntRange(1, 64), default=5, show_default=True,
+              help="Seeds of the placer to try until timing is met.")
+@click.option("--jobs", type=click.IntRange(1, 64),
+              help="Seeds at a time.  [default: as many as there are cores, and memory is left for]")
 @correct_option
 @out_option("runs/build")
 @json_flag
-def build(model: str, design: str, board: str | None, clock_mhz: float | None, correct: str | None, out: Path,
-          as_json: bool) -> int:
+def build(model: str, design: str, board: str | None, as_json: bool, **options: Any) -> int:
     """Write a bitstream, the firmware and build.json."""
     from flows.commands.build import build_to
     from flows.report.tables import show_build
 
     with progress():
-        built = build_to(model, design, board, clock_mhz=clock_mhz, out=out, correct=correct)
+        built = build_to(model, design, board, **options)
     show(built, as_json, show_build)
     return DONE if built["timing_met"] else FAILED
 

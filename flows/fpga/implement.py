@@ -1,6 +1,6 @@
 """From a design point to a routed SoC and bitstreams of it, every step from the store where it was made before."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +8,17 @@ from boards import Board
 from flows.fpga.bitstream import Bitstream
 from flows.fpga.families import FAMILIES
 from flows.fpga.firmware import Firmware
+from flows.fpga.fit import check_fit
 from flows.fpga.flash import FlashContent
 from flows.fpga.netlist import Netlist, Synthesis
 from flows.fpga.routing import Routed, Routing
+from flows.fpga.seeds import Seeds, route_seeds
 from flows.fpga.soc import SocSources
 from flows.run.progress import tell
 from flows.run.store import Store
 from hw.soc.generate import SocFiles
 from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError
 from hw.spec.soc import memory_map
 from hw.tools import locate
 from sw.compiler import Program
@@ -23,19 +26,23 @@ from sw.firmware.header import STANDARD
 
 __all__ = ["SEEDS", "Implementation", "implement"]
 
-SEEDS = (1, 2, 3, 4, 5)          # of the placer, tried in this order
+SEEDS = (1, 2, 3, 4, 5)          # of the placer, tried in this order where nobody asks for others
 
 
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
-    """A routed SoC; ``routed`` is the first that met timing, else the best."""
+    """A SoC, routed with one seed or several; ``routed`` is the best of them."""
 
     design: DesignPoint
     board: Board
     firmware: Path
     soc: SocFiles
     netlist: Netlist
-    routed: Routed
+    seeds: Seeds
+
+    @property
+    def routed(self) -> Routed:
+        return self.seeds.best
 
     @property
     def clock_mhz(self) -> float:
@@ -61,16 +68,18 @@ class Implementation:
                          word_bits=self.design.weight_port_bits).value(store)
 
 
-def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float, *, seeds: Iterable[int] = SEEDS,
-              functions: tuple[str, ...] = STANDARD) -> Implementation:
-    """Generate, synthesize and route, with one seed after the other until timing is met.
+def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float, *, seeds: Sequence[int] = SEEDS,
+              functions: tuple[str, ...] = STANDARD, jobs: int = 1) -> Implementation:
+    """Generate, synthesize and route, with one seed after the other, ``jobs`` at once, until timing is met.
 
     The ROM holds these ``functions`` (``sw.firmware.build.functions_of``).
 
     Raises
     ------
-    ToolError
-        If a tool is missing or fails, or the design does not fit the board.
+    DoesNotFitError
+        If the design is larger than the board's device.
+    HeddleError
+        If a tool is missing or fails.
     """
     for name in ("yosys", FAMILIES[board.family].nextpnr, FAMILIES[board.family].pack[0]):
         locate(name)        # the last of them is needed after a quarter of an hour
@@ -82,15 +91,11 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     tell("synthesizing")
     netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,) if soc.rom else (),
                         family=board.family).value(store)
-    best: Routed | None = None
-    for seed in seeds:
-        tell(f"routing, seed {seed}")
-        routed = Routing(netlist=netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, pins=soc.pins).value(store)
-        if best is None or routed.fmax_mhz > best.fmax_mhz:
-            best = routed
-        if routed.timing_met:
-            best = routed
-            break
-    if best is None:
-        raise ValueError("no seeds to route with")
-    return Implementation(design=design, board=board, firmware=firmware, soc=soc, netlist=netlist, routed=best)
+    routings = [Routing(netlist=netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, pins=soc.pins)
+                for seed in seeds]
+    try:
+        found = route_seeds(store, routings, jobs=jobs)
+    except HeddleError:
+        check_fit(netlist, board, design.label)
+        raise
+    return Implementation(design=design, board=board, firmware=firmware, soc=soc, netlist=netlist, seeds=found)

@@ -1,14 +1,15 @@
 """The commands' results as tables for people."""
 
 from collections.abc import Mapping, Sequence
+from math import floor
 from typing import Any
 
 from flows.estimate.runners import CPU, NOBODY
 from flows.report.terminal import Display
 from hw.spec.commands import COUNTERS
 
-__all__ = ["show_bench", "show_build", "show_data", "show_estimate", "show_files", "show_front", "show_model",
-           "show_rivals", "show_tools", "show_training", "show_verification"]
+__all__ = ["build_instead", "show_bench", "show_build", "show_data", "show_estimate", "show_files", "show_front",
+           "show_model", "show_rivals", "show_tools", "show_training", "show_verification"]
 
 Document = Mapping[str, Any]
 PLURALS = {"image": "images", "recording": "recordings", "features": "features", "sequence": "sequences",
@@ -224,11 +225,29 @@ def show_build(document: Document, display: Display) -> None:
     if document["functions"]:
         display.line("of the ROM's bytes " + ", ".join(f"{name} has {number(size)}"
                                                        for name, size in document["functions"].items()))
+    for trial in document["trials"]:
+        display.line(f"at {trial['clock_mhz']:.1f} MHz: " + ", ".join(map(seed_result, trial["seeds"])))
+    if path := document["critical_path"]:
+        display.line(f"longest path: {path['source']} to {path['sink']}, {path['delay_ns']:.1f} ns, "
+                     f"{path['routing_ns'] / path['delay_ns']:.0%} of it on wires: "
+                     + ", ".join(f"{each['module']} {each['delay_ns']:.1f}" for each in path["stations"]))
     met = document["timing_met"]
     display.line(f"clock {document['clock_mhz']:.1f} MHz, Fmax {document['fmax_mhz']:.1f} MHz: timing "
                  f"{'met' if met else 'NOT met'} with seed {document['seed']}; "
                  + (f"wrote {document['bitstream']} and {document['firmware']}" if met else
-                    f"no bitstream was written; build with --clock-mhz {int(document['fmax_mhz'])} or less"))
+                    f"no bitstream was written; build with {build_instead(document['instead'])}"))
+
+
+def seed_result(seed: Document) -> str:
+    """What a seed gave."""
+    return f"seed {seed['seed']} {seed['failure'] if 'failure' in seed else '{:.1f}'.format(seed['fmax_mhz'])}"
+
+
+def build_instead(instead: Document) -> str:
+    """What to build where timing is missed."""
+    ways = [f"--clock-mhz {floor(instead['clock_mhz'] * 100) / 100:g} or auto" if instead["clock_mhz"] else "",
+            f"--design {instead['preset']}, estimated to reach this clock" if instead["preset"] else ""]
+    return ", or with ".join(filter(None, ways)) or "a smaller design"
 
 
 def show_files(document: Document, display: Display) -> None:

@@ -9,7 +9,7 @@ from flows.run.progress import advance, work
 from flows.verify.images import ImageRung, Observed
 from flows.verify.serial_line import PATIENCE_S, SerialLine
 from flows.verify.soc import with_software
-from hw.soc.generate import CLOCK_MHZ
+from hw.soc.pll import CLOCK_MHZ
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.image import unpack_header

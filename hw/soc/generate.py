@@ -10,13 +10,14 @@ from boards import Board, check_design
 from hw.emit.cfu import cfu_verilog
 from hw.emit.verilog import engine_verilog
 from hw.soc.cpus import find_cpu
+from hw.soc.pll import CLOCK_MHZ
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.soc import MemoryMap, Region, memory_map
 from hw.tools import run
 from sw.firmware import rom_words
 
-__all__ = ["CLOCK_MHZ", "NO_ENGINE", "TOP", "SocFiles", "generate", "load_soc"]
+__all__ = ["NO_ENGINE", "TOP", "SocFiles", "generate", "load_soc"]
 
 TOP = "heddle_soc"
 FACTS = "soc.facts.json"
@@ -31,7 +32,6 @@ NO_ENGINE = """module heddle_engine(
     always @(posedge clk) bus__ack <= bus__cyc & bus__stb & ~bus__ack & ~rst;
 endmodule
 """
-CLOCK_MHZ = {"ecp5": (10.0, 200.0), "ice40": (16.0, 60.0)}  # what the PLL is asked for
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -200,7 +200,7 @@ def test_a_point_is_taken_by_every_other_command(job, measured):
     before, found = job.results(), {}
     for line in printed_commands(README.read_text(encoding="utf-8")):
         name, *arguments = line.replace("/ID", f"/{measured['id']}").split()[1:]
-        if name in ("estimate", "verify", "build") and arguments:
+        if name in ("estimate", "verify", "build") and arguments and "--port" not in arguments:
             found[name] = json.loads(job.run("heddle", name, *arguments, "--json")[0])
     assert job.made(before) <= {"bitstream"}
     metrics = measured["metrics"]

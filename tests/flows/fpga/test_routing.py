@@ -8,7 +8,7 @@ from flows.fpga.bitstream import pack
 from flows.fpga.netlist import count, synthesize
 from flows.fpga.routing import Clock, Routed, route
 from hw.tools import ToolError
-from tests.support.synth import COUNTER
+from tests.support.synth import COUNTER, MULTIPLIERS
 
 BOARD = BOARDS["ulx3s-25"]
 
@@ -90,15 +90,7 @@ def test_missed_timing_is_a_result(counter, tmp_path):
 
 @pytest.mark.synth
 def test_what_does_not_fit_is_one_line(tmp_path):
-    (tmp_path / "big.v").write_text("""
-module big(input clk, input [35:0] a, output reg [39:0] q);
-  genvar i;
-  generate for (i = 0; i < 40; i = i + 1) begin
-    reg signed [17:0] x, y; reg signed [35:0] p;
-    always @(posedge clk) begin x <= a[17:0] + i; y <= a[35:18] ^ i; p <= x * y; q[i] <= ^p; end
-  end endgenerate
-endmodule
-""")
+    (tmp_path / "big.v").write_text(MULTIPLIERS)
     netlist = synthesize([tmp_path / "big.v"], "big", tmp_path / "synth")
     assert netlist.cells["MULT18X18D"] == 40
     with pytest.raises(ToolError, match=r"^nextpnr-ecp5: exit status \d+: ERROR: .*MULT18X18D") as caught:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from flows.report.tables import (
+    build_instead,
     number,
     show_bench,
     show_build,
@@ -212,16 +213,30 @@ def test_a_front_without_data_has_no_columns_for_it(shown):
 
 @pytest.mark.parametrize("met, says", [
     (True, "timing met with seed 3; wrote heddle.bit and firmware.bin"),
-    (False, "timing NOT met with seed 3; no bitstream was written; build with --clock-mhz 44 or less"),
+    (False, "timing NOT met with seed 3; no bitstream was written; build with --clock-mhz 44.37 or auto"),
 ])
 def test_a_build(shown, met, says):
     text = shown(show_build, {
         "device": "LFE5U-25F", "board": "ulx3s-25", "resources": {"lut": {"used": 9000, "available": 24288}},
         "timing_met": met, "clock_mhz": 50.0, "fmax_mhz": 60.0 if met else 44.9, "seed": 3,
+        "critical_path": None, "instead": None if met else {"clock_mhz": 44.375, "preset": None},
+        "trials": [{"clock_mhz": 50.0, "timing_met": met, "seeds": [{"seed": 2, "failure": "killed"},
+                                                                    {"seed": 3, "fmax_mhz": 44.9}]}],
         "bitstream": "heddle.bit" if met else None, "firmware": "firmware.bin" if met else None,
         "memories": {"rom": {"used": 12184, "available": 12288}}, "functions": {"softmax": 412, "table": 168}})
     assert says in text and "LUT" in text and "24,288" in text and "12,184" in text
     assert "of the ROM's bytes softmax has 412, table has 168" in text
+    assert "at 50.0 MHz: seed 2 killed, seed 3 44.9" in text
+
+
+@pytest.mark.parametrize("clock_mhz, preset, says", [
+    (48.9583, "ecp5-25", "--clock-mhz 48.95 or auto, or with --design ecp5-25, estimated to reach this clock"),
+    (None, "ecp5-25", "--design ecp5-25, estimated to reach this clock"),
+    (25.0, None, "--clock-mhz 25 or auto"),
+    (None, None, "a smaller design"),
+])
+def test_what_to_build_instead(clock_mhz, preset, says):
+    assert build_instead({"clock_mhz": clock_mhz, "preset": preset}) == says
 
 
 def test_files_and_what_they_are(shown):
