@@ -14,6 +14,7 @@ __all__ = ["CriticalPath", "Station", "critical_path", "read_report"]
 #: What Yosys and nextpnr make of a signal's name for the cells around it: the name of a primitive and all behind it.
 _CELL = re.compile(r"(_(SB|TRELLIS|LUT\d|CCU2C|PFUMX|L6MUX21|DP16KD|MULT18X18D|DPR16X4|ALU54B|IB|OB|BB)(?=[_\d]|$)"
                    r"|\$).*")
+_MEMORY_BLOCK = re.compile(r"(\.\d+)+$")     # behind the name of a memory that is made of several
 TOP = "top"
 
 
@@ -73,13 +74,15 @@ def _signal(cell: str) -> str:
     >>> _signal("heddle_engine.sequencer.left_TRELLIS_FF_Q_3"), _signal("spiflash0_SB_DFFESR_Q_8_D_SB_LUT4_O_LC")
     ('heddle_engine.sequencer.left', 'spiflash0')
     """
-    return _CELL.sub("", cell) or cell
+    return _MEMORY_BLOCK.sub("", _CELL.sub("", cell) or cell)
 
 
 def _module(cell: str) -> str:
-    """The module of that signal.
+    """The module of that signal; a memory stands for itself.
 
-    >>> _module("heddle_engine.sequencer.left_LUT4_Z"), _module("spiflash0_SB_DFFESR_Q")
-    ('heddle_engine.sequencer', 'top')
+    >>> _module("heddle_engine.sequencer.left_LUT4_Z"), _module("spiflash0_SB_DFFESR_Q"), _module("sram.0.2")
+    ('heddle_engine.sequencer', 'top', 'sram')
     """
+    if _MEMORY_BLOCK.search(_CELL.sub("", cell)):
+        return _signal(cell)
     return _signal(cell).rpartition(".")[0] or TOP

@@ -28,5 +28,14 @@ def test_of_several_clocks_it_is_the_one_that_limits(tmp_path):
         "other": Clock(achieved_mhz=40, wanted_mhz=50), "sys": Clock(achieved_mhz=100, wanted_mhz=125)})) is None
 
 
+def test_blocks_of_a_memory_are_the_memory():
+    """As the SoC's RAM and the CPU's registers are named."""
+    steps = [{"type": "clk-to-q", "delay": 5.0, "from": {"cell": "sram.0.2"}, "to": {"cell": "sram.0.2"}},
+             {"type": "setup", "delay": 1.0, "from": {"cell": "sram.0.2"}, "to": {"cell": "picorv32.cpuregs.0.0"}}]
+    path = read_report({"critical_paths": [{"from": "posedge sys", "to": "posedge sys", "path": steps}]}, "sys")
+    assert (path.source, path.sink) == ("sram", "picorv32.cpuregs")
+    assert path.stations == (Station(module="sram", delay_ns=5.0), Station(module="picorv32.cpuregs", delay_ns=1.0))
+
+
 def test_a_report_without_paths_has_none():
     assert read_report({}, "sys") is None
