@@ -12,11 +12,19 @@ from boards._designs import check_design
 from boards._programmer import Programmer
 from hw.spec.errors import SpecError
 
-__all__ = ["BOARDS", "Board", "Programmer", "check_design", "find_board"]
+__all__ = ["BOARDS", "Board", "Programmer", "check_design", "check_stream", "find_board"]
 
 BOARDS: dict[str, Board] = {
     board.name: board for module in sorted(iter_modules(__path__), key=lambda module: module.name)
     if not module.name.startswith("_") for board in import_module(f"{__name__}.{module.name}").BOARDS}
+
+
+def check_stream(board: Board) -> None:
+    """Whether weights can stream from a memory on ``board``; raises SpecError, which lists the boards that have one."""
+    if not board.sdram:
+        able = ", ".join(each.name for each in BOARDS.values() if each.sdram)
+        raise SpecError(f"board {board.name!r}: has no memory that weights could stream from in its SoC; choose one of "
+                        f"{able}, raise weight_bytes until they fit, or narrow the weights or the network")
 
 
 def find_board(name: str) -> Board:

@@ -6,9 +6,27 @@ from dataclasses import dataclass
 from boards._devices import DEVICES, read_part
 from boards._programmer import Programmer
 
-__all__ = ["Board"]
+__all__ = ["Board", "Sdram"]
 
 BUDGETS = ("lut", "ff", "dsp", "bram", "spram")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sdram:
+    """A chip of SDRAM with single data rate, and the pins that it is at; what the board ties has none."""
+
+    chip: str                         # its class in litedram.modules, which knows its geometry and times
+    clock_degrees: int                # by which its clock is behind the system's
+    clock: str
+    we_n: str
+    ras_n: str
+    cas_n: str
+    address: tuple[str, ...]
+    bank: tuple[str, ...]
+    data: tuple[str, ...]
+    cs_n: str = ""
+    cke: str = ""
+    mask: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +51,7 @@ class Board:
     programmer: Programmer
     flash_pins: tuple[str, ...] = ()  # of the serial flash that the device boots from, if a SoC reads it: select,
                                       # clock, out of the device, into it
+    sdram: Sdram | None = None        # that weights stream from
 
     def __post_init__(self) -> None:
         read_part(self.part)

@@ -23,7 +23,8 @@ def exchange(program: Path, request: bytes, *, limit_s: float,
     Raises
     ------
     SimulationError
-        If it is missing, dies, exits with another status than 0, or takes longer than ``limit_s`` seconds.
+        If it is missing, dies, exits with another status than 0, takes longer than ``limit_s`` seconds, or says
+        anything: what a model in it prints is that the hardware breaks a rule.
     """
     with TemporaryDirectory(prefix="heddle-") as name:
         folder = Path(name)
@@ -31,8 +32,15 @@ def exchange(program: Path, request: bytes, *, limit_s: float,
         try:
             run([program.resolve(), "request", "answer", *arguments], cwd=folder, timeout_s=limit_s,
                 log=folder / "log")
+            _refuse_complaints(program, folder / "log")
             return (folder / "answer").read_bytes()
         except ToolError as error:
             raise SimulationError(str(program), error.what, detail=error.detail, repeats=error.repeats) from error
         except OSError as error:
             raise SimulationError(str(program), "left no answer", detail=str(error), repeats=False) from error
+
+
+def _refuse_complaints(program: Path, log: Path) -> None:
+    said = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    if said:
+        raise SimulationError(str(program), f"complained: {said[0]}", detail=f"{len(said)} lines in all", repeats=True)

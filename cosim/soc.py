@@ -18,6 +18,7 @@ from cosim.process import SimulationError, exchange
 from cosim.verilate import verilate
 from hw.soc.generate import TOP, generate, load_soc
 from hw.spec.design import DesignPoint
+from hw.spec.image import streams_outside, unpack_header
 from hw.spec.soc import MemoryMap, memory_map
 from sw.firmware import build, rom_words
 from sw.firmware import protocol as wire
@@ -192,11 +193,17 @@ def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_l
     SimulationError
         If the simulator fails, or the SoC hangs.
     DeviceError
-        If the firmware answers with an error; the message says which and what to do.
+        If the firmware answers with an error, or the image's weights stream and the SoC has no memory for them; the
+        message says which and what to do.
     SpecError
         If ``image`` is damaged.
     """
-    flash = load_soc(directory / "soc").memory.image is not None
+    built = load_soc(directory / "soc").memory
+    flash = built.image is not None
+    header = unpack_header(image) if image is not None else {}
+    if header and streams_outside(header) and not built.outside:
+        raise DeviceError(f"model image: {header['stream_bytes']} bytes of weights stream from a memory outside, and "
+                          f"this SoC has none; build it for that network")
     # it opens what is in its flash by itself
     plan = plan_run(image, inputs, in_flash=flash, limit_cycles=cycle_limit, opener=Op.INFO if flash else Op.OPEN)
     seen = (plan.starts[traced_input], plan.starts[traced_input + 1] - 1) if trace else (0, 0)

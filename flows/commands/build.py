@@ -63,13 +63,13 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
     if correct:
         model = correct_model(model, design, correct)
     program = compile_graph(model.graph, design)
-    check_buildable(program)
+    check_buildable(program, board)
     store, jobs = open_store(), jobs or most_at_once()
     instead = partial(nearest_preset, model.graph, board, without=design)
 
     def trial(mhz: float) -> Implementation:
         return implement(store, design, board, mhz, functions=functions_of(program.image), jobs=jobs,
-                         seeds=range(1, seeds + 1))
+                         seeds=range(1, seeds + 1), streams=program.streams_outside)
 
     with work(f"building for {board.name}", 1):
         try:

@@ -38,7 +38,7 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
     else:
         metrics = {"clock_mhz": board.soc_mhz}
     used: dict[str, Any] = {kind: metrics.get(kind) for kind in COUNTED}
-    reasons = obstacles(program)
+    reasons = obstacles(program, board)
     assignment, second = assign(program, graph), metrics["clock_mhz"] * 1e6
     beside = assignment.estimated_cpu_cycles
     if calibrated:

@@ -10,14 +10,18 @@ as ``lut`` as its products are alone.
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from boards import BOARDS
 from flows.estimate.resources import COEFFICIENTS, engine_bram, engine_dsp, features, period_terms
+from flows.fpga.firmware import Firmware
 from flows.fpga.implement import implement
-from flows.fpga.netlist import PackedCount
+from flows.fpga.netlist import PackedCount, Synthesis, count
+from flows.fpga.soc import SocSources
 from flows.run.files import write_whole
 from flows.run.progress import listening, note, tell
 from flows.run.store import Store, open_store
@@ -25,6 +29,7 @@ from hw.emit.verilog import engine_verilog, products_verilog
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.soc import memory_map
 from hw.tools import versions
 
 __all__ = ["SAMPLES", "calibrate", "count_engine", "count_products", "fit"]
@@ -82,6 +87,7 @@ def _sample(row: tuple[int, int, int, str, int, int, int, int], **others: Any) -
 
 
 SAMPLES = (*(_sample(row) for row in _TABLE), *(_sample(row, **others) for row, others in _OTHERS))
+STREAMING = _sample((1, 2, 4, "dsp", 8, 1, 2, 8), stream_bytes=2)     # with a memory outside, and without
 #: (index of the sample, board)
 ROUTED = ((0, "ulx3s-25"), (4, "ulx3s-25"), (8, "ulx3s-25"), (16, "ulx3s-85"), (26, "ulx3s-25"))
 
@@ -91,6 +97,21 @@ Terms = Mapping[str, float]
 def count_engine(store: Store, design: DesignPoint) -> dict[str, int]:
     """Resources of the engine alone, synthesized and packed."""
     return PackedCount(verilog=engine_verilog(design), top="heddle_engine", board=COUNT_BOARD).value(store)
+
+
+def count_sdram(store: Store) -> dict[str, int]:
+    """What LiteDRAM and the pins of a chip of 16 bits add to a SoC, synthesized and packed."""
+    board, used = BOARDS["ulx3s-25"], []
+    for streams in (False, True):
+        memory = memory_map(STREAMING, streams=streams)
+        firmware = Firmware(cpu=STREAMING.cpu, memory=memory).value(store)
+        soc = SocSources(design=STREAMING, board=board, clock_mhz=CLOCK_MHZ, firmware=firmware,
+                         memory=memory).value(store)
+        netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,) if soc.rom else (),
+                            family=board.family).value(store)
+        with TemporaryDirectory(prefix="heddle-") as name:
+            used.append(count(netlist, board, Path(name)))
+    return {kind: used[1][kind] - used[0][kind] for kind in used[0]}
 
 
 def count_products(store: Store) -> dict[str, float]:
@@ -152,7 +173,7 @@ def calibrate(store: Store) -> dict[str, Any]:
     periods = [period_terms(SAMPLES[number]) for number, _ in ROUTED]
     return {
         "made_by": "python -m flows.estimate.calibrate", "tools": versions("yosys", "nextpnr-ecp5"),
-        "products": count_products(store), "soc": soc,
+        "products": count_products(store), "soc": soc, "sdram": count_sdram(store),
         **{kind: _modelled([shape[kind] for shape in shapes], [sample[kind] for sample in used])
            for kind in ("lut", "ff")},
         "period_ns": _modelled(periods, [1000 / made.fmax_mhz for made in routed]),

@@ -35,7 +35,7 @@ def fit(graph: Graph, name: str, design: DesignPoint, board: Board) -> Fit:
         program = compile_graph(graph, design)
     except CompileError as error:
         return Fit(design=name, program=None, problem=str(error))
-    return Fit(design=name, program=program, problem="", obstacles=tuple(obstacles(program)))
+    return Fit(design=name, program=program, problem="", obstacles=tuple(obstacles(program, board)))
 
 
 def remedy(graph: Graph, name: str, design: DesignPoint, fits: Sequence[Fit]) -> str:

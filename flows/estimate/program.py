@@ -32,7 +32,7 @@ class Estimate:
 
 def estimate_program(program: Program, board: Board, clock_mhz: float) -> Estimate:
     """Of a compiled network at a clock. Raises HeddleError for a device without a resource model."""
-    logic, beside = estimate_resources(program.design, board), cpu_cycles(program)
+    logic, beside = estimate_resources(program.design, board, streams=program.streams_outside), cpu_cycles(program)
     return Estimate(cycles=program.cycles, cpu_cycles=beside,
                     latency_s=(program.cycles + (beside or 0)) / (clock_mhz * 1e6), clock_mhz=clock_mhz,
                     fmax_mhz=logic.fmax_mhz, timing_met=logic.fmax_mhz >= clock_mhz, lut=logic.lut, ff=logic.ff,

@@ -59,8 +59,8 @@ def calibrated_for(design: DesignPoint, board: Board) -> bool:
     return board.family == CALIBRATED_FAMILY and design.cpu == CALIBRATED_CPU
 
 
-def estimate_resources(design: DesignPoint, board: Board) -> Resources:
-    """Estimate for ``design`` in its SoC on ``board``.
+def estimate_resources(design: DesignPoint, board: Board, *, streams: bool = False) -> Resources:
+    """Estimate for ``design`` in its SoC on ``board``; ``streams``: with a memory outside.
 
     >>> from boards import BOARDS
     >>> estimate_resources(DesignPoint(multiplier="dsp"), BOARDS["ulx3s-85"]).dsp - engine_dsp(DesignPoint())
@@ -72,6 +72,8 @@ def estimate_resources(design: DesignPoint, board: Board) -> Resources:
         raise HeddleError(f"cpu={design.cpu!r}: resources are calibrated for SoCs with {CALIBRATED_CPU} only")
     model = load_model()
     soc, terms = model["soc"], features(design)
+    if streams:
+        soc = {kind: used + model["sdram"].get(kind, 0) for kind, used in soc.items()}
     lut, ff = (soc[kind] + _sum(model[kind]["weights"], terms[kind]) for kind in ("lut", "ff"))
     period_ns = _sum(model["period_ns"]["weights"], period_terms(design))
     return Resources(lut=round(lut), ff=round(ff),

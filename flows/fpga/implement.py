@@ -19,6 +19,7 @@ from flows.run.store import Store
 from hw.soc.generate import SocFiles
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
+from hw.spec.image import resident_part
 from hw.spec.soc import memory_map
 from hw.tools import locate
 from sw.compiler import Program
@@ -64,15 +65,16 @@ class Implementation:
         if self.soc.memory.image:
             return FlashContent(textcfg=self.routed.textcfg, family=self.board.family, firmware=self.firmware,
                                 image=program.image, memory=self.soc.memory).value(store)
-        return Bitstream(textcfg=self.routed.textcfg, image=program.image, memory_bytes=self.design.weight_bytes,
-                         word_bits=self.design.weight_port_bits).value(store)
+        return Bitstream(textcfg=self.routed.textcfg, image=resident_part(program.image),
+                         memory_bytes=self.design.weight_bytes, word_bits=self.design.weight_port_bits).value(store)
 
 
 def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float, *, seeds: Sequence[int] = SEEDS,
-              functions: tuple[str, ...] = STANDARD, jobs: int = 1) -> Implementation:
+              functions: tuple[str, ...] = STANDARD, jobs: int = 1, streams: bool = False) -> Implementation:
     """Generate, synthesize and route, with one seed after the other, ``jobs`` at once, until timing is met.
 
-    The ROM holds these ``functions`` (``sw.firmware.build.functions_of``).
+    The ROM holds these ``functions`` (``sw.firmware.build.functions_of``). ``streams``: with the board's memory that
+    weights stream from.
 
     Raises
     ------
@@ -83,11 +85,12 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     """
     for name in ("yosys", FAMILIES[board.family].nextpnr, FAMILIES[board.family].pack[0]):
         locate(name)        # the last of them is needed after a quarter of an hour
-    memory = memory_map(design)
+    memory = memory_map(design, streams=streams)
     firmware = Firmware(cpu=design.cpu, functions=functions, memory=memory).value(store)
     tell(f"firmware: {firmware.stat().st_size:,} bytes of a ROM of {memory.rom.size:,}")
     tell("generating the SoC")
-    soc = SocSources(design=design, board=board, clock_mhz=clock_mhz, firmware=firmware).value(store)
+    soc = SocSources(design=design, board=board, clock_mhz=clock_mhz, firmware=firmware,
+                     memory=memory).value(store)
     tell("synthesizing")
     netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,) if soc.rom else (),
                         family=board.family).value(store)

@@ -13,7 +13,7 @@ from flows.run.store import Store
 from hw.soc.generate import SocFiles, generate, load_soc
 from hw.soc.target import soc_facts
 from hw.spec.design import DesignPoint
-from hw.spec.soc import memory_map
+from hw.spec.soc import MemoryMap
 
 __all__ = ["SocSources"]
 
@@ -27,11 +27,12 @@ class SocSources(Step[SocFiles]):
     board: Board
     clock_mhz: float
     firmware: Path
+    memory: MemoryMap
 
     def make(self, folder: Path, store: Store) -> None:
-        in_flash = memory_map(self.design).image is not None
         generate(self.design, self.board, clock_mhz=self.clock_mhz, firmware=self.firmware, out=folder,
-                 weight_init=b"" if in_flash else placeholder(self.design.weight_bytes))
+                 memory=self.memory,
+                 weight_init=b"" if self.memory.image else placeholder(self.design.weight_bytes))
 
     def load(self, folder: Path) -> SocFiles:
         return load_soc(folder)

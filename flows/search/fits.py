@@ -162,12 +162,13 @@ class _Search:
             return f"{design.label}: {error}"
         return ""
 
-    def _board(self, design: DesignPoint, boards: Sequence[str]) -> tuple[Board, Resources, Mapping[str, float]]:
+    def _board(self, design: DesignPoint, boards: Sequence[str], *, streams: bool = False
+               ) -> tuple[Board, Resources, Mapping[str, float]]:
         """The smallest board that has the cells for a design, what it takes of it, and nothing; else the largest one,
         and what is exceeded there.
         """
         for board in map(find_board, boards):
-            used = _resources(design, board.name)
+            used = _resources(design, board.name, streams)
             over = {name: used.used[name] / have - 1 for name, have in board.budget.items()
                     if have and used.used[name] > have}
             if used.fmax_mhz < self.asked.clock_mhz:
@@ -194,9 +195,9 @@ class _Search:
         """Compiled. Raises HeddleError where that, or building it, is impossible, or its time unknown."""
         design = self.asked.designs[number]
         program = (compile_graph if self.asked.given else fit_memories)(self.graph, design)
-        board, _, over = self._board(program.design, self.asked.boards[number])
+        board, _, over = self._board(program.design, self.asked.boards[number], streams=program.streams_outside)
         program = replace(program, design=replace(program.design, board=board.name))
-        check_buildable(program)
+        check_buildable(program, board)
         estimate = estimate_program(program, board, self.asked.clock_mhz)
         if estimate.cpu_cycles is None:
             raise HeddleError(uncounted(program.design))
@@ -204,8 +205,8 @@ class _Search:
 
 
 @cache
-def _resources(design: DesignPoint, board: str) -> Resources:
-    return estimate_resources(design, find_board(board))
+def _resources(design: DesignPoint, board: str, streams: bool) -> Resources:
+    return estimate_resources(design, find_board(board), streams=streams)
 
 
 def _front(places: Mapping[int, tuple[int, int]]) -> list[int]:

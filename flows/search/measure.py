@@ -168,12 +168,12 @@ class Measurer:
             tell(f"{level} in simulation, {len(few[0])} inputs")
             reports.append(_passed(Verification(model=model, design=design, board=board, level=level, inputs=few,
                                                 outputs=right).value(self.store)))
-        made = implement(self.store, design, board, self.clock_mhz)
+        program = compile_graph(graph, design)
+        made = implement(self.store, design, board, self.clock_mhz, streams=program.streams_outside)
         routed, clock_mhz = made.routed, made.clock_mhz
         if not routed.timing_met:
             raise MeasureError(f"timing: {routed.fmax_mhz:.1f} of {clock_mhz:.1f} MHz with the best seed; lower "
                                f"clock_mhz in the space")
-        program = compile_graph(graph, design)
         files = {BITSTREAM: made.bitstream(self.store, program), FIRMWARE: made.firmware,
                  **Vectors(model=model, design=design, inputs=inputs).value(self.store)}
         checks = tuple(map(_check, reports))

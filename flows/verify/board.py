@@ -8,7 +8,7 @@ from boards import Board
 from flows.run.progress import advance, work
 from flows.verify.images import ImageRung, Observed
 from flows.verify.serial_line import PATIENCE_S, SerialLine
-from flows.verify.soc import with_software
+from flows.verify.soc import slack_of, with_software
 from hw.soc.pll import CLOCK_MHZ
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
@@ -54,7 +54,7 @@ class BoardRung(ImageRung):
         got = read_run(plan, frames)
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.engine_cycles,
                         layer_cycles=got.layer_cycles if self.design.layer_log else None,
-                        kernel_cycles=got.kernel_cycles)
+                        kernel_cycles=got.kernel_cycles, slack=slack_of(image))
 
     def waves(self, image: bytes, inputs: np.ndarray, file: Path) -> None:
         raise HeddleError("level 'board': writes no waves; trace the level soc")

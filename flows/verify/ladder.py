@@ -93,7 +93,7 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray 
         raise HeddleError(f"level {level!r}: writes no waves; trace the level {WAVELESS[level]}")
     program = program or compile_graph(graph, design)
     if level in ("soc", "board") and rung is None:
-        check_buildable(program)
+        check_buildable(program, board)
     tensors = run(program.graph, given, design)
     given_graph = tensors if program.graph is graph else run(graph, given, design)
     right = [given_graph[number] for number in graph.answers]

@@ -9,6 +9,7 @@ from flows.run.step import Step, keyed
 from flows.run.store import Store
 from hw.soc.target import soc_facts
 from hw.spec.design import DesignPoint
+from hw.spec.soc import MemoryMap
 
 __all__ = ["SocSimulator"]
 
@@ -21,10 +22,12 @@ class SocSimulator(Step[Path]):
     design: DesignPoint = keyed(soc_facts)
     board: Board
     firmware: Path
+    memory: MemoryMap
     trace: bool = False
 
     def make(self, folder: Path, store: Store) -> None:
-        build_soc_sim(self.design, self.board, folder, firmware=self.firmware, trace=self.trace)
+        build_soc_sim(self.design, self.board, folder, firmware=self.firmware, memory=self.memory,
+                      trace=self.trace)
 
     def load(self, folder: Path) -> Path:
         return folder

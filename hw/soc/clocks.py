@@ -13,18 +13,25 @@ PLL_MARGINS = (1e-6, 1e-3, 2e-3, 5e-3, 1e-2)
 
 
 class SimClock(LiteXModule):
-    def __init__(self, platform: GenericPlatform, clock_mhz: float, board: dict[str, Any]) -> None:
+    def __init__(self, platform: GenericPlatform, clock_mhz: float, board: dict[str, Any],
+                 sdram: dict[str, Any] | None = None) -> None:
         self.cd_sys = ClockDomain()
         self.clock_mhz = clock_mhz
         self.comb += [self.cd_sys.clk.eq(platform.request("clk")), self.cd_sys.rst.eq(platform.request("rst"))]
 
 
 class Ecp5Clock(LiteXModule):
-    def __init__(self, platform: GenericPlatform, clock_mhz: float, board: dict[str, Any]) -> None:
+    """With the clock of the chip too where there is an ``sdram``."""
+
+    def __init__(self, platform: GenericPlatform, clock_mhz: float, board: dict[str, Any],
+                 sdram: dict[str, Any] | None = None) -> None:
         self.cd_sys = ClockDomain()
         self.pll = pll = ECP5PLL()
         pll.register_clkin(platform.request("clk"), board["clock_in_mhz"] * 1e6)
         pll.create_clkout(self.cd_sys, clock_mhz * 1e6)
+        if sdram:
+            self.cd_sdram = ClockDomain(reset_less=True)
+            pll.create_clkout(self.cd_sdram, clock_mhz * 1e6, phase=sdram["clock_degrees"], with_reset=False)
         config = _closest(pll, clock_mhz)
         self.clock_mhz = config["clko0_freq"] / 1e6
         pll.compute_config = lambda: config
@@ -33,7 +40,8 @@ class Ecp5Clock(LiteXModule):
 class Ice40Clock(LiteXModule):
     """The oscillator's pin may be the PLL's own, which nothing else can read then."""
 
-    def __init__(self, platform: GenericPlatform, clock_mhz: float, board: dict[str, Any]) -> None:
+    def __init__(self, platform: GenericPlatform, clock_mhz: float, board: dict[str, Any],
+                 sdram: dict[str, Any] | None = None) -> None:
         self.cd_sys = ClockDomain()
         primitive = "SB_PLL40_PAD" if board["clock_pin"] == board["pll_pad"] else "SB_PLL40_CORE"
         self.pll = pll = iCE40PLL(primitive=primitive)
@@ -46,9 +54,10 @@ class Ice40Clock(LiteXModule):
 
 def _closest(pll: ECP5PLL | iCE40PLL, clock_mhz: float) -> dict[str, Any]:
     """The PLL's dividers for the frequency nearest to the wanted one; LiteX takes the first within a margin."""
-    signal, _, phase, _, *others = pll.clkouts[0]
+    wanted = dict(pll.clkouts)
     for margin in PLL_MARGINS:
-        pll.clkouts[0] = (signal, clock_mhz * 1e6, phase, margin, *others)
+        for number, (signal, hz, phase, _, *others) in wanted.items():
+            pll.clkouts[number] = (signal, hz, phase, margin, *others)
         try:
             config: dict[str, Any] = pll.compute_config()
             return config

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import copyfile
 
-from boards import Board, check_design
+from boards import Board, check_design, check_stream
 from hw.emit.cfu import cfu_verilog
 from hw.emit.verilog import engine_verilog
 from hw.soc.cpus import find_cpu
@@ -84,6 +84,8 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     cpu = find_cpu(design.cpu)
     if min(memory.engine.origin, memory.io.origin) < cpu.uncached_base:
         raise SpecError(f"cpu={cpu.name!r}: caches below {cpu.uncached_base:#x}; move engine and io there or higher")
+    if memory.outside:
+        check_stream(board)
     low, high = CLOCK_MHZ[board.family]
     if not sim and not low <= clock_mhz <= high:
         raise SpecError(f"clock_mhz={clock_mhz:g}: choose {low:g} to {high:g}")
@@ -101,7 +103,7 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
                        "counts_cycles": cpu.cycle_csr is not None},
                "verilog": [f"{TOP}.v", *(path.name for path in cpu.files()), *([CFU_FILE] if cpu.custom else []),
                            ENGINE_FILE],
-               "streams": bool(design.stream_bytes) and engine is None}
+               "stream_bits": 8 * design.stream_bytes if engine is None else 0}
     (out / "soc.json").write_text(json.dumps(request, indent=1, sort_keys=True), encoding="utf-8")
     # A process of its own: LiteX names signals after the order of objects in memory and talks on standard error.
     root = Path(__file__).parents[2]

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from litex.build.generic_platform import GenericPlatform, IOStandard, Pins, Subsignal
+from litex.build.generic_platform import GenericPlatform, IOStandard, Misc, Pins, Subsignal
 from litex.build.lattice import LatticeECP5Platform, LatticeiCE40Platform
 
 __all__ = ["CONSTRAINTS", "board_platform", "sim_platform"]
 
 BYTE_STREAM = ("valid", "ready", "data")
 FLASH_PINS = ("cs_n", "clk", "mosi", "miso")
+SDRAM_PINS = {"a": "address", "ba": "bank", "dq": "data", "dm": "mask",     # of LiteDRAM: of boards.Board
+              **{name: name for name in ("we_n", "ras_n", "cas_n", "cs_n", "cke")}}
 
 
 def sim_platform(*, flash: bool) -> GenericPlatform:
@@ -28,6 +30,11 @@ def board_platform(board: dict[str, Any]) -> GenericPlatform:
     if board["flash_pins"]:
         pins.append(("flash", 0, *(Subsignal(name, Pins(pin))
                                    for name, pin in zip(FLASH_PINS, board["flash_pins"], strict=True)), standard))
+    if sdram := board["sdram"]:
+        pins += [("sdram_clock", 0, Pins(sdram["clock"]), standard),
+                 ("sdram", 0, *(Subsignal(name, Pins(" ".join(at) if isinstance(at, tuple | list) else at))
+                                for name, fact in SDRAM_PINS.items() if (at := sdram[fact])),
+                  standard, Misc("SLEWRATE=FAST"))]
     if board["family"] == "ice40":
         return LatticeiCE40Platform("ice40-up5k-sg48", pins, toolchain="icestorm")
     return LatticeECP5Platform(board["part"], pins, toolchain="trellis")
@@ -40,11 +47,16 @@ def _ports(platform: GenericPlatform, names: Any) -> Iterator[tuple[str, str, li
             yield f"{signal}[{index}]" if len(pins) > 1 else signal, pin, others
 
 
+def _attribute(other: IOStandard | Misc) -> str:
+    return f"IO_TYPE={other.name}" if isinstance(other, IOStandard) else str(other.misc)
+
+
 def _lpf(platform: GenericPlatform, names: Any, clock_in_mhz: float) -> str:
     lines = ["BLOCK RESETPATHS;", "BLOCK ASYNCPATHS;"]
     for port, pin, others in _ports(platform, names):
         lines.append(f'LOCATE COMP "{port}" SITE "{pin}";')
-        lines += [f'IOBUF PORT "{port}" IO_TYPE={other.name};' for other in others if isinstance(other, IOStandard)]
+        lines += [f'IOBUF PORT "{port}" {_attribute(other)};' for other in others
+                  if isinstance(other, IOStandard | Misc)]
     return "\n".join([*lines, f'FREQUENCY PORT "clk" {clock_in_mhz:g} MHZ;', ""])
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from hw.soc.flash import SpiFlash
 from hw.soc.peripheral import Peripheral
 from hw.soc.platforms import CONSTRAINTS, board_platform, sim_platform
 from hw.soc.ram import Ram
-from hw.spec.soc import FLASH
+from hw.soc.sdram import Sdram
+from hw.spec.soc import FLASH, Region
 
 __all__ = ["Soc", "main"]
 
 BUS_TIMEOUT_CYCLES = 4096
-NO_STREAM = {"i_memory__request__ready": 0, "i_memory__data__valid": 0, "i_memory__data__payload": 0}
+NO_STREAM = {"i_memory__request__ready": 0, "i_memory__data__valid": 0, "i_memory__data__payload": 0}     # never taken
 
 
 class Soc(SoCCore):
@@ -33,7 +35,8 @@ class Soc(SoCCore):
         memory, cpu, small = request["memory"], request["cpu"], request["memory"]["image"] is not None
         platform = sim_platform(flash=small) if request["sim"] else board_platform(request["board"])
         clock = SimClock if request["sim"] else CLOCKS[request["board"]["family"]]
-        crg = clock(platform, request["clock_mhz"], request["board"])
+        sdram = request["board"]["sdram"] if memory["outside"] else None
+        crg = clock(platform, request["clock_mhz"], request["board"], sdram)
         self.clock_mhz = crg.clock_mhz
         super().__init__(
             platform, int(crg.clock_mhz * 1e6), cpu_type=cpu["type"], cpu_variant=cpu["variant"], cpu_cfu=cpu["cfu"],
@@ -56,7 +59,10 @@ class Soc(SoCCore):
         if self.irq.enabled:
             self.irq.add("peripheral")
         self._slave("peripheral", self.peripheral.bus, memory["io"])
-        self._add_engine(memory["engine"], request["streams"], ResetSignal("sys") if not small else 0)
+        stream = NO_STREAM if request["stream_bits"] else {}
+        if sdram:
+            stream = self._add_sdram(sdram, Region(**memory["outside"]), request)
+        self._add_engine(memory["engine"], stream, ResetSignal("sys") if not small else 0)
 
     def add_csr_bridge(self, *arguments: Any, **keywords: Any) -> None:
         """Nothing: no module here has control and status registers of LiteX's kind, and LiteX cannot connect none."""
@@ -64,18 +70,28 @@ class Soc(SoCCore):
     def _slave(self, name: str, bus: wishbone.Interface, region: dict[str, int]) -> None:
         self.bus.add_slave(name, bus, SoCRegion(origin=region["origin"], size=region["size"], cached=False))
 
-    def _add_engine(self, region: dict[str, int], streams: bool, reset: Signal | int) -> None:
-        """``streams``: it has a port to a memory outside, which no memory is at yet: requests are never taken.
+    def _add_sdram(self, facts: dict[str, Any], region: Region, request: dict[str, Any]) -> dict[str, Signal]:
+        """The CPU waits until it is ready; returns what the engine's stream is connected to."""
+        self.sdram = Sdram(self.platform, facts, region, clock_hz=int(self.clock_mhz * 1e6),
+                           port_bits=request["stream_bits"], sim=request["sim"])
+        self._slave("outside", self.sdram.bus, asdict(region))
+        self.comb += self.cpu.reset.eq(~self.sdram.ready)
+        reader = self.sdram.stream
+        return {"o_memory__request__valid": reader.request_valid, "i_memory__request__ready": reader.request_ready,
+                "o_memory__request__payload__address": reader.address,
+                "o_memory__request__payload__beats": reader.beats, "i_memory__data__valid": reader.data_valid,
+                "i_memory__data__payload": reader.data}
 
-        Without a reset it starts as it was configured, and rests until the CPU, which has one, writes to it. A second
-        reset for each enable that its registers have would keep them from sharing the tiles of an iCE40.
+    def _add_engine(self, region: dict[str, int], stream: dict[str, Any], reset: Signal | int) -> None:
+        """Without a reset it starts as it was configured, and rests until the CPU, which has one, writes to it. A
+        second reset for each enable that its registers have would keep them from sharing the tiles of an iCE40.
         """
         bus = wishbone.Interface(data_width=32, address_width=32, addressing="word")
         self.specials += Instance(
             "heddle_engine", i_clk=ClockSignal("sys"), i_rst=reset,
             i_bus__cyc=bus.cyc, i_bus__stb=bus.stb, i_bus__we=bus.we, i_bus__sel=bus.sel,
             i_bus__adr=bus.adr[:(region["size"] // 4 - 1).bit_length()], i_bus__dat_w=bus.dat_w,
-            o_bus__dat_r=bus.dat_r, o_bus__ack=bus.ack, **(NO_STREAM if streams else {}))
+            o_bus__dat_r=bus.dat_r, o_bus__ack=bus.ack, **stream)
         self._slave("engine", bus, region)
 
 

@@ -21,7 +21,8 @@ from zlib import crc32
 from hw.spec.errors import SpecError
 
 __all__ = ["ENGINE", "ENGINE_WORDS", "HEADER_BYTES", "HEADER_FIELDS", "IMAGE_MAGIC", "IMAGE_VERSION", "MOST_LAYERS",
-           "Call", "pack_calls", "pack_header", "reset_calls", "unpack_calls", "unpack_header"]
+           "Call", "pack_calls", "pack_header", "reset_calls", "resident_part", "streams_outside", "unpack_calls",
+           "unpack_header"]
 
 IMAGE_MAGIC = int.from_bytes(b"HEDL", "little")
 IMAGE_VERSION = 5
@@ -99,6 +100,16 @@ def pack_header(values: Mapping[str, int], body: bytes) -> bytes:
               "image_bytes": HEADER_BYTES + len(body), "crc32": crc32(body)}
     words = (filled[name].to_bytes(4, "little") for name in HEADER_FIELDS)
     return b"".join(words).ljust(HEADER_BYTES, b"\0")
+
+
+def resident_part(image: bytes) -> bytes:
+    """What of an image is in the weight scratchpad."""
+    return image[:unpack_header(image)["stream_offset"]]
+
+
+def streams_outside(header: Mapping[str, int]) -> bool:
+    """Whether a part of an image of that header goes to a memory outside."""
+    return bool(header["stream_bytes"]) and not header["stream_address"]
 
 
 def unpack_header(image: bytes) -> dict[str, int]:

@@ -6,16 +6,13 @@ from hw.spec.design import FIRMWARE_BYTES, DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.registers import ACT_WINDOW, WINDOW_BYTES
 
-__all__ = ["BAUD", "FLASH", "IO_REGISTERS", "NO_MEMORY", "SLOW_BAUD", "MemoryMap", "Region", "UART_EMPTY",
+__all__ = ["BAUD", "FLASH", "IO_REGISTERS", "OUTSIDE", "SLOW_BAUD", "MemoryMap", "Region", "UART_EMPTY",
            "memory_map"]
 
 BAUD = 1_000_000             # of the board's UART, bits/s
 SLOW_BAUD = 57_600           # where the CPU takes some two thousand cycles for a byte
 UART_EMPTY = 0x80000000      # set in UART_DATA where no byte was waiting
 IO_BASE = 0x80000000         # no CPU caches what lies from here on
-#: What to do about weights that stream from a memory outside.
-NO_MEMORY = ("the SoC has no memory for them yet; raise weight_bytes until they fit, or narrow the weights or the "
-             "network")
 
 #: name -> (byte offset, what it holds)
 IO_REGISTERS: dict[str, tuple[int, str]] = {
@@ -53,7 +50,8 @@ class MemoryMap:
 
     With an ``image`` both lie in the board's serial flash, at their addresses: the ROM is slow, so what is used often
     is copied to ``sram``, and ``workspace``, a part of the engine's, has the firmware's buffer. Else the ROM is a
-    memory of the device, and a model image is in the engine's weight scratchpad.
+    memory of the device, and a model image is in the engine's weight scratchpad; what of it streams is ``outside``, in
+    a memory beside the device, where there is one.
 
     Raises
     ------
@@ -67,6 +65,7 @@ class MemoryMap:
     io: Region = Region(origin=0xE0000000, size=0x1000)
     image: Region | None = None
     workspace: Region | None = None
+    outside: Region | None = None
 
     @property
     def baud(self) -> int:
@@ -74,12 +73,13 @@ class MemoryMap:
         return SLOW_BAUD if self.image else BAUD
 
     def __post_init__(self) -> None:
-        regions = {name: getattr(self, name) for name in ("rom", "sram", "engine", "io")}
+        regions = {name: region for name in ("rom", "sram", "engine", "io", "outside")
+                   if (region := getattr(self, name))}
         for name, region in regions.items():
             if region.size < 1024 or region.size % 1024 or region.origin % region.decoded:
                 raise SpecError(f"{name}: {region.size} bytes at {region.origin:#x}; the size must be a multiple of "
                                 f"1024, and the next power of two divide the origin")
-            if (name in ("engine", "io")) != (region.origin >= IO_BASE):
+            if (name in ("engine", "io", "outside")) != (region.origin >= IO_BASE):
                 raise SpecError(f"{name}: origin {region.origin:#x}; the CPU caches below {IO_BASE:#x}, "
                                 f"so memories go below it and devices above")
         ordered = sorted(regions.items(), key=lambda item: item[1].origin)
@@ -94,15 +94,19 @@ FLASH = Region(origin=0, size=0x100000)
 _ROM_IN_FLASH = Region(origin=0x20000, size=0x10000)
 _IMAGE_IN_FLASH = Region(origin=0x40000, size=0x40000)
 _SMALL_SRAM = Region(origin=0x10000000, size=2048)
+#: A memory beside the device, as the bus has it: the engine's addresses begin at 0 there.
+OUTSIDE = Region(origin=0x90800000, size=0x800000)
 
 
-def memory_map(design: DesignPoint) -> MemoryMap:
+def memory_map(design: DesignPoint, *, streams: bool = False) -> MemoryMap:
     """Of the SoC of a design: with ``memory="spram"`` the device has little else.
+
+    ``streams``: with a memory outside, where the design does not have its own to stream from.
 
     >>> memory_map(DesignPoint()).image is None
     True
     """
-    usual = MemoryMap()
+    usual = MemoryMap(outside=OUTSIDE if streams else None)
     if design.memory != "spram":
         return usual
     end = usual.engine.origin + ACT_WINDOW + design.act_bytes

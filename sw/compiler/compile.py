@@ -73,6 +73,11 @@ class Program:
         return _together(self.outputs)
 
     @property
+    def streams_outside(self) -> bool:
+        """Whether weights come from a memory beside the device."""
+        return self.streamed_bytes > 0 and not self.stream_address
+
+    @property
     def layers(self) -> tuple[LayerPlan, ...]:
         """What the engine runs."""
         return tuple(plan for plan in self.plans if isinstance(plan, LayerPlan))

@@ -95,6 +95,10 @@ def _map(memory: MemoryMap) -> list[tuple[str, int | str, str]]:
                 ("HEDDLE_WRITABLE_END", acts_end if memory.image else WINDOW_BYTES, "and behind what a host may write")]
     entries += [(f"HEDDLE_{name}", f'__attribute__(({how}section(".{name.lower()}")))' if memory.image else "", what)
                 for name, how, what in _OUT_OF_ROM]
+    if memory.outside:
+        begins = memory.outside.origin - memory.engine.origin
+        entries += [("HEDDLE_OUTSIDE", begins, "offset of a memory outside, from the engine's region on"),
+                    ("HEDDLE_OUTSIDE_END", begins + memory.outside.size, "")]
     for name in ("rom", "sram", "engine", "io"):
         region = getattr(memory, name)
         entries += [(f"HEDDLE_{name.upper()}_BASE", region.origin, ""),

@@ -15,7 +15,7 @@ from hw.spec.commands import ERRORS
 from hw.spec.errors import HeddleError
 from hw.spec.image import HEADER_BYTES, HEADER_FIELDS, MOST_LAYERS, unpack_header
 from hw.spec.registers import ACT_WINDOW, WEIGHT_WINDOW, WINDOW_BYTES
-from hw.spec.soc import NO_MEMORY
+from hw.spec.soc import OUTSIDE, MemoryMap
 
 __all__ = ["CHUNK_BYTES", "IN_PLACE", "MAGIC", "MAX_PAYLOAD", "OVERHEAD", "PROTOCOL_VERSION",
            "DeviceError", "Frame", "Inference", "Info", "Op", "Status", "cfu_payload", "check", "decode", "encode",
@@ -78,7 +78,8 @@ MEANING = {
     Status.BAD_LENGTH: "a payload has the wrong length",
     Status.BAD_CRC: "a frame arrived damaged; send it again",
     Status.BAD_OP: "unknown request; host and firmware are of different versions",
-    Status.BAD_ADDRESS: "outside the engine's scratchpads, or not whole words",
+    Status.BAD_ADDRESS: "outside the memories that the SoC has, or not whole words; of a model image whose weights "
+                        "stream, that it has no memory for them: build it with that network",
     Status.TRAP: "the firmware met a trap",
     Status.NO_CFU: "the SoC's CPU has no custom instructions; choose a design with a CPU that has",
     Status.NO_STREAM: "the program streams weights from a memory outside, and the firmware knows of none; call "
@@ -204,20 +205,14 @@ def _particulars(status: Status, payload: bytes) -> str:
 
 
 def upload_payloads(image: bytes) -> Iterator[bytes]:
-    """Payloads of the WRITE requests that bring a model image into the scratchpads.
+    """Payloads of the WRITE requests that bring a model image to where it belongs: what streams to a memory outside.
 
-    Raises
-    ------
-    SpecError
-        If the image is damaged.
-    DeviceError
-        If a part of it streams from a memory outside, which these requests cannot reach.
+    Raises SpecError if the image is damaged.
     """
     header = unpack_header(image)
-    resident, streams = header["stream_offset"], header["stream_bytes"]
-    if streams and not header["stream_address"]:
-        raise DeviceError(f"model image: {streams} bytes of weights stream from a memory outside; {NO_MEMORY}")
-    for offset, part in ((WEIGHT_WINDOW, image[:resident]), (ACT_WINDOW + header["stream_address"], image[resident:])):
+    resident, address = header["stream_offset"], header["stream_address"]
+    streamed = ACT_WINDOW + address if address else OUTSIDE.origin - MemoryMap().engine.origin
+    for offset, part in ((WEIGHT_WINDOW, image[:resident]), (streamed, image[resident:])):
         padded = part + bytes(-len(part) % 4)
         for start in range(0, len(padded), CHUNK_BYTES):
             yield struct.pack("<I", offset + start) + padded[start:start + CHUNK_BYTES]

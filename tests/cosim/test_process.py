@@ -36,6 +36,8 @@ def test_each_run_has_a_folder_of_its_own_that_goes(simulator, tmp_path):
     ("echo 'input 3: the engine stopped'; exit 2", True, r"sim: exit status 2: input 3: the engine stopped$"),
     ("kill -SEGV $$", True, r"sim: killed by SIGSEGV"),
     ("sleep 60", False, r"sim: timed out after 0.5 s"),
+    ("echo >answer; echo 'PRE->ACT violation on bank 2'; echo again", True,
+     r"sim: complained: PRE->ACT violation on bank 2: 2 lines in all$"),
     ("true", False, r"sim: left no answer: .*No such file or directory"),
 ])
 def test_every_way_to_fail_is_one_line(simulator, script, repeats, says):

@@ -110,13 +110,21 @@ static uint32_t info(uint32_t status)
     return 16 + HEDDLE_IMAGE_HEADER_BYTES;
 }
 
+static int writable(uint32_t begin, uint32_t end, uint32_t offset, uint32_t size)
+{
+    return offset >= begin && offset <= end && size <= end - offset;
+}
+
 static uint32_t write(uint32_t bytes, uint32_t *length)
 {
     uint32_t offset = words[0], size = bytes - 4;
     if (bytes < 4)
         return HEDDLE_BAD_LENGTH;
-    if ((offset | size) & 3 || offset < HEDDLE_ACT_WINDOW || offset > HEDDLE_WRITABLE_END
-        || size > HEDDLE_WRITABLE_END - offset)
+    if ((offset | size) & 3 || !(writable(HEDDLE_ACT_WINDOW, HEDDLE_WRITABLE_END, offset, size)
+#ifdef HEDDLE_OUTSIDE
+        || writable(HEDDLE_OUTSIDE, HEDDLE_OUTSIDE_END, offset, size)
+#endif
+        ))
         return HEDDLE_BAD_ADDRESS;
     for (uint32_t n = 0; n < size / 4; n++)
         *heddle_word(offset + 4 * n) = words[1 + n];
@@ -212,6 +220,9 @@ void heddle_trap(uint32_t cause, uint32_t pc, uint32_t value)
 
 int main(void)
 {
+#ifdef HEDDLE_OUTSIDE
+    heddle_set_stream(heddle_word(HEDDLE_OUTSIDE), 0);
+#endif
     int opened = heddle_open();
     for (;;) {
         *io_word(HEDDLE_IO_LEDS) = 1u << (opened & 7);

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from boards import BOARDS
 from flows.fpga.buildable import check_buildable, obstacles
 from hw.spec.errors import HeddleError
 from sw.compiler import compile_graph
@@ -10,10 +11,11 @@ from tests.support.dense import STREAMING, wide_dense
 
 def test_an_obstacle_is_a_line_and_an_error():
     program = compile_graph(wide_dense(), STREAMING)
-    stream, = obstacles(program)
+    assert obstacles(program) == obstacles(program, BOARDS["ulx3s-85"]) == []
+    stream, = obstacles(program, BOARDS["orangecrab-25"])
     assert stream.startswith(f"wide: {program.streamed_bytes} bytes of its weights stream on this design; ")
     with pytest.raises(HeddleError) as caught:
-        check_buildable(program)
+        check_buildable(program, BOARDS["orangecrab-25"])
     assert str(caught.value) == stream
 
 

@@ -1,7 +1,9 @@
 import pytest
 
+from hw.spec.design import DesignPoint
 from hw.spec.image import HEADER_FIELDS, pack_header
 from hw.spec.registers import ACT_WINDOW, WEIGHT_WINDOW, WINDOW_BYTES
+from hw.spec.soc import memory_map
 from sw.firmware import protocol as wire
 from sw.firmware.protocol import DeviceError, Frame, Op, Status
 
@@ -54,11 +56,12 @@ def test_a_streamed_part_goes_to_the_activations():
                                                  (ACT_WINDOW + 64).to_bytes(4, "little") + body[-16:]]
 
 
-def test_a_part_that_streams_from_outside_cannot_be_uploaded():
-    image = pack_header({**HEADER, "stream_bytes": 16}, bytes(100)) + bytes(100)
-    with pytest.raises(DeviceError, match="model image: 16 bytes of weights stream from a memory outside; the SoC has "
-                                          "no memory for them yet; raise weight_bytes until they fit"):
-        list(wire.upload_payloads(image))
+def test_or_to_a_memory_outside():
+    body = bytes(range(100))
+    image = pack_header({**HEADER, "stream_bytes": 16}, body) + body
+    outside = memory_map(DesignPoint(stream_bytes=2), streams=True)
+    assert list(wire.upload_payloads(image))[1:] == [
+        (outside.outside.origin - outside.engine.origin).to_bytes(4, "little") + body[-16:]]
 
 
 def test_an_engine_error_says_where():

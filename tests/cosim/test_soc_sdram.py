@@ -1,0 +1,75 @@
+"""Weights that stream from a board's SDRAM in the SoC, behind LiteDRAM; its model of the chip checks every time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from boards import BOARDS
+from cosim.soc import build_soc_sim, run_soc, talk
+from hw.spec.errors import SpecError
+from hw.spec.soc import OUTSIDE, MemoryMap, memory_map
+from hw.spec.stream import SDRAM_SLACK
+from sw.compiler import compile_graph
+from sw.firmware import protocol as wire
+from sw.firmware.protocol import Op, Status
+from sw.golden import run
+from tests.support.dense import STREAMING, wide_dense
+from tests.support.layers import random_inputs
+
+pytestmark = pytest.mark.soc
+
+OFFSET = OUTSIDE.origin - MemoryMap().engine.origin
+
+
+def built(folder, board, design=STREAMING):
+    return build_soc_sim(design, BOARDS[board], folder, memory=memory_map(design, streams=True))
+
+
+@pytest.fixture(scope="module")
+def soc(tmp_path_factory):
+    return built(tmp_path_factory.mktemp("soc"), "ulx3s-25")
+
+
+def check_network(soc, design):
+    """Every bit, and cycles as the model has them for a memory without pauses, nearly."""
+    program, data = compile_graph(wide_dense(), design), random_inputs(np.random.default_rng(1), wide_dense(), 3)
+    assert program.streams_outside and program.streamed_bytes > 4096
+    answer = run_soc(soc, program.image, data)
+    assert np.array_equal(answer.outputs, run(wide_dense(), data, design)[-1].reshape(3, -1))
+    assert np.all(np.abs(answer.engine_cycles / program.cycles - 1) < SDRAM_SLACK)
+
+
+def test_weights_stream_from_the_chip(soc):
+    check_network(soc, STREAMING)
+
+
+def test_a_chip_of_32_bits_serves_a_port_of_16_and_of_32(tmp_path):
+    for design in (STREAMING, replace(STREAMING, stream_bytes=4)):
+        check_network(built(tmp_path / f"{design.stream_bytes}", "colorlight-i5", design), design)
+
+
+def test_a_damaged_stream_is_refused(soc):
+    image = compile_graph(wide_dense(), STREAMING).image
+    requests = [(Op.WRITE, payload) for payload in wire.upload_payloads(image)]
+    damaged = image[:-1] + bytes([image[-1] ^ 1])
+    requests += [(Op.OPEN, b""), *((Op.WRITE, payload) for payload in wire.upload_payloads(damaged)), (Op.OPEN, b"")]
+    opened = [wire.parse_info(frame.payload).image for request, frame in zip(requests, talk(soc, requests).frames,
+                                                                             strict=True) if request[0] is Op.OPEN]
+    assert opened == [Status.OK, Status.BAD_IMAGE]
+
+
+def write(offset, content=bytes(4)):
+    return Op.WRITE, offset.to_bytes(4, "little") + content
+
+
+def test_the_host_writes_what_there_is_of_it(soc):
+    places = (OFFSET, OFFSET + OUTSIDE.size - 4, OFFSET - 4, OFFSET + OUTSIDE.size)
+    assert [Status(frame.kind).name for frame in talk(soc, [write(place) for place in places]).frames] \
+        == ["OK", "OK", "BAD_ADDRESS", "BAD_ADDRESS"]
+
+
+def test_a_board_without_such_a_chip_has_no_such_soc(tmp_path):
+    with pytest.raises(SpecError, match="^board 'orangecrab-25': has no memory that weights could stream from in its "
+                                        "SoC; choose one of colorlight-i5, ulx3s-12, ulx3s-25, "):
+        built(tmp_path, "orangecrab-25")
