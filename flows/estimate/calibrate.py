@@ -110,7 +110,7 @@ def count_sdram(store: Store) -> dict[str, int]:
         netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,) if soc.rom else (),
                             family=board.family).value(store)
         with TemporaryDirectory(prefix="heddle-") as name:
-            used.append(count(netlist, board, Path(name)))
+            used.append(count(netlist, board, Path(name), pins=soc.pins))
     return {kind: used[1][kind] - used[0][kind] for kind in used[0]}
 
 

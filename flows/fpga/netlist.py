@@ -137,12 +137,19 @@ def _memories_from_files(text: str, out: Path, prefix: str) -> str:
     return _MEMORY_INIT.sub(to_file, text)
 
 
-def count(netlist: Netlist, board: "Board", out: Path, *, timeout_s: float = PACK_TIMEOUT_S) -> dict[str, int]:
-    """Resources of the packed design, without placing it. Raises ToolError."""
+def count(netlist: Netlist, board: "Board", out: Path, *, pins: Path | None = None,
+          timeout_s: float = PACK_TIMEOUT_S) -> dict[str, int]:
+    """Resources of the packed design, without placing it; ``pins`` are its constraints, which registers at them need.
+
+    Raises ToolError.
+    """
     family = FAMILIES[board.family]
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(netlist.json, out / "netlist.json")
-    run([family.nextpnr, *board.nextpnr_args, "--json", "netlist.json", *family.alone, "--pack-only",
+    if pins:
+        shutil.copyfile(pins, out / "pins")
+    where = family.alone if pins is None else [family.pins, "pins"]
+    run([family.nextpnr, *board.nextpnr_args, "--json", "netlist.json", *where, "--pack-only",
          "--report", "report.json"], cwd=out, timeout_s=timeout_s, log=out / "nextpnr.log")
     return used_resources(family, netlist, read_json(out / "report.json"))
 

@@ -13,6 +13,7 @@ from hw.spec.multipliers import MULTIPLIERS
 
 TRUE = {kind: {name: 1.0 + 3 * place for place, name in enumerate(sorted({
     name for design in SAMPLES for name in features(design)[kind]}))} for kind in ("lut", "ff")}
+SDRAM = {"lut": 1000, "ff": 500}
 SOC = {"lut": 4000, "ff": 2000, "dsp": 4, "bram": 12}
 
 
@@ -57,12 +58,13 @@ def measured(monkeypatch):
 
     monkeypatch.setattr(module, "count_engine", lambda store, design: counted(design))
     monkeypatch.setattr(module, "implement", implement)
+    monkeypatch.setattr(module, "count_sdram", lambda store: SDRAM)
     monkeypatch.setattr(module, "count_products", lambda store: {"lut_8": 160.0, "trunc_8": 120.0})
 
 
 def test_calibration_finds_the_weights_that_made_its_samples(measured, tmp_path):
     model = calibrate(Store(tmp_path))
-    assert model["soc"] == SOC
+    assert (model["soc"], model["sdram"]) == (SOC, SDRAM)
     assert model["period_ns"]["weights"] == pytest.approx({"constant": 8.0, "log_macs": 2.0}, rel=1e-4)
     for kind in ("lut", "ff"):
         assert model[kind]["median_error"] < 0.01

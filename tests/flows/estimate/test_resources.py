@@ -123,3 +123,10 @@ def test_a_size_from_products_alone_is_near_the_one_of_samples(name):
     weights, alone = model["lut"]["weights"], model["products"]
     found = weights[f"product_{plain}"] * alone[name] / alone[plain]
     assert found == pytest.approx(weights[f"product_{name}"], rel=0.15)
+
+
+def test_a_memory_outside_takes_its_controller():
+    design = PRESETS["ecp5-25"]
+    without, with_it = (estimate_resources(design, BOARD, streams=streams).used for streams in (False, True))
+    assert {kind: with_it[kind] - without[kind] for kind in without} == load_model()["sdram"]
+    assert load_model()["sdram"]["lut"] > 0
