@@ -45,7 +45,7 @@ class WrongFirmware(SocRung):
     """The SoC with another firmware."""
 
     def run(self, image, inputs, *, cycle_limit, traffic=0):
-        got = run_soc(self.simulator(False), image, inputs, cycle_limit=10**6, firmware=self.firmware)
+        got = run_soc(self.simulator(image, False), image, inputs, cycle_limit=10**6, firmware=self.firmware)
         return Observed(outputs=got.outputs, cycles=got.cycles, engine_cycles=got.engine_cycles,
                         layer_cycles=got.layer_cycles, kernel_cycles=got.kernel_cycles)
 
