@@ -29,7 +29,8 @@ def test_an_address_and_the_flash_are_options_before_the_file():
     assert BOARDS["ulx3s-25"].programmer.command("x", persistent=True)[-2:] == ["--write-flash", "x"]
 
 
-@pytest.mark.parametrize("programmer", {board.programmer for board in BOARDS.values()}, ids=lambda each: each.usb)
+@pytest.mark.parametrize("programmer", dict.fromkeys(board.programmer for board in BOARDS.values()),
+                         ids=lambda each: each.usb)
 def test_the_usb_device_is_known_and_its_rule_names_it(programmer):
     assert all(len(number) == 4 and int(number, 16) for number in (programmer.vendor, programmer.product))
     rule = programmer.udev_rule
