@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 from boards._board import Board
 from boards._designs import check_design
 from boards._programmer import Programmer
+from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 
 __all__ = ["BOARDS", "Board", "Programmer", "check_design", "check_stream", "find_board"]
@@ -19,12 +20,15 @@ BOARDS: dict[str, Board] = {
     if not module.name.startswith("_") for board in import_module(f"{__name__}.{module.name}").BOARDS}
 
 
-def check_stream(board: Board) -> None:
-    """Whether weights can stream from a memory on ``board``; raises SpecError, which lists the boards that have one."""
+def check_stream(design: DesignPoint, board: Board) -> None:
+    """Whether the weights of a design can stream from a memory on ``board``; raises SpecError with the way out."""
     if not board.sdram:
         able = ", ".join(each.name for each in BOARDS.values() if each.sdram)
         raise SpecError(f"board {board.name!r}: has no memory that weights could stream from in its SoC; choose one of "
                         f"{able}, raise weight_bytes until they fit, or narrow the weights or the network")
+    if 8 * design.stream_bytes > len(board.sdram.data):
+        raise SpecError(f"stream_bytes={design.stream_bytes}: the memory of board {board.name!r} gives "
+                        f"{len(board.sdram.data) // 8} bytes per cycle; set stream_bytes to that")
 
 
 def find_board(name: str) -> Board:

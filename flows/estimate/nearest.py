@@ -31,9 +31,10 @@ def _cycles(graph: Graph, design: DesignPoint, board: Board, clock_mhz: float) -
         check_design(design, board)
         if not calibrated_for(design, board):
             return None
-        program, estimate = compile_graph(graph, design), estimate_resources(design, board)
+        program = compile_graph(graph, design)
+        estimate = estimate_resources(design, board, streams=program.streams_outside)
     except HeddleError:
         return None
-    if obstacles(program) or board.shortfalls(estimate.used) or estimate.fmax_mhz < clock_mhz:
+    if obstacles(program, board) or board.shortfalls(estimate.used) or estimate.fmax_mhz < clock_mhz:
         return None
     return program.cycles

@@ -14,7 +14,7 @@ def obstacles(program: Program, board: Board | None = None) -> list[str]:
     """
     if program.streams_outside:
         try:
-            check_stream(board or find_board(program.design.board))
+            check_stream(program.design, board or find_board(program.design.board))
         except SpecError as error:
             return [f"{program.graph.name}: {program.streamed_bytes} bytes of its weights stream on this design; "
                     f"{error}"]

@@ -85,7 +85,7 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     if min(memory.engine.origin, memory.io.origin) < cpu.uncached_base:
         raise SpecError(f"cpu={cpu.name!r}: caches below {cpu.uncached_base:#x}; move engine and io there or higher")
     if memory.outside:
-        check_stream(board)
+        check_stream(design, board)
     low, high = CLOCK_MHZ[board.family]
     if not sim and not low <= clock_mhz <= high:
         raise SpecError(f"clock_mhz={clock_mhz:g}: choose {low:g} to {high:g}")

@@ -15,7 +15,7 @@ from litedram.phy.model import SDRAM_VERBOSE_STD, SDRAMPHYModel
 from litex.build.generic_platform import GenericPlatform
 from litex.build.io import DDROutput
 from litex.gen import LiteXModule
-from litex.soc.interconnect import wishbone
+from litex.soc.interconnect import stream, wishbone
 from migen import Array, Cat, ClockSignal, If, ResetInserter, Signal
 
 from hw.spec.soc import Region
@@ -24,6 +24,7 @@ __all__ = ["Bring", "Sdram", "StreamReader"]
 
 POWER_UP_S = 200e-6       # JEDEC 21-C: that the clock runs before the first command
 LEAST_CYCLES = 16         # behind every command of the initialization, more than any chip takes at 200 MHz
+FIFO_WORDS = 32           # of a chip that is wider than a beat; more than commands wait behind a refresh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class Sdram(LiteXModule):
         self.crossbar = LiteDRAMCrossbar(controller.interface)
         self.bus = wishbone.Interface(data_width=32, address_width=32, addressing="word")
         self.native = LiteDRAMWishbone2Native(self.bus, self.crossbar.get_port(data_width=32), region.origin)
-        self.stream = StreamReader(self.crossbar.get_port(mode="read", data_width=port_bits))
+        self.stream = StreamReader(self.crossbar.get_port(mode="read"), port_bits)
         self.comb += controller.reset.eq(~start.done)
 
 
@@ -115,26 +116,49 @@ class _Start(LiteXModule):
 class StreamReader(LiteXModule):
     """Serves the loader of weights (``hw.gateware.stream.WeightStream``): a beat a cycle where the chip gives it.
 
+    Parameters
+    ----------
+    port : LiteDRAMNativePort
+        Of the chip's own width: its converters answer one command before they take the next.
+    beat_bits : int
+        The port's width or a part of it; requests are of whole words of the port.
+
     Attributes
     ----------
     request_valid, request_ready, address, beats : Signal
-        The first byte's address, a multiple of the beat's size.
+        The first byte's address.
     data_valid, data : Signal
         Beats in order; always taken.
     """
 
-    def __init__(self, port: Any) -> None:
+    def __init__(self, port: Any, beat_bits: int) -> None:
         self.request_valid, self.request_ready, self.address, self.beats = Signal(), Signal(), Signal(32), Signal(16)
-        self.data_valid, self.data = Signal(), Signal(len(port.rdata.data))
-        left, at = Signal(16), Signal(32)
-        beat_bits = (len(port.rdata.data) // 8 - 1).bit_length()
+        self.data_valid, self.data = Signal(), Signal(beat_bits)
+        word_bits = len(port.rdata.data)
+        parts = word_bits // beat_bits
+        left, word, room = Signal(16), Signal(32), Signal(max=FIFO_WORDS + 1, reset=FIFO_WORDS)
+        asks, taken = Signal(), Signal()
+        if parts == 1:
+            self.comb += [self.data_valid.eq(port.rdata.valid), self.data.eq(port.rdata.data), taken.eq(asks)]
+        else:
+            self.words = words = stream.SyncFIFO([("data", word_bits)], FIFO_WORDS)
+            part = Signal(max=parts)
+            self.comb += [
+                words.sink.valid.eq(port.rdata.valid), words.sink.data.eq(port.rdata.data),
+                self.data_valid.eq(words.source.valid),
+                self.data.eq(Array(words.source.data[low:low + beat_bits]
+                                   for low in range(0, word_bits, beat_bits))[part]),
+                words.source.ready.eq(part == parts - 1), taken.eq(words.source.valid & words.source.ready),
+            ]
+            self.sync += [If(self.data_valid, part.eq(part + 1)), room.eq(room - asks + taken)]
         self.comb += [
-            self.request_ready.eq(left == 0),
-            port.cmd.valid.eq(left != 0), port.cmd.we.eq(0), port.cmd.addr.eq(at), port.cmd.last.eq(left == 1),
-            port.rdata.ready.eq(1), self.data_valid.eq(port.rdata.valid), self.data.eq(port.rdata.data),
+            self.request_ready.eq(left == 0), asks.eq(port.cmd.valid & port.cmd.ready),
+            port.cmd.valid.eq((left != 0) & (room != 0)), port.cmd.we.eq(0), port.cmd.addr.eq(word),
+            port.cmd.last.eq(left == 1), port.rdata.ready.eq(1),
         ]
         self.sync += [
             If(self.request_valid & self.request_ready,
-               at.eq(self.address[beat_bits:]), left.eq(self.beats)),
-            If(port.cmd.valid & port.cmd.ready, at.eq(at + 1), left.eq(left - 1)),
+               word.eq(self.address[(word_bits // 8 - 1).bit_length():]),
+               left.eq(self.beats[(parts - 1).bit_length():])),
+            If(asks, word.eq(word + 1), left.eq(left - 1)),
         ]

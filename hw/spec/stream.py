@@ -18,7 +18,7 @@ __all__ = ["CHUNK_BYTES", "MEMORY_LATENCY_CYCLES", "MOST_BLOCK_WORDS", "SDRAM_SL
 MOST_BLOCK_WORDS = (1 << COMMAND_FIELDS["block_words"][0]) - 1     # weight words
 CHUNK_BYTES = 512            # most that one request asks for
 MEMORY_LATENCY_CYCLES = 16   # memory outside: accepted request to first beat
-SDRAM_SLACK = 0.02           # share of a network's cycles by which a SoC with an SDRAM may differ; docs/engine.md
+SDRAM_SLACK = 0.05           # share of a network's cycles by which a SoC with an SDRAM may differ; docs/sdram.md
 SPRAM_LATENCY_CYCLES = READ_LATENCY - 1    # SPRAM: read to the cycle before the word
 
 

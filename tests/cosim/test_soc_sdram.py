@@ -50,10 +50,9 @@ def test_a_chip_of_32_bits_serves_a_port_of_16_and_of_32(tmp_path):
 
 
 def test_a_damaged_stream_is_refused(soc):
-    image = compile_graph(wide_dense(), STREAMING).image
-    requests = [(Op.WRITE, payload) for payload in wire.upload_payloads(image)]
-    damaged = image[:-1] + bytes([image[-1] ^ 1])
-    requests += [(Op.OPEN, b""), *((Op.WRITE, payload) for payload in wire.upload_payloads(damaged)), (Op.OPEN, b"")]
+    program = compile_graph(wide_dense(), STREAMING)
+    requests = [(Op.WRITE, payload) for payload in wire.upload_payloads(program.image)]
+    requests += [(Op.OPEN, b""), write(OFFSET + program.streamed_bytes // 2, b"else"), (Op.OPEN, b"")]
     opened = [wire.parse_info(frame.payload).image for request, frame in zip(requests, talk(soc, requests).frames,
                                                                              strict=True) if request[0] is Op.OPEN]
     assert opened == [Status.OK, Status.BAD_IMAGE]
@@ -70,6 +69,8 @@ def test_the_host_writes_what_there_is_of_it(soc):
 
 
 def test_a_board_without_such_a_chip_has_no_such_soc(tmp_path):
+    with pytest.raises(SpecError, match="^stream_bytes=4: the memory of board 'ulx3s-25' gives 2 bytes per cycle; "):
+        built(tmp_path, "ulx3s-25", replace(STREAMING, stream_bytes=4))
     with pytest.raises(SpecError, match="^board 'orangecrab-25': has no memory that weights could stream from in its "
                                         "SoC; choose one of colorlight-i5, ulx3s-12, ulx3s-25, "):
         built(tmp_path, "orangecrab-25")

@@ -84,7 +84,7 @@ def implemented(monkeypatch, model, firmware):
     def replace_by(fmax_mhz, design=SMALL):
         asked = []
 
-        def implement(store, design, board, clock_mhz, *, functions, seeds, jobs):
+        def implement(store, design, board, clock_mhz, *, functions, seeds, jobs, streams):
             asked.append((clock_mhz, tuple(seeds), jobs))
             reached = fmax_mhz(clock_mhz) if callable(fmax_mhz) else fmax_mhz
             made = routed(model / "routed", 1, reached, clock_mhz, dict.fromkeys(board.budget, 7))

@@ -7,6 +7,7 @@ from flows.fpga.patch import placeholder
 from flows.fpga.soc import SocSources
 from flows.run.store import Store
 from hw.spec.design import DesignPoint
+from hw.spec.soc import memory_map
 
 DESIGN = DesignPoint(rows=1, cols=2, lanes=4, multiplier="lut", act_bytes=1024, weight_bytes=2048)
 
@@ -14,7 +15,8 @@ DESIGN = DesignPoint(rows=1, cols=2, lanes=4, multiplier="lut", act_bytes=1024, 
 @pytest.fixture
 def sources(tmp_path):
     (tmp_path / "firmware.bin").write_bytes(bytes(range(1, 11)))
-    return SocSources(design=DESIGN, board=BOARDS["ulx3s-25"], clock_mhz=50.0, firmware=tmp_path / "firmware.bin")
+    return SocSources(design=DESIGN, board=BOARDS["ulx3s-25"], clock_mhz=50.0, firmware=tmp_path / "firmware.bin",
+                      memory=memory_map(DESIGN))
 
 
 def test_what_decides_the_soc_moves_its_key(sources, tmp_path):
@@ -22,7 +24,8 @@ def test_what_decides_the_soc_moves_its_key(sources, tmp_path):
     other = tmp_path / "other" / "firmware.bin"
     other.write_bytes(b"other")
     changes = [{"design": replace(DESIGN, cols=4)}, {"design": replace(DESIGN, cpu="picorv32")},
-               {"board": BOARDS["ulx3s-85"]}, {"clock_mhz": 40.0}, {"firmware": other}]
+               {"board": BOARDS["ulx3s-85"]}, {"clock_mhz": 40.0}, {"firmware": other},
+               {"memory": memory_map(DESIGN, streams=True)}]
     assert len({sources.digest, *(replace(sources, **change).digest for change in changes)}) == len(changes) + 1
     assert replace(sources, design=replace(DESIGN, board="ulx3s-85")).digest == sources.digest
 

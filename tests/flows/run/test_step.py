@@ -110,18 +110,20 @@ from flows.verify.engine_simulator import EngineSimulator
 from flows.verify.soc_simulator import SocSimulator
 from flows.verify.verification import Verification
 from hw.spec.design import DesignPoint
+from hw.spec.soc import memory_map
 from sw.quant.config import TrainConfig
 
 file = Path("README.md")
 design, board, data = DesignPoint(), find_board("ulx3s-25"), DataSource.of("digits")
+memory = memory_map(design)
 netlist = Netlist(folder=Path("netlist"), top="top", cells={})
 steps = [
-    Firmware(cpu="vexriscv"), SocSources(design=design, board=board, clock_mhz=50.0, firmware=file),
+    Firmware(cpu="vexriscv"), SocSources(design=design, board=board, clock_mhz=50.0, firmware=file, memory=memory),
     Synthesis(verilog=(file,), top="top", family="ecp5"),
     Routing(netlist=netlist, board=board, freq_mhz=50.0, seed=1),
     Bitstream(textcfg=file, image=b"", memory_bytes=1024, word_bits=32),
     ArraySimulator(design=design), EngineSimulator(design=design),
-    SocSimulator(design=design, board=board, firmware=file),
+    SocSimulator(design=design, board=board, firmware=file, memory=memory),
     Verification(model=file, design=design, board=board, level="soc", inputs=np.zeros(1, np.int8)),
     Training(config=TrainConfig(network="mlp"), data=data), Untrained(config=TrainConfig(network="mlp"), data=data),
     Draft(network=Untrained(config=TrainConfig(network="mlp"), data=data)),

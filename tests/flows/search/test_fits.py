@@ -123,8 +123,9 @@ def test_a_planted_fault_is_caught(asked, tmp_path, monkeypatch, fault):
 
     monkeypatch.setattr(module, "network_costs", wrong)
     if fault == "lut":
-        monkeypatch.setattr(module, "_resources", lambda design, board: replace(
-            resources(design, board), lut=resources(design, board).lut + 99999 * (design.cols == first.design.cols)))
+        monkeypatch.setattr(module, "_resources", lambda design, board, streams: replace(
+            resources(design, board, streams),
+            lut=resources(design, board, streams).lut + 99999 * (design.cols == first.design.cols)))
     assert (differs(asked, tmp_path) != []) == bool(fault)
 
 
@@ -214,7 +215,7 @@ def test_nothing_is_asked_twice(asked, tmp_path):
 
 
 def test_what_cannot_be_built_is_no_fit(asked, tmp_path, monkeypatch):
-    def refuse(program):
+    def refuse(program, board):
         raise HeddleError("cannot be built")
 
     monkeypatch.setattr(module, "check_buildable", refuse)

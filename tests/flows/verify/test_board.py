@@ -33,7 +33,7 @@ def board(store, design=DESIGN, on=BOARD, image=b""):
     """The port of a simulated SoC."""
     memory = memory_map(design)
     firmware = Firmware(cpu=design.cpu, memory=memory).value(store)
-    simulator = SocSimulator(design=design, board=on, firmware=firmware).value(store)
+    simulator = SocSimulator(design=design, board=on, firmware=firmware, memory=memory).value(store)
     with TemporaryDirectory() as name:
         folder = simulator / "soc"
         if image:

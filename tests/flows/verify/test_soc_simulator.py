@@ -4,7 +4,10 @@ import pytest
 
 from boards import BOARDS
 from flows.verify.soc_simulator import SocSimulator
+from hw.spec.soc import memory_map
 from tests.support.ladder import BOARD, DESIGN
+
+MEMORY = memory_map(DESIGN)
 
 
 @pytest.fixture
@@ -12,8 +15,9 @@ def built(monkeypatch):
     """What was built, without building it."""
     found = []
 
-    def build(design, board, folder, *, firmware, trace):
+    def build(design, board, folder, *, firmware, memory, trace):
         (folder / "simulator").write_text(firmware.read_text())
+        assert memory == MEMORY
         found.append((design.cpu, board.name, firmware.read_text(), trace))
     monkeypatch.setattr("flows.verify.soc_simulator.build_soc_sim", build)
     return found
@@ -24,10 +28,11 @@ def test_each_cpu_board_firmware_and_kind_of_waves_is_built_once(built, store, t
     for _ in range(2):
         for change in ({}, {"design": replace(DESIGN, cpu="picorv32")}, {"board": BOARDS["ulx3s-85"]}, {"trace": True}):
             firmware.write_text("one")
-            step = SocSimulator(**{"design": DESIGN, "board": BOARD, "firmware": firmware, **change})
+            step = SocSimulator(**{"design": DESIGN, "board": BOARD, "firmware": firmware, "memory": MEMORY, **change})
             assert (step.value(store) / "simulator").read_text() == "one"
         firmware.write_text("two")
-        assert (SocSimulator(design=DESIGN, board=BOARD, firmware=firmware).value(store) / "simulator").exists()
+        step = SocSimulator(design=DESIGN, board=BOARD, firmware=firmware, memory=MEMORY)
+        assert (step.value(store) / "simulator").exists()
     assert built == [("vexriscv", "ulx3s-25", "one", False), ("picorv32", "ulx3s-25", "one", False),
                      ("vexriscv", "ulx3s-85", "one", False), ("vexriscv", "ulx3s-25", "one", True),
                      ("vexriscv", "ulx3s-25", "two", False)]
