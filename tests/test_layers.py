@@ -17,7 +17,7 @@ ROW = {package: number for number, row in enumerate(ROWS) for package in row}
 HOMES = {
     "amaranth": {"hw.gateware", "hw.formal", "hw.emit"},
     "torch": {"sw.data", "sw.models", "sw.quant"}, "sklearn": {"sw.data", "sw.models"},
-    "PIL": {"sw.data", "flows.report"}, "soundfile": {"sw.data"}, "scipy": {"sw.data", "flows.train"},
+    "PIL": {"sw.data", "flows.report"}, "soundfile": {"sw.data"}, "scipy": {"sw.data", "flows.train", "flows.fpga"},
     "tflite": {"sw.frontend"}, "onnx": {"sw.frontend"},
     "litex": {"hw.soc"}, "litex_boards": {"hw.soc"}, "litedram": {"hw.soc"}, "migen": {"hw.soc"},
     "cocotb": {"cosim"}, "cocotb_tools": {"cosim"},

@@ -147,6 +147,7 @@ def memory_record(program: Program, firmware: Path) -> dict[str, Any]:
 def build_record(made: Implementation, board: Board, stream: str | None) -> dict[str, Any]:
     """``build.json``; the files are relative to its folder, None where timing was missed and none was written.
 
+    ``floorplan`` says whether scarce blocks were placed first, and both wire lengths (``flows.fpga.placing.Placed``).
     ``flash`` says what of them lies where in the board's flash, by the names of ``MemoryMap``, where the SoC boots from
     there; ``stream`` is all of it then.
     """
@@ -158,5 +159,5 @@ def build_record(made: Implementation, board: Board, stream: str | None) -> dict
             "resources": {name: {"used": routed.resources[name], "available": have}
                           for name, have in board.budget.items()},
             "fmax_mhz": routed.fmax_mhz, "clock_mhz": made.clock_mhz, "timing_met": routed.timing_met,
-            "seed": routed.seed, "critical_path": asdict(path) if path else None,
+            "seed": routed.seed, "critical_path": asdict(path) if path else None, "floorplan": made.placed.record,
             "tools": versions(*COMPILERS, family.nextpnr, family.pack[0])}

@@ -12,6 +12,7 @@ from boards import Board, check_design, find_board
 from flows.fpga.families import FAMILIES
 from flows.fpga.implement import SEEDS
 from flows.fpga.netlist import Netlist, Synthesis, count
+from flows.fpga.placing import Placing
 from flows.fpga.routing import Routed, Routing
 from flows.run.progress import tell
 from flows.run.queue import Failure, run_queue
@@ -46,6 +47,8 @@ class FabricReport:
     spram: int
     fmax_mhz: tuple[float, ...]    # by seed
     macs_per_cycle: int
+    floorplan: bool                # its scarce blocks were placed first
+    wire_length: tuple[int | None, ...] = ()   # without and with a floorplan, tiles, where that was tried
 
     @property
     def median_mhz(self) -> float:
@@ -65,7 +68,8 @@ class FabricReport:
         record = asdict(self)
         del record["macs_per_cycle"]
         return record | {"fmax_mhz": list(self.fmax_mhz), "fmax_median_mhz": self.median_mhz,
-                         "lut_per_mac": round(self.lut_per_mac, 1), "ff_per_mac": round(self.ff_per_mac, 1)}
+                         "lut_per_mac": round(self.lut_per_mac, 1), "ff_per_mac": round(self.ff_per_mac, 1),
+                         "wire_length": list(self.wire_length)}
 
 
 def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: str, store: Store,
@@ -96,8 +100,9 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
     device, board = DEVICES[family]
     tell("synthesizing", task=preset)
     netlist, enclosing = _netlist(store, design)
+    placed = Placing(netlist=netlist, board=board, freq_mhz=WANTED_MHZ[family]).value(store)
     tell("", task=preset)
-    routings = [Routing(netlist=netlist, board=board, freq_mhz=WANTED_MHZ[family], seed=seed) for seed in seeds]
+    routings = [Routing(netlist=placed.netlist, board=board, freq_mhz=WANTED_MHZ[family], seed=seed) for seed in seeds]
     routed: list[Routed] = []
     for batch in (routings[:jobs], routings[jobs:]):     # where the first ones fail, the others need not be tried
         for result in run_queue(partial(_route, store), batch, jobs=jobs,
@@ -110,7 +115,8 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
     return FabricReport(preset=preset, device=device, lut=used["lut"] - (enclosing if family == "ice40" else 0),
                         ff=used["ff"] - enclosing, dsp=used["dsp"], bram=used["bram"], spram=used["spram"],
                         fmax_mhz=tuple(round(one.fmax_mhz, 2) for one in routed),
-                        macs_per_cycle=design.macs_per_cycle)
+                        macs_per_cycle=design.macs_per_cycle, floorplan=placed.used,
+                        wire_length=(placed.free, placed.fixed) if placed.tried else ())
 
 
 def fabric_rows(store: Store, *, designs: Mapping[str, DesignPoint] = PRESETS,

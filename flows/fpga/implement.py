@@ -11,6 +11,7 @@ from flows.fpga.firmware import Firmware
 from flows.fpga.fit import check_fit
 from flows.fpga.flash import FlashContent
 from flows.fpga.netlist import Netlist, Synthesis
+from flows.fpga.placing import Placed, Placing
 from flows.fpga.routing import Routed, Routing
 from flows.fpga.seeds import Seeds, route_seeds
 from flows.fpga.soc import SocSources
@@ -38,7 +39,8 @@ class Implementation:
     board: Board
     firmware: Path
     soc: SocFiles
-    netlist: Netlist
+    netlist: Netlist      # as it was synthesized
+    placed: Placed        # what was routed
     seeds: Seeds
 
     @property
@@ -94,11 +96,13 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     tell("synthesizing")
     netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,) if soc.rom else (),
                         family=board.family).value(store)
-    routings = [Routing(netlist=netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, pins=soc.pins)
+    placed = Placing(netlist=netlist, board=board, freq_mhz=soc.clock_mhz, pins=soc.pins).value(store)
+    routings = [Routing(netlist=placed.netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, pins=soc.pins)
                 for seed in seeds]
     try:
         found = route_seeds(store, routings, jobs=jobs)
     except HeddleError:
         check_fit(netlist, board, design.label)
         raise
-    return Implementation(design=design, board=board, firmware=firmware, soc=soc, netlist=netlist, seeds=found)
+    return Implementation(design=design, board=board, firmware=firmware, soc=soc, netlist=netlist,
+                          placed=placed, seeds=found)

@@ -16,7 +16,7 @@ from hw.tools import ToolError, run
 if TYPE_CHECKING:
     from boards import Board  # its facts are inputs, so that another board changes no key here
 
-__all__ = ["Clock", "Routed", "Routing", "route"]
+__all__ = ["Clock", "Routed", "Routing", "device_of", "nextpnr_argv", "route"]
 
 RECORD = "route.json"
 ROUTE_TIMEOUT_S = 2400.0     # a full UP5K takes a quarter of an hour of an idle core
@@ -82,15 +82,9 @@ def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed:
         If it does not fit, or nextpnr fails or takes longer than ``timeout_s``.
     """
     family = FAMILIES[board.family]
-    out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(netlist.json, out / "netlist.json")
-    argv = [family.nextpnr, *board.nextpnr_args, "--json", "netlist.json", "--seed", str(seed),
-            "--freq", f"{freq_mhz:g}", "--timing-allow-fail", "--report", "report.json"]
-    if pins is None:
-        argv += family.alone
-    else:
-        shutil.copyfile(pins, out / "pins")
-        argv += [family.pins, "pins", family.config, "top.config"]
+    argv = [*nextpnr_argv(netlist, board, out, freq_mhz=freq_mhz, seed=seed, pins=pins), "--report", "report.json"]
+    if pins is not None:
+        argv += [family.config, "top.config"]
     run(argv, cwd=out, timeout_s=timeout_s, log=out / "nextpnr.log")
     (out / "netlist.json").unlink()
     report = read_json(out / "report.json")
@@ -104,7 +98,21 @@ def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed:
     return Routed.load(out)
 
 
-def _device(board: "Board") -> tuple[str, ...]:
+def nextpnr_argv(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed: int,
+                 pins: Path | None) -> list[str]:
+    """A command that places and routes, to be run in ``out``, where its files are put; as :func:`route` has them."""
+    family = FAMILIES[board.family]
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(netlist.json, out / "netlist.json")
+    if pins is not None:
+        shutil.copyfile(pins, out / "pins")
+    return [family.nextpnr, *board.nextpnr_args, "--json", "netlist.json", "--seed", str(seed),
+            "--freq", f"{freq_mhz:g}", "--timing-allow-fail",
+            *(family.alone if pins is None else (family.pins, "pins"))]
+
+
+def device_of(board: "Board") -> tuple[str, ...]:
+    """What counts of a board where its pins are given elsewhere."""
     return board.family, *board.nextpnr_args
 
 
@@ -114,7 +122,7 @@ class Routing(Step[Routed]):
 
     kind = "routed"
     netlist: Netlist
-    board: "Board" = keyed(_device)
+    board: "Board" = keyed(device_of)
     freq_mhz: float
     seed: int
     pins: Path | None = None    # without one it is routed for its Fmax only

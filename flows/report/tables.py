@@ -225,6 +225,10 @@ def show_build(document: Document, display: Display) -> None:
     if document["functions"]:
         display.line("of the ROM's bytes " + ", ".join(f"{name} has {number(size)}"
                                                        for name, size in document["functions"].items()))
+    if document["floorplan"]["used"]:
+        length = document["floorplan"]["wire_length"]
+        display.line(f"multipliers and block RAMs were placed first: {number(length['fixed'])} tiles of wire in "
+                     f"place of {number(length['free']) if length['free'] else 'no placement at all'}")
     for trial in document["trials"]:
         display.line(f"at {trial['clock_mhz']:.1f} MHz: " + ", ".join(map(seed_result, trial["seeds"])))
     if path := document["critical_path"]:

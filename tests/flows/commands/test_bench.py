@@ -194,7 +194,7 @@ def test_simulation_is_the_median(small, graph, monkeypatch):
 
 def test_fabric_needs_no_networks(small, monkeypatch, capsys):
     report = FabricReport(preset="p", device="d", lut=1, ff=2, dsp=3, bram=4, spram=5, fmax_mhz=(80.0, 90.0),
-                          macs_per_cycle=16)
+                          macs_per_cycle=16, floorplan=False)
     failed = dict.fromkeys(report.row) | {"preset": "q", "device": "d", "error": "q, seed 1: nextpnr: exit status 1"}
     monkeypatch.setattr(bench, "fabric_rows", lambda store: [report.row, failed])
     found = run_sections(["fabric"], data=small / "none")

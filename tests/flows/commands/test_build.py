@@ -10,6 +10,7 @@ from flows.fpga.buildable import check_buildable
 from flows.fpga.fit import DoesNotFitError
 from flows.fpga.implement import Implementation
 from flows.fpga.netlist import Netlist
+from flows.fpga.placing import Placed
 from flows.fpga.seeds import Seed, Seeds
 from flows.report.tables import build_instead, show_build
 from flows.report.terminal import Display
@@ -90,8 +91,9 @@ def implemented(monkeypatch, model, firmware):
             made = routed(model / "routed", 1, reached, clock_mhz, dict.fromkeys(board.budget, 7))
             soc = SocFiles(folder=model, top="t", verilog=(), rom=model, pins=None, clock_mhz=clock_mhz,
                            memory=MemoryMap())
-            return Implementation(design=design, board=board, firmware=firmware, soc=soc,
-                                  netlist=Netlist(folder=model, top="t", cells={}), seeds=Seeds(tried=(
+            netlist = Netlist(folder=model, top="t", cells={})
+            return Implementation(design=design, board=board, firmware=firmware, soc=soc, netlist=netlist,
+                                  placed=Placed(netlist=netlist, free=500, fixed=400), seeds=Seeds(tried=(
                                       Seed(seed=1, routed=made), Seed(seed=2, failure="cannot be placed"))))
         monkeypatch.setattr("flows.commands.build.implement", implement)
         return asked
@@ -116,6 +118,7 @@ def test_what_was_written_is_what_is_listed(model, firmware, implemented, capsys
         assert {path.name for path in (model / "out").iterdir()} == files
         listed = {document[name] for name in ("bitstream", "firmware")} - {None}
         assert listed == files & {"heddle.bit", "firmware.bin"}
+        assert document["floorplan"] == {"used": True, "wire_length": {"free": 500, "fixed": 400}}
         assert document["memories"]["rom"] == {"used": firmware.stat().st_size, "available": 12288}
         show_build(document, Display())
         shown = " ".join(capsys.readouterr().err.split())

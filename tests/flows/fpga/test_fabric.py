@@ -17,13 +17,15 @@ from tests.support.listener import Heard
 
 SMALL = DesignPoint(rows=1, cols=1, lanes=4, multiplier="lut", requantizers=1, act_bytes=1024, weight_bytes=1024)
 REPORT = FabricReport(preset="p", device="d", lut=3200, ff=1600, dsp=4, bram=8, spram=0,
-                      fmax_mhz=(80.0, 84.5, 79.25, 90.0, 81.0), macs_per_cycle=32)
+                      fmax_mhz=(80.0, 84.5, 79.25, 90.0, 81.0), macs_per_cycle=32,
+                      floorplan=True, wire_length=(9, 8))
 
 
 def test_a_report_for_machines():
     assert json.loads(json.dumps(REPORT.row)) == {
         "preset": "p", "device": "d", "lut": 3200, "ff": 1600, "dsp": 4, "bram": 8, "spram": 0,
-        "fmax_mhz": [80.0, 84.5, 79.25, 90.0, 81.0], "fmax_median_mhz": 81.0, "lut_per_mac": 100.0, "ff_per_mac": 50.0}
+        "fmax_mhz": [80.0, 84.5, 79.25, 90.0, 81.0], "fmax_median_mhz": 81.0, "lut_per_mac": 100.0, "ff_per_mac": 50.0,
+        "floorplan": True, "wire_length": [9, 8]}
 
 
 @pytest.fixture
@@ -48,6 +50,7 @@ def test_each_seed_is_routed_once(tmp_path, tiny):
     assert (report.preset, report.device, report.ff) == ("small", "LFE5U-85F-6", 8)
     assert len(report.fmax_mhz) == 2 and min(report.fmax_mhz) > 100
     assert report.lut_per_mac == report.lut / 4
+    assert (report.floorplan, report.wire_length) == (False, ())
     assert {("small", "synthesizing"), ("small seed 1", "routing"), ("small seed 2", "routing")} <= set(heard.told_)
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("v1/entries/routed/*/*/route.json")}
     again, = fabric_rows(store, designs={"small": SMALL}, seeds=(2, 1))
@@ -78,7 +81,9 @@ def test_what_encloses_an_up5k_engine_is_taken_off(tmp_path, tiny):
 
 
 def test_a_seed_that_fails_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(fabric, "_netlist", lambda store, design: (Netlist(folder=tmp_path, top="t", cells={}), 0))
+    netlist = Netlist(folder=tmp_path, top="t", cells={})
+    netlist.json.write_text("{}")
+    monkeypatch.setattr(fabric, "_netlist", lambda store, design: (netlist, 0))
     tried = []
 
     def failing(function, tasks, **_):

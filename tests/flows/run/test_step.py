@@ -92,6 +92,7 @@ from boards import find_board
 from flows.fpga.bitstream import Bitstream
 from flows.fpga.firmware import Firmware
 from flows.fpga.netlist import Netlist, Synthesis
+from flows.fpga.placing import Placing
 from flows.fpga.routing import Routing
 from flows.fpga.soc import SocSources
 from flows.search.fits import Fitting
@@ -120,6 +121,7 @@ netlist = Netlist(folder=Path("netlist"), top="top", cells={})
 steps = [
     Firmware(cpu="vexriscv"), SocSources(design=design, board=board, clock_mhz=50.0, firmware=file, memory=memory),
     Synthesis(verilog=(file,), top="top", family="ecp5"),
+    Placing(netlist=netlist, board=board, freq_mhz=50.0),
     Routing(netlist=netlist, board=board, freq_mhz=50.0, seed=1),
     Bitstream(textcfg=file, image=b"", memory_bytes=1024, word_bits=32),
     ArraySimulator(design=design), EngineSimulator(design=design),
@@ -163,7 +165,8 @@ MOVES = {
     "hw/gateware/drain.py": {"SocSources", "MultiplierNoise", "Study", "Verification", *SIMULATORS},
     "cosim/engine.cpp": {"EngineSimulator", "Verification"},
     "cosim/multiplier.cpp": {"MultiplierNoise", "Study"},
-    "flows/fpga/families.py": {"Synthesis", "Routing", "Bitstream"},
+    "flows/fpga/families.py": {"Synthesis", "Placing", "Routing", "Bitstream"},
+    "flows/fpga/floorplan.py": {"Placing"},
     "flows/fpga/patch.py": {"SocSources", "Bitstream"},
     "flows/estimate/resources.json": {"Fitting", "Study"},
     "sw/compiler/schedule.py": {"Draft", "Fitting", "Study", "Verification", "ArraySimulator"},
