@@ -102,7 +102,8 @@ def place_engine(design: DesignPoint, seeds: Sequence[int] = SEEDS, *, preset: s
     netlist, enclosing = _netlist(store, design)
     placed = Placing(netlist=netlist, board=board, freq_mhz=WANTED_MHZ[family]).value(store)
     tell("", task=preset)
-    routings = [Routing(netlist=placed.netlist, board=board, freq_mhz=WANTED_MHZ[family], seed=seed) for seed in seeds]
+    routings = [Routing(netlist=placed.netlist, board=board, freq_mhz=WANTED_MHZ[family], seed=seed,
+                        router=placed.router) for seed in seeds]
     routed: list[Routed] = []
     for batch in (routings[:jobs], routings[jobs:]):     # where the first ones fail, the others need not be tried
         for result in run_queue(partial(_route, store), batch, jobs=jobs,

@@ -97,8 +97,8 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,) if soc.rom else (),
                         family=board.family).value(store)
     placed = Placing(netlist=netlist, board=board, freq_mhz=soc.clock_mhz, pins=soc.pins).value(store)
-    routings = [Routing(netlist=placed.netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, pins=soc.pins)
-                for seed in seeds]
+    routings = [Routing(netlist=placed.netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, pins=soc.pins,
+                        router=placed.router) for seed in seeds]
     try:
         found = route_seeds(store, routings, jobs=jobs)
     except HeddleError:

@@ -56,6 +56,11 @@ class Placed:
         return _pays(self.free, self.fixed)
 
     @property
+    def router(self) -> str | None:
+        """For ``Routing``. Logic is dense between placed blocks; nextpnr's usual router tears up there what it laid."""
+        return "router2" if self.used else None
+
+    @property
     def tried(self) -> bool:
         """Both placements were."""
         return (self.free, self.fixed) != (None, None)

@@ -65,7 +65,7 @@ class Routed:
 
 
 def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed: int = 1, pins: Path | None = None,
-          timeout_s: float = ROUTE_TIMEOUT_S) -> Routed:
+          router: str | None = None, timeout_s: float = ROUTE_TIMEOUT_S) -> Routed:
     """Place and route once; a clock that misses its frequency is a result, not an error.
 
     Parameters
@@ -75,6 +75,8 @@ def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed:
     pins
         Constraints in the family's own format; without them the design is routed for its Fmax only: on an ECP5 out of
         context, on an iCE40 with its ports at any pins.
+    router
+        Of nextpnr's; without one its usual.
 
     Raises
     ------
@@ -85,6 +87,8 @@ def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed:
     argv = [*nextpnr_argv(netlist, board, out, freq_mhz=freq_mhz, seed=seed, pins=pins), "--report", "report.json"]
     if pins is not None:
         argv += [family.config, "top.config"]
+    if router is not None:
+        argv += ["--router", router]
     run(argv, cwd=out, timeout_s=timeout_s, log=out / "nextpnr.log")
     (out / "netlist.json").unlink()
     report = read_json(out / "report.json")
@@ -126,9 +130,11 @@ class Routing(Step[Routed]):
     freq_mhz: float
     seed: int
     pins: Path | None = None    # without one it is routed for its Fmax only
+    router: str | None = None   # of nextpnr's; None: its usual
 
     def make(self, folder: Path, store: Store) -> None:
-        route(self.netlist, self.board, folder, freq_mhz=self.freq_mhz, seed=self.seed, pins=self.pins)
+        route(self.netlist, self.board, folder, freq_mhz=self.freq_mhz, seed=self.seed, pins=self.pins,
+              router=self.router)
 
     def load(self, folder: Path) -> Routed:
         return Routed.load(folder)

@@ -84,6 +84,7 @@ def test_the_shorter_wire_is_taken(drawn, tmp_path, monkeypatch, free, fixed, us
     step = Placing(netlist=drawn, board=BOARD, freq_mhz=50.0)
     placed = step.value(Store(tmp_path / "store"))
     assert (placed.free, placed.fixed, placed.used) == (free, fixed, used)
+    assert placed.router == ("router2" if used else None)
     assert placed.record == {"used": used, "wire_length": {"free": free, "fixed": fixed}}
     assert len(bels(placed.netlist)) == (MEMORIES if used else 0)
     assert used or placed.netlist is drawn

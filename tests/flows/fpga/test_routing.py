@@ -89,6 +89,14 @@ def test_missed_timing_is_a_result(counter, tmp_path):
 
 
 @pytest.mark.synth
+def test_another_router_is_asked_for(counter, tmp_path):
+    route(counter, BOARD, tmp_path, freq_mhz=50, router="router2")
+    assert "Running router2" in (tmp_path / "nextpnr.log").read_text()
+    with pytest.raises(ToolError, match="router3"):
+        route(counter, BOARD, tmp_path / "none", freq_mhz=50, router="router3")
+
+
+@pytest.mark.synth
 def test_what_does_not_fit_is_one_line(tmp_path):
     (tmp_path / "big.v").write_text(MULTIPLIERS)
     netlist = synthesize([tmp_path / "big.v"], "big", tmp_path / "synth")
