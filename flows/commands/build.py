@@ -29,7 +29,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.image import unpack_header
 from hw.spec.presets import to_toml
-from hw.spec.soc import memory_map
+from hw.spec.soc import OUTSIDE, memory_map
 from hw.tools import versions
 from sw.compiler import Program, compile_graph
 from sw.firmware.build import code_bytes, functions_of
@@ -140,6 +140,8 @@ def memory_record(program: Program, firmware: Path) -> dict[str, Any]:
     sizes = {"weights": (program.resident_bytes, design.weight_bytes),
              "activations": (unpack_header(program.image)["act_bytes"], design.act_bytes),
              "rom": (firmware.stat().st_size, memory_map(design).rom.size)}
+    if program.streams_outside:
+        sizes["sdram"] = program.streamed_bytes, OUTSIDE.size
     return {"memories": {name: {"used": used, "available": have} for name, (used, have) in sizes.items()},
             "functions": {name: size for name, size in code.items() if name in called}}
 

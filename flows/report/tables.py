@@ -222,6 +222,8 @@ def show_build(document: Document, display: Display) -> None:
     display.table("", ("memory", "bytes used", "available"),
                   [(name, number(entry["used"]), number(entry["available"]))
                    for name, entry in document["memories"].items()])
+    if "sdram" in document["memories"]:
+        display.line("what the SDRAM holds is uploaded after each power-up, as heddle verify --level board does")
     if document["functions"]:
         display.line("of the ROM's bytes " + ", ".join(f"{name} has {number(size)}"
                                                        for name, size in document["functions"].items()))

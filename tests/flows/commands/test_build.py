@@ -21,7 +21,7 @@ from hw.soc.pll import legal_clocks
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.presets import to_toml
-from hw.spec.soc import MemoryMap
+from hw.spec.soc import OUTSIDE, MemoryMap
 from sw.compiler import compile_graph
 from sw.firmware import build
 from tests.support.dense import STREAMING, even_dense, wide_dense
@@ -190,6 +190,12 @@ def test_bytes_of_the_memories_and_of_the_functions_that_are_called(firmware):
     assert record["memories"]["weights"]["used"] == len(program.image)
     assert set(record["functions"]) == {"binary", "constant", "copy", "table"}
     assert 0 < sum(record["functions"].values()) < record["memories"]["rom"]["used"]
+
+
+def test_what_streams_is_in_a_memory_of_its_own(firmware):
+    program = compile_graph(wide_dense(), STREAMING)
+    assert memory_record(program, firmware)["memories"]["sdram"] == {"used": program.streamed_bytes,
+                                                                     "available": OUTSIDE.size}
 
 
 @pytest.mark.slow
