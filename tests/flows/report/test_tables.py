@@ -225,7 +225,8 @@ def test_a_build(shown, met, says):
         "bitstream": "heddle.bit" if met else None, "firmware": "firmware.bin" if met else None,
         "floorplan": {"used": met, "wire_length": {"free": 643308, "fixed": 297819}},
         "memories": {"rom": {"used": 12184, "available": 12288},
-                     **({"sdram": {"used": 247664, "available": 8388608}} if met else {})}, "functions": {"softmax": 412, "table": 168}})
+                     **({"sdram": {"used": 247664, "available": 8388608}} if met else {})},
+        "functions": {"softmax": 412, "table": 168}})
     assert ("placed first: 297,819 tiles of wire in place of 643,308" in text) == met
     assert ("247,664" in text and "SDRAM holds is uploaded after each power-up" in text) == met
     assert says in text and "LUT" in text and "24,288" in text and "12,184" in text
