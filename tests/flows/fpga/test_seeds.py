@@ -89,12 +89,14 @@ def test_no_seeds():
 
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 from flows.fpga.seeds import route_seeds
 from flows.run.store import Store
 from tests.support.routed import Slow
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)       # ignored where a shell runs the tests behind it
     route_seeds(Store(Path(sys.argv[1]) / "store"),
                 [Slow(seed=seed, fmax_mhz=40, seconds=seconds, diary=Path(sys.argv[1]) / "diary")
                  for seed, seconds in ((1, 0), (2, 55.5), (3, 0), (4, 54.5))], jobs=int(sys.argv[2]))
