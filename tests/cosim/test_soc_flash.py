@@ -39,7 +39,9 @@ def classifier(seed):
     return Graph(name="classifier", inputs=(taken,), layers=tuple(layers)).check()
 
 
-@pytest.mark.parametrize("graph", [classifier(1), random_cut(np.random.default_rng(2))], ids=["streams", "cut"])
+@pytest.mark.parametrize("graph", [
+    pytest.param(classifier(1), id="streams"),
+    pytest.param(random_cut(np.random.default_rng(2)), id="cut", marks=pytest.mark.slow)])
 def test_it_boots_and_runs_a_network(soc, graph):
     """Every output as golden has it, and the engine's cycles as predicted, though it has neither reset nor log."""
     program, data = compile_graph(graph, DESIGN), random_inputs(np.random.default_rng(3), graph, 3)

@@ -44,6 +44,7 @@ def test_weights_stream_from_the_chip(soc):
     check_network(soc, STREAMING)
 
 
+@pytest.mark.slow
 def test_a_chip_of_32_bits_serves_a_port_of_16_and_of_32(tmp_path):
     for design in (STREAMING, replace(STREAMING, stream_bytes=4)):
         check_network(built(tmp_path / f"{design.stream_bytes}", "colorlight-i5", design), design)
