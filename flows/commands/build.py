@@ -55,8 +55,8 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
     Raises
     ------
     HeddleError
-        If something is unknown, does not fit, streams weights, could not reach the clock, or a tool fails. What does
-        not fit is named with its numbers and the preset that would.
+        If something is unknown, does not fit, streams weights on a board without a memory for them, could not reach
+        the clock, or a tool fails. What does not fit is named with its numbers and the preset that would.
     """
     design, board = load_target(design_name, board_name)
     model = load_model(model_name, weight_bits=design.weight_bits)

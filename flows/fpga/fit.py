@@ -15,8 +15,8 @@ class DoesNotFitError(HeddleError):
     """A design takes more than its device has; the message has what it takes of each kind."""
 
 
-def check_fit(netlist: Netlist, board: Board, label: str) -> None:
-    """Count what a packed netlist takes.
+def check_fit(netlist: Netlist, board: Board, label: str, *, pins: Path | None = None) -> None:
+    """Count what a packed netlist takes; ``pins`` are its constraints, which registers at them need.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def check_fit(netlist: Netlist, board: Board, label: str) -> None:
     """
     tell("counting resources")
     with TemporaryDirectory(prefix="heddle-") as name:
-        used = count(netlist, board, Path(name))
+        used = count(netlist, board, Path(name), pins=pins)
     if short := board.shortfalls(used):
         rest = [f"{name} {used[name]} of {have}" for name, have in board.budget.items() if have and name in used]
         raise DoesNotFitError(f"{label} does not fit {board.title}: {', '.join(short)} (in all {', '.join(rest)})")

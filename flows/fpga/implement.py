@@ -102,7 +102,7 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     try:
         found = route_seeds(store, routings, jobs=jobs)
     except HeddleError:
-        check_fit(netlist, board, design.label)
+        check_fit(netlist, board, design.label, pins=soc.pins)
         raise
     return Implementation(design=design, board=board, firmware=firmware, soc=soc, netlist=netlist,
                           placed=placed, seeds=found)

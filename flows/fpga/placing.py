@@ -17,7 +17,7 @@ from flows.fpga.netlist import Netlist
 from flows.fpga.routing import device_of, nextpnr_argv
 from flows.fpga.sites import KINDS, sites_of
 from flows.run.files import read_json, write_json
-from flows.run.progress import tell
+from flows.run.progress import note, tell
 from flows.run.step import Step, keyed
 from flows.run.store import Store
 from hw.tools import ToolError, run
@@ -153,7 +153,8 @@ class Placing(Step[Placed]):
         tell("placing blocks")
         try:
             fixed = fix(self.netlist, self.board, kinds, folder)
-        except FloorplanError:
+        except FloorplanError as error:
+            note(f"no floorplan: {error}")
             return {"free": None, "fixed": None}
         lengths = {}
         for name, netlist in (("free", self.netlist), ("fixed", fixed)):

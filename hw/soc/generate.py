@@ -82,8 +82,10 @@ def generate(design: DesignPoint, board: Board, *, clock_mhz: float, firmware: P
     small = memory.image is not None
     check_design(design, board)
     cpu = find_cpu(design.cpu)
-    if min(memory.engine.origin, memory.io.origin) < cpu.uncached_base:
-        raise SpecError(f"cpu={cpu.name!r}: caches below {cpu.uncached_base:#x}; move engine and io there or higher")
+    devices = [region for region in (memory.engine, memory.io, memory.outside) if region]
+    if min(region.origin for region in devices) < cpu.uncached_base:
+        raise SpecError(f"cpu={cpu.name!r}: caches below {cpu.uncached_base:#x}; move engine, io and outside there or "
+                        f"higher")
     if memory.outside:
         check_stream(design, board)
     low, high = CLOCK_MHZ[board.family]

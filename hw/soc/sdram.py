@@ -20,15 +20,15 @@ from migen import Array, Cat, ClockSignal, If, ResetInserter, Signal
 
 from hw.spec.soc import Region
 
-__all__ = ["Bring", "Sdram", "StreamReader"]
+__all__ = ["Sdram", "StreamReader"]
 
 POWER_UP_S = 200e-6       # JEDEC 21-C: that the clock runs before the first command
 LEAST_CYCLES = 16         # behind every command of the initialization, more than any chip takes at 200 MHz
-FIFO_WORDS = 32           # of a chip that is wider than a beat; more than commands wait behind a refresh
+FIFO_WORDS = 32           # that wait where a chip is wider than a beat: they come in bursts behind a refresh
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bring:
+class _Command:
     """One command of the initialization, and the clock cycles before the next."""
 
     address: int
@@ -82,20 +82,20 @@ class Sdram(LiteXModule):
         self.comb += controller.reset.eq(~start.done)
 
 
-def _sequence(phy: Any, chip: Any, clock_hz: float) -> list[Bring]:
+def _sequence(phy: Any, chip: Any, clock_hz: float) -> list[_Command]:
     """LiteDRAM's, which waits in turns of a loop of its software, in cycles."""
-    steps = [Bring(address=address, bank=bank, cycles=max(LEAST_CYCLES, cycles),
-                   command=tuple(line for line in ("RAS", "CAS", "WE", "CS") if f"COMMAND_{line}" in command))
+    steps = [_Command(address=address, bank=bank, cycles=max(LEAST_CYCLES, cycles),
+                      command=tuple(line for line in ("RAS", "CAS", "WE", "CS") if f"COMMAND_{line}" in command))
              for _, address, bank, command, cycles in get_sdram_phy_init_sequence(
                  phy.settings, chip.timing_settings)[0]]
-    power_up = Bring(address=0, bank=0, command=(), cycles=round(POWER_UP_S * clock_hz))
+    power_up = _Command(address=0, bank=0, command=(), cycles=round(POWER_UP_S * clock_hz))
     return [power_up, *(step for step in steps if step.command)]
 
 
 class _Start(LiteXModule):
     """Gives the chip its first commands, and then the controller's."""
 
-    def __init__(self, steps: Sequence[Bring], controller: Interface, chip: Interface) -> None:
+    def __init__(self, steps: Sequence[_Command], controller: Interface, chip: Interface) -> None:
         self.done = done = Signal()
         step, count, lines = Signal(max=len(steps)), Signal(max=max(each.cycles for each in steps) + 1), Signal(4)
         phase = chip.p0
@@ -136,14 +136,14 @@ class StreamReader(LiteXModule):
         self.data_valid, self.data = Signal(), Signal(beat_bits)
         word_bits = len(port.rdata.data)
         parts = word_bits // beat_bits
-        left, word, room = Signal(16), Signal(32), Signal(max=FIFO_WORDS + 1, reset=FIFO_WORDS)
-        asks, taken = Signal(), Signal()
+        left, word, asks, has_room = Signal(16), Signal(32), Signal(), Signal()
         if parts == 1:
-            self.comb += [self.data_valid.eq(port.rdata.valid), self.data.eq(port.rdata.data), taken.eq(asks)]
+            self.comb += [self.data_valid.eq(port.rdata.valid), self.data.eq(port.rdata.data), has_room.eq(1)]
         else:
             self.words = words = stream.SyncFIFO([("data", word_bits)], FIFO_WORDS)
-            part = Signal(max=parts)
+            part, taken, room = Signal(max=parts), Signal(), Signal(max=FIFO_WORDS + 1, reset=FIFO_WORDS)
             self.comb += [
+                has_room.eq(room != 0),
                 words.sink.valid.eq(port.rdata.valid), words.sink.data.eq(port.rdata.data),
                 self.data_valid.eq(words.source.valid),
                 self.data.eq(Array(words.source.data[low:low + beat_bits]
@@ -153,7 +153,7 @@ class StreamReader(LiteXModule):
             self.sync += [If(self.data_valid, part.eq(part + 1)), room.eq(room - asks + taken)]
         self.comb += [
             self.request_ready.eq(left == 0), asks.eq(port.cmd.valid & port.cmd.ready),
-            port.cmd.valid.eq((left != 0) & (room != 0)), port.cmd.we.eq(0), port.cmd.addr.eq(word),
+            port.cmd.valid.eq((left != 0) & has_room), port.cmd.we.eq(0), port.cmd.addr.eq(word),
             port.cmd.last.eq(left == 1), port.rdata.ready.eq(1),
         ]
         self.sync += [

@@ -1,12 +1,15 @@
 """Weights that stream from a board's SDRAM in the SoC, behind LiteDRAM; its model of the chip checks every time."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from boards import BOARDS
+from cosim.process import SimulationError
 from cosim.soc import build_soc_sim, run_soc, talk
+from hw.soc.generate import generate
 from hw.spec.errors import SpecError
 from hw.spec.soc import OUTSIDE, MemoryMap, memory_map
 from hw.spec.stream import SDRAM_SLACK
@@ -75,3 +78,21 @@ def test_a_board_without_such_a_chip_has_no_such_soc(tmp_path):
     with pytest.raises(SpecError, match="^board 'orangecrab-25': has no memory that weights could stream from in its "
                                         "SoC; choose one of colorlight-i5, ulx3s-12, ulx3s-25, "):
         built(tmp_path, "orangecrab-25")
+
+
+@pytest.mark.slow
+def test_a_time_of_the_chip_that_is_not_kept_is_an_error(tmp_path, monkeypatch):
+    """Planted: a chip that needs four times as long from the choice of a row to reading it as the controller waits."""
+    def slower(*arguments, **options):
+        files = generate(*arguments, **options)
+        text = files.verilog[0].read_text(encoding="utf-8")
+        rule = re.compile(r"\d+'d20000(\)+\) begin\s+\$display\(\"[^\"]*ACT->RD violation)")
+        changed, count = rule.subn(r"20'd80000\1", text)
+        assert count, "the rule is written in another way"
+        files.verilog[0].write_text(changed, encoding="utf-8")
+        return files
+
+    monkeypatch.setattr("cosim.soc.generate", slower)
+    soc, program = built(tmp_path, "ulx3s-25"), compile_graph(wide_dense(), STREAMING)
+    with pytest.raises(SimulationError, match=r"complained: \[\d+ps\] ACT->RD violation on bank \d"):
+        run_soc(soc, program.image, random_inputs(np.random.default_rng(1), wide_dense(), 1))

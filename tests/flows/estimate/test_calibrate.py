@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from flows.estimate import calibrate as module
-from flows.estimate.calibrate import SAMPLES, calibrate, count_products, fit, main
+from flows.estimate.calibrate import SAMPLES, calibrate, count_products, count_sdram, fit, main
 from flows.estimate.resources import engine_bram, engine_dsp, features, load_model, period_terms
 from flows.run.store import Store
 from hw.spec.errors import HeddleError
@@ -103,3 +103,9 @@ def test_products_were_counted_by_the_tools_that_there_are(monkeypatch, tmp_path
     found = count_products(Store(tmp_path))
     assert set(found) == {"lut_8", "lut_4", "lut_2", "lut_1", "broken_8", "broken_4"}
     assert found.items() <= load_model()["products"].items()
+
+
+@pytest.mark.slow
+@pytest.mark.synth
+def test_what_an_sdram_adds_is_what_was_measured(tmp_path):
+    assert count_sdram(Store(tmp_path)) == load_model()["sdram"]

@@ -131,7 +131,7 @@ def test_a_design_that_the_soc_cannot_hold_is_refused(tmp_path):
 
 def test_a_device_where_the_cpu_caches_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(CPUS, "vexriscv", replace(CPUS["vexriscv"], uncached_base=0xA0000000))
-    with pytest.raises(SpecError, match=r"^cpu='vexriscv': caches below 0xa0000000; move engine and io there or hi"):
+    with pytest.raises(SpecError, match=r"^cpu='vexriscv': caches below 0xa0000000; move engine, io and outside "):
         make(tmp_path / "none", tmp_path)
 
 
