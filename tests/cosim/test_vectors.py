@@ -62,5 +62,5 @@ def test_every_tensor(simulator, design, model):
 
 @pytest.mark.parametrize("design, model", TOO_LARGE)
 def test_what_a_preset_is_too_small_for(design, model):
-    with pytest.raises(CompileError, match="act_bytes=131072 holds both; narrow the weights or the network"):
+    with pytest.raises(CompileError, match="act_bytes=131072 holds both and 5120 of the firmware; "):
         compile_graph(network(model), PRESETS[design])
