@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.gateware.log import LayerLog
 from hw.spec.commands import LAYER_LOG_ENTRIES
 from hw.spec.registers import ACT_WINDOW, LAYER_LOG, LOG_WORDS, REGISTERS, WEIGHT_WINDOW, WINDOW_BYTES
-from hw.spec.timing import READ_LATENCY
+from hw.spec.timing import READ_LATENCY, WEIGHT_BUS_LATENCY
 
 __all__ = ["WISHBONE", "BusState", "Decoder", "add_answer", "add_window"]
 
@@ -71,7 +71,7 @@ def add_answer(m: Module, bus: wiring.PureInterface, state: Signal, where: Decod
                registers: Value) -> None:
     """From an accepted request to its answer: the states that it passes, and what ``dat_r`` is."""
     in_kept = where.reads(log.kept)
-    waited = Signal(range(READ_LATENCY + 1))
+    waited = Signal(range(WEIGHT_BUS_LATENCY + 1))
     m.d.comb += bus.ack.eq(state == BusState.DONE)
     # what is right in the last cycle before the answer
     weights_data = weights.bus_data if weights.design.weights_readable else 0
@@ -90,7 +90,7 @@ def add_answer(m: Module, bus: wiring.PureInterface, state: Signal, where: Decod
                 m.d.sync += state.eq(BusState.READ)
         with m.Case(BusState.READ):
             m.d.sync += waited.eq(waited + 1)
-            with m.If(waited == READ_LATENCY):
+            with m.If(waited == Mux(where.weights, WEIGHT_BUS_LATENCY, READ_LATENCY)):
                 m.d.sync += state.eq(BusState.DONE)
         with m.Case(BusState.LOG):
             m.d.sync += waited.eq(waited + 1)

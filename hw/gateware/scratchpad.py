@@ -3,7 +3,10 @@
 The latencies in the docstrings are those of ``hw.spec.timing``.
 """
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
+from functools import reduce
+from operator import or_
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -168,9 +171,9 @@ class ActivationScratchpad(wiring.Component):
 class WeightScratchpad(wiring.Component):
     """``weight_bytes`` of program, channel parameters and weights; the engine only reads it.
 
-    ``weights`` follows ``address`` (in weight words) by ``READ_LATENCY`` cycles; ``bus_data`` follows
-    ``bus_address`` likewise while ``bus_read`` is high, which takes the port from the engine, where the design's
-    weights are readable. The bus waits while the stream writes. ``init`` is the content after configuration.
+    ``weights`` follows ``address`` (in weight words) by ``READ_LATENCY`` cycles. ``bus_read`` takes the port from the
+    engine, where the design's weights are readable; ``bus_data`` follows it and ``bus_address``, which stays, by
+    ``WEIGHT_BUS_LATENCY``. The bus waits while the stream writes. ``init`` is the content after configuration.
     """
 
     def __init__(self, design: DesignPoint, init: bytes = b""):
@@ -193,15 +196,16 @@ class WeightScratchpad(wiring.Component):
         line = Signal(24)
         reads = self.bus_read if design.weights_readable else 0
         m.d.sync += line.eq(Mux(reads, self.bus_address >> 2 + bank_bits, self.address >> part_bits))
-        part, lane = self.address[:part_bits], self.bus_address[2:2 + bank_bits]
+        part = self.address[:part_bits]
         behind = design.weight_stages_behind
         for stage in range(READ_LATENCY - 2 - behind):
             line = _registered(m, line, f"line{stage}")
         for stage in range(READ_LATENCY - min(1, behind)):
-            part, lane = _registered(m, part, f"part{stage}"), _registered(m, lane, f"lane{stage}")
+            part = _registered(m, part, f"part{stage}")
         region = _registered(m, line[WEIGHT_REGION_BITS:], "region2")
-        if behind:
-            region = _registered(m, region, "region3")
+        chosen = [region == number for number in range(-(-depth >> WEIGHT_REGION_BITS))]
+        if behind:     # decoded a cycle ahead: each of these is all over the device
+            chosen = [_registered(m, one, f"chosen{number}") for number, one in enumerate(chosen)]
         words = []
         for bank in range(banks):
             init = [int.from_bytes(self.init[4 * n:4 * n + 4], "little")
@@ -219,12 +223,15 @@ class WeightScratchpad(wiring.Component):
                 domain += [writer.addr.eq(write.line), writer.data.eq(write.data),
                            writer.en.eq(write.valid & (write.line >> WEIGHT_REGION_BITS == number))]
                 regions.append(_registered(m, reader.data, f"word{bank}_{number}") if behind else reader.data)
-            words.append(Array(regions)[region] if len(regions) > 1 else regions[0])
+            words.append(reduce(or_, (Mux(one, word, 0) for one, word in zip(chosen, regions, strict=True)))
+                         if len(regions) > 1 else regions[0])
         port = Signal(design.weight_port_bits)
         m.d.comb += port.eq(Cat(*words))
         domain = m.d.sync if behind else m.d.comb
-        domain += [self.weights.eq(port.word_select(part, design.weight_word_bits)),
-                   self.bus_data.eq(port.word_select(lane, 32))]
+        domain += self.weights.eq(port.word_select(part, design.weight_word_bits))
+        if design.weights_readable:     # from one of all banks, which takes a cycle of its own
+            lane = _registered(m, self.bus_address[2:2 + bank_bits], "lane")
+            m.d.sync += self.bus_data.eq(_registered(m, port, "held").word_select(lane, 32))
         m.d.comb += self.bus_write.ready.eq(~self.stream_write.valid)
         return m
 

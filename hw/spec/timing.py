@@ -11,13 +11,15 @@ from itertools import product
 from hw.spec.commands import COMMAND_BITS
 from hw.spec.design import DesignPoint
 
-__all__ = ["ADD_PASSES", "DRAIN_MODES", "LOG_CYCLES", "MODE_LEAD_CYCLES", "READ_LATENCY",
-           "RESIDUAL_TILES", "TABLE_ENTRIES", "TABLE_LATENCY", "WRITE_LATENCY", "AddPasses", "DrainTurns", "add_passes",
-           "add_slot_cycles", "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns", "element_latency",
-           "lane_skew", "last_output_cycles", "longest_spacing", "param_sets", "requantize_latency",
-           "requantizer_latency", "select_latency", "settle_cycles", "table_cycles", "table_words", "tile_start_cycles"]
+__all__ = ["ADD_PASSES", "DRAIN_MODES", "LOG_CYCLES", "MODE_LEAD_CYCLES", "READ_LATENCY", "RESIDUAL_TILES",
+           "TABLE_ENTRIES", "TABLE_LATENCY", "WEIGHT_BUS_LATENCY", "WRITE_LATENCY", "AddPasses", "DrainTurns",
+           "add_passes", "add_slot_cycles", "command_words", "drain_cycles", "drain_lag_cycles", "drain_turns",
+           "element_latency", "lane_skew", "last_output_cycles", "longest_spacing", "param_sets", "requantize_latency",
+           "requantizer_latency", "select_latency", "settle_cycles", "table_cycles", "table_words",
+           "tile_start_cycles"]
 
 READ_LATENCY = 4          # scratchpad: request to word
+WEIGHT_BUS_LATENCY = READ_LATENCY + 1    # weights: the bus's request to its word, one of all banks'
 MODE_LEAD_CYCLES = READ_LATENCY + 3    # a layer's modes to its first word: its block begins, a parameter, a fetch
 TABLE_LATENCY = 2         # output to what the table has for it, where the design has a table
 WRITE_LATENCY = 2         # output byte to the first read that sees it

@@ -68,5 +68,5 @@ def test_latencies_are_those_of_the_designs(name, figures):
 
 
 def test_the_table_has_the_presets_in_their_order():
-    assert len(LATENCIES) == 9
+    assert len(LATENCIES) == 10
     assert "| from, to | name | " + " | ".join(f"`{name}`" for name in PRESETS) + " |" in TEXT

@@ -4,7 +4,7 @@ import pytest
 
 from hw.gateware.scratchpad import ActivationScratchpad, WeightScratchpad
 from hw.spec.design import DesignPoint
-from hw.spec.timing import READ_LATENCY, WRITE_LATENCY
+from hw.spec.timing import READ_LATENCY, WEIGHT_BUS_LATENCY, WRITE_LATENCY
 from tests.support.simulate import simulate
 
 DESIGN = DesignPoint(rows=2, cols=4, lanes=4, requantizers=2, act_bytes=1024, weight_bytes=1024)
@@ -71,16 +71,17 @@ def test_engine_writes_any_byte_before_the_bus():
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("cols, weight_bits", [(4, 8), (2, 2)])
-def test_weight_words_are_slices_of_the_image(cols, weight_bits):
-    design = DesignPoint(rows=2, cols=cols, lanes=4, weight_bits=weight_bits, requantizers=1, weight_bytes=1024,
+@pytest.mark.parametrize("cols, weight_bits, size", [(4, 8, 1024), (2, 2, 1024), (2, 2, 20480)])
+def test_weight_words_are_slices_of_the_image(cols, weight_bits, size):
+    """The largest has three regions."""
+    design = DesignPoint(rows=2, cols=cols, lanes=4, weight_bits=weight_bits, requantizers=1, weight_bytes=size,
                          act_bytes=1024)
-    image = random.Random(3).randbytes(1024)
+    image = random.Random(3).randbytes(size)
     unit = WeightScratchpad(design, image)
     bits, whole = design.weight_word_bits, int.from_bytes(image, "little")
 
     async def bench(ctx):
-        for address in [0, 1, 2, 3, 7, 1024 * 8 // bits - 1]:
+        for address in [0, 1, 2, 3, 7, size * 4 // bits, size * 32 // 5 // bits - 1, size * 8 // bits - 1]:
             ctx.set(unit.address, address)
             await ctx.tick().repeat(READ_LATENCY)
             assert ctx.get(unit.weights) == whole >> address * bits & (1 << bits) - 1
@@ -88,10 +89,12 @@ def test_weight_words_are_slices_of_the_image(cols, weight_bits):
         ctx.set(unit.bus_write.payload, {"address": 20, "data": 0x12345678, "select": 15})
         await ctx.tick()
         ctx.set(unit.bus_write.valid, 0)
-        for address, value in ((20, 0x12345678), (24, int.from_bytes(image[24:28], "little"))):
+        last = size - 4
+        for address, value in ((20, 0x12345678), (24, int.from_bytes(image[24:28], "little")),
+                               (last, int.from_bytes(image[last:], "little"))):
             ctx.set(unit.bus_read, 1)
             ctx.set(unit.bus_address, address)
-            await ctx.tick().repeat(READ_LATENCY)
+            await ctx.tick().repeat(WEIGHT_BUS_LATENCY)
             assert ctx.get(unit.bus_data) == value
 
     simulate(unit, bench)
