@@ -7,6 +7,9 @@ from hw.spec.multipliers import MULTIPLIERS
 
 __all__ = ["check_design"]
 
+#: Families where synthesis makes multiplier blocks of a requantizer's product.
+REQUANTIZER_BLOCKS = ("ecp5",)
+
 
 def check_design(design: DesignPoint, board: Board) -> None:
     """Whether ``design`` can be built for the device family of ``board``; its size is another question.
@@ -23,3 +26,6 @@ def check_design(design: DesignPoint, board: Board) -> None:
     if family not in (None, board.family):
         raise SpecError(f"multiplier={design.multiplier!r}: is made of cells of the {family}, and board "
                         f"{board.name!r} has an {board.family}; choose another multiplier or a board with an {family}")
+    if design.requantizer_dsps and board.family not in REQUANTIZER_BLOCKS:
+        raise SpecError(f"requantizer_dsps={design.requantizer_dsps}: no multiplier block of the {board.family} of "
+                        f"board {board.name!r} takes part in a requantizer; set requantizer_dsps=0")

@@ -177,18 +177,31 @@ class Space:
         return {}
 
     def _made(self, weight_bits: int) -> Iterator[Option]:
-        chips = self.hardware
-        for (rows, cols, lanes), multiplier, requantizers, dsps, taps in product(
-                chips.geometries, chips.multipliers, chips.requantizers, chips.requantizer_dsps, chips.depthwise_taps):
-            chip = Chip(rows=rows, cols=cols, lanes=lanes, multiplier=multiplier, requantizers=requantizers,
-                        requantizer_dsps=dsps, depthwise_taps=taps)
+        boards = sorted(self.hardware.boards, key=lambda name: BOARDS[name].budget["lut"] if name in BOARDS else 0)
+        for chip in self._chips():
             try:
                 design = self.given or chip.design(weight_bits)
             except SpecError:       # another combination is meant
                 continue
-            boards = sorted(chips.boards, key=lambda name: BOARDS[name].budget["lut"] if name in BOARDS else 0)
-            if able := tuple(board for board in boards if _takes(board, design)):
+            if able := tuple(board for board in boards if not _lack(board, design)):
                 yield Option(chip=chip, design=design, boards=able)
+
+    def _chips(self) -> Iterator[Chip]:
+        chips = self.hardware
+        for (rows, cols, lanes), multiplier, requantizers, dsps, taps in product(
+                chips.geometries, chips.multipliers, chips.requantizers, chips.requantizer_dsps, chips.depthwise_taps):
+            yield Chip(rows=rows, cols=cols, lanes=lanes, multiplier=multiplier, requantizers=requantizers,
+                       requantizer_dsps=dsps, depthwise_taps=taps)
+
+    @property
+    def refusal(self) -> str:
+        """Why the last combination of all cannot be built."""
+        *_, chip = self._chips()
+        try:
+            design = self.given or chip.design(max(self.precision.weight_bits))
+        except SpecError as error:
+            return str(error)
+        return _lack(self.hardware.boards[-1], design)
 
     def candidates(self) -> Iterator[Candidate]:
         """Every point that can be built, each once, in a fixed order."""
@@ -243,14 +256,14 @@ def _combined(axes: Axes) -> list[Pairs]:
     return [tuple(zip(names, values, strict=True)) for values in product(*(values for _, values in axes))]
 
 
-def _takes(board: str, design: DesignPoint) -> bool:
-    """Whether its device has the cells for it; of an unknown board the job tells."""
+def _lack(board: str, design: DesignPoint) -> str:
+    """The cells of a design that a board's device lacks, or nothing; of an unknown board the job tells."""
     try:
         if board in BOARDS:
             check_design(replace(design, board=board), BOARDS[board])
-    except SpecError:
-        return False
-    return True
+    except SpecError as error:
+        return str(error)
+    return ""
 
 
 def _kept(option: Option, choice: NetworkChoice, constraints: tuple[Constraint, ...]) -> Option:
@@ -350,8 +363,7 @@ def _empty(space: Space) -> Iterator[str]:
         yield from _contradictions(space)
     elif space.given is None and not any(map(space.options, space.choices)):
         yield from _contradictions(space)
-        yield ("no combination can be built: every requantizers is above cols, or every depthwise_taps above lanes; "
-               "add requantizers = [1] and depthwise_taps = [1]")
+        yield f"no combination can be built; the last of them: {space.refusal}"
     for constraint in space.constraints:
         if unknown := sorted(constraint.names - space.names):
             yield (f"constraints: {constraint.text!r}: there is no axis {unknown[0]!r}; there are "

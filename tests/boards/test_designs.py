@@ -23,6 +23,9 @@ def test_a_preset_can_be_built_for_its_board(name):
     (DesignPoint(multiplier="mac16"), "ulx3s-85",
      "multiplier='mac16': is made of cells of the ice40, and board 'ulx3s-85' has an ecp5; choose another multiplier "
      "or a board with an ice40"),
+    (replace(PRESETS["up5k"], requantizer_dsps=2), "icebreaker",
+     "requantizer_dsps=2: no multiplier block of the ice40 of board 'icebreaker' takes part in a requantizer; set "
+     "requantizer_dsps=0"),
 ])
 def test_a_design_that_a_board_has_no_cells_for(design, board, text):
     with pytest.raises(SpecError) as caught:

@@ -138,9 +138,20 @@ def test_conditions_on_hardware_leave_candidates_out(text, keeps):
 
 def test_boards_come_smallest_first_and_only_those_whose_device_has_the_cells():
     space = replace(SMALL, hardware=replace(SMALL.hardware, boards=("ulx3s-85", "icebreaker", "ulx3s-12"),
-                                            multipliers=("lut", "mac16")))
-    found = {option.chip.multiplier: option.boards for option in space.options(space.choices[1])}
-    assert found == {"lut": ("icebreaker", "ulx3s-12", "ulx3s-85"), "mac16": ("icebreaker",)}
+                                            multipliers=("lut", "mac16"), requantizer_dsps=(4, 0)))
+    found = {(option.chip.multiplier, option.chip.requantizer_dsps): option.boards
+             for option in space.options(space.choices[1])}
+    assert found == {("lut", 4): ("ulx3s-12", "ulx3s-85"), ("lut", 0): ("icebreaker", "ulx3s-12", "ulx3s-85"),
+                     ("mac16", 0): ("icebreaker",)}
+
+
+@pytest.mark.parametrize("hardware, why", [
+    ({"boards": ("icebreaker",)}, "requantizer_dsps=4: no multiplier block of the ice40 of board 'icebreaker'"),
+    ({"geometries": ((1, 2, 4),), "requantizers": (4,)}, "requantizers=4"),
+])
+def test_hardware_that_cannot_be_built_is_refused_and_says_what_lacks(hardware, why):
+    with pytest.raises(SpecError, match=f"no combination can be built; the last of them: {why}"):
+        replace(SMALL, hardware=replace(SMALL.hardware, **hardware))
 
 
 def test_weights_of_several_widths_ask_for_what_gains_by_them():
