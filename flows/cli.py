@@ -363,13 +363,13 @@ def flash(folder: Path, weights: bool, persistent: bool, dry_run: bool) -> int:
 
 
 @cli.command(epilog=example("heddle bench --section simulation"))
-@click.option("--section", type=click.Choice(["engine", "fabric", "simulation", "codesign", "samplers"]), multiple=True,
-              help="Only this table; may be given again.")
+@click.option("--section", type=click.Choice(["engine", "fabric", "boards", "simulation", "codesign", "samplers"]),
+              multiple=True, help="Only this table; may be given again.")
 @click.option("--data", type=EXISTING, metavar="DIR", help="Folder of the MLPerf Tiny networks (kws.tflite, ...).")
 @click.option("--page", type=EXISTING, metavar="HTML", help="Draw codesign and samplers into this file.")
 @json_flag
 def bench(section: tuple[str, ...], data: Path | None, page: Path | None, as_json: bool) -> int:
-    """The benchmark tables: engines on networks, engines on devices, speed of the simulation, ways to search."""
+    """The benchmark tables: engines on networks, engines on devices, SoCs on boards, simulation, ways to search."""
     from flows.commands.bench import SECTIONS, run_sections
     from flows.report.tables import show_bench
 

@@ -12,10 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from boards import find_board
+from boards import Board, find_board
 from cosim.engine import run_engine
 from cosim.process import SimulationError
+from flows.estimate.energy import energy_j
+from flows.estimate.kernels import cpu_cycles
+from flows.fpga.buildable import check_buildable
 from flows.fpga.fabric import fabric_rows
+from flows.fpga.socs import plans, soc_rows
 from flows.report.compared import write_comparison
 from flows.run.progress import advance, tell, work
 from flows.run.queue import keeping
@@ -29,7 +33,7 @@ from flows.verify.ladder import verify
 from hw.spec.commands import COUNTERS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
-from hw.spec.presets import load_design
+from hw.spec.presets import PRESETS, load_design
 from hw.tools import ToolError
 from sw.compiler import Program, compile_graph
 from sw.frontend import load_tflite
@@ -115,7 +119,7 @@ def run_sections(names: Sequence[str], *, data: Path | None = None, page: Path |
     """
     if page and not page.parent.is_dir():
         raise HeddleError(f"--page {page}: there is no folder {page.parent}; make it first")
-    networks = find_networks(data) if {"engine", "simulation"} & set(names) else Path(FOLDER)
+    networks = find_networks(data) if {"engine", "simulation", "boards"} & set(names) else Path(FOLDER)
     bench = Bench(networks=networks, store=open_store())
     rows = {}
     with work("benchmarks", len(names)):
@@ -219,6 +223,32 @@ def simulation_rows(bench: Bench) -> Iterator[Row]:
                "all_jobs_inferences_per_s": round(count / median(seconds), 2)}
 
 
+def board_rows(bench: Bench) -> Iterator[Row]:
+    """Every board with its largest preset, routed, and every network on it."""
+    for row in soc_rows(bench.store, plans()):
+        design, board = PRESETS[row["preset"]], find_board(row["board"])
+        clock = row["clock_mhz"] if row["timing_met"] else None
+        yield row | {"networks": {name: on_board(bench, name, design, board, clock) for name in NETWORKS}}
+
+
+def on_board(bench: Bench, network: str, design: DesignPoint, board: Board, clock_mhz: float | None) -> Row:
+    """One network: the engine's cycles, which are exact; the CPU's, milliseconds of both and microjoules, estimates.
+
+    Milliseconds are None where the SoC is not known to reach its clock or where nobody has counted what the CPU takes,
+    microjoules where the device has no published figures. The SoC has no controller of an SDRAM.
+    """
+    try:
+        program = bench.program(network, design)
+        check_buildable(program, board)
+    except HeddleError as error:
+        return {"cycles": None, "cpu_cycles": None, "latency_ms": None, "energy_uj": None, "error": str(error)}
+    cycles, beside = program.cycles, cpu_cycles(program)
+    joules = energy_j(program, board, clock_mhz) if clock_mhz else None
+    return {"cycles": cycles, "cpu_cycles": beside, "streams": program.streams_outside,
+            "latency_ms": (cycles + beside) / clock_mhz / 1e3 if clock_mhz and beside is not None else None,
+            "energy_uj": None if joules is None else 1e6 * joules}
+
+
 def codesign_rows(bench: Bench) -> Iterator[Row]:
     """Each way of working on each task, with each seed."""
     yield from _tasks(bench, compare_flows)
@@ -243,5 +273,5 @@ def _tasks(bench: Bench, compare: Callable[..., Iterator[Row]]) -> Iterator[Row]
 
 
 SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
-    "engine": engine_rows, "fabric": lambda bench: fabric_rows(bench.store), "simulation": simulation_rows,
-    "codesign": codesign_rows, "samplers": sampler_rows}
+    "engine": engine_rows, "fabric": lambda bench: fabric_rows(bench.store), "boards": board_rows,
+    "simulation": simulation_rows, "codesign": codesign_rows, "samplers": sampler_rows}

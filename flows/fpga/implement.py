@@ -52,6 +52,10 @@ class Implementation:
         """The clock that the SoC runs at."""
         return self.soc.clock_mhz
 
+    def routing(self, seed: int) -> Routing:
+        """With any seed, whether it was tried or not."""
+        return _routing(self.placed, self.soc, self.board, seed)
+
     def bitstream(self, store: Store, program: Program) -> Path:
         """The bitstream with a network's model image in the weight memory; of a SoC that boots from a flash, all that
         is in there.
@@ -97,12 +101,15 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,) if soc.rom else (),
                         family=board.family).value(store)
     placed = Placing(netlist=netlist, board=board, freq_mhz=soc.clock_mhz, pins=soc.pins).value(store)
-    routings = [Routing(netlist=placed.netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, pins=soc.pins,
-                        router=placed.router) for seed in seeds]
     try:
-        found = route_seeds(store, routings, jobs=jobs)
+        found = route_seeds(store, [_routing(placed, soc, board, seed) for seed in seeds], jobs=jobs)
     except HeddleError:
         check_fit(netlist, board, design.label, pins=soc.pins)
         raise
     return Implementation(design=design, board=board, firmware=firmware, soc=soc, netlist=netlist,
                           placed=placed, seeds=found)
+
+
+def _routing(placed: Placed, soc: SocFiles, board: Board, seed: int) -> Routing:
+    return Routing(netlist=placed.netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, pins=soc.pins,
+                   router=placed.router)

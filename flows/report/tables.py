@@ -272,6 +272,7 @@ def show_bench(document: Document, display: Display) -> None:
             [(layer["name"], layer["op"], number(layer["macs"]), number(layer["cycles"]),
               number(layer["predicted_cycles"]), f"{share_bar(layer['utilization'])} {layer['utilization']:4.0%}",
               layer["limit"]) for layer in row["layers"]])
+    _show_boards(document.get("boards", []), display)
     for name in ("fabric", "simulation", "codesign", "samplers"):
         rows = document.get(name, [])
         if good := [row for row in rows if not row.get("error")]:
@@ -281,6 +282,26 @@ def show_bench(document: Document, display: Display) -> None:
             if row.get("error"):
                 display.line(f"{row.get('task') or row['preset'] + ' on ' + row['device']}: "
                              f"{row['error']}")
+
+
+def _show_boards(rows: Sequence[Document], display: Display) -> None:
+    good = [row for row in rows if not row.get("error")]
+    if good:
+        display.table("boards", ("board", "device", "preset", "used", "Fmax, MHz", "clock"), [
+            (row["board"], row["device"], row["preset"],
+             ", ".join(f"{number(of['used'])} of {number(of['available'])} {name}"
+                       for name, of in row["resources"].items()),
+             ", ".join(f"{speed:.1f}" for speed in row["fmax_mhz"]),
+             f"{row['clock_mhz']:g}{'' if row['timing_met'] else ' missed'}") for row in good], left=(3,))
+    if networks := [(row, name, found) for row in rows for name, found in row["networks"].items()]:
+        display.table("", ("board", "network", "engine cycles", "CPU cycles, est.", "ms, est.", "µJ, est.", ""), [
+            (row["board"], name, number(found["cycles"]), number(found["cpu_cycles"]),
+             number(found["latency_ms"], ".3f"), number(found["energy_uj"], ".2f"),
+             found.get("error") or ("streams: not in this SoC" if found["streams"] else ""))
+            for row, name, found in networks], left=(6,))
+    for row in rows:
+        if row.get("error"):
+            display.line(f"{row['preset']} on {row['board']}: {row['error']}")
 
 
 def share_bar(share: float, width: int = 10) -> str:

@@ -27,6 +27,7 @@ from hw.tools import ToolError
 from sw.compiler import compile_graph
 from sw.golden import run
 from sw.graph.graph import Graph, TensorType
+from tests.support.dense import STREAMING, wide_dense
 from tests.support.layers import random_inputs, random_layer
 from tests.support.mlperf import MLPERF, needs_mlperf
 from tests.support.readme import README
@@ -202,6 +203,37 @@ def test_fabric_needs_no_networks(small, monkeypatch, capsys):
     show_bench(found, Display())
     shown = " ".join(capsys.readouterr().err.split())
     assert "85" in shown and "q on d: q, seed 1: nextpnr: exit status 1" in shown
+
+
+@pytest.fixture
+def boards(small, monkeypatch, graph):
+    """Rows of two boards, one of which is not routed; ``ic`` streams on both."""
+    routed = {"board": "ulx3s-25", "device": "LFE5U-25F", "preset": "ecp5-25", "clock_mhz": 50.0, "timing_met": True,
+              "resources": {"lut": {"used": 19740, "available": 24288}}, "fmax_mhz": [69.3, 64.0],
+              "fmax_median_mhz": 66.65, "floorplan": False, "tools": {}}
+    failed = {**routed, "board": "orangecrab-25", "timing_met": None, "resources": None, "fmax_mhz": None,
+              "error": "nextpnr: exit status 1"}
+    monkeypatch.setattr(bench, "soc_rows", lambda store, plans: [routed, failed])
+    programs = {"kws": compile_graph(graph, DESIGN), "ic": compile_graph(wide_dense(), STREAMING)}
+    monkeypatch.setattr(bench.Bench, "program", lambda self, name, design: programs[name])
+    return programs["kws"], routed, failed
+
+
+def test_boards_have_every_network(boards, small, capsys):
+    program, routed, failed = boards
+    first, second = run_sections(["boards"], data=small)["boards"]
+    assert first == routed | {"networks": first["networks"]} and second["error"] == failed["error"]
+    kws, ic = first["networks"].values()
+    assert (kws["cycles"], kws["cpu_cycles"], kws["streams"]) == (program.cycles, 0, False)
+    assert kws["latency_ms"] == program.cycles / 50e3 and kws["energy_uj"] > 0
+    assert ic["streams"] and "error" not in ic
+    unknown, unable = second["networks"].values()
+    assert (unknown["cycles"], unknown["latency_ms"], unknown["energy_uj"]) == (program.cycles, None, None)
+    assert unable["cycles"] is None and "orangecrab-25" in unable["error"]
+    show_bench({"boards": [first, second]}, Display())
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "69.3, 64.0" in shown and "19,740 of 24,288 lut" in shown and "streams: not in this SoC" in shown
+    assert "ecp5-25 on orangecrab-25: nextpnr: exit status 1" in shown
 
 
 def test_for_people(small, graph, monkeypatch, capsys):
