@@ -17,6 +17,7 @@ from cosim.engine import run_engine
 from cosim.process import SimulationError
 from flows.estimate.energy import energy_j
 from flows.estimate.kernels import cpu_cycles
+from flows.estimate.resources import calibrated_for, estimate_resources
 from flows.fpga.buildable import check_buildable
 from flows.fpga.fabric import fabric_rows
 from flows.fpga.socs import plans, soc_rows
@@ -224,11 +225,13 @@ def simulation_rows(bench: Bench) -> Iterator[Row]:
 
 
 def board_rows(bench: Bench) -> Iterator[Row]:
-    """Every board with its largest preset, routed, and every network on it."""
+    """Every board with its largest preset, routed, what the resource model says of it, and every network on it."""
     for row in soc_rows(bench.store, plans()):
         design, board = PRESETS[row["preset"]], find_board(row["board"])
         clock = row["clock_mhz"] if row["timing_met"] else None
-        yield row | {"networks": {name: on_board(bench, name, design, board, clock) for name in NETWORKS}}
+        estimated = estimate_resources(design, board) if calibrated_for(design, board) else None
+        yield row | {"estimated": estimated and {"lut": estimated.lut, "fmax_mhz": estimated.fmax_mhz},
+                     "networks": {name: on_board(bench, name, design, board, clock) for name in NETWORKS}}
 
 
 def on_board(bench: Bench, network: str, design: DesignPoint, board: Board, clock_mhz: float | None) -> Row:

@@ -287,11 +287,13 @@ def show_bench(document: Document, display: Display) -> None:
 def _show_boards(rows: Sequence[Document], display: Display) -> None:
     good = [row for row in rows if not row.get("error")]
     if good:
-        display.table("boards", ("board", "device", "preset", "used", "Fmax, MHz", "clock"), [
+        display.table("boards", ("board", "device", "preset", "used", "LUT, est.", "Fmax, MHz", "est.", "clock"), [
             (row["board"], row["device"], row["preset"],
              ", ".join(f"{number(of['used'])} of {number(of['available'])} {name}"
                        for name, of in row["resources"].items()),
+             number(row["estimated"] and row["estimated"]["lut"]),
              ", ".join(f"{speed:.1f}" for speed in row["fmax_mhz"]),
+             number(row["estimated"] and row["estimated"]["fmax_mhz"], ".1f"),
              f"{row['clock_mhz']:g}{'' if row['timing_met'] else ' missed'}") for row in good], left=(3,))
     if networks := [(row, name, found) for row in rows for name, found in row["networks"].items()]:
         display.table("", ("board", "network", "engine cycles", "CPU cycles, est.", "ms, est.", "µJ, est.", ""), [

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 import flows.commands.bench as bench
+from boards import BOARDS
 from cosim.engine import EngineRun
 from cosim.lanes import Lanes
 from cosim.process import SimulationError
 from flows.cli import main
 from flows.commands.bench import ENGINES, NETWORKS, find_networks, run_sections
+from flows.estimate.resources import estimate_resources
 from flows.fpga.fabric import FabricReport
 from flows.report.tables import show_bench
 from flows.report.terminal import Display
@@ -23,6 +25,7 @@ from hw.spec.commands import COUNTERS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError, SpecError
 from hw.spec.image import unpack_header
+from hw.spec.presets import PRESETS
 from hw.tools import ToolError
 from sw.compiler import compile_graph
 from sw.golden import run
@@ -222,7 +225,9 @@ def boards(small, monkeypatch, graph):
 def test_boards_have_every_network(boards, small, capsys):
     program, routed, failed = boards
     first, second = run_sections(["boards"], data=small)["boards"]
-    assert first == routed | {"networks": first["networks"]} and second["error"] == failed["error"]
+    assert first == routed | {"networks": first["networks"], "estimated": first["estimated"]}
+    assert first["estimated"]["lut"] == estimate_resources(PRESETS["ecp5-25"], BOARDS["ulx3s-25"]).lut
+    assert second["error"] == failed["error"]
     kws, ic = first["networks"].values()
     assert (kws["cycles"], kws["cpu_cycles"], kws["streams"]) == (program.cycles, 0, False)
     assert kws["latency_ms"] == program.cycles / 50e3 and kws["energy_uj"] > 0
