@@ -47,7 +47,7 @@ class Kept:
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
         self._stack = ExitStack()
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: tuple[ProcessPoolExecutor, _Ear] | None = None
 
     def work(self, function: Callable[[Any], Any], queue: Iterator[Entry], *, name: Callable[[Any], str],
              missing: Callable[[], float]) -> Generator[tuple[int, Any, Any], None, None]:
@@ -60,12 +60,14 @@ class Kept:
 
     @contextmanager
     def _lent(self) -> Iterator[ProcessPoolExecutor]:
-        if self._pool and not _whole(self._pool):
+        if self._pool and not _whole(self._pool[0]):
             self.close()
         if self._pool is None:
-            self._pool = self._stack.enter_context(_pool(self.jobs))
+            self._pool = self._stack.enter_context(_listened_pool(self.jobs))
+        pool, ear = self._pool
         try:
-            yield self._pool
+            yield pool
+            ear.drain()
         except BaseException:
             self.close()
             raise
@@ -129,31 +131,53 @@ def _whole(pool: ProcessPoolExecutor) -> bool:
     return True
 
 
+class _Ear:
+    """Takes what workers tell to this process's listener, in a thread."""
+
+    def __init__(self, context: Any) -> None:
+        self.queue, self._drained = context.SimpleQueue(), threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._relay, daemon=True)
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Wait until everything is heard that was told before."""
+        self.queue.put(None)
+        self._drained.acquire()
+
+    def close(self) -> None:
+        self.queue.put(False)
+        self._thread.join()
+        self.queue.close()
+
+    def _relay(self) -> None:
+        while (message := self.queue.get()) is not False:
+            if message is None:
+                self._drained.release()
+            else:
+                hear(message)
+
+
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool that ends at once where the body raises."""
-    context = multiprocessing.get_context("spawn")
-    ear = context.SimpleQueue()
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_initialize, initargs=(ear,))
-    relay = threading.Thread(target=_relay, args=(ear,), daemon=True)
-    relay.start()
-    try:
+    """A pool that ends at once where the body raises; what its processes told is heard when it has ended."""
+    with _listened_pool(jobs) as (pool, _):
         yield pool
+
+
+@contextmanager
+def _listened_pool(jobs: int) -> Iterator[tuple[ProcessPoolExecutor, _Ear]]:
+    context = multiprocessing.get_context("spawn")
+    ear = _Ear(context)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_initialize, initargs=(ear.queue,))
+    try:
+        yield pool, ear
     except BaseException:
         for process in list((pool._processes or {}).values()):
             process.kill()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        ear.put(None)
-        relay.join()
         ear.close()
-
-
-def _relay(ear: Any) -> None:
-    """What workers tell, to this process's listener."""
-    while (message := ear.get()) is not None:
-        hear(message)
 
 
 def _initialize(ear: Any) -> None:

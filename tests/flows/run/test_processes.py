@@ -9,8 +9,10 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from flows.run import processes
 from flows.run.executor import Failure
 from flows.run.processes import Kept, Processes
+from flows.run.progress import tell
 
 ROOT = Path(__file__).parents[3]
 
@@ -55,6 +57,24 @@ def test_kept_processes_go_on_to_the_next_queue_until_they_are_closed():
         assert at_work(kept, "b", "c") == [first, first]
     assert not Path(f"/proc/{first}").exists()
     assert len({first, *at_work(Processes(1), "a"), *at_work(Processes(1), "a")}) == 3
+
+
+def says(task):
+    tell(f"at {task}")
+
+
+def test_what_kept_processes_told_is_heard_when_their_queue_ends(monkeypatch):
+    """The processes go on, so that nothing else waits for it."""
+    heard = []
+
+    def slowly(message):
+        time.sleep(0.3)
+        heard.append(tuple(message))
+
+    monkeypatch.setattr(processes, "hear", slowly)
+    with closing(Kept(1)) as kept:
+        list(kept.work(says, enumerate("ab"), name=str, missing=lambda: 9))
+        assert heard == [("a", "at a"), ("a", ""), ("b", "at b"), ("b", "")]
 
 
 def test_where_a_kept_process_died_another_takes_its_place():
