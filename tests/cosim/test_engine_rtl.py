@@ -40,7 +40,8 @@ def test_every_bit_cycle_and_counter(engine):
         check_exact(engine, program, inputs)
 
 
-@pytest.mark.parametrize("lead", [MODE_LEAD_CYCLES, pytest.param(15, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("lead", [MODE_LEAD_CYCLES, 15])
 def test_sixteen_rows_share_a_word(lead, tmp_path, monkeypatch):
     """The first one that comes, too; with modes that may arrive later, the last rows get it wrong."""
     monkeypatch.setattr("hw.gateware.array.MODE_LEAD_CYCLES", lead)

@@ -39,6 +39,7 @@ def marked_under_contract(dut):
     return m, [*inputs_of(dut), marked.number, marked.content]
 
 
+@pytest.mark.slow
 def test_the_loader_keeps_its_account(tmp_path):
     """By k-induction, for every length of time, every ring, stream, content and behaviour of the memory."""
     assert prove(*marked_under_contract(WeightStream(NARROW)), tmp_path, depth=2).assertions == 31

@@ -21,7 +21,8 @@ def tables(dut):
     return m, [dut.use, dut.word.as_value(), dut.weights, dut.valid, dut.outputs.as_value(), contract.entry]
 
 
-@pytest.mark.parametrize("design", [DESIGN, NARROW], ids=["four entries", "two entries"])
+@pytest.mark.parametrize("design", [pytest.param(DESIGN, marks=pytest.mark.slow), NARROW],
+                         ids=["four entries", "two entries"])
 def test_every_output_becomes_its_entry(design, tmp_path):
     proof = prove(*tables(Tables(design)), tmp_path, depth=4)
     assert (proof.assertions, proof.cycles) == (1 + 3 * design.requantizers, None)

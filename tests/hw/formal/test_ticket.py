@@ -86,6 +86,7 @@ def test_a_repeated_start_changes_nothing(tmp_path):
     assert prove(*under_contract(EngineBus(DESIGN)), tmp_path, depth=4).assertions == 12
 
 
+@pytest.mark.slow       # the compact preset has tickets of a byte, which are proved below
 def test_nor_does_it_in_a_compact_design(tmp_path):
     assert prove(*under_contract(EngineBus(COMPACT)), tmp_path, depth=4).assertions == 9
 
@@ -123,6 +124,7 @@ def test_a_planted_fault_is_found(spoil, message, tmp_path):
     (forget_the_ticket, "the ticket is not the last one taken"),
     (never_start, "a new ticket was not taken"),
 ])
+@pytest.mark.slow
 def test_a_compact_design_with_a_planted_fault_is_not_proved(spoil, message, tmp_path):
     # It clears its registers for longer than these steps from reset, so that only the induction reaches the fault.
     with pytest.raises(ProofError, match=rf"top.contract: ({message}): holds .* but does not follow by induction"):
