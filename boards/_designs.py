@@ -22,10 +22,11 @@ def check_design(design: DesignPoint, board: Board) -> None:
     if design.memory == "spram" and not board.budget["spram"]:
         raise SpecError(f"memory='spram': the {board.family} of board {board.name!r} has no such memories; "
                         f"choose memory='bram' or a board with an ice40 UP5K")
-    family = MULTIPLIERS[design.multiplier].family
-    if family not in (None, board.family):
-        raise SpecError(f"multiplier={design.multiplier!r}: is made of cells of the {family}, and board "
-                        f"{board.name!r} has an {board.family}; choose another multiplier or a board with an {family}")
+    kind = MULTIPLIERS[design.multiplier]
+    if kind.family not in (None, board.family):
+        why = f" ({kind.elsewhere})" if kind.elsewhere else ""
+        raise SpecError(f"multiplier={kind.name!r}: is made of cells of the {kind.family}, and board {board.name!r} "
+                        f"has an {board.family}{why}; choose another multiplier or a board with an {kind.family}")
     if design.requantizer_dsps and board.family not in REQUANTIZER_BLOCKS:
         raise SpecError(f"requantizer_dsps={design.requantizer_dsps}: no multiplier block of the {board.family} of "
                         f"board {board.name!r} takes part in a requantizer; set requantizer_dsps=0")

@@ -15,7 +15,7 @@ from cosim.bench import build_bench, run_bench
 from hw.emit.verilog import array_verilog
 from hw.gateware.array import Step
 from hw.spec.design import LOCAL_WORDS, DesignPoint
-from hw.spec.digits import DIGIT_PLACE_BITS, DIGITS
+from hw.spec.digits import POOL_WEIGHT
 from hw.spec.timing import MODE_LEAD_CYCLES, element_latency, param_sets
 from sw.compiler import LayerPlan, Placement, Program
 from sw.golden import layers
@@ -106,7 +106,7 @@ def run_array(directory: Path, program: Program, tensors: Sequence[np.ndarray], 
         feeder, program, [tensor[number] for tensor in tensors],
         [None if mine is None else mine[number] for mine in sums])]
     looks = sorted({one.cycle for one in stimulus.seen})
-    widths = [design.digit_bits] * DIGITS + [design.act_bits] if design.splits else [design.acc_bits]
+    widths = [design.digit_bits] * design.digits + [design.act_bits] if design.splits else [design.acc_bits]
     answer = run_bench(directory, "heddle_array", "cosim.array_bench", {
         "constants": np.array(stimulus.constants)[:, :len(CONSTANTS) - (not design.splits)],
         "names": np.array(CONSTANTS[:len(CONSTANTS) - (not design.splits)]), "step": np.array(stimulus.step),
@@ -116,18 +116,18 @@ def run_array(directory: Path, program: Program, tensors: Sequence[np.ndarray], 
     row = {cycle: row for row, cycle in enumerate(looks)}
     for target, place, first, seen in fed:
         for one in stimulus.seen[seen]:
-            target[place.element(one.address - first)] = _total(totals[row[one.cycle], one.element], one)
+            target[place.element(one.address - first)] = _total(design, totals[row[one.cycle], one.element], one)
     return sums
 
 
-def _total(parts: np.ndarray, one: _Sum) -> int:
+def _total(design: DesignPoint, parts: np.ndarray, one: _Sum) -> int:
     """What the drain makes of an element's sum, or of its sums of digits."""
     if len(parts) == 1:
         return int(parts[0])
     if one.largest:
-        return int(parts[DIGITS]) << DIGIT_PLACE_BITS * (DIGITS - 1)
-    digits = DIGITS >> one.split
-    return sum(int(part) << DIGIT_PLACE_BITS * place
+        return int(parts[-1]) * POOL_WEIGHT
+    digits = design.digits >> one.split
+    return sum(int(part) << design.place_bits * place
                for place, part in enumerate(parts[digits * one.piece:digits * (one.piece + 1)]))
 
 
@@ -255,9 +255,10 @@ class _Feeder:
                  + band * ((command["groups"] - 1) * command["out_group_bytes"] + command["out_band_bytes"]))
         for r, c in self._elements(block, group):
             piece, col = divmod(c, design.cols)
-            largest = bool(command["maximum"] and design.splits)      # comes a cycle later
+            largest = bool(command["maximum"] and design.splits)
+            late = design.select_stages - 1 if largest else 0
             self.stimulus.seen.append(_Sum(
-                cycle=len(self.stimulus.step) + r + col // design.ways + self.latency + largest,
+                cycle=len(self.stimulus.step) + r + col // design.ways + self.latency + late,
                 element=r * design.cols + col, address=start + r * command["out_row_bytes"] + c,
                 split=command["split"], piece=piece, largest=largest))
 

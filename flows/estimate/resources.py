@@ -17,7 +17,6 @@ from typing import Any
 from boards import Board
 from hw.spec.commands import LAYER_LOG_ENTRIES
 from hw.spec.design import PARAM_BITS, DesignPoint
-from hw.spec.digits import DIGITS
 from hw.spec.errors import HeddleError
 from hw.spec.multipliers import MULTIPLIERS
 from hw.spec.registers import LOG_WORDS
@@ -29,7 +28,7 @@ CALIBRATED_FAMILY = "ecp5"
 CALIBRATED_CPU = "vexriscv"
 COEFFICIENTS = Path(__file__).with_name("resources.json")
 LAYER_LOG = (32, LOG_WORDS * LAYER_LOG_ENTRIES)
-DIGITS_BITS = 10               # of a byte of weights in digits
+CODE_BITS = {4: 10, 2: 9}      # of a byte of weights in so many digits
 LUT_RAM = (4, 16)              # width in bits and words of one cell
 BLOCKS_KEPT = 4                # whose parameters are there
 MOST_LUT_RAM_CELLS = 16        # a memory of more goes to block RAMs
@@ -146,14 +145,22 @@ def _local_bits(design: DesignPoint) -> int:
 
 def _held_bits(design: DesignPoint) -> int:
     """Of a weight in the array: as it is in memory, or in digits."""
-    return DIGITS_BITS if design.splits else design.weight_bits
+    return CODE_BITS[design.digits] if design.splits else design.weight_bits
+
+
+def _product_bits(design: DesignPoint) -> float:
+    """Registers between a lane's product and the sum over lanes, where there are any."""
+    if design.digits == 4:
+        return 0.0
+    return design.act_bits / design.ways + design.weight_bits if design.digits == 1 else (
+        2 * (design.act_bits + design.place_bits) + 1)
 
 
 def _summed_bits(design: DesignPoint) -> tuple[int, int]:
     """Bits of an element's sums over lanes, and of its accumulators."""
     if design.splits:
-        lanes = design.act_bits + 2 + (design.lanes - 1).bit_length()
-        return DIGITS * lanes, DIGITS * design.digit_bits
+        lanes = design.act_bits + design.place_bits + (design.lanes - 1).bit_length()
+        return design.digits * lanes, design.digits * design.digit_bits
     return design.product_bits, design.acc_bits
 
 
@@ -167,7 +174,7 @@ def features(design: DesignPoint) -> dict[str, dict[str, float]]:
     rows, cols, lanes, bits = design.rows, design.cols, design.lanes, design.weight_bits
     elements, fetch, act_bits = rows * cols, design.fetch_bytes, design.act_bits
     held, (dot_bits, acc_bits) = _held_bits(design), _summed_bits(design)
-    pieces = {"pieces": float(design.requantizers)} if design.splits else {}
+    pieces = {"pieces": float(design.requantizers * design.digits)} if design.splits else {}
     requantizers = {f"requantizer_{design.requantizer_cycles}_{design.requantizer_dsps}": float(design.requantizers)}
     stream = {"stream": 1.0, "stream_bits": 8.0 * design.stream_port_bytes} if design.stream_port_bytes else {}
     local = {"local_bits": float(_local_bits(design))} if design.has_local_memory else {}
@@ -193,7 +200,7 @@ def features(design: DesignPoint) -> dict[str, dict[str, float]]:
     }
     ff = {
         "constant": 1.0,
-        "element_bits": float(elements * ((1 if design.splits else 2) * lanes * (act_bits / ways + held) + dot_bits
+        "element_bits": float(elements * (lanes * (act_bits / ways + held + _product_bits(design)) + dot_bits
                                           + 2 * acc_bits)),
         "skew_bits": places * (places - 1) / 2 * ways * lanes * bits,
         "row_word_bits": float(act_bits * rows * (fetch - lanes)),

@@ -4,7 +4,6 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.digits import coded
 from hw.gateware.element import Modes, Token, operands
 from hw.gateware.parts import parts
 from hw.spec.design import DesignPoint
@@ -116,6 +115,7 @@ class SystolicArray(wiring.Component):
         weights = self._delayed(m, self.weights[col].as_value(), place)
         if not self.design.splits:
             return weights
+        coded = parts(self.design).element.coded
         return Cat(coded(m, weights.word_select(lane, 8), self.split, f"code{col}_{lane}").as_value()
                    for lane in range(self.design.lanes))
 

@@ -4,9 +4,11 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 
 from hw.gateware.adders import carried_sum
-from hw.spec.digits import DIGITS
 
-__all__ = ["CODE", "Term", "coded", "digit_sum", "digit_term"]
+__all__ = ["CODE", "DIGITS", "DIGIT_PLACE_BITS", "Term", "coded", "digit_sum", "digit_term"]
+
+DIGITS = 4               # of a byte
+DIGIT_PLACE_BITS = 2     # from a digit to the next
 
 #: The digits of a byte, lowest first. One whose piece may end behind it has 2 as well, and a bit more for that.
 CODE = data.StructLayout({f"digit{n}": signed(2 + n % 2) for n in range(DIGITS)})

@@ -9,7 +9,7 @@ from hw.gateware.command import command_layout
 from hw.gateware.params import ChannelMemory, ParamWord
 from hw.gateware.parts import parts
 from hw.gateware.passes import add_passes_of
-from hw.gateware.pieces import HIGH_PLACE_BITS, PieceSums
+from hw.gateware.pieces import HIGH_PLACE_BITS
 from hw.gateware.requantizer import Requantizer
 from hw.gateware.scratchpad import write_layout
 from hw.gateware.store import Tile
@@ -180,7 +180,8 @@ class Drain(wiring.Component):
         turns, pieces = design.cols // groups, design.requantizers // groups
         ways = []
         for group in range(groups):
-            m.submodules[f"pieces{group}"] = way = PieceSums(design, elements=design.rows * turns, pieces=pieces)
+            m.submodules[f"pieces{group}"] = way = parts(design).pieces(
+                design, elements=design.rows * turns, pieces=pieces)
             ways.append(way)
             place = Signal.like(places[0], name=f"piece_place{group}")
             m.d.comb += place.eq(Mux(add, places[0].as_value(), places[lane_skew(design, group)].as_value()))

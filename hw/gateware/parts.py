@@ -9,8 +9,9 @@ from hw.gateware.element import ProcessingElement, RowElement
 from hw.gateware.log import LayerLog, NoLog, RegisterLog
 from hw.gateware.loop import LoopCounter, SmallLoopCounter
 from hw.gateware.phases import Phases, SmallPhases
+from hw.gateware.pieces import NibbleSums, PieceSums
 from hw.gateware.registers import FewRegisters, LoggedRegisters, Registers
-from hw.gateware.scalable import ScalableElement
+from hw.gateware.scalable import BlockElement, ScalableElement
 from hw.gateware.store import Store, TileStore
 from hw.spec.design import DesignPoint
 
@@ -27,6 +28,7 @@ class Parts:
     phases: type[Phases]              # of a segment
     counters: type[CounterRegisters] | type[CounterMemory] | type[NoCounters]    # of cycles
     element: type[ProcessingElement]
+    pieces: type[PieceSums] = PieceSums     # of elements of scalable precision
     store: type[Store] | type[TileStore]     # of outputs
     log: type[LayerLog]
     registers: type[Registers]        # on the bus
@@ -47,6 +49,8 @@ def parts(design: DesignPoint) -> Parts:
     kind = _KINDS[design.engine]
     if design.splits:
         kind = replace(kind, element=ScalableElement)
+    if design.digits == 2:
+        kind = replace(kind, element=BlockElement, pieces=NibbleSums)
     if not design.layer_log:
         kind = replace(kind, counters=NoCounters, log=NoLog,
                        registers=FewRegisters if design.engine == "compact" else Registers)

@@ -1,28 +1,24 @@
 """Sums of digits on their way to the requantizers: which belong together, and in what place."""
 
-from amaranth import Array, Cat, Const, Module, Mux, Shape, Signal, signed
+from amaranth import Array, Cat, Const, Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.scalable import ScalableElement
+from hw.gateware import nibbles
+from hw.gateware.digits import DIGIT_PLACE_BITS, DIGITS
+from hw.gateware.scalable import POOL_PLACE_BITS, ScalableElement
 from hw.spec.design import DesignPoint
-from hw.spec.digits import DIGIT_PLACE_BITS, DIGITS
 
-__all__ = ["HIGH_PLACE_BITS", "PieceSums", "addend_shape"]
+__all__ = ["HIGH_PLACE_BITS", "NibbleSums", "PieceSums"]
 
-HIGH_PLACE_BITS = 2 * DIGIT_PLACE_BITS     # of the sum of the upper two digits
-
-
-def addend_shape(design: DesignPoint) -> Shape:
-    """Of two digits' sum."""
-    return signed(design.digit_bits + DIGIT_PLACE_BITS + 1)
+HIGH_PLACE_BITS = nibbles.PLACE_BITS     # of the sum of the upper digit, or of the upper two
 
 
 class PieceSums(wiring.Component):
     """Takes the sums of one of some elements, and gives those of neighbouring pieces of its weights.
 
-    Two cycles after ``element`` and ``piece``, that of piece ``piece + n`` is ``low[n] + (high << HIGH_PLACE_BITS)``
-    for the first one and ``low[n]`` for the others.
+    ``hw.spec.timing.select_latency`` after ``element`` and ``piece``, that of piece ``piece + n`` is ``low[n] +
+    (high << HIGH_PLACE_BITS)`` for the first one and ``low[n]`` for the others. Bytes have four digits.
 
     Parameters
     ----------
@@ -43,13 +39,18 @@ class PieceSums(wiring.Component):
 
     def __init__(self, design: DesignPoint, *, elements: int, pieces: int):
         self.design, self.elements, self.pieces = design, elements, pieces
-        addend = addend_shape(design)
+        addend = self.addend_shape(design)
         super().__init__({
             "split": In(2), "maximum": In(1),
             "totals": In(data.ArrayLayout(ScalableElement.total_shape(design), elements)),
             "element": In(range(max(2, elements))), "piece": In(2),
             "low": Out(data.ArrayLayout(addend, pieces)), "high": Out(addend),
         })
+
+    @staticmethod
+    def addend_shape(design: DesignPoint) -> Shape:
+        """Of two digits' sum."""
+        return signed(design.digit_bits + DIGIT_PLACE_BITS + 1)
 
     def elaborate(self, platform):
         m = Module()
@@ -62,12 +63,16 @@ class PieceSums(wiring.Component):
         top = Mux(self.maximum, largest, held[3]).as_signed()
         upper = Signal(self.high.shape(), attrs={"keep": 1})
         m.d.comb += upper.eq(held[2] + (top << DIGIT_PLACE_BITS))
+        self._high(m, upper)
+        self._lows(m, held, upper)
+        return m
+
+    def _high(self, m: Module, upper: Value) -> None:
+        """Where it belongs to the first piece."""
         with m.If(self.split == 0):
             m.d.sync += self.high.eq(upper)
         with m.Else():
             m.d.sync += self.high.eq(0)
-        self._lows(m, held, upper)
-        return m
 
     def _lows(self, m: Module, held: data.View, upper: Signal) -> None:
         """The lowest two digits' sum of each piece, as far as it has two; the second of two pieces has ``upper``."""
@@ -81,3 +86,22 @@ class PieceSums(wiring.Component):
         for n in range(1, self.pieces):
             digit = Array(held)[Cat(Const(n, place), further)].as_signed()
             m.d.sync += self.low[n].eq(Mux(alone, digit, upper))
+
+
+class NibbleSums(PieceSums):
+    """The same of bytes with two digits, of which none are to be added here."""
+
+    @staticmethod
+    def addend_shape(design: DesignPoint) -> Shape:
+        return signed(design.digit_bits)
+
+    def elaborate(self, platform):
+        m = Module()
+        chosen = Signal(ScalableElement.total_shape(self.design))
+        m.d.comb += chosen.as_value().eq(
+            Array(self.totals[n].as_value() for n in range(self.elements))[self.element])
+        low, high = chosen.digits
+        self._high(m, Mux(self.maximum, chosen.largest << POOL_PLACE_BITS, high))
+        second = self.split[0] & self.piece[0]
+        m.d.sync += [self.low[0].eq(Mux(second, high, low)), *(one.eq(high) for one in list(self.low)[1:])]
+        return m

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from json import dumps
 
-from hw.spec.digits import DIGIT_PLACE_BITS, DIGITS, piece_bits
+from hw.spec.digits import piece_bits, place_bits
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS, check_kind
 from hw.spec.registers import LEAST_TICKET_BITS
@@ -100,8 +100,8 @@ class DesignPoint:
             raise SpecError(f"acc_bits={self.acc_bits}: {self.lanes} products of {self.act_bits}x{self.weight_bits} "
                             f"bits need {self.product_bits} and the requantizer takes 32; choose a width between")
         if self.sum_bits > 32:
-            raise SpecError(f"acc_bits={self.acc_bits}: {DIGITS} sums of digits make one of {self.sum_bits} bits and "
-                            f"the requantizer takes 32; lower acc_bits to {self.acc_bits - self.sum_bits + 32}")
+            raise SpecError(f"acc_bits={self.acc_bits}: {self.digits} sums of digits make one of {self.sum_bits} bits "
+                            f"and the requantizer takes 32; lower acc_bits to {self.acc_bits - self.sum_bits + 32}")
         if not 4 <= self.fetch_bytes <= 64:
             raise SpecError(f"rows={self.rows}, lanes={self.lanes}: the activation port is rows*lanes = "
                             f"{self.fetch_bytes} bytes wide and must be 4 to 64; change rows or lanes")
@@ -167,6 +167,16 @@ class DesignPoint:
         return self.act_bits + self.weight_bits + (self.lanes - 1).bit_length()
 
     @property
+    def digits(self) -> int:
+        """Of a byte of weights, that an element multiplies and sums up apart; 1: it sums up products."""
+        return MULTIPLIERS[self.multiplier].digits
+
+    @property
+    def place_bits(self) -> int:
+        """From a digit to the next."""
+        return place_bits(self.digits)
+
+    @property
     def splits(self) -> int:
         """How often a layer may halve its weights; each time there are twice as many for twice the output channels."""
         return MULTIPLIERS[self.multiplier].splits
@@ -190,7 +200,7 @@ class DesignPoint:
     @property
     def digit_bits(self) -> int:
         """With ``splits``: width of the accumulators of digits, whose sums together reach as far as ``acc_bits``."""
-        return self.acc_bits - DIGIT_PLACE_BITS * (DIGITS - 1)
+        return self.acc_bits - self.place_bits * (self.digits - 1)
 
     @property
     def sum_bits(self) -> int:
@@ -267,13 +277,15 @@ class DesignPoint:
     @property
     def element_stages(self) -> int:
         """Clock cycles from operands at a processing element to their finished sum. Memories inside it take one of
-        them, and so do multiplier blocks with registers of their own; digits need no cycle between product and sum."""
-        return (5 if self.has_local_memory or self.engine == "compact" else 4) - bool(self.splits)
+        them, and so do multiplier blocks with registers of their own; digits of base 4 need no cycle between product
+        and sum."""
+        return (5 if self.has_local_memory or self.engine == "compact" else 4) - (self.digits == 4)
 
     @property
     def select_stages(self) -> int:
-        """Clock cycles from finished sums to the requantizer that takes one; sums of digits are added on the way."""
-        return 2 if self.splits else 1
+        """Clock cycles from finished sums to the requantizer that takes one; more than two sums of digits are added on
+        the way."""
+        return 2 if self.digits == 4 else 1
 
     @property
     def shifts_totals(self) -> bool:

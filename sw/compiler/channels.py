@@ -109,7 +109,7 @@ def _needed_bits(weights: np.ndarray, design: DesignPoint, split: int) -> int:
     """Least ``acc_bits`` that hold every sum, or with ``splits`` the sums of each digit. ``weights``: (OC, taps)."""
     if not design.splits:
         return int(_reach(weights, design).max()).bit_length() + 1
-    worst = max(int(_reach(part, design).max()) for part in digits(weights, piece_bits(split)))
+    worst = max(int(_reach(part, design).max()) for part in digits(weights, piece_bits(split), design.digits))
     return worst.bit_length() + 1 + design.acc_bits - design.digit_bits
 
 

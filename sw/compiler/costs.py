@@ -101,7 +101,7 @@ def _group(design: DesignPoint, *, tables: bool) -> Any:
     same = [value for name, value in vars(design).items() if name not in ROOMY and name not in VARIED]
     kind = MULTIPLIERS[design.multiplier]
     if kind.magnitude is None and kind.exact(design.weight_bits):      # exact products are all alike
-        same[same.index(design.multiplier)] = kind.ways, kind.splits
+        same[same.index(design.multiplier)] = kind.ways, kind.digits
     # a binary weight is never 0, so a window as wide as the element's is another command
     return (*same, design.depthwise_taps if design.weight_bits == 1 else 0, tables and design.table_unit)
 

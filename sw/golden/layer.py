@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from hw.spec.design import SPRAM_TOTAL_BYTES, DesignPoint
-from hw.spec.digits import DIGIT_PLACE_BITS, digits, piece_bits
+from hw.spec.digits import POOL_WEIGHT, digits, piece_bits
 from hw.spec.fields import ADD_RECORDS, phases, undefined
 from hw.spec.requant import ADD_LEFT_SHIFT, TOTAL_BITS
 from hw.spec.timing import param_sets
@@ -17,7 +17,6 @@ from sw.golden.words import Endless, Undefined, Words
 __all__ = ["run_layer"]
 
 NEVER = np.iinfo(np.int64).max
-POOL_WEIGHT = 64             # of 8 bits
 X_BITS, Y_BITS = 18, 16      # signed: place of a pixel's first tap in its row, and its row
 Params = Mapping[str, np.ndarray]
 
@@ -188,10 +187,10 @@ class _Layer:
     def _summed(self, weights: np.ndarray, sums: Callable[[np.ndarray], np.ndarray], terms: int) -> np.ndarray:
         """What ``sums`` makes of ``weights``, sums of so many products each, as accumulators hold it."""
         design = self.design
-        if not design.splits or terms << design.act_bits < 1 << design.digit_bits - 1:
-            return sums(weights)       # digits are -2 to 2: so few do not wrap
-        parts = digits(weights.astype(np.int64), piece_bits(self.command["split"]))
-        total: np.ndarray = np.sum([_signed(sums(part.astype(np.int8)), design.digit_bits) << DIGIT_PLACE_BITS * place
+        if not design.splits or terms << design.act_bits + design.place_bits - 2 < 1 << design.digit_bits - 1:
+            return sums(weights)       # digits are at most half their base: so few do not wrap
+        parts = digits(weights.astype(np.int64), piece_bits(self.command["split"]), design.digits)
+        total: np.ndarray = np.sum([_signed(sums(part.astype(np.int8)), design.digit_bits) << design.place_bits * place
                                     for place, part in enumerate(parts)], axis=0)
         return total
 

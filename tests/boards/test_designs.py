@@ -26,6 +26,9 @@ def test_a_preset_can_be_built_for_its_board(name):
     (replace(PRESETS["up5k"], requantizer_dsps=2), "icebreaker",
      "requantizer_dsps=2: no multiplier block of the ice40 of board 'icebreaker' takes part in a requantizer; set "
      "requantizer_dsps=0"),
+    (DesignPoint(multiplier="scalable-dsp"), "icebreaker",
+     "multiplier='scalable-dsp': is made of cells of the ecp5, and board 'icebreaker' has an ice40 (a block of an "
+     "ice40 multiplies two weights of 8 bits, and no more of 4); choose another multiplier or a board with an ecp5"),
 ])
 def test_a_design_that_a_board_has_no_cells_for(design, board, text):
     with pytest.raises(SpecError) as caught:

@@ -68,10 +68,11 @@ def wanted(graph, tensors, design):
         yield accumulate(layer, graph.types()[number], tensors[number], design) * scale
 
 
-@pytest.mark.parametrize("split", [0, 1, 2])
+@pytest.mark.parametrize("kind, split", [("scalable", 0), ("scalable", 1), ("scalable", 2), ("scalable-dsp", 0),
+                                         ("scalable-dsp", 1)])
 @pytest.mark.slow
-def test_sums_of_digits(split, tmp_path):
-    design = DesignPoint(rows=4, cols=4, lanes=2, multiplier="scalable", act_bytes=4096, weight_bytes=16384)
+def test_sums_of_digits(kind, split, tmp_path):
+    design = DesignPoint(rows=4, cols=4, lanes=2, multiplier=kind, act_bytes=4096, weight_bytes=16384)
     graph = narrowed(every_operator(design), lambda number, layer: 8 >> split)
     program = compile_graph(graph, design)
     assert split in {plan.command["split"] for plan in program.layers}

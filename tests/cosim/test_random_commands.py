@@ -33,6 +33,8 @@ DESIGNS = {
                                       dataflow="weight", act_bytes=4096, weight_bytes=16384),
     "wide, scalable": DesignPoint(rows=2, cols=4, lanes=4, multiplier="scalable", requantizers=8, depthwise_taps=4,
                                   act_bytes=4096, weight_bytes=16384, stream_bytes=2),
+    "wide, scalable blocks": DesignPoint(rows=2, cols=4, lanes=4, multiplier="scalable-dsp", requantizers=8,
+                                         depthwise_taps=4, act_bytes=4096, weight_bytes=16384, stream_bytes=2),
     "wide, binary": DesignPoint(rows=4, cols=4, lanes=4, weight_bits=1, multiplier="lut", depthwise_taps=4,
                                 act_bytes=4096, weight_bytes=16384),
     "wide, narrow": DesignPoint(rows=2, cols=8, lanes=4, weight_bits=4, act_bits=4, multiplier="packed",
@@ -180,12 +182,12 @@ def test_a_golden_model_that_looks_up_the_entry_before_is_found(tabled, simulato
 
 @pytest.mark.sim
 @pytest.mark.slow
-@pytest.mark.parametrize("bits", [8, 4, 2])
-def test_sums_of_digits_wrap_alike(bits, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind, bits", [("scalable", 8), ("scalable", 4), ("scalable", 2), ("scalable-dsp", 8),
+                                        ("scalable-dsp", 4)])
+def test_sums_of_digits_wrap_alike(kind, bits, tmp_path, monkeypatch):
     """Those of programs that no compiler makes, as their sums exceed the accumulators."""
     monkeypatch.setattr("sw.compiler.channels._needed_bits", lambda *_: 0)
-    design = DesignPoint(rows=2, cols=4, lanes=2, multiplier="scalable", acc_bits=17, act_bytes=4096,
-                         weight_bytes=16384)
+    design = DesignPoint(rows=2, cols=4, lanes=2, multiplier=kind, acc_bits=17, act_bytes=4096, weight_bytes=16384)
     taken = TensorType(shape=(4, 4, 16), scale=0.1, zero_point=3)
     layer = random_layer(np.random.default_rng(3), "conv", taken, outputs=24, kernel=(3, 3), weight_bits=bits)
     program = compile_graph(Graph(name="large", inputs=(taken,), layers=(layer,)), design)

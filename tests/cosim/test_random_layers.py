@@ -30,10 +30,12 @@ DESIGNS = {
                           requantizer_cycles=2, requantizer_dsps=0, **SMALL),
     "scalable": DesignPoint(rows=2, cols=4, lanes=4, multiplier="scalable", requantizers=2, depthwise_taps=4,
                             act_bytes=8192, weight_bytes=4096, stream_bytes=2),
+    "scalable blocks": DesignPoint(rows=2, cols=4, lanes=2, multiplier="scalable-dsp", requantizers=2, depthwise_taps=2,
+                                   **SMALL),
     "compact": DesignPoint(engine="compact", multiplier="mac16", table_unit=True, **SPRAM, **SERIAL),
     "compact, eight lanes": DesignPoint(engine="compact", multiplier="mac16", **{**SPRAM, "lanes": 8}, **SERIAL),
 }
-SCALABLE = {"multiplier": "scalable", **SMALL}
+SCALABLE, BLOCKS = {"multiplier": "scalable", **SMALL}, {"multiplier": "scalable-dsp", **SMALL}
 MORE = {
     "scalable, two pieces at once": DesignPoint(rows=4, cols=4, lanes=4, requantizers=8, depthwise_taps=4,
                                                 table_unit=True, **SCALABLE),
@@ -43,6 +45,16 @@ MORE = {
     "scalable, one requantizer": DesignPoint(rows=1, cols=4, lanes=8, requantizers=1, requantizer_cycles=2,
                                              requantizer_dsps=0, table_unit=True, **SCALABLE),
     "scalable, eight columns": DesignPoint(rows=2, cols=8, lanes=2, requantizers=2, **SCALABLE),
+    "scalable blocks, streaming": DesignPoint(rows=2, cols=4, lanes=4, multiplier="scalable-dsp", requantizers=2,
+                                              depthwise_taps=4, act_bytes=8192, weight_bytes=4096, stream_bytes=2),
+    "scalable blocks, both pieces at once": DesignPoint(rows=4, cols=4, lanes=4, requantizers=8, depthwise_taps=4,
+                                                        table_unit=True, **BLOCKS),
+    "scalable blocks, kept weights": DesignPoint(rows=2, cols=4, lanes=2, requantizers=4, dataflow="weight", act_bits=4,
+                                                 **BLOCKS),
+    "scalable blocks, one requantizer": DesignPoint(rows=1, cols=4, lanes=8, requantizers=1, requantizer_cycles=2,
+                                                    requantizer_dsps=0, table_unit=True, **BLOCKS),
+    "scalable blocks, eight columns": DesignPoint(rows=2, cols=8, lanes=2, requantizers=2, **BLOCKS),
+    "scalable blocks, one lane": DesignPoint(rows=4, cols=4, lanes=1, requantizers=1, **BLOCKS),
     "quick spram": DesignPoint(**SPRAM),
     "serial spram": DesignPoint(multiplier="mac16", table_unit=True, **SPRAM, **SERIAL),
     "one requantizer": DesignPoint(rows=2, cols=4, lanes=4, requantizers=1, **SMALL),

@@ -1,17 +1,21 @@
-"""The products of elements of scalable precision: of the digits of a weight, each in its place."""
+"""The products of elements of scalable precision: of the digits of a weight, each in its place.
+
+Elements add up the digits' products over lanes and steps first.
+"""
 
 from amaranth import Cat, Const, Module, Value
 
-from hw.gateware.digits import coded, digit_term
+from hw.gateware import nibbles
+from hw.gateware.digits import DIGIT_PLACE_BITS, coded, digit_term
 from hw.gateware.multipliers._builder import Builder, each, named
-from hw.spec.digits import DIGIT_PLACE_BITS, split_for
+from hw.spec.digits import split_for
 from hw.spec.multipliers import MultiplierKind
 
 __all__ = ["BUILDERS"]
 
 
 def _by_digits(m: Module, kind: MultiplierKind, act: Value, weight: Value, name: str) -> Value:
-    """The weight is the first piece of its byte; elements add up the digits' products over lanes and steps first."""
+    """Each digit in plain logic. The weight is the first piece of its byte."""
     width = len(weight)
     byte = Cat(weight, Const(0, 8 - width))
     code = coded(m, byte, Const(split_for(width, kind.splits), 2), f"{name}code")
@@ -22,4 +26,13 @@ def _by_digits(m: Module, kind: MultiplierKind, act: Value, weight: Value, name:
     return total
 
 
-BUILDERS: dict[str, Builder] = {"scalable": each(_by_digits)}
+def _by_nibbles(m: Module, kind: MultiplierKind, act: Value, weight: Value, name: str) -> Value:
+    """Both digits in a multiplier block. The weight is the first piece of its byte."""
+    width = len(weight)
+    byte = Cat(weight, Const(0, 8 - width))
+    code = nibbles.coded(m, byte, Const(split_for(width, kind.splits), 2), f"{name}code")
+    low, (high, owed) = nibbles.nibble_sums(m, [nibbles.nibble_product(act, code)], len(act), name)
+    return low if width <= nibbles.PLACE_BITS else low + ((high + owed) << nibbles.PLACE_BITS)
+
+
+BUILDERS: dict[str, Builder] = {"scalable": each(_by_digits), "scalable-dsp": each(_by_nibbles)}

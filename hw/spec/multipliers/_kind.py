@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from hw.spec.digits import splits_for
 from hw.spec.errors import SpecError
 
 __all__ = ["MultiplierKind", "check_kind", "exact_product", "product", "product_table", "weight_code", "weight_value"]
@@ -34,7 +35,13 @@ class MultiplierKind:
     act_bits: tuple[int, ...] = (8, 4)            # widths of activations that it takes, bits
     magnitude: int | None = None      # largest magnitude of a weight; None: all that the width holds
     family: str | None = None         # device family whose cells it is made of; None: any
-    splits: int = 0                   # how often a layer may halve weights of 8 bits, for more output channels
+    elsewhere: str = ""               # what keeps it from paying on another family, for people
+    digits: int = 1                   # of a weight of 8 bits (``hw.spec.digits``), whose products are summed up apart
+
+    @property
+    def splits(self) -> int:
+        """How often a layer may halve weights of 8 bits, for more output channels."""
+        return splits_for(self.digits)
 
     @property
     def product_bits(self) -> tuple[int, ...]:

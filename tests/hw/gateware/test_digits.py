@@ -7,8 +7,8 @@ from amaranth import Module, Signal, signed
 from amaranth.lib import data
 from amaranth.sim import Simulator
 
-from hw.gateware.digits import CODE, coded, digit_sum, digit_term
-from hw.spec.digits import DIGITS, digits, piece_bits
+from hw.gateware.digits import CODE, DIGITS, coded, digit_sum, digit_term
+from hw.spec.digits import digits, piece_bits
 from hw.spec.multipliers import weight_value
 
 
@@ -35,7 +35,7 @@ def codes(spoiled=lambda weights: weights):
 def wanted(byte, times):
     bits = piece_bits(times)
     pieces = [weight_value(byte >> bits * n & (1 << bits) - 1, bits) for n in range(1 << times)]
-    return [digit for piece in pieces for digit in digits(piece, bits)]
+    return [digit for piece in pieces for digit in digits(piece, bits, DIGITS)]
 
 
 def test_every_byte_has_the_digits_of_its_pieces():

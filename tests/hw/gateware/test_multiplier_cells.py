@@ -5,7 +5,10 @@ import json
 import pytest
 
 from cosim.conformance import Case, requests, simulate, wrong
-from hw.emit.verilog import products_verilog
+from flows.estimate.resources import engine_dsp
+from hw.emit.verilog import array_verilog, products_verilog
+from hw.gateware.scalable import BlockElement
+from hw.spec.design import DesignPoint
 from hw.spec.multipliers import MULTIPLIERS
 from hw.tools import run
 
@@ -33,14 +36,31 @@ def cells(out, family, kind, weight_bits, act_bits):
 
 @pytest.mark.parametrize("kind, weight_bits, family", [
     ("dsp", 8, "ecp5"), ("packed", 4, "ecp5"), ("packed", 2, "ecp5"), ("packed", 1, "ecp5"),
-    ("mac16", 8, "ice40"), ("mac16", 1, "ice40")])
+    ("scalable-dsp", 8, "ecp5"), ("scalable-dsp", 4, "ecp5"), ("mac16", 8, "ice40"), ("mac16", 1, "ice40")])
 def test_blocks_are_shared_as_promised(kind, weight_bits, family, tmp_path):
     spec = MULTIPLIERS[kind]
     blocks, luts = cells(tmp_path, family, kind, weight_bits, 8)
     assert blocks == LANES // spec.pairs
     # a packed pair: the sum of its weights, and what the low product borrows from the high one
-    most = LANES * (2 * weight_bits + 8 + 4) if kind == "packed" else 0
-    assert luts <= most
+    assert luts <= LANES * {"packed": 2 * weight_bits + 8 + 4, "scalable-dsp": 3 * 8 + 4}.get(kind, 0)
+
+
+def _apart(act, code):
+    return act * code.low + (act * code.high << 13)
+
+
+@pytest.mark.parametrize("fields, blocks, product", [
+    ({"rows": 1, "cols": 2, "lanes": 4}, 8, BlockElement._product),
+    pytest.param({"rows": 4, "cols": 2, "lanes": 1}, 8, BlockElement._product, marks=pytest.mark.slow),
+    pytest.param({"rows": 1, "cols": 2, "lanes": 4}, 16, _apart, marks=pytest.mark.slow)])
+def test_a_lane_of_an_array_has_one_block_for_both_digits(fields, blocks, product, tmp_path, monkeypatch):
+    """Two where each digit is multiplied apart."""
+    monkeypatch.setattr(BlockElement, "_product", staticmethod(product))
+    design = DesignPoint(multiplier="scalable-dsp", requantizer_dsps=0, **fields)
+    yosys(tmp_path, array_verilog(design), "synth_ecp5 -top heddle_array", "tee -q -o stat.json stat -json")
+    used = json.loads((tmp_path / "stat.json").read_text())["design"]["num_cells_by_type"]
+    assert used["MULT18X18D"] == blocks
+    assert (product is _apart) == (blocks != engine_dsp(design))
 
 
 @pytest.mark.parametrize("smaller, larger", [

@@ -2,20 +2,22 @@
 
 import pytest
 
-from hw.gateware.scalable import ScalableElement
-from hw.spec.digits import DIGITS, piece_bits
+from hw.gateware.scalable import BlockElement, ScalableElement
+from hw.spec.digits import POOL_WEIGHT, piece_bits
 from hw.spec.multipliers import weight_code, weight_value
 from tests.hw.gateware.test_array import Bench, token
 from tests.support.simulate import simulate
 
 SHAPES = [(2, 4, 4), (4, 2, 2), (1, 4, 4), (4, 4, 1), (2, 2, 8)]
+KINDS = {"scalable": ScalableElement, "scalable-dsp": BlockElement}
+SPLIT = [(kind, split) for kind, most in (("scalable", 2), ("scalable-dsp", 1)) for split in range(most + 1)]
 
 
 class Digits(Bench):
     """With weights that are split: ``(count, cols, lanes, pieces)``; lanes are bytes."""
 
-    def __init__(self, seed, split, **design):
-        super().__init__(seed, multiplier="scalable", **design)
+    def __init__(self, seed, kind, split, **design):
+        super().__init__(seed, multiplier=kind, **design)
         self.split, self.bits = split, piece_bits(split)
 
     def bytes_of(self, weights):
@@ -34,8 +36,8 @@ class Digits(Bench):
     def pieces(self, ctx, r, c):
         """The sums of an element."""
         digits = [ctx.get(digit) for digit in self.unit.totals[r * self.design.cols + c].digits]
-        count = DIGITS >> self.split
-        return [sum(digit << 2 * place for place, digit in enumerate(digits[count * n:count * (n + 1)]))
+        count, bits = self.design.digits >> self.split, self.design.place_bits
+        return [sum(digit << bits * place for place, digit in enumerate(digits[count * n:count * (n + 1)]))
                 for n in range(1 << self.split)]
 
 
@@ -58,9 +60,9 @@ async def convolve(ctx, bench, segments=3):
 
 @pytest.mark.sim
 @pytest.mark.parametrize("rows, cols, lanes", SHAPES)
-@pytest.mark.parametrize("split", [0, 1, 2])
-def test_tiles_follow_each_other(rows, cols, lanes, split):
-    bench = Digits(1, split, rows=rows, cols=cols, lanes=lanes)
+@pytest.mark.parametrize("kind, split", SPLIT)
+def test_tiles_follow_each_other(rows, cols, lanes, kind, split):
+    bench = Digits(1, kind, split, rows=rows, cols=cols, lanes=lanes)
 
     async def run(ctx):
         for _ in range(3):
@@ -69,22 +71,24 @@ def test_tiles_follow_each_other(rows, cols, lanes, split):
     simulate(bench.unit, run)
 
 
-class Uncleared(ScalableElement):
+def uncleared(element):
     """Its lowest digit goes on adding up."""
-
-    def _accumulate_digit(self, m, n, summed, dot, carry):
-        if n:
-            super()._accumulate_digit(m, n, summed, dot, carry)
-            return
-        total = self.totals[0].digits[0]
-        with m.If(summed.valid):
-            m.d.sync += total.eq(total + dot + carry)
+    class Uncleared(element):
+        def _accumulate_digit(self, m, n, summed, dot, carry):
+            if n:
+                super()._accumulate_digit(m, n, summed, dot, carry)
+                return
+            total = self.totals[0].digits[0]
+            with m.If(summed.valid):
+                m.d.sync += total.eq(total + dot + carry)
+    return Uncleared
 
 
 @pytest.mark.sim
-def test_a_sum_that_is_not_cleared_is_seen(monkeypatch):
-    monkeypatch.setattr("hw.gateware.parts.ScalableElement", Uncleared)
-    bench = Digits(1, 0, rows=2, cols=4, lanes=4)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sum_that_is_not_cleared_is_seen(kind, monkeypatch):
+    monkeypatch.setattr(f"hw.gateware.parts.{KINDS[kind].__name__}", uncleared(KINDS[kind]))
+    bench = Digits(1, kind, 0, rows=2, cols=4, lanes=4)
     found = []
 
     async def run(ctx):
@@ -98,12 +102,13 @@ def test_a_sum_that_is_not_cleared_is_seen(monkeypatch):
 @pytest.mark.sim
 @pytest.mark.parametrize("maximum", [False, True])
 @pytest.mark.parametrize("rows, cols, lanes", [(2, 4, 4), (4, 2, 2), (4, 4, 4)])
-def test_depthwise_tile(rows, cols, lanes, maximum):
-    bench, taps = Digits(2, 0, rows=rows, cols=cols, lanes=lanes), 9
+@pytest.mark.parametrize("kind", KINDS)
+def test_depthwise_tile(kind, rows, cols, lanes, maximum):
+    bench, taps = Digits(2, kind, 0, rows=rows, cols=cols, lanes=lanes), 9
     design = bench.design
     words, weights = bench.words(taps), bench.weights(taps)
     if maximum:
-        weights = [[[[64] for _ in range(lanes)] for _ in range(cols)]] * taps
+        weights = [[[[POOL_WEIGHT] for _ in range(lanes)] for _ in range(cols)]] * taps
 
     def wanted(r, c):
         lane = r * design.depthwise_cols + c
@@ -112,19 +117,21 @@ def test_depthwise_tile(rows, cols, lanes, maximum):
     async def run(ctx):
         await bench.mode(ctx, modes={"depthwise": 1, "maximum": maximum}, single=1, distance=design.depthwise_cols)
         await bench.play(ctx, [token(first=n == 0, last=n == taps - 1) for n in range(taps)], words, weights)
-        await ctx.tick()      # what is largest comes a cycle later
+        for _ in range(design.select_stages - 1):
+            await ctx.tick()      # what is largest comes later
         for r in range(design.depthwise_rows):
             for c in range(design.depthwise_cols):
-                got = ctx.get(bench.unit.totals[r * cols + c].largest) << 6 if maximum else bench.pieces(ctx, r, c)[0]
+                largest = ctx.get(bench.unit.totals[r * cols + c].largest)
+                got = largest * POOL_WEIGHT if maximum else bench.pieces(ctx, r, c)[0]
                 assert got == wanted(r, c), f"element {r}, {c}"
 
     simulate(bench.unit, run)
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("split", [0, 1, 2])
-def test_weights_stay_in_the_elements(split):
-    bench = Digits(6, split, rows=2, cols=2, lanes=4, dataflow="weight")
+@pytest.mark.parametrize("kind, split", SPLIT)
+def test_weights_stay_in_the_elements(kind, split):
+    bench = Digits(6, kind, split, rows=2, cols=2, lanes=4, dataflow="weight")
     kept = bench.weights(4)
 
     async def run(ctx):

@@ -12,7 +12,8 @@ from hw.spec.presets import PRESETS
     ({"rows": "4"}, r"rows='4': expected int, got str; write it as a plain whole number"),
     ({"rows": True}, r"rows=True: expected int, got bool"),
     ({"weight_bits": 3}, r"weight_bits=3: choose 8, 4, 2, 1"),
-    ({"multiplier": "booth"}, r"multiplier='booth': choose dsp or lut or packed or mac16 or scalable or ternary or"),
+    ({"multiplier": "booth"}, r"multiplier='booth': choose dsp or lut or packed or mac16 or scalable or "
+     r"scalable-dsp or ternary or"),
     ({"acc_bits": 12}, r"acc_bits=12: 4 products of 8x8 bits need 18 and the requantizer takes 32"),
     ({"rows": 1, "lanes": 2}, r"rows=1, lanes=2: the activation port is rows\*lanes = 2 bytes wide and must be 4"),
     ({"cols": 16, "lanes": 8}, r"cols=16, lanes=8: the weight port is 1024 bits wide and must be 16 to 512"),
@@ -26,6 +27,8 @@ from hw.spec.presets import PRESETS
      r"requantizers=16: choose a power of two, one of 1, 2, 4, 8$"),
     ({"acc_bits": 32, "multiplier": "scalable"},
      r"acc_bits=32: 4 sums of digits make one of 33 bits and the requantizer takes 32; lower acc_bits to 31$"),
+    ({"acc_bits": 32, "multiplier": "scalable-dsp"},
+     r"acc_bits=32: 2 sums of digits make one of 33 bits and the requantizer takes 32; lower acc_bits to 31$"),
     ({"weight_bits": 4, "multiplier": "scalable"}, r"multiplier='scalable': takes weight_bits 8, not 4; change"),
     ({"act_bits": 6}, r"act_bits=6: choose 8, 4"),
     ({"memory": "spram", "rows": 1, "act_bytes": 4096},
@@ -87,13 +90,15 @@ def test_a_column_of_split_weights_has_an_output_channel_for_each_piece():
     design = DesignPoint(rows=4, cols=4, lanes=4, multiplier="scalable", requantizers=8)
     assert (design.most_tile_cols, design.param_slots, design.digit_bits, design.sum_bits) == (16, 8, 20, 27)
     assert replace(design, rows=2).most_added_cols == 8     # one fetch
+    blocks = replace(design, multiplier="scalable-dsp")
+    assert (blocks.most_tile_cols, blocks.param_slots, blocks.digit_bits, blocks.sum_bits) == (8, 8, 22, 27)
     assert replace(design, multiplier="lut", requantizers=4).most_tile_cols == 4
 
 
 @pytest.mark.parametrize("fields, bits", [
     ({}, (8,)), ({"multiplier": "lut"}, (8,)), ({"multiplier": "lut", "weight_bits": 4}, (4,)),
     ({"multiplier": "packed", "weight_bits": 2}, (2,)), ({"multiplier": "lut", "weight_bits": 1, "lanes": 8}, (1,)),
-    ({"multiplier": "scalable"}, (8, 4, 2)),
+    ({"multiplier": "scalable"}, (8, 4, 2)), ({"multiplier": "scalable-dsp"}, (8, 4)),
 ])
 def test_bits_that_pay_on_a_design(fields, bits):
     assert DesignPoint(**fields).paying_bits == bits

@@ -85,6 +85,7 @@ def test_a_design_without_a_stream_takes_no_notice_of_it():
     (WIDE, {"tile_cols": 5}, "tile_cols=5: the array has 4 for this layer; choose 1 to 4"),
     (WIDE, {"split": 1}, "split=1: the wide engine of this design takes 0 there, whatever the command says; write 0"),
     (SCALABLE, {"split": 3}, "split=3: weights are halved 2 times; choose no more"),
+    (replace(SCALABLE, multiplier="scalable-dsp"), {"split": 2}, "split=2: weights are halved 1 times; choose no more"),
     (SCALABLE, {"split": 1, "depthwise": 1}, "split=1: an element of a depthwise layer has one channel; set split=0"),
     (SCALABLE, {"maximum": 1}, "maximum=1: elements of digits compare in pools only; set depthwise=1 and window=0"),
     (SCALABLE, {"split": 1, "tile_cols": 9}, "tile_cols=9: the array has 8 for this layer; choose 1 to 8"),

@@ -37,8 +37,9 @@ def designs():
             continue
 
 
-SPLIT = [DesignPoint(rows=rows, cols=cols, lanes=lanes, multiplier="scalable", requantizers=requantizers)
-         for (rows, cols, lanes), requantizers in product(((2, 4, 4), (4, 4, 4), (4, 8, 4)), (1, 2, 4, 8))]
+SPLIT = [DesignPoint(rows=rows, cols=cols, lanes=lanes, multiplier=kind, requantizers=requantizers)
+         for (rows, cols, lanes), requantizers, kind in product(
+             ((2, 4, 4), (4, 4, 4), (4, 8, 4)), (1, 2, 4, 8), ("scalable", "scalable-dsp"))]
 DESIGNS = [*designs(), *SPLIT, *PRESETS.values()]
 MODES = list(product((False, True), (False, True)))
 

@@ -12,7 +12,7 @@ from sw.compiler import designs
 from sw.compiler.designs import Designs, of_each
 
 VALUES = {"rows": (1, 2, 4, 8), "cols": (1, 2, 4, 8, 16), "lanes": (2, 4, 8, 16), "weight_bits": (8, 4, 2, 1),
-          "multiplier": ("dsp", "lut", "packed", "trunc", "scalable"), "requantizers": (1, 2, 4, 8),
+          "multiplier": ("dsp", "lut", "packed", "trunc", "scalable", "scalable-dsp"), "requantizers": (1, 2, 4, 8),
           "requantizer_cycles": (1, 2, 4), "requantizer_dsps": (4, 2, 0), "depthwise_taps": (1, 2, 4, 8),
           "dataflow": ("output", "weight"), "table_unit": (False, True), "acc_bits": (26, 30)}
 

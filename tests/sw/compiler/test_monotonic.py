@@ -87,7 +87,8 @@ def split_programs(seed, count):
     while count:
         graph = random_network(rng)
         try:
-            design = replace(random_design(rng, streams=bool(rng.integers(2))), multiplier="scalable")
+            design = replace(random_design(rng, streams=bool(rng.integers(2))),
+                             multiplier=("scalable", "scalable", "scalable-dsp")[count % 3])
             design = replace(design, requantizers=1 << int(rng.integers(1, design.most_tile_cols.bit_length())))
             programs = [compile_graph(narrowed(graph, lambda number, layer, bits=bits: bits), design)
                         for bits in (8, 4, 2, 1)]
@@ -106,7 +107,8 @@ def test_fewer_bits_never_cost_cycles(seed):
         assert cycles == sorted(cycles, reverse=True), (cycles, programs[0].design, programs[0].graph)
 
 
-@pytest.mark.parametrize("multiplier, weight_bits", [("scalable", 8), ("dsp", 8), ("lut", 4)])
+@pytest.mark.parametrize("multiplier, weight_bits", [
+    ("scalable", 8), ("scalable-dsp", 8), ("dsp", 8), ("lut", 4)])
 def test_bits_pay_where_the_design_says_so(multiplier, weight_bits):
     """In a layer that multipliers bound; other widths take what the next wider one of those takes."""
     design = DesignPoint(rows=2, cols=2, lanes=4, requantizers=2, multiplier=multiplier, weight_bits=weight_bits)
