@@ -77,6 +77,9 @@ _OTHERS: tuple[tuple[tuple[int, int, int, str, int, int, int, int], dict[str, An
     ((2, 4, 4, "scalable", 8, 2, 32, 40), {"depthwise_taps": 4, "stream_bytes": 2}),
     ((4, 4, 4, "scalable", 8, 4, 64, 112), {"depthwise_taps": 4, "stream_bytes": 2}),
     ((4, 4, 4, "scalable", 8, 8, 64, 112), {"depthwise_taps": 4, "stream_bytes": 2}),
+    ((1, 8, 4, "scalable-dsp", 8, 4, 2, 16), {}),
+    ((2, 4, 4, "scalable-dsp", 8, 2, 32, 40), {"depthwise_taps": 4, "stream_bytes": 2}),
+    ((4, 4, 4, "scalable-dsp", 8, 4, 64, 112), {"depthwise_taps": 4, "stream_bytes": 2}),
 )
 
 

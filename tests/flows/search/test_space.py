@@ -284,9 +284,10 @@ def test_a_search_is_no_part_of_what_is_searched():
 
 
 def test_what_an_accelerator_does_not_reward_is_not_offered():
-    """Binary weights cost elements of scalable precision what ternary ones do."""
+    """Binary weights cost elements of scalable precision what ternary ones do, and those in multiplier blocks what
+    4 bits do."""
     space = Space(precision=Precision(weight_bits=(8, 2, 1)), hardware=Hardware(
-        geometries=((2, 4, 4), (1, 8, 4)), multipliers=("lut", "scalable")))
+        geometries=((2, 4, 4), (1, 8, 4)), multipliers=("lut", "scalable", "scalable-dsp")))
     kinds = {choice.weight_bits: {option.chip.multiplier for option in space.options(choice)}
              for choice in space.choices}
-    assert kinds == {8: {"lut", "scalable"}, 2: {"lut", "scalable"}, 1: {"lut"}}
+    assert kinds == {8: {"lut", "scalable", "scalable-dsp"}, 2: {"lut", "scalable"}, 1: {"lut"}}
