@@ -39,13 +39,14 @@ class _Part:
     at: tuple[float | None, float | None]
 
 
-#: Activations above, weights below, from where they move up through the rows of the array. The rest is on the right.
+#: Activations above, weights below, from where they move up through the rows of the array. The rest is in the lower
+#: right corner, where no multipliers are and so the least of the array's logic.
 PARTS = (
     _Part(pattern=r"(?:^|\.)array\.element_(?P<y>\d+)_(?P<x>\d+)(?=\.)", at=(None, None)),
     _Part(pattern=r"(?:^|\.)drain\.requantizer(?P<x>\d+)(?=\.)", at=(None, 0.5)),
     _Part(pattern=r"(?:^|\.)weights(?:\$\d+)?\.bank(?P<x>\d+)(?=_)", at=(None, 1.0)),
     _Part(pattern=r"(?:^|\.)acts(?=\.bank)", at=(0.5, 0.0)),
-    _Part(pattern=r"^(?:.*(?=\.))?", at=(1.0, 0.5)),
+    _Part(pattern=r"^(?:.*(?=\.))?", at=(1.0, 1.0)),
 )
 
 

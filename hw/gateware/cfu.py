@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.spec.cfu import CFU_INSTRUCTIONS, CFU_OFFSET
 
-__all__ = ["CFU_CAPACITY", "CFU_LATENCY", "CFU_LAYOUT", "Cfu", "CfuUnit"]
+__all__ = ["CFU_CAPACITY", "CFU_LATENCY", "CFU_LAYOUT", "Cfu", "CfuUnit", "telling_bit"]
 
 CFU_CAPACITY = 2  # commands in flight: one per pipeline stage
 CFU_LATENCY = 2   # cycles from a command to its response
@@ -50,8 +50,7 @@ class CfuUnit(wiring.Component):
             m.d.sync += self.rsp.valid.eq(held)
 
         function = self.cmd.payload.function_id
-        scale = function == CFU_INSTRUCTIONS["SCALE"].function_id
-        products = self._products(m, scale)
+        products = self._products(m)
         shifted, round_up = self._shift(m)
         answers = {
             ("DOT4", "DOT4_OFFSET"): sum(product[:18].as_signed() for product in products),
@@ -70,11 +69,15 @@ class CfuUnit(wiring.Component):
             m.d.sync += self.rsp.payload.eq(reduce(or_, words))
         return m
 
-    def _products(self, m: Module, scale: Value) -> list[Signal]:
-        """First stage: four registered products, of the lanes or of the operands' halves."""
+    def _products(self, m: Module) -> list[Signal]:
+        """First stage: four registered products, of the lanes or of the operands' halves.
+
+        Which of them, one bit of the function tells, since comparing all of them is on the way to the multipliers.
+        """
+        function = self.cmd.payload.function_id
+        scale = function[telling_bit("SCALE", "DOT4", "DOT4_OFFSET")]
         offset = Signal(9)
-        m.d.comb += offset.eq(Mux(self.cmd.payload.function_id == CFU_INSTRUCTIONS["DOT4_OFFSET"].function_id,
-                                  CFU_OFFSET, 0))
+        m.d.comb += offset.eq(Mux(function[telling_bit("DOT4_OFFSET", "DOT4")], CFU_OFFSET, 0))
         value, multiplier = self.cmd.payload.in0, self.cmd.payload.in1
         low, high = Cat(value[:16], 0).as_signed(), value[16:].as_signed()
         low_by, high_by = Cat(multiplier[:16], 0).as_signed(), Cat(multiplier[16:31], 0).as_signed()
@@ -104,6 +107,17 @@ class CfuUnit(wiring.Component):
             m.d.sync += shifted.eq(quotient[1:])
             m.d.sync += round_up.eq(half & ((value >= 0) | rest.any()))
         return shifted, round_up
+
+
+def telling_bit(name: str, *others: str) -> int:
+    """A bit that is set in the function of one instruction and in none of the others'. Raises ValueError if there is
+    none.
+    """
+    rest = reduce(or_, (CFU_INSTRUCTIONS[other].function_id for other in others))
+    mine = CFU_INSTRUCTIONS[name].function_id & ~rest
+    if not mine:
+        raise ValueError(f"{name}: no bit of its function is clear in {' and '.join(others)}; give it another funct3")
+    return (mine & -mine).bit_length() - 1
 
 
 def _scaled(products: list[Signal]) -> Value:

@@ -1,10 +1,11 @@
 import random
+from dataclasses import replace
 
 import pytest
 from amaranth import Module
 from amaranth.sim import Simulator
 
-from hw.gateware.cfu import CFU_CAPACITY, CFU_LATENCY, CfuUnit
+from hw.gateware.cfu import CFU_CAPACITY, CFU_LATENCY, CfuUnit, telling_bit
 from hw.gateware.contract import CfuBusContract
 from hw.spec.cfu import CFU_INSTRUCTIONS, cfu_result, corner_operands
 
@@ -81,3 +82,10 @@ def test_every_shift_rounds_ties_away_from_zero():
               for count in range(32) for n in (max(count - 1, 0), count) for sign in (1, -1) for near in (-1, 0, 1)]
     got, _ = run_cfu(halves, stall=0)
     assert got == [cfu_result(*command) for command in halves]
+
+
+def test_instructions_that_share_multipliers_differ_in_a_bit(monkeypatch):
+    mixed = replace(CFU_INSTRUCTIONS["SCALE"], funct3=0, funct7=1)      # as DOT4_OFFSET
+    monkeypatch.setitem(CFU_INSTRUCTIONS, "SCALE", mixed)
+    with pytest.raises(ValueError, match="SCALE: no bit of its function is clear in DOT4 and DOT4_OFFSET"):
+        telling_bit("SCALE", "DOT4", "DOT4_OFFSET")
