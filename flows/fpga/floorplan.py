@@ -32,21 +32,24 @@ class FloorplanError(HeddleError):
 class _Part:
     """Units of an engine that do the same, and where they should be as shares of the device's width and height.
 
-    ``x`` and ``y`` of the pattern number them on the axes where ``at`` is None; they are spread over these.
+    ``x`` and ``y`` of the pattern number them on the axes where ``at`` is None; they are spread over these. ``pull``
+    says how many times as much a distance counts as one of the others.
     """
 
     pattern: str
     at: tuple[float | None, float | None]
+    pull: float = 1.0
 
 
 #: Activations above, weights below, from where they move up through the rows of the array. The rest is in the lower
-#: right corner, where no multipliers are and so the least of the array's logic.
+#: right corner, where no multipliers are and so the least of the array's logic, and close together: the CPU's paths
+#: lead through logic from memory to memory, the engine's from register to register.
 PARTS = (
     _Part(pattern=r"(?:^|\.)array\.element_(?P<y>\d+)_(?P<x>\d+)(?=\.)", at=(None, None)),
     _Part(pattern=r"(?:^|\.)drain\.requantizer(?P<x>\d+)(?=\.)", at=(None, 0.5)),
     _Part(pattern=r"(?:^|\.)weights(?:\$\d+)?\.bank(?P<x>\d+)(?=_)", at=(None, 1.0)),
     _Part(pattern=r"(?:^|\.)acts(?=\.bank)", at=(0.5, 0.0)),
-    _Part(pattern=r"^(?:.*(?=\.))?", at=(1.0, 1.0)),
+    _Part(pattern=r"^(?:.*(?=\.))?", at=(1.0, 1.0), pull=8.0),
 )
 
 
@@ -161,8 +164,9 @@ def _groups(sites: Sequence[Site], size: int) -> list[tuple[Site, ...]]:
 
 
 def _squared_distances(bins: Sequence[_Unit], groups: Sequence[tuple[Site, ...]]) -> np.ndarray:
-    """(bins, groups), in tiles."""
+    """(bins, groups), in tiles, times the pull of each bin's part."""
     where = np.array([[group[0].x, group[0].y] for group in groups], float)
     low, high = where.min(axis=0), where.max(axis=0)
     wanted = low + np.array([unit.at for unit in bins]) * (high - low)
-    return ((wanted[:, None, :] - where[None, :, :]) ** 2).sum(axis=2)
+    pull = np.array([PARTS[unit.part].pull for unit in bins])
+    return pull[:, None] * ((wanted[:, None, :] - where[None, :, :]) ** 2).sum(axis=2)

@@ -62,8 +62,10 @@ def test_an_element_lies_in_one_group_and_columns_from_left_to_right():
     assert max(abs(column - bank) for column, bank in zip(columns, banks, strict=True)) < 9
 
 
-def test_what_is_no_part_of_the_engine_lies_on_the_right():
+def test_what_is_no_part_of_the_engine_lies_together_in_the_lower_right_corner():
     places = floorplan(SOC, sites_of("LFE5U-85F"))
+    lowest = max(site.y for site in sites_of("LFE5U-85F")[RAM])
+    assert min(places[name].y for name in SOC[RAM] if name.startswith("rom")) >= lowest - 12
     assert min(places[name].x for name in SOC[DSP] if name.startswith("VexRiscv")) > 100
     assert min(places[name].x for name in SOC[RAM] if name.startswith("rom")) > 100
 
