@@ -4,7 +4,9 @@
 // and last message in the waves), then messages: 32-bit length, 32-bit pause, bytes. A message without a pause waits for
 // a response frame, one with a pause waits that many cycles. ANSWER: a 64-bit failure, messages done and cycles, a double
 // of seconds, then every byte that the SoC sent. Macros that describe a frame come from sw/firmware/protocol.py. With
-// FLASH the SoC boots from a serial flash, whose content is the file flash.bin in ROM_FOLDER.
+// FLASH the SoC boots from a serial flash, whose content is the file flash.bin in ROM_FOLDER. With BIT_CYCLES the SoC has
+// a board's pads: the UART's two wires, with so many clock cycles a bit, and LEDs, dark until the firmware listens; it
+// starts as the device was configured, without a reset.
 //
 // Usage: sim ROM_FOLDER. What comes from standard input goes into the UART, what comes out of it to standard output, as
 // on a board's serial line, until there is no more input.
@@ -28,7 +30,7 @@
 
 namespace {
 
-enum Failure : uint64_t { NONE, NO_RESPONSE };
+enum Failure : uint64_t { NONE, NO_RESPONSE, NO_START };
 
 constexpr uint32_t RESET_CYCLES = 16;
 constexpr uint32_t SETTLE_CYCLES = 64;  // behind the last response, in which a byte too many would show
@@ -73,6 +75,42 @@ private:
 };
 #endif
 
+#ifdef BIT_CYCLES
+// The other end of a UART's two wires: eight bits, lowest first, between a start bit of 0 and a stop bit of 1.
+class Line {
+public:
+    uint8_t byte = 0;  // that came last
+
+    bool busy() const { return sending; }
+
+    void send(uint8_t value) {
+        frame = 1 << 9 | value << 1;
+        sending = FRAME_CYCLES;
+    }
+
+    // What the SoC receives in the cycle that begins.
+    uint8_t level() {
+        if (!sending) return 1;
+        return frame >> (FRAME_CYCLES - sending--) / BIT_CYCLES & 1;
+    }
+
+    // After each cycle, with what the SoC sent in it; true where `byte` has come.
+    bool step(uint8_t sent) {
+        if (!receiving) {
+            if (!sent) receiving = BIT_CYCLES / 2 + 9 * BIT_CYCLES;
+            return false;
+        }
+        if (--receiving % BIT_CYCLES) return false;
+        if (receiving) byte = byte >> 1 | sent << 7;
+        return !receiving && sent;
+    }
+
+private:
+    static constexpr uint32_t FRAME_CYCLES = 10 * BIT_CYCLES;
+    uint32_t frame = 0, sending = 0, receiving = 0;  // cycles to come, of what is received up to its stop bit
+};
+#endif
+
 class Bench {
 public:
     Vtop top;
@@ -82,19 +120,51 @@ public:
     uint64_t cycles = 0;
     Bytes answer;
 
-    void reset() {
+#ifdef BIT_CYCLES
+    Line line;
+
+    // False if the firmware does not listen within so many cycles.
+    bool reset(uint64_t limit) {
+        while (!top.leds && cycles < limit) cycle();
+        return top.leds;
+    }
+
+    // Give a byte, if there is one, in the cycle that comes; false if that must wait.
+    bool offer(const uint8_t* byte) {
+        if (!byte || line.busy()) return false;
+        line.send(*byte);
+        return true;
+    }
+
+    void begin() { top.serial_rx = line.level(); }
+    void collect() { if (line.step(top.serial_tx)) answer.push_back(line.byte); }
+#else
+    bool reset(uint64_t) {
         top.clk = top.serial_rx_valid = top.serial_rx_data = 0;
         top.serial_tx_ready = 1;
         top.rst = 1;
         for (uint32_t n = 0; n < RESET_CYCLES; n++) cycle();
         top.rst = 0;
+        return true;
     }
+
+    // In the SoC `ready` is a register's value, so it is the same before and after the inputs settle.
+    bool offer(const uint8_t* byte) {
+        top.serial_rx_valid = byte != nullptr;
+        top.serial_rx_data = byte ? *byte : 0;
+        return byte && top.serial_rx_ready;
+    }
+
+    void begin() {}
+    void collect() { if (top.serial_tx_valid) answer.push_back(top.serial_tx_data); }
+#endif
 
     void cycle() {
         top.clk = 0;
+        begin();
         top.eval();
         dump();
-        if (top.serial_tx_valid) answer.push_back(top.serial_tx_data);
+        collect();
         top.clk = 1;
         top.eval();
 #ifdef FLASH
@@ -111,15 +181,12 @@ public:
         uint32_t given = 0, wanted = pause ? 0 : NO_LENGTH;
         while (given < bytes || answer.size() - begun < wanted) {
             if (cycles >= last) return false;
-            top.serial_rx_valid = given < bytes;
-            top.serial_rx_data = given < bytes ? message[given] : 0;
-            // In the SoC `ready` is a register's value, so it is the same before and after the inputs settle.
-            given += given < bytes && top.serial_rx_ready;
+            given += offer(given < bytes ? message + given : nullptr);
             const size_t size = answer.size();
             cycle();
             if (answer.size() != size && !pause) wanted = frame_bytes(answer.data() + begun, answer.size() - begun);
         }
-        top.serial_rx_valid = 0;
+        offer(nullptr);
         for (uint32_t n = 0; n < pause; n++) cycle();
         return true;
     }
@@ -136,9 +203,7 @@ public:
                 given = 0;
             }
             for (uint32_t n = 0; n < LINE_CYCLES; n++) {
-                top.serial_rx_valid = given < waiting;
-                top.serial_rx_data = given < waiting ? part[given] : 0;
-                given += given < waiting && top.serial_rx_ready;
+                given += offer(given < waiting ? part + given : nullptr);
                 cycle();
             }
             for (size_t sent = 0; sent < answer.size();) {
@@ -192,7 +257,6 @@ std::unique_ptr<Bench> start(const char* rom_folder) {
 #ifdef FLASH
     bench->flash.bytes = contents("flash.bin");
 #endif
-    bench->reset();
     return bench;
 }
 
@@ -201,7 +265,7 @@ std::unique_ptr<Bench> start(const char* rom_folder) {
 int main(int argc, char** argv) {
     if (argc == 2) {
         const auto bench = start(argv[1]);
-        return bench && bench->connect() ? 0 : fail("no such folder with the ROM's content, or the line broke");
+        return bench && bench->reset(~0ull) && bench->connect() ? 0 : fail("no such folder with the ROM's content, or the line broke");
     }
     if (argc < 4) return fail("usage: sim REQUEST ANSWER ROM_FOLDER [WAVES], or sim ROM_FOLDER");
     const Bytes request = contents(argv[1]);
@@ -212,7 +276,7 @@ int main(int argc, char** argv) {
     const auto bench = start(argv[3]);
     if (!bench) return fail("no such folder with the ROM's content");
     const auto begun = std::chrono::steady_clock::now();
-    uint64_t failure = NONE, done = 0;
+    uint64_t failure = bench->reset(settings[0]) ? NONE : NO_START, done = 0;
     for (size_t at = sizeof settings; at < request.size() && failure == NONE; done++) {
         uint32_t head[2];  // length, pause
         if (request.size() - at < sizeof head) return fail("the request ends inside a message");
@@ -227,7 +291,7 @@ int main(int argc, char** argv) {
         for (uint32_t n = 0; n < SETTLE_CYCLES; n++) bench->cycle();
     bench->trace(nullptr);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    const uint64_t head[3] = {failure, failure == NONE ? done : done - 1, bench->cycles};
+    const uint64_t head[3] = {failure, failure == NO_RESPONSE ? done - 1 : done, bench->cycles};
     const bool written = std::fwrite(head, sizeof head, 1, out) == 1 && std::fwrite(&seconds, sizeof seconds, 1, out) == 1
         && std::fwrite(bench->answer.data(), 1, bench->answer.size(), out) == bench->answer.size();
     if (std::fclose(out) || !written) return fail("the answer cannot be written");

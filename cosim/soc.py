@@ -4,7 +4,7 @@
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
@@ -28,6 +28,8 @@ from sw.firmware.protocol import DeviceError, Frame, Op, Status
 
 __all__ = ["Answer", "Message", "SocRun", "Talk", "build_soc_sim", "converse", "run_soc", "talk"]
 
+HARNESS = Path(__file__).with_name("soc.cpp")
+NO_RESPONSE = 1                 # of the harness's failures
 CYCLE_LIMIT = 50_000_000        # of one request
 SERVICE_CYCLES = 5_000_000      # of a request around what the firmware limits itself
 MESSAGE = struct.Struct("<II")
@@ -97,18 +99,22 @@ def build_soc_sim(design: DesignPoint, board: Board, out: Path, *, firmware: Pat
     firmware = firmware or build(out / "firmware", cpu=design.cpu, memory=memory)
     files = generate(design, board, clock_mhz=SIM_CLOCK_MHZ, firmware=firmware, out=out / "soc", sim=True,
                      memory=memory, weight_init=weight_init, engine=engine)
-    defines = [f"HEADER_BYTES={wire.HEADER.size}", f"OVERHEAD_BYTES={wire.OVERHEAD}",
-               f"LENGTH_AT={wire.HEADER.size - 2}"]
     if memory.image:
-        defines.append("FLASH")
         copyfile(firmware, files.folder / FIRMWARE_FILE)
-    verilate(files.verilog, files.top, [Path(__file__).with_name("soc.cpp")], out, defines=defines, trace=trace)
+    verilate(files.verilog, files.top, [HARNESS], out, defines=harness_defines(memory), trace=trace)
     return out
+
+
+def harness_defines(memory: MemoryMap) -> list[str]:
+    """Macros for the harness."""
+    return [f"HEADER_BYTES={wire.HEADER.size}", f"OVERHEAD_BYTES={wire.OVERHEAD}", f"LENGTH_AT={wire.HEADER.size - 2}",
+            *(["FLASH"] if memory.image else [])]
 
 
 def converse(directory: Path, messages: Sequence[Message], *, cycle_limit: int = CYCLE_LIMIT, limit_s: float = 3600,
              firmware: Path | None = None, memory: MemoryMap | None = None, image: bytes = b"",
-             trace: Path | None = None, traced: tuple[int, int] = (0, 0)) -> Answer:
+             contents: Mapping[str, bytes] | None = None, trace: Path | None = None,
+             traced: tuple[int, int] = (0, 0)) -> Answer:
     """Send bytes to the SoC, from reset on, each message after what the one before waits for.
 
     Parameters
@@ -118,6 +124,7 @@ def converse(directory: Path, messages: Sequence[Message], *, cycle_limit: int =
     limit_s : seconds that the whole run may take.
     firmware : another program for the ROM, which needs no new simulator; built for ``memory``.
     image : the model image in the flash, of a SoC that boots from there.
+    contents : files that the simulator's memories begin with, by name, of one of a routed SoC.
     trace : VCD file for the waves of the messages ``traced`` (first and last); needs a simulator built with ``trace``.
 
     Raises
@@ -128,21 +135,22 @@ def converse(directory: Path, messages: Sequence[Message], *, cycle_limit: int =
     request = SETTINGS.pack(cycle_limit, *traced) + b"".join(
         MESSAGE.pack(len(message.data), message.pause_cycles) + message.data for message in messages)
     with TemporaryDirectory(prefix="heddle-") as name:
-        folder, soc = directory / "soc", load_soc(directory / "soc")
+        folder, soc, files = directory / "soc", load_soc(directory / "soc"), dict(contents or {})
         if soc.memory.image:
-            folder = Path(name)
-            content = flash_content(b"", firmware or soc.folder / FIRMWARE_FILE, image, soc.memory)
-            (folder / FLASH_FILE).write_bytes(content)
+            files[FLASH_FILE] = flash_content(b"", firmware or soc.folder / FIRMWARE_FILE, image, soc.memory)
         elif firmware:
+            files[ROM_FILE] = b"".join(b"%08x\n" % word for word in rom_words(firmware, memory or MemoryMap()))
+        if files:
             folder = Path(name)
-            words = rom_words(firmware, memory or MemoryMap())
-            (folder / ROM_FILE).write_text("".join(f"{word:08x}\n" for word in words), encoding="utf-8")
+            for file, content in files.items():
+                (folder / file).write_bytes(content)
         answer = exchange(directory / "sim", request, limit_s=limit_s,
                           arguments=[folder.resolve(), *([trace.resolve()] if trace else [])])
     failure, done, simulated, wall_s = ANSWER.unpack_from(answer)
     came = answer[ANSWER.size:]
     if failure:
-        raise SimulationError("SoC simulation", f"message {done}: no response in {cycle_limit} cycles",
+        what = f"message {done}: no response" if failure == NO_RESPONSE else "the firmware does not light an LED"
+        raise SimulationError("SoC simulation", f"{what} in {cycle_limit} cycles",
                               detail=f"{len(came)} bytes came in all, the last {came[-8:].hex(' ') or 'none'}",
                               repeats=True)
     return Answer(data=came, simulated_cycles=simulated, wall_s=wall_s)
@@ -172,7 +180,8 @@ def talk(directory: Path, requests: Sequence[tuple[Op, bytes]], **options: Any) 
 
 def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_limit: int = CYCLE_LIMIT,
             limit_s: float = 3600, firmware: Path | None = None, memory: MemoryMap | None = None,
-            trace: Path | None = None, traced_input: int = 0) -> SocRun:
+            contents: Mapping[str, bytes] | None = None, upload: bool = True, trace: Path | None = None,
+            traced_input: int = 0) -> SocRun:
     """Upload a model image and run it for every input, without a reset between them.
 
     Inputs or outputs that are too large for a frame go in parts; ``cycles`` then counts from the input in the engine's
@@ -186,6 +195,8 @@ def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_l
     cycle_limit : clock cycles that one inference may take.
     limit_s : seconds that the whole run may take.
     firmware : another program for the ROM, which needs no new simulator; built for ``memory``.
+    contents : files that the simulator's memories begin with, by name, of one of a routed SoC.
+    upload : without it the image is in these memories.
     trace : VCD file for the waves of input number ``traced_input``; needs a simulator built with ``trace``.
 
     Raises
@@ -205,9 +216,10 @@ def run_soc(directory: Path, image: bytes | None, inputs: np.ndarray, *, cycle_l
         raise DeviceError(f"model image: {header['stream_bytes']} bytes of weights stream from a memory outside, and "
                           f"this SoC has none; build it for that network")
     # it opens what is in its flash by itself
-    plan = plan_run(image, inputs, in_flash=flash, limit_cycles=cycle_limit, opener=Op.INFO if flash else Op.OPEN)
+    plan = plan_run(image, inputs, in_flash=flash, upload=upload, limit_cycles=cycle_limit,
+                    opener=Op.OPEN if upload and not flash else Op.INFO)
     seen = (plan.starts[traced_input], plan.starts[traced_input + 1] - 1) if trace else (0, 0)
     longest = cycle_limit + SERVICE_CYCLES + (OPEN_CYCLES * len(image) if flash and image else 0)
     done = talk(directory, plan.requests, cycle_limit=longest, limit_s=limit_s, firmware=firmware, memory=memory,
-                image=image or b"", trace=trace, traced=seen)
+                image=image or b"", contents=contents, trace=trace, traced=seen)
     return SocRun(**vars(read_run(plan, done.frames)), simulated_cycles=done.simulated_cycles, wall_s=done.wall_s)

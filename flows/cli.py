@@ -284,7 +284,8 @@ def estimate(model: str, design: str, board: str | None, as_json: bool) -> int:
 @board_option
 @click.option("--level", type=click.Choice(["array", "engine", "soc", "netlist", "board"]), default="engine",
               show_default=True, help="Rung of the ladder.")
-@click.option("--inputs", type=click.IntRange(min=1), default=32, show_default=True, help="Number of inputs.")
+@click.option("--inputs", type=click.IntRange(min=1),
+              help="Number of inputs.  [default: 32, at level netlist 1]")
 @click.option("--inputs-from", type=EXISTING, metavar="FILE", help="Inputs from an .npz file.")
 @click.option("--data", metavar="DATA", help="Inputs from the test split of a data set.")
 @click.option("--from", "begin", type=click.Choice(["input", "waveform"]), default="input", show_default=True,
@@ -292,6 +293,8 @@ def estimate(model: str, design: str, board: str | None, as_json: bool) -> int:
 @correct_option
 @click.option("--trace", type=EXISTING, metavar="FILE", help="Waves around the first mismatch.")
 @click.option("--port", metavar="DEV", help="The board's serial port, of the level board.")
+@click.option("--clock-mhz", type=click.FloatRange(5, 200), metavar="MHZ",
+              help="Of the build that level netlist simulates.  [default: 50 on an ECP5, 24 on an iCE40]")
 @json_flag
 def verify(as_json: bool, **options: Any) -> int:
     """Run a model on the generated hardware and compare every output and the cycles."""

@@ -13,6 +13,7 @@ from flows.train.data import DataSource
 from flows.train.model import correct_model, load_model
 from flows.verify.inputs import choose_inputs, vectors_beside
 from flows.verify.ladder import check_level, verify
+from flows.verify.netlist import NetlistRung
 from hw.soc.target import load_target
 from hw.spec.errors import SpecError
 from sw.data.sources import waveforms_of
@@ -22,11 +23,13 @@ from sw.graph.graph import Graph
 
 __all__ = ["verify_model"]
 
+INPUTS, ROUTED_INPUTS = 32, 1       # where nobody says how many; a routed SoC takes the board's time to receive one
 
-def verify_model(model: str, design: str, board: str | None = None, *, level: str = "engine", inputs: int = 32,
+
+def verify_model(model: str, design: str, board: str | None = None, *, level: str = "engine", inputs: int | None = None,
                  inputs_from: Path | None = None, data: str | None = None, begin: str = "input",
                  correct: str | None = None, trace: Path | None = None, port: str | None = None,
-                 store: Store | None = None) -> dict[str, Any]:
+                 clock_mhz: float | None = None, store: Store | None = None) -> dict[str, Any]:
     """The document of ``heddle verify``; ``first_mismatch`` is None exactly where all is as predicted.
 
     Inputs come from ``inputs_from``, from the test split of ``data``, else from ``NAME_vectors.npz`` beside the model,
@@ -36,7 +39,8 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
     Outputs beside the inputs are what the model must answer; where they are those of exact products, and the design's
     multiplier errs, a note says that its own products are compared instead.
 
-    At level ``board`` they run on a real one, whose UART is the serial ``port``.
+    At level ``board`` they run on a real one, whose UART is the serial ``port``; at level ``netlist`` on what
+    ``heddle build`` routes for this clock.
 
     With ``correct`` the biases are corrected first, see ``flows.train.model.correct_model``.
 
@@ -48,7 +52,12 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
     check_level(level)
     if port and level != "board":
         raise SpecError(f"--port: level {level!r} is simulated; add --level board, or leave it out")
+    if clock_mhz and level != "netlist":
+        raise SpecError(f"--clock-mhz: level {level!r} has no clock in MHz; add --level netlist, or leave it out")
+    inputs = inputs or (ROUTED_INPUTS if level == "netlist" else INPUTS)
     point, chosen = load_target(design, board)
+    store = store or open_store()
+    rung = NetlistRung(store, point, chosen, clock_mhz=clock_mhz) if level == "netlist" else None
     loaded = load_model(model, weight_bits=point.weight_bits)
     original = loaded.graph
     if correct:
@@ -66,7 +75,7 @@ def verify_model(model: str, design: str, board: str | None = None, *, level: st
                  f"golden's, multiplier={point.multiplier!r}")
             outputs = None
     return verify(graph, point, level=level, inputs=given, outputs=outputs,
-                  board=chosen, store=store or open_store(), trace=trace, port=port,
+                  board=chosen, store=store, trace=trace, port=port, rung=rung,
                   model=model, design_name=design).document()
 
 

@@ -5,6 +5,7 @@ column of that memory and, the contents being random, no other: comparing the tw
 way the synthesizer laid the memory out.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from hw.spec.errors import HeddleError
 
-__all__ = ["PatchError", "patch_memory", "placeholder"]
+__all__ = ["PatchError", "block_of", "patch_blocks", "patch_memory", "placeholder", "words_of"]
 
 _WORDS, _WORD_BITS = 2048, 9     # one block RAM in the text configuration
 _WIDTHS = (36, 18, 9, 4, 2, 1)   # data widths of a block RAM; below 9 the ninth bits are not used
@@ -54,27 +55,36 @@ def patch_memory(textcfg: Path, *, before: bytes, after: bytes, word_bits: int, 
     PatchError
         If the sizes differ or a bit of the memory is in no block RAM of the design.
     """
-    if len(before) != len(after) or len(before) * 8 % word_bits:
-        raise PatchError(f"{textcfg}: contents of {len(before)} and {len(after)} bytes for words of {word_bits} bits; "
-                         f"both must be the whole memory")
     lines = textcfg.read_text(encoding="utf-8").splitlines(keepends=True)
-    old, new = (_bits(contents, word_bits) for contents in (before, after))
-    if len(old) < _MIN_ROWS:
-        raise PatchError(f"{textcfg}: a memory of {len(old)} words is too short to be told apart; raise weight_bytes")
-    found = np.zeros(old.shape, bool)
-    places = {width: _places(old, min(_rows(width), len(old))) for width in _WIDTHS}
-    changed = 0
-    for start, end in _blocks(lines):
-        block = _read_block(lines[start:end])
-        if _patch_block(block, places, new, found):
-            lines[start:end] = _write_block(block)
-            changed += 1
-    if not found.all():
-        raise PatchError(f"{textcfg}: {int((~found).sum())} of {found.size} bits of the memory are in no block RAM "
-                         f"of it; build the bitstream again, with the placeholder as its contents")
+    ranges = _blocks(lines)
+    blocks = [_read_block(lines[start:end]) for start, end in ranges]
+    changed = patch_blocks(blocks, before=before, after=after, word_bits=word_bits, where=str(textcfg))
+    for number in changed:
+        start, end = ranges[number]
+        lines[start:end] = _write_block(blocks[number])
     partial = out.with_name(out.name + ".partial")
     partial.write_text("".join(lines), encoding="utf-8")
     partial.replace(out)
+    return len(changed)
+
+
+def patch_blocks(blocks: Sequence[Bits], *, before: bytes, after: bytes, word_bits: int, where: str) -> list[int]:
+    """As :func:`patch_memory`, in the contents of block RAMs, uint8 (2048, 9) each; ``where`` is for errors.
+
+    Returns the numbers of those that were changed.
+    """
+    if len(before) != len(after) or len(before) * 8 % word_bits:
+        raise PatchError(f"{where}: contents of {len(before)} and {len(after)} bytes for words of {word_bits} bits; "
+                         f"both must be the whole memory")
+    old, new = (_bits(contents, word_bits) for contents in (before, after))
+    if len(old) < _MIN_ROWS:
+        raise PatchError(f"{where}: a memory of {len(old)} words is too short to be told apart; raise weight_bytes")
+    found = np.zeros(old.shape, bool)
+    places = {width: _places(old, min(_rows(width), len(old))) for width in _WIDTHS}
+    changed = [number for number, block in enumerate(blocks) if _patch_block(block, places, new, found)]
+    if not found.all():
+        raise PatchError(f"{where}: {int((~found).sum())} of {found.size} bits of the memory are in no block RAM "
+                         f"of it; build the bitstream again, with the placeholder as its contents")
     return changed
 
 
@@ -99,11 +109,21 @@ def _read_block(lines: list[str]) -> Bits:
     words = np.array([int(word, 16) for line in lines for word in line.split()], np.uint16)
     if words.size != _WORDS:
         raise PatchError(f"text configuration: a block RAM of {words.size} words, expected {_WORDS}")
+    return block_of(words)
+
+
+def block_of(words: NDArray[np.uint16]) -> Bits:
+    """A block RAM's words, as bits (2048, 9)."""
     return (words[:, None] >> np.arange(_WORD_BITS) & 1).astype(np.uint8)
 
 
+def words_of(block: Bits) -> NDArray[np.uint16]:
+    """A block RAM's bits, as words."""
+    return (block.astype(np.uint16) << np.arange(_WORD_BITS)).sum(axis=1).astype(np.uint16)
+
+
 def _write_block(block: Bits) -> list[str]:
-    words = (block.astype(np.uint16) << np.arange(_WORD_BITS)).sum(axis=1)
+    words = words_of(block)
     return [" ".join(f"{word:03x}" for word in row) + "\n" for row in words.reshape(-1, 8)]
 
 

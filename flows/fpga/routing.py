@@ -1,5 +1,7 @@
 """Place and route for ECP5 and iCE40: a pure function of files into a folder; the verdict is nextpnr's own report."""
 
+import gzip
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +22,9 @@ __all__ = ["Clock", "Routed", "Routing", "device_of", "nextpnr_argv", "route"]
 
 RECORD = "route.json"
 ROUTE_TIMEOUT_S = 2400.0     # a full UP5K takes a quarter of an hour of an idle core
+WRITTEN, NETLIST = "written.json", "netlist.json.gz"
+# Most of what nextpnr writes: the wires of each net, and positions in sources, which name the folder of Yosys.
+_NOT_KEPT = re.compile(rb'"(ROUTING|src)": "[^"\n]*"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +41,7 @@ class Clock:
 
 @dataclass(frozen=True, kw_only=True)
 class Routed:
-    """A placed and routed design; ``textcfg`` is its configuration, unless it was routed without pins."""
+    """A placed and routed design; without pins it has neither ``textcfg``, its configuration, nor ``netlist``."""
 
     folder: Path
     seed: int
@@ -47,6 +52,11 @@ class Routed:
     @property
     def textcfg(self) -> Path:
         return self.folder / "top.config"
+
+    @property
+    def netlist(self) -> Path:
+        """All cells as they were placed, with their settings and nets, as nextpnr writes them; gzipped."""
+        return self.folder / NETLIST
 
     @property
     def timing_met(self) -> bool:
@@ -86,11 +96,13 @@ def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed:
     family = FAMILIES[board.family]
     argv = [*nextpnr_argv(netlist, board, out, freq_mhz=freq_mhz, seed=seed, pins=pins), "--report", "report.json"]
     if pins is not None:
-        argv += [family.config, "top.config"]
+        argv += [family.config, "top.config", "--write", WRITTEN]
     if router is not None:
         argv += ["--router", router]
     run(argv, cwd=out, timeout_s=timeout_s, log=out / "nextpnr.log")
     (out / "netlist.json").unlink()
+    if pins is not None:
+        _keep(out / WRITTEN, out / NETLIST)
     report = read_json(out / "report.json")
     clocks = {name: {"achieved_mhz": clock["achieved"], "wanted_mhz": clock["constraint"]}
               for name, clock in report["fmax"].items()}
@@ -100,6 +112,14 @@ def route(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed:
     write_json(out / RECORD, {"seed": seed, "clocks": clocks, "resources": used_resources(family, netlist, report),
                               "out_of_context": pins is None})
     return Routed.load(out)
+
+
+def _keep(written: Path, kept: Path) -> None:
+    """The same for the same cells and nets; the uncompressed file goes."""
+    with written.open("rb") as source, gzip.GzipFile(kept, "wb", mtime=0) as target:
+        for line in source:
+            target.write(_NOT_KEPT.sub(rb'"\1": ""', line))
+    written.unlink()
 
 
 def nextpnr_argv(netlist: Netlist, board: "Board", out: Path, *, freq_mhz: float, seed: int,

@@ -152,6 +152,10 @@ def show_verification(document: Document, display: Display) -> None:
     shown = sorted(set(document["engine_cycles"]))
     display.line(f"{document['inputs']} inputs, {document['mismatches']} mismatches; engine cycles "
                  f"{', '.join(map(number, shown[:4])) or '–'}, predicted {number(document['predicted_cycles'])}")
+    if build := document.get("build"):
+        display.line(f"routed with seed {build['seed']}: {build['clock_mhz']:g} MHz"
+                     f"{'' if build['timing_met'] else ', missed'} (Fmax {build['fmax_mhz']:.1f} MHz); simulated "
+                     f"{number(build['simulated_cycles'])} cycles, {number(build['cycles_per_s'])} a second")
     if document["first_mismatch"]:
         display.line("first mismatch: " + ", ".join(f"{name} {value}" for name, value
                                                     in document["first_mismatch"].items() if value is not None))

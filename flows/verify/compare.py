@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["KernelReport", "LayerReport", "Mismatch", "VerifyReport", "differences"]
+__all__ = ["KernelReport", "LayerReport", "Mismatch", "RoutedBuild", "VerifyReport", "differences"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,18 @@ class KernelReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RoutedBuild:
+    """What was placed and routed, and how long its simulation was and took."""
+
+    seed: int
+    clock_mhz: float
+    fmax_mhz: float
+    timing_met: bool
+    simulated_cycles: int                 # clock cycles, boot and the transfer of inputs included
+    cycles_per_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifyReport:
     """What a rung gave; ``document()`` is the ``--json`` of the command."""
 
@@ -66,6 +78,7 @@ class VerifyReport:
     predicted_cycles: int
     layers: tuple[LayerReport, ...]       # what the engine runs
     kernels: tuple[KernelReport, ...] = ()    # what the CPU runs
+    build: RoutedBuild | None = None      # at level netlist
 
     @property
     def ok(self) -> bool:

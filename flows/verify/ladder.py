@@ -18,7 +18,6 @@ from sw.graph.graph import Graph
 
 __all__ = ["LEVELS", "RUNGS", "check_level", "verify"]
 
-LEVELS = ("array", "engine", "soc", "netlist", "board")     # netlist is not there yet
 WAVELESS = {"array": "engine", "board": "soc"}              # levels without waves, and where there are some
 
 
@@ -41,6 +40,12 @@ def _soc(store: Store, design: DesignPoint, board: Board, port: str | None) -> R
     return soc_rung(store, design, board)
 
 
+def _netlist(store: Store, design: DesignPoint, board: Board, port: str | None) -> Rung:
+    from flows.verify.netlist import NetlistRung
+
+    return NetlistRung(store, design, board)
+
+
 def _board(store: Store, design: DesignPoint, board: Board, port: str | None) -> Rung:
     from flows.verify.board import BoardRung
 
@@ -51,15 +56,14 @@ def _board(store: Store, design: DesignPoint, board: Board, port: str | None) ->
 
 #: level -> the rung of a design on a board, at a serial port or none, with what it needs from the store
 RUNGS: dict[str, Callable[[Store, DesignPoint, Board, str | None], Rung]] = {
-    "array": _array, "engine": _engine, "soc": _soc, "board": _board}
+    "array": _array, "engine": _engine, "soc": _soc, "netlist": _netlist, "board": _board}
+LEVELS = tuple(RUNGS)
 
 
 def check_level(level: str) -> None:
-    """Raises SpecError for an unknown level, HeddleError for one that is not there yet."""
+    """Raises SpecError for an unknown level."""
     if level not in LEVELS:
-        raise SpecError(f"level {level!r}: choose {', '.join(RUNGS)}")
-    if level not in RUNGS:
-        raise HeddleError(f"level {level!r}: not available yet; choose {', '.join(RUNGS)}")
+        raise SpecError(f"level {level!r}: choose {', '.join(LEVELS)}")
 
 
 def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray | Sequence[np.ndarray], board: Board,
@@ -83,7 +87,7 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray 
     Raises
     ------
     HeddleError
-        If the level is unknown or not there yet, the network does not fit, or a tool or the simulation fails.
+        If the level is unknown, the network does not fit, or a tool or the simulation fails.
     """
     check_level(level)
     given = _arrays(inputs)
@@ -92,7 +96,7 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray 
     if trace and level in WAVELESS:
         raise HeddleError(f"level {level!r}: writes no waves; trace the level {WAVELESS[level]}")
     program = program or compile_graph(graph, design)
-    if level in ("soc", "board") and rung is None:
+    if level in ("soc", "netlist", "board") and rung is None:
         check_buildable(program, board)
     tensors = run(program.graph, given, design)
     given_graph = tensors if program.graph is graph else run(graph, given, design)
@@ -108,7 +112,7 @@ def verify(graph: Graph, design: DesignPoint, *, level: str, inputs: np.ndarray 
         model=model or graph.name, design=design_name or design.label, board=board.name, level=rung.level,
         inputs=len(given[0]), mismatches=found.mismatches, first_mismatch=found.first, cycles=found.cycles,
         engine_cycles=found.engine_cycles, predicted_cycles=program.cycles, layers=found.layers,
-        kernels=found.kernels)
+        kernels=found.kernels, build=found.build)
 
 
 def _arrays(values: np.ndarray | Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from flows.verify.compare import KernelReport, LayerReport, Mismatch
+from flows.verify.compare import KernelReport, LayerReport, Mismatch, RoutedBuild
 from sw.compiler import Program
 
 __all__ = ["TRAFFIC_SEED", "Case", "Findings", "Rung"]
@@ -36,6 +36,7 @@ class Findings:
     engine_cycles: tuple[int, ...]
     layers: tuple[LayerReport, ...]       # what the engine runs
     kernels: tuple[KernelReport, ...] = ()    # what the CPU runs
+    build: RoutedBuild | None = None      # what was simulated, of a level after place and route
 
 
 class Rung(Protocol):

@@ -17,7 +17,7 @@ from hw.spec.soc import MemoryMap, Region, memory_map
 from hw.tools import run
 from sw.firmware import rom_words
 
-__all__ = ["NO_ENGINE", "TOP", "SocFiles", "generate", "load_soc"]
+__all__ = ["FACTS", "NO_ENGINE", "TOP", "SocFiles", "generate", "load_soc"]
 
 TOP = "heddle_soc"
 FACTS = "soc.facts.json"

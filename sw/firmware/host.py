@@ -36,8 +36,8 @@ class DeviceRun:
     info: Info                   # of firmware, engine and model image
 
 
-def plan_run(image: bytes | None, inputs: np.ndarray, *, in_flash: bool, limit_cycles: int,
-             opener: Op = Op.OPEN) -> Plan:
+def plan_run(image: bytes | None, inputs: np.ndarray, *, in_flash: bool, limit_cycles: int, opener: Op = Op.OPEN,
+             upload: bool = True) -> Plan:
     """Upload a model image, open it, and run it for every input, without a reset between them.
 
     Inputs or outputs that are too large for a frame go in parts; cycles then count from the input in the engine's
@@ -50,6 +50,7 @@ def plan_run(image: bytes | None, inputs: np.ndarray, *, in_flash: bool, limit_c
     in_flash : the SoC boots from a flash with the image in it, and cannot be given another.
     limit_cycles : clock cycles that one inference may take.
     opener : INFO, where the image was opened by itself.
+    upload : without it the image is in the weight memory already, as after configuration.
 
     Raises
     ------
@@ -61,7 +62,8 @@ def plan_run(image: bytes | None, inputs: np.ndarray, *, in_flash: bool, limit_c
     if inputs.dtype != np.int8:
         raise ValueError(f"inputs are {inputs.dtype}; the SoC takes int8")
     header = unpack_header(image) if image is not None else {}
-    requests = [(Op.WRITE, payload) for payload in (wire.upload_payloads(image) if image and not in_flash else ())]
+    requests = [(Op.WRITE, payload) for payload in (wire.upload_payloads(image) if image and upload and not in_flash
+                                                   else ())]
     requests.append((opener, b""))
     opening = len(requests)
     # without an image nobody knows where a large input would go, and it is refused

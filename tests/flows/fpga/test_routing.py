@@ -1,9 +1,11 @@
+import gzip
 import json
 from pathlib import Path
 
 import pytest
 
 from boards import BOARDS
+from cosim.netlist import simulable
 from flows.fpga.bitstream import pack
 from flows.fpga.netlist import count, synthesize
 from flows.fpga.routing import Clock, Routed, route
@@ -41,6 +43,8 @@ def test_routes_and_packs_for_every_board(counter, tmp_path, board):
     assert routed.fmax_mhz > 50
     assert routed.resources["ff"] == 8
     assert Routed.load(tmp_path) == routed
+    assert simulable(routed.netlist).cells["TRELLIS_FF"] == 8
+    assert b'"src": "/' not in gzip.GzipFile(routed.netlist).read() and not (tmp_path / "written.json").exists()
     available = json.loads((tmp_path / "report.json").read_text())["utilization"]
     assert board.budget == {"lut": available["TRELLIS_COMB"]["available"], "ff": available["TRELLIS_FF"]["available"],
                             "dsp": available["MULT18X18D"]["available"], "bram": available["DP16KD"]["available"],

@@ -2,15 +2,14 @@
 
 import pytest
 
-from hw.spec.errors import HeddleError, SpecError
+from hw.spec.errors import SpecError
 from sw.golden import run
 from tests.support.ladder import Plain, check
 
 
 @pytest.mark.parametrize("level, kind, message", [
-    ("netlist", HeddleError, "level 'netlist': not available yet; choose array, engine, soc, board"),
     ("board", SpecError, "level 'board': where is it\\? name its serial port with --port, such as /dev/ttyUSB0"),
-    ("chip", SpecError, "level 'chip': choose array, engine, soc"),
+    ("chip", SpecError, "level 'chip': choose array, engine, soc, netlist, board"),
 ])
 def test_levels_that_are_not_there(graph, inputs, level, kind, message):
     with pytest.raises(kind, match=message):
