@@ -22,11 +22,17 @@ def methods(kind):
             if inspect.isfunction(method) and (not name.startswith("_") or name == "__init__")}
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Parts)])
-def test_siblings_have_one_signature(name):
-    wide, compact = getattr(parts(DesignPoint()), name), getattr(parts(PRESETS["up5k"]), name)
-    assert wide is not compact
-    assert methods(wide) == methods(compact)
+PAIRS = {"kinds of engine": (DesignPoint(), PRESETS["up5k"]),
+         "digits": (DesignPoint(multiplier="scalable"), DesignPoint(multiplier="scalable-dsp"))}
+DIFFER = [("digits", "element"), ("digits", "pieces"),
+          *(("kinds of engine", field.name) for field in fields(Parts) if field.name != "pieces")]
+
+
+@pytest.mark.parametrize("pair, name", DIFFER)
+def test_siblings_have_one_signature(pair, name):
+    one, other = (getattr(parts(design), name) for design in PAIRS[pair])
+    assert one is not other
+    assert methods(one) == methods(other)
 
 
 def asks(text):
