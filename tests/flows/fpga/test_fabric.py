@@ -73,8 +73,8 @@ def test_the_section_of_the_benchmark(tmp_path, tiny, monkeypatch, capsys):
 
 @pytest.mark.synth
 def test_what_encloses_an_up5k_engine_is_taken_off(tmp_path, tiny):
-    design = DesignPoint(rows=1, multiplier="mac16", requantizers=1, memory="spram", act_bytes=131072,
-                         board="icebreaker")
+    design = DesignPoint(rows=1, multiplier="mac16", requantizers=1, requantizer_dsps=0, memory="spram",
+                         act_bytes=131072, board="icebreaker")
     report = place_engine(design, (1,), preset="up5k", store=Store(tmp_path))
     assert (report.device, report.ff) == ("iCE40UP5K", 8 - 3)
     assert 8 <= report.lut + 3 <= 16

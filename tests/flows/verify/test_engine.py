@@ -27,7 +27,7 @@ from tests.support.states import stateful
 
 pytestmark = pytest.mark.sim
 KEYS = ["model", "design", "board", "level", "inputs", "mismatches", "first_mismatch", "cycles", "engine_cycles",
-        "predicted_cycles", "layers", "kernels"]
+        "predicted_cycles", "layers", "kernels", "build"]
 
 
 def test_engine_agrees(graph, inputs, store, program):
@@ -37,7 +37,7 @@ def test_engine_agrees(graph, inputs, store, program):
     assert list(document) == KEYS
     assert document | {"layers": None} == {
         "model": "all", "design": DESIGN.label, "board": "ulx3s-25", "level": "engine", "inputs": 5, "mismatches": 0,
-        "first_mismatch": None, "cycles": (program.cycles,) * 5, "engine_cycles": (program.cycles,) * 5,
+        "build": None, "first_mismatch": None, "cycles": (program.cycles,) * 5, "engine_cycles": (program.cycles,) * 5,
         "predicted_cycles": program.cycles, "layers": None, "kernels": ()}
     counters = vars(program.layers[0].cycle_terms)
     assert list(counters) == list(COUNTERS)
