@@ -48,6 +48,7 @@ RUN_BY = {
     "heddle bench --section simulation": f"{BENCH}::test_the_speed_of_the_simulation",
     # of one engine: all of them take hours
     "heddle bench --section fabric": "tests/flows/fpga/test_fabric.py::test_the_section_of_the_benchmark",
+    "heddle bench --section boards": f"{BENCH}::test_boards_have_every_network",     # of stand-ins: routes take hours
 }
 
 

@@ -165,9 +165,10 @@ MOVES = {
     "hw/gateware/drain.py": {"SocSources", "MultiplierNoise", "Study", "Verification", *SIMULATORS},
     "cosim/engine.cpp": {"EngineSimulator", "Verification"},
     "cosim/multiplier.cpp": {"MultiplierNoise", "Study"},
-    "flows/fpga/families.py": {"Synthesis", "Placing", "Routing", "Bitstream"},
-    "flows/fpga/floorplan.py": {"Placing"},
-    "flows/fpga/patch.py": {"SocSources", "Bitstream"},
+    # a verification of a netlist synthesizes, places, routes and packs
+    "flows/fpga/families.py": {"Synthesis", "Placing", "Routing", "Bitstream", "Verification"},
+    "flows/fpga/floorplan.py": {"Placing", "Verification"},
+    "flows/fpga/patch.py": {"SocSources", "Bitstream", "Verification"},
     "flows/estimate/resources.json": {"Fitting", "Study"},
     "sw/compiler/schedule.py": {"Draft", "Fitting", "Study", "Verification", "ArraySimulator"},
     "sw/compiler/costs.py": {"Fitting", "Study"},
