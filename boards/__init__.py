@@ -26,9 +26,9 @@ def check_stream(design: DesignPoint, board: Board) -> None:
         able = ", ".join(each.name for each in BOARDS.values() if each.sdram)
         raise SpecError(f"board {board.name!r}: has no memory that weights could stream from in its SoC; choose one of "
                         f"{able}, raise weight_bytes until they fit, or narrow the weights or the network")
-    if 8 * design.stream_bytes > len(board.sdram.data):
+    if design.stream_bytes > board.sdram.bytes_per_cycle:
         raise SpecError(f"stream_bytes={design.stream_bytes}: the memory of board {board.name!r} gives "
-                        f"{len(board.sdram.data) // 8} bytes per cycle; set stream_bytes to that")
+                        f"{board.sdram.bytes_per_cycle} bytes per cycle; set stream_bytes to that")
 
 
 def find_board(name: str) -> Board:

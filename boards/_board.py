@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from boards._devices import DEVICES, read_part
 from boards._programmer import Programmer
 
-__all__ = ["Board", "Sdram"]
+__all__ = ["Board", "Ddr3", "Sdram"]
 
 BUDGETS = ("lut", "ff", "dsp", "bram", "spram")
 
@@ -27,6 +27,46 @@ class Sdram:
     cs_n: str = ""
     cke: str = ""
     mask: tuple[str, ...] = ()
+    kind: str = "sdr"
+
+    @property
+    def bytes_per_cycle(self) -> int:
+        """Most that it gives in a cycle of the system's clock."""
+        return len(self.data) // 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ddr3:
+    """A chip of DDR3 SDRAM, and its pins: of a pair the positive one, none where the board ties it."""
+
+    chip: str                         # its class in litedram.modules, which knows its geometry and times
+    io_standard: str                  # of its pins; those of a pair have "D" before the "_"
+    clock: str
+    we_n: str
+    ras_n: str
+    cas_n: str
+    cke: str
+    odt: str
+    address: tuple[str, ...]
+    bank: tuple[str, ...]
+    mask: tuple[str, ...]             # one for 8 pins of data
+    data: tuple[str, ...]
+    strobe: tuple[str, ...]           # one for 8 pins of data
+    cs_n: str = ""
+    reset_n: str = ""
+    high: tuple[str, ...] = ()        # pins that the board has as further supplies of the banks, and as grounds
+    low: tuple[str, ...] = ()
+    termination: str = "OFF"          # of the device's data pins, ohm
+    chip_termination: str = "60ohm"   # of the chip's, as LiteDRAM names it
+    swapped_masks: bool = False       # those of the two bytes
+    bridged: bool = False             # pins are on both sides of the device, so the fast clock crosses it
+    slow_delay: int = 0               # of commands and clock where the system runs at 64 MHz or less, in 25 ps
+    kind: str = "ddr3"
+
+    @property
+    def bytes_per_cycle(self) -> int:
+        """Most that it gives in a cycle of the system's clock: at twice that clock, two words in each."""
+        return len(self.data) // 8 * 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +91,7 @@ class Board:
     programmer: Programmer
     flash_pins: tuple[str, ...] = ()  # of the serial flash that the device boots from, if a SoC reads it: select,
                                       # clock, out of the device, into it
-    sdram: Sdram | None = None        # that weights stream from
+    sdram: Sdram | Ddr3 | None = None # that weights stream from
 
     def __post_init__(self) -> None:
         read_part(self.part)

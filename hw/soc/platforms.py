@@ -12,6 +12,9 @@ BYTE_STREAM = ("valid", "ready", "data")
 FLASH_PINS = ("cs_n", "clk", "mosi", "miso")
 SDRAM_PINS = {"a": "address", "ba": "bank", "dq": "data", "dm": "mask",     # of LiteDRAM: of boards.Board
               **{name: name for name in ("we_n", "ras_n", "cas_n", "cs_n", "cke")}}
+DDR3_PINS = {"a": "address", "ba": "bank", "dq": "data", "dm": "mask", "dqs_p": "strobe", "clk_p": "clock",
+             **{name: name for name in ("we_n", "ras_n", "cas_n", "cs_n", "cke", "odt", "reset_n")}}
+DDR3_PAIRS = ("clk_p", "dqs_p")
 
 
 def sim_platform(*, flash: bool) -> GenericPlatform:
@@ -31,13 +34,32 @@ def board_platform(board: dict[str, Any]) -> GenericPlatform:
         pins.append(("flash", 0, *(Subsignal(name, Pins(pin))
                                    for name, pin in zip(FLASH_PINS, board["flash_pins"], strict=True)), standard))
     if sdram := board["sdram"]:
-        pins += [("sdram_clock", 0, Pins(sdram["clock"]), standard),
-                 ("sdram", 0, *(Subsignal(name, Pins(" ".join(at) if isinstance(at, tuple | list) else at))
-                                for name, fact in SDRAM_PINS.items() if (at := sdram[fact])),
-                  standard, Misc("SLEWRATE=FAST"))]
+        pins += _ddr3(sdram) if sdram["kind"] == "ddr3" else [
+            ("sdram_clock", 0, Pins(sdram["clock"]), standard),
+            ("sdram", 0, *_subsignals(sdram, SDRAM_PINS), standard, Misc("SLEWRATE=FAST"))]
     if board["family"] == "ice40":
         return LatticeiCE40Platform("ice40-up5k-sg48", pins, toolchain="icestorm")
     return LatticeECP5Platform(board["part"], pins, toolchain="trellis")
+
+
+def _subsignals(facts: dict[str, Any], names: dict[str, str],
+                others: Callable[[str], list[Any]] = lambda name: []) -> list[Any]:
+    """Of a memory's pins that the board connects, by LiteDRAM's names; ``others``: what is said of each."""
+    return [Subsignal(name, Pins(" ".join(at) if isinstance(at, tuple | list) else at), *others(name))
+            for name, fact in names.items() if (at := facts[fact])]
+
+
+def _ddr3(facts: dict[str, Any]) -> list[Any]:
+    kind, _, drive = facts["io_standard"].partition("_")
+
+    def others(name: str) -> list[Any]:
+        standard = IOStandard(f"{kind}D_{drive}" if name in DDR3_PAIRS else facts["io_standard"])
+        ends = {"dq": [Misc(f"TERMINATION={facts['termination']}")],
+                "dqs_p": [Misc("TERMINATION=OFF"), Misc("DIFFRESISTOR=100")]}
+        return [standard, *ends.get(name, [])]
+    supplies = [(f"ddr3_{name}", 0, Pins(" ".join(facts[name])), IOStandard(f"{kind}_II"), Misc("SLEWRATE=FAST"))
+                for name in ("high", "low") if facts[name]]
+    return [("ddr3", 0, *_subsignals(facts, DDR3_PINS, others), Misc("SLEWRATE=FAST")), *supplies]
 
 
 def _ports(platform: GenericPlatform, names: Any) -> Iterator[tuple[str, str, list[Any]]]:

@@ -20,7 +20,7 @@ from migen import Array, Cat, ClockSignal, If, ResetInserter, Signal
 
 from hw.spec.soc import Region
 
-__all__ = ["Sdram", "StreamReader"]
+__all__ = ["POWER_UP_S", "Command", "Sdram", "Start", "StreamReader", "commands"]
 
 POWER_UP_S = 200e-6       # JEDEC 21-C: that the clock runs before the first command
 LEAST_CYCLES = 16         # behind every command of the initialization, more than any chip takes at 200 MHz
@@ -28,13 +28,15 @@ FIFO_WORDS = 32           # that wait where a chip is wider than a beat: they co
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Command:
+class Command:
     """One command of the initialization, and the clock cycles before the next."""
 
-    address: int
-    bank: int
-    command: tuple[str, ...]     # the lines that are low
+    address: int = 0
+    bank: int = 0
+    command: tuple[str, ...] = ()     # the lines that are low
     cycles: int
+    reset_n: int = 1                  # these two stay for all of them
+    cke: int = 1
 
 
 class Sdram(LiteXModule):
@@ -43,7 +45,7 @@ class Sdram(LiteXModule):
     Parameters
     ----------
     facts : dict
-        ``boards.Board``'s ``sdram``.
+        ``boards.Sdram``.
     region : Region
         Where the bus has it.
     clock_hz : float
@@ -72,7 +74,7 @@ class Sdram(LiteXModule):
             self.phy = phy = GENSDRPHY(platform.request("sdram"), clock_hz)
             self.specials += DDROutput(1, 0, platform.request("sdram_clock"), ClockSignal("sdram"))
         controller = LiteDRAMController(phy.settings, chip.geom_settings, chip.timing_settings, clock_hz)
-        self.start = start = _Start(_sequence(phy, chip, clock_hz), controller.dfi, phy.dfi)
+        self.start = start = Start(_sequence(phy, chip, clock_hz), controller.dfi, phy.dfi)
         self.ready = start.done
         self.controller = ResetInserter()(controller)
         self.crossbar = LiteDRAMCrossbar(controller.interface)
@@ -82,32 +84,40 @@ class Sdram(LiteXModule):
         self.comb += controller.reset.eq(~start.done)
 
 
-def _sequence(phy: Any, chip: Any, clock_hz: float) -> list[_Command]:
-    """LiteDRAM's, which waits in turns of a loop of its software, in cycles."""
-    steps = [_Command(address=address, bank=bank, cycles=max(LEAST_CYCLES, cycles),
-                      command=tuple(line for line in ("RAS", "CAS", "WE", "CS") if f"COMMAND_{line}" in command))
+def _sequence(phy: Any, chip: Any, clock_hz: float) -> list[Command]:
+    return [Command(cycles=round(POWER_UP_S * clock_hz)), *commands(phy, chip, LEAST_CYCLES)]
+
+
+def commands(phy: Any, chip: Any, least_cycles: int) -> list[Command]:
+    """LiteDRAM's initialization of a chip, which waits in turns of a loop of its software, in cycles."""
+    steps = [Command(address=address, bank=bank, cycles=max(least_cycles, cycles),
+                     command=tuple(line for line in ("RAS", "CAS", "WE", "CS") if f"COMMAND_{line}" in command))
              for _, address, bank, command, cycles in get_sdram_phy_init_sequence(
                  phy.settings, chip.timing_settings)[0]]
-    power_up = _Command(address=0, bank=0, command=(), cycles=round(POWER_UP_S * clock_hz))
-    return [power_up, *(step for step in steps if step.command)]
+    return [step for step in steps if step.command]
 
 
-class _Start(LiteXModule):
+class Start(LiteXModule):
     """Gives the chip its first commands, and then the controller's."""
 
-    def __init__(self, steps: Sequence[_Command], controller: Interface, chip: Interface) -> None:
+    def __init__(self, steps: Sequence[Command], controller: Interface, chip: Interface) -> None:
         self.done = done = Signal()
         step, count, lines = Signal(max=len(steps)), Signal(max=max(each.cycles for each in steps) + 1), Signal(4)
-        phase = chip.p0
         words = {name: Array([getattr(each, name) for each in steps]) for name in ("address", "bank", "cycles")}
         low = Array([sum(1 << n for n, line in enumerate(("RAS", "CAS", "WE", "CS")) if line in each.command)
                      for each in steps])
+
+        def held(name: str) -> Any:
+            levels = [getattr(each, name) for each in steps]
+            return Array(levels)[step] if 0 in levels else 1
+        first = chip.p0
         self.comb += [
             If(count == 0, lines.eq(low[step])),
             If(done, controller.connect(chip)).Else(
-                phase.cke.eq(1), phase.reset_n.eq(1), phase.address.eq(words["address"][step]),
-                phase.bank.eq(words["bank"][step]),
-                Cat(phase.ras_n, phase.cas_n, phase.we_n, phase.cs_n).eq(~lines)),
+                *(line for phase in chip.phases
+                  for line in (phase.cke.eq(held("cke")), phase.reset_n.eq(held("reset_n")))),
+                first.address.eq(words["address"][step]), first.bank.eq(words["bank"][step]),
+                Cat(first.ras_n, first.cas_n, first.we_n, first.cs_n).eq(~lines)),
         ]
         self.sync += If(~done, count.eq(count + 1), If(
             count == words["cycles"][step], count.eq(0), step.eq(step + 1), done.eq(step == len(steps) - 1)))

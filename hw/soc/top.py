@@ -13,6 +13,7 @@ from litex.soc.interconnect import wishbone
 from migen import ClockSignal, Instance, ResetSignal, Signal
 
 from hw.soc.clocks import CLOCKS, SimClock
+from hw.soc.ddr3 import Ddr3
 from hw.soc.flash import SpiFlash
 from hw.soc.peripheral import Peripheral
 from hw.soc.platforms import CONSTRAINTS, board_platform, sim_platform
@@ -34,8 +35,8 @@ class Soc(SoCCore):
     def __init__(self, request: dict[str, Any]) -> None:
         memory, cpu, small = request["memory"], request["cpu"], request["memory"]["image"] is not None
         platform = sim_platform(flash=small) if request["sim"] else board_platform(request["board"])
-        clock = SimClock if request["sim"] else CLOCKS[request["board"]["family"]]
         sdram = request["board"]["sdram"] if memory["outside"] else None
+        clock = SimClock if request["sim"] else CLOCKS["ddr3" if _is_ddr3(sdram) else request["board"]["family"]]
         crg = clock(platform, request["clock_mhz"], request["board"], sdram)
         self.clock_mhz = crg.clock_mhz
         super().__init__(
@@ -72,8 +73,11 @@ class Soc(SoCCore):
 
     def _add_sdram(self, facts: dict[str, Any], region: Region, request: dict[str, Any]) -> dict[str, Signal]:
         """The CPU waits until it is ready; returns what the engine's stream is connected to."""
-        self.sdram = Sdram(self.platform, facts, region, clock_hz=int(self.clock_mhz * 1e6),
-                           port_bits=request["stream_bits"], sim=request["sim"])
+        kind = Ddr3 if _is_ddr3(facts) else Sdram
+        self.sdram = kind(self.platform, facts, region, clock_hz=int(self.clock_mhz * 1e6),
+                          port_bits=request["stream_bits"], sim=request["sim"])
+        if _is_ddr3(facts) and not request["sim"]:
+            self.comb += [self.crg.stop.eq(self.sdram.stop), self.crg.reset.eq(self.sdram.reset)]
         self._slave("outside", self.sdram.bus, asdict(region))
         self.comb += self.cpu.reset.eq(~self.sdram.ready)
         reader = self.sdram.stream
@@ -93,6 +97,10 @@ class Soc(SoCCore):
             i_bus__adr=bus.adr[:(region["size"] // 4 - 1).bit_length()], i_bus__dat_w=bus.dat_w,
             o_bus__dat_r=bus.dat_r, o_bus__ack=bus.ack, **stream)
         self._slave("engine", bus, region)
+
+
+def _is_ddr3(sdram: dict[str, Any] | None) -> bool:
+    return sdram is not None and sdram["kind"] == "ddr3"
 
 
 def _steady(verilog: str) -> str:

@@ -10,7 +10,7 @@ from litedram.phy.model import SDRAMPHYModel
 from migen import Module, Signal, run_simulation
 
 from boards import BOARDS
-from hw.soc.sdram import LEAST_CYCLES, POWER_UP_S, StreamReader, _sequence, _Start
+from hw.soc.sdram import LEAST_CYCLES, POWER_UP_S, Start, StreamReader, _sequence
 from hw.spec.soc import OUTSIDE
 
 CLOCK_HZ = 1e6        # so that the time behind the power-up is short
@@ -23,7 +23,7 @@ def started():
     chip = modules.MT48LC16M16(CLOCK_HZ, "1:1")
     phy = SDRAMPHYModel(chip, data_width=16, clk_freq=CLOCK_HZ)
     controller = Interface(13, 2, 1, 16, 1)
-    unit, seen, done = _Start(_sequence(phy, chip, CLOCK_HZ), controller, phy.dfi), [], []
+    unit, seen, done = Start(_sequence(phy, chip, CLOCK_HZ), controller, phy.dfi), [], []
 
     def watch():
         yield controller.p0.cs_n.eq(0)          # a command of the controller's, which waits

@@ -1,0 +1,185 @@
+"""A chip of DDR3 beside the device, by LiteDRAM and its ECP5DDRPHY, and the engine's reader of words wider than a beat.
+
+The system's clock is half the chip's, so a burst of eight is one word of LiteDRAM: 16 bytes of a chip of 16 bits.
+"""
+
+from copy import copy
+from types import SimpleNamespace
+from typing import Any
+
+from litedram import modules
+from litedram.core.controller import LiteDRAMController
+from litedram.core.crossbar import LiteDRAMCrossbar
+from litedram.frontend.wishbone import LiteDRAMWishbone2Native
+from litedram.phy import ECP5DDRPHY
+from litex.build.generic_platform import GenericPlatform
+from litex.gen import LiteXModule
+from litex.soc.interconnect import stream, wishbone
+from migen import Array, If, ResetInserter, Signal
+
+from hw.soc.ddr3_model import Ddr3Model
+from hw.soc.leveling import Leveling, ReadControls
+from hw.soc.sdram import POWER_UP_S, Command, Start, commands
+from hw.spec.soc import Region
+from hw.spec.stream import CHUNK_BYTES
+
+__all__ = ["Ddr3", "WideReader", "chip_at", "start_sequence"]
+
+RATIO = "1:2"             # the system's clock to the chip's
+RELEASE_S = 500e-6        # JEDEC 79-3: from the end of the reset until the clock is enabled
+GRADE = "1600"            # of the chips, transfers in a microsecond
+LEAST_CYCLES = 512        # behind every command of the initialization; the longest that a chip takes are 512 of its own
+SLOW_HZ = 64e6            # of the system, up to which a board delays its commands
+FIFO_WORDS = 8            # that are asked for and wait: as many beats as pass during a refresh
+
+
+class Ddr3(LiteXModule):
+    """The chip with its controller; from reset on it is brought up and leveled without a CPU, then ``ready`` rises.
+
+    Parameters
+    ----------
+    facts : dict
+        ``boards.Ddr3``.
+    region : Region
+        Where the bus has it.
+    clock_hz : float
+        Of the system.
+    port_bits : int
+        Of the engine's stream.
+    sim : bool
+        LiteDRAM's model stands for the chip and its pins, behind one of the PHY's reads (``hw.soc.ddr3_model``).
+
+    Attributes
+    ----------
+    bus : wishbone.Interface
+        32 bits.
+    stream : WideReader
+    ready : Signal
+        Nothing may be asked for before.
+    stop, reset : Signal
+        For the clock (``hw.soc.clocks.Ddr3Clock``).
+    """
+
+    def get_csrs(self) -> list[Any]:
+        """None: the registers of the PHY are not on the bus."""
+        return []
+
+    def __init__(self, platform: GenericPlatform, facts: dict[str, Any], region: Region, *, clock_hz: float,
+                 port_bits: int, sim: bool) -> None:
+        chip, controls = chip_at(facts["chip"], clock_hz), ReadControls(lanes=len(facts["strobe"]))
+        self.stop, self.reset = Signal(), Signal()
+        if sim:
+            self.phy = phy = Ddr3Model(chip, _phy(_pads(facts), facts, clock_hz).settings, controls, clock_hz=clock_hz,
+                                       size=region.size)
+        else:
+            self.phy = phy = _phy(platform.request("ddr3"), facts, clock_hz)
+            self.comb += [*_controlled(phy, controls), self.stop.eq(phy.init.stop), self.reset.eq(phy.init.reset)]
+            for name, level in (("high", 1), ("low", 0)):
+                if (pins := platform.request(f"ddr3_{name}", loose=True)) is not None:
+                    self.comb += pins.eq(-level)
+        controller = LiteDRAMController(phy.settings, chip.geom_settings, chip.timing_settings, clock_hz)
+        self.start = start = Start(start_sequence(phy, chip, clock_hz), controller.dfi, phy.dfi)
+        self.controller = ResetInserter()(controller)
+        self.crossbar = LiteDRAMCrossbar(controller.interface)
+        port = self.crossbar.get_port()
+        word_bytes = port.data_width // 8
+        self.leveling = leveling = Leveling(controls, region.origin // word_bytes)
+        self.bus = wishbone.Interface(data_width=32, address_width=32, addressing="word")
+        wide, chosen = (wishbone.Interface(data_width=port.data_width, address_width=32, addressing="word")
+                        for _ in range(2))
+        self.widened = wishbone.UpConverter(self.bus, wide)
+        self.arbiter = wishbone.Arbiter([leveling.bus, wide], chosen)
+        self.native = LiteDRAMWishbone2Native(chosen, port, region.origin)
+        self.stream = WideReader(self.crossbar.get_port(mode="read"), port_bits)
+        self.ready = leveling.done
+        self.comb += [controller.reset.eq(~start.done), leveling.start.eq(start.done)]
+
+
+def chip_at(name: str, clock_hz: float) -> Any:
+    """LiteDRAM's chip of that name. It states how long a refresh takes in clocks of the chip's fastest grade, which are
+    as many nanoseconds at any clock.
+    """
+    kind = getattr(modules, name)
+    times = copy(kind.speedgrade_timings[GRADE])
+    times.tRFC = (None, times.tRFC[0] * 2e3 / int(GRADE))
+    return type(name, (kind,), {"speedgrade_timings": {"default": times}})(clock_hz, RATIO)
+
+
+def _phy(pads: Any, facts: dict[str, Any], clock_hz: float) -> ECP5DDRPHY:
+    phy = ECP5DDRPHY(pads, sys_clk_freq=clock_hz, cmd_delay=facts["slow_delay"] if clock_hz <= SLOW_HZ else 0,
+                     dm_remapping={0: 1, 1: 0} if facts["swapped_masks"] else None)
+    phy.settings.rtt_nom = facts["chip_termination"]
+    return phy
+
+
+def _pads(facts: dict[str, Any]) -> Any:
+    """Pins of nothing, of which the PHY's settings follow."""
+    lanes = len(facts["strobe"])
+    return SimpleNamespace(
+        a=Signal(len(facts["address"])), ba=Signal(len(facts["bank"])), dq=Signal(8 * lanes), dm=Signal(lanes),
+        dqs_p=Signal(lanes), **{name: Signal() for name in ("clk_p", "ras_n", "cas_n", "we_n", "cke", "odt")})
+
+
+def _controlled(phy: ECP5DDRPHY, controls: ReadControls) -> list[Any]:
+    """The PHY has registers of LiteX's for it, which no bus has here."""
+    return [phy._dly_sel.storage.eq(controls.select), phy._rdly_dq_inc.re.eq(controls.delay),
+            phy._rdly_dq_bitslip.re.eq(controls.slip), phy._burstdet_clr.re.eq(controls.clear),
+            controls.seen.eq(phy._burstdet_seen.status)]
+
+
+def start_sequence(phy: Any, chip: Any, clock_hz: float) -> list[Command]:
+    """JEDEC 79-3's: reset, then the clock without a command, then LiteDRAM's commands."""
+    return [Command(cycles=round(POWER_UP_S * clock_hz), reset_n=0, cke=0),
+            Command(cycles=round(RELEASE_S * clock_hz), cke=0), Command(cycles=LEAST_CYCLES),
+            *commands(phy, chip, LEAST_CYCLES)]
+
+
+class WideReader(LiteXModule):
+    """Serves the loader of weights (``hw.gateware.stream.WeightStream``) from words of several beats.
+
+    A request may begin and end within a word. The loader has one request under way at a time.
+
+    Parameters
+    ----------
+    port : LiteDRAMNativePort
+        Of the controller's own width.
+    beat_bits : int
+        A part of it.
+
+    Attributes
+    ----------
+    request_valid, request_ready, address, beats : Signal
+        The first byte's address.
+    data_valid, data : Signal
+        Beats in order; always taken.
+    """
+
+    def __init__(self, port: Any, beat_bits: int) -> None:
+        self.request_valid, self.request_ready, self.address, self.beats = Signal(), Signal(), Signal(32), Signal(16)
+        self.data_valid, self.data = Signal(), Signal(beat_bits)
+        word_bits = len(port.rdata.data)
+        parts, beat_bytes = word_bits // beat_bits, beat_bits // 8
+        part_bits, in_beat = (parts - 1).bit_length(), (beat_bytes - 1).bit_length()
+        self.words = words = stream.SyncFIFO([("data", word_bits)], FIFO_WORDS)
+        due = Signal(max=CHUNK_BYTES // beat_bytes + 1)                     # beats to give
+        left = Signal(max=CHUNK_BYTES // (beat_bytes * parts) + 2)          # words to ask for
+        word, part, first = Signal(len(port.cmd.addr)), Signal(part_bits), Signal(part_bits)
+        room, asks, taken, last = Signal(max=FIFO_WORDS + 1, reset=FIFO_WORDS), Signal(), Signal(), Signal()
+        self.comb += [
+            self.request_ready.eq(due == 0), first.eq(self.address[in_beat:in_beat + part_bits]),
+            port.cmd.valid.eq((left != 0) & (room != 0)), port.cmd.we.eq(0), port.cmd.addr.eq(word),
+            port.cmd.last.eq(left == 1), port.rdata.ready.eq(1), asks.eq(port.cmd.valid & port.cmd.ready),
+            words.sink.valid.eq(port.rdata.valid), words.sink.data.eq(port.rdata.data),
+            self.data_valid.eq(words.source.valid), last.eq((part == parts - 1) | (due == 1)),
+            self.data.eq(Array(words.source.data[low:low + beat_bits]
+                               for low in range(0, word_bits, beat_bits))[part]),
+            words.source.ready.eq(last), taken.eq(words.source.valid & last),
+        ]
+        self.sync += [
+            room.eq(room - asks + taken),
+            If(asks, word.eq(word + 1), left.eq(left - 1)),
+            If(self.data_valid, part.eq(part + 1), due.eq(due - 1)),
+            If(self.request_valid & self.request_ready,
+               word.eq(self.address[in_beat + part_bits:]), part.eq(first), due.eq(self.beats),
+               left.eq((self.beats + first + parts - 1)[part_bits:])),
+        ]
