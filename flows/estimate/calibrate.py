@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from boards import BOARDS
+from boards import BOARDS, Board
 from flows.estimate.resources import COEFFICIENTS, engine_bram, engine_dsp, features, period_terms
 from flows.fpga.firmware import Firmware
 from flows.fpga.implement import implement
@@ -91,6 +91,7 @@ def _sample(row: tuple[int, int, int, str, int, int, int, int], **others: Any) -
 
 SAMPLES = (*(_sample(row) for row in _TABLE), *(_sample(row, **others) for row, others in _OTHERS))
 STREAMING = _sample((1, 2, 4, "dsp", 8, 1, 2, 8), stream_bytes=2)     # with a memory outside, and without
+SDRAM_BOARDS = {"sdr": "ulx3s-25", "ddr3": "orangecrab-85"}           # of each kind one, with a chip of 16 bits
 #: (index of the sample, board)
 ROUTED = ((0, "ulx3s-25"), (4, "ulx3s-25"), (8, "ulx3s-25"), (16, "ulx3s-85"), (26, "ulx3s-25"))
 
@@ -102,9 +103,9 @@ def count_engine(store: Store, design: DesignPoint) -> dict[str, int]:
     return PackedCount(verilog=engine_verilog(design), top="heddle_engine", board=COUNT_BOARD).value(store)
 
 
-def count_sdram(store: Store) -> dict[str, int]:
-    """What LiteDRAM and the pins of a chip of 16 bits add to a SoC, synthesized and packed."""
-    board, used = BOARDS["ulx3s-25"], []
+def count_sdram(store: Store, board: Board) -> dict[str, int]:
+    """What LiteDRAM and the pins of a board's chip add to a SoC, synthesized and packed."""
+    used = []
     for streams in (False, True):
         memory = memory_map(STREAMING, streams=streams)
         firmware = Firmware(cpu=STREAMING.cpu, memory=memory).value(store)
@@ -176,7 +177,8 @@ def calibrate(store: Store) -> dict[str, Any]:
     periods = [period_terms(SAMPLES[number]) for number, _ in ROUTED]
     return {
         "made_by": "python -m flows.estimate.calibrate", "tools": versions("yosys", "nextpnr-ecp5"),
-        "products": count_products(store), "soc": soc, "sdram": count_sdram(store),
+        "products": count_products(store), "soc": soc, "sdram": {
+            kind: count_sdram(store, BOARDS[board]) for kind, board in SDRAM_BOARDS.items()},
         **{kind: _modelled([shape[kind] for shape in shapes], [sample[kind] for sample in used])
            for kind in ("lut", "ff")},
         "period_ns": _modelled(periods, [1000 / made.fmax_mhz for made in routed]),

@@ -71,8 +71,8 @@ def estimate_resources(design: DesignPoint, board: Board, *, streams: bool = Fal
         raise HeddleError(f"cpu={design.cpu!r}: resources are calibrated for SoCs with {CALIBRATED_CPU} only")
     model = load_model()
     soc, terms = model["soc"], features(design)
-    if streams:
-        soc = {kind: used + model["sdram"].get(kind, 0) for kind, used in soc.items()}
+    if streams and board.sdram:
+        soc = {kind: used + model["sdram"][board.sdram.kind].get(kind, 0) for kind, used in soc.items()}
     lut, ff = (soc[kind] + _sum(model[kind]["weights"], terms[kind]) for kind in ("lut", "ff"))
     period_ns = _sum(model["period_ns"]["weights"], period_terms(design))
     return Resources(lut=round(lut), ff=round(ff),

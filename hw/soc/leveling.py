@@ -78,11 +78,14 @@ class Leveling(LiteXModule):
         lanes = controls.lanes
         self.start, self.done = Signal(), Signal()
         self.bus = bus = wishbone.Interface(data_width=8 * BEATS * lanes, address_width=32, addressing="word")
-        setting, chosen, applying = Signal(max=SETTINGS), [Signal(max=SETTINGS) for _ in range(lanes)], Signal()
-        number, cycles = Signal(max=READS), Signal(max=SETTLE_CYCLES)
-        right, good = Signal(lanes), Signal(lanes)
+        setting = Signal(max=SETTINGS)
+        self.chosen = chosen = [Signal(max=SETTINGS, name=f"chosen_{lane}") for lane in range(lanes)]
+        applying = Signal()
+        number = Signal(max=READS)
+        cycles = Signal(max=SETTLE_CYCLES)
+        right = Signal(lanes)
+        good = Signal(lanes)
         wanted = Signal(len(bus.dat_w))
-        self.chosen = chosen
         self.comb += [
             wanted.eq(pattern(lanes) ^ Replicate(number[0], len(wanted))),
             bus.dat_w.eq(wanted), bus.sel.eq(~0), bus.adr.eq(first + number[0]), bus.stb.eq(bus.cyc),
@@ -95,7 +98,8 @@ class Leveling(LiteXModule):
 
         fsm.act("WAIT", If(self.start, *settled(NextState("WRITE"))))
         fsm.act("WRITE", bus.cyc.eq(1), bus.we.eq(1), If(
-            bus.ack, NextValue(number, ~number[0]), If(number[0], NextValue(good, ~0), NextState("CLEAR"))))
+            bus.ack, If(number[0], NextValue(number, 0), NextValue(good, ~0), NextState("CLEAR"))
+            .Else(NextValue(number, 1))))
         fsm.act("CLEAR", controls.clear.eq(1), NextState("READ"))
         fsm.act("READ", bus.cyc.eq(1), If(
             bus.ack, NextState("CHECK"),
@@ -106,26 +110,25 @@ class Leveling(LiteXModule):
             If(number == READS - 1, NextState("JUDGE")).Else(NextState("CLEAR"))))
         fsm.act("JUDGE", NextState("SELECT"))
         for lane in range(lanes):
-            self._judge(fsm.ongoing("JUDGE"), good[lane], setting, chosen[lane])
+            self._judge(lane, fsm.ongoing("JUDGE"), good[lane], setting)
         fsm.act("SELECT", controls.select.eq(moves), *settled(NextState("STEP")))
         fsm.act("STEP", controls.select.eq(moves), controls.delay.eq(1),
                 controls.slip.eq(setting[:DELAYS.bit_length() - 1] == DELAYS - 1), NextState("HOLD"))
         fsm.act("HOLD", controls.select.eq(moves), *settled(NextState("SETTLE")))
         fsm.act("SETTLE", *settled(
-            NextValue(setting, setting + 1), NextValue(good, ~0),
-            If(setting == SETTINGS - 1, NextValue(applying, 1),
-               If(applying, NextState("DONE")).Else(NextState("SELECT"))
-               ).Elif(applying, NextState("SELECT")).Else(NextState("CLEAR"))))
+            NextValue(setting, setting + 1), NextValue(good, ~0), NextState("CLEAR"),
+            If(applying, NextState("SELECT")),
+            If(setting == SETTINGS - 1, NextValue(applying, 1), NextState("SELECT"), If(applying, NextState("DONE")))))
         fsm.act("DONE", self.done.eq(1))
 
-    def _judge(self, now: Signal, good: Signal, setting: Signal, chosen: Signal) -> None:
+    def _judge(self, lane: int, now: Signal, good: Signal, setting: Signal) -> None:
         """The middle of the longest run of good delays so far; a run is of one slip."""
-        run, longer, longest = (Signal(max=DELAYS + 1) for _ in range(3))
+        run, longer, longest = (Signal(max=DELAYS + 1, name=f"{name}_{lane}") for name in ("run", "longer", "longest"))
         self.comb += longer.eq(run + 1)
         self.sync += If(
             now, run.eq(0),
             If(good, If(setting[:DELAYS.bit_length() - 1] != DELAYS - 1, run.eq(longer)),
-               If(longer > longest, longest.eq(longer), chosen.eq(setting - longer[1:]))))
+               If(longer > longest, longest.eq(longer), self.chosen[lane].eq(setting - longer[1:]))))
 
 
 def _lane(word: Signal, lane: int, lanes: int) -> Cat:

@@ -75,10 +75,10 @@ def test_a_design_that_is_too_large_does_not_fit(tmp_path):
 
 def test_what_build_refuses_does_not_fit_and_is_said_in_the_same_words(tmp_path, capsys):
     wide_dense().save(tmp_path / "model.npz")
-    (tmp_path / "design.toml").write_text(to_toml(STREAMING))
-    document = estimate_model(str(tmp_path), str(tmp_path / "design.toml"), "ecpix5-45")
+    (tmp_path / "design.toml").write_text(to_toml(replace(STREAMING, requantizer_dsps=0)))
+    document = estimate_model(str(tmp_path), str(tmp_path / "design.toml"), "icebreaker")
     assert document["fits"] is False
-    assert document["reasons"] == obstacles(compile_graph(wide_dense(), STREAMING), BOARDS["ecpix5-45"])
+    assert document["reasons"] == obstacles(compile_graph(wide_dense(), STREAMING), BOARDS["icebreaker"])
     show_estimate(document, Display())
     assert "cannot be built: wide: " in capsys.readouterr().err
     (tmp_path / "design.toml").write_text(to_toml(replace(STREAMING, weight_bytes=16384)))

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from boards import BOARDS
 from flows.estimate import calibrate as module
 from flows.estimate.calibrate import SAMPLES, calibrate, count_products, count_sdram, fit, main
 from flows.estimate.resources import engine_bram, engine_dsp, features, load_model, period_terms
@@ -13,7 +14,7 @@ from hw.spec.multipliers import MULTIPLIERS
 
 TRUE = {kind: {name: 1.0 + 3 * place for place, name in enumerate(sorted({
     name for design in SAMPLES for name in features(design)[kind]}))} for kind in ("lut", "ff")}
-SDRAM = {"lut": 1000, "ff": 500}
+SDRAM = {"sdr": {"lut": 1000, "ff": 500}, "ddr3": {"lut": 2000, "ff": 900}}
 SOC = {"lut": 4000, "ff": 2000, "dsp": 4, "bram": 12}
 
 
@@ -58,7 +59,7 @@ def measured(monkeypatch):
 
     monkeypatch.setattr(module, "count_engine", lambda store, design: counted(design))
     monkeypatch.setattr(module, "implement", implement)
-    monkeypatch.setattr(module, "count_sdram", lambda store: SDRAM)
+    monkeypatch.setattr(module, "count_sdram", lambda store, board: SDRAM[board.sdram.kind])
     monkeypatch.setattr(module, "count_products", lambda store: {"lut_8": 160.0, "trunc_8": 120.0})
 
 
@@ -107,5 +108,6 @@ def test_products_were_counted_by_the_tools_that_there_are(monkeypatch, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.synth
-def test_what_an_sdram_adds_is_what_was_measured(tmp_path):
-    assert count_sdram(Store(tmp_path)) == load_model()["sdram"]
+@pytest.mark.parametrize("kind", module.SDRAM_BOARDS)
+def test_what_an_sdram_adds_is_what_was_measured(tmp_path, kind):
+    assert count_sdram(Store(tmp_path), BOARDS[module.SDRAM_BOARDS[kind]]) == load_model()["sdram"][kind]

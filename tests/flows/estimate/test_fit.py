@@ -25,13 +25,13 @@ def test_what_runs_is_compiled_and_what_does_not_says_why():
 
 
 def test_what_runs_may_not_be_buildable():
-    found = fit(wide_dense(), "streaming", STREAMING, BOARDS["ecpix5-45"])
+    found = fit(wide_dense(), "streaming", STREAMING, BOARDS["icebreaker"])
     assert found.runs and "stream on this design" in found.obstacles[0]
     assert not fit(wide_dense(), "streaming", STREAMING, BOARD).obstacles
 
 
 def test_a_preset_is_named_that_can_be_built_with_the_network():
-    fits = [fit(wide_dense(), name, design, BOARDS["ecpix5-45"]) for name, design in
+    fits = [fit(wide_dense(), name, design, BOARDS["icebreaker"]) for name, design in
             (("small", SMALL), ("streaming", STREAMING), ("ecp5-25", PRESETS["ecp5-25"]))]
     assert remedy(wide_dense(), "small", SMALL, fits) == "it runs on ecp5-25"
     assert remedy(wide_dense(), "small", SMALL, fits[:2]) == "it runs on streaming"

@@ -126,7 +126,12 @@ def test_a_size_from_products_alone_is_near_the_one_of_samples(name):
 
 
 def test_a_memory_outside_takes_its_controller():
-    design = PRESETS["ecp5-25"]
-    without, with_it = (estimate_resources(design, BOARD, streams=streams).used for streams in (False, True))
-    assert {kind: with_it[kind] - without[kind] for kind in without} == load_model()["sdram"]
-    assert load_model()["sdram"]["lut"] > 0
+    """By its kind; none where a board has none."""
+    design, model = PRESETS["ecp5-25"], load_model()["sdram"]
+    for board, kind in (("ulx3s-25", "sdr"), ("orangecrab-25", "ddr3"), ("ecpix5-45", "ddr3")):
+        without, with_it = (estimate_resources(design, BOARDS[board], streams=streams).used
+                            for streams in (False, True))
+        assert {kind: with_it[kind] - without[kind] for kind in without} == model[kind]
+    assert model["ddr3"]["lut"] > model["sdr"]["lut"] > 0
+    bare = replace(BOARD, sdram=None)
+    assert estimate_resources(design, bare, streams=True) == estimate_resources(design, bare)

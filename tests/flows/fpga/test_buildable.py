@@ -12,10 +12,10 @@ from tests.support.dense import STREAMING, wide_dense
 def test_an_obstacle_is_a_line_and_an_error():
     program = compile_graph(wide_dense(), STREAMING)
     assert obstacles(program) == obstacles(program, BOARDS["ulx3s-85"]) == []
-    stream, = obstacles(program, BOARDS["orangecrab-25"])
+    stream, = obstacles(program, BOARDS["icebreaker"])
     assert stream.startswith(f"wide: {program.streamed_bytes} bytes of its weights stream on this design; ")
     with pytest.raises(HeddleError) as caught:
-        check_buildable(program, BOARDS["orangecrab-25"])
+        check_buildable(program, BOARDS["icebreaker"])
     assert str(caught.value) == stream
 
 
