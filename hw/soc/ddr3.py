@@ -27,6 +27,7 @@ __all__ = ["Ddr3", "WideReader", "chip_at", "start_sequence"]
 
 RATIO = "1:2"             # the system's clock to the chip's
 RELEASE_S = 500e-6        # JEDEC 79-3: from the end of the reset until the clock is enabled
+BANKS = 2
 GRADE = "1600"            # of the chips, transfers in a microsecond
 LEAST_CYCLES = 512        # behind every command of the initialization; the longest that a chip takes are 512 of its own
 SLOW_HZ = 64e6            # of the system, up to which a board delays its commands
@@ -96,13 +97,14 @@ class Ddr3(LiteXModule):
 
 
 def chip_at(name: str, clock_hz: float) -> Any:
-    """LiteDRAM's chip of that name. It states how long a refresh takes in clocks of the chip's fastest grade, which are
-    as many nanoseconds at any clock.
+    """LiteDRAM's chip of that name, with less for the controller to do: two banks hold all that a SoC uses.
+
+    LiteDRAM has the time of a refresh in clocks of the fastest grade, which are as many nanoseconds at any clock.
     """
     kind = getattr(modules, name)
     times = copy(kind.speedgrade_timings[GRADE])
     times.tRFC = (None, times.tRFC[0] * 2e3 / int(GRADE))
-    return type(name, (kind,), {"speedgrade_timings": {"default": times}})(clock_hz, RATIO)
+    return type(name, (kind,), {"nbanks": BANKS, "speedgrade_timings": {"default": times}})(clock_hz, RATIO)
 
 
 def _phy(pads: Any, facts: dict[str, Any], clock_hz: float) -> ECP5DDRPHY:

@@ -106,21 +106,21 @@ class Start(LiteXModule):
         words = {name: Array([getattr(each, name) for each in steps]) for name in ("address", "bank", "cycles")}
         low = Array([sum(1 << n for n, line in enumerate(("RAS", "CAS", "WE", "CS")) if line in each.command)
                      for each in steps])
-
-        def held(name: str) -> Any:
-            levels = [getattr(each, name) for each in steps]
-            return Array(levels)[step] if 0 in levels else 1
-        first = chip.p0
+        cke, reset_n, first = _held(steps, "cke", step), _held(steps, "reset_n", step), chip.p0
         self.comb += [
             If(count == 0, lines.eq(low[step])),
             If(done, controller.connect(chip)).Else(
-                *(line for phase in chip.phases
-                  for line in (phase.cke.eq(held("cke")), phase.reset_n.eq(held("reset_n")))),
+                *(line for phase in chip.phases for line in (phase.cke.eq(cke), phase.reset_n.eq(reset_n))),
                 first.address.eq(words["address"][step]), first.bank.eq(words["bank"][step]),
                 Cat(first.ras_n, first.cas_n, first.we_n, first.cs_n).eq(~lines)),
         ]
         self.sync += If(~done, count.eq(count + 1), If(
             count == words["cycles"][step], count.eq(0), step.eq(step + 1), done.eq(step == len(steps) - 1)))
+
+
+def _held(steps: Sequence[Command], name: str, step: Signal) -> Any:
+    levels = [getattr(each, name) for each in steps]
+    return Array(levels)[step] if 0 in levels else 1
 
 
 class StreamReader(LiteXModule):

@@ -123,7 +123,7 @@ def test_a_reader_gives_what_was_asked_for_in_order(beat_bits):
 def test_a_boards_chip_has_the_pins_and_the_size_that_it_needs(board):
     facts, chip = board.sdram, chip_at(board.sdram.chip, 50e6)
     geometry, width = chip.geom_settings, len(facts.data)
-    assert (len(facts.address), len(facts.bank)) == (geometry.addressbits, geometry.bankbits)
+    assert (len(facts.address), 1 << len(facts.bank)) == (geometry.addressbits, getattr(modules, facts.chip).nbanks)
     assert width == 16 and len(facts.mask) == len(facts.strobe) == width // 8
     assert width // 8 << (geometry.rowbits + geometry.colbits + geometry.bankbits) >= OUTSIDE.size
     pins = [facts.clock, facts.we_n, facts.ras_n, facts.cas_n, facts.cs_n, facts.cke, facts.odt, facts.reset_n,
