@@ -17,7 +17,7 @@ from cosim.engine import run_engine
 from cosim.process import SimulationError
 from flows.estimate.energy import energy_j
 from flows.estimate.kernels import cpu_cycles
-from flows.estimate.resources import calibrated_for, estimate_resources
+from flows.estimate.resources import estimate_resources, uncalibrated
 from flows.fpga.buildable import check_buildable
 from flows.fpga.fabric import fabric_rows
 from flows.fpga.socs import plans, soc_rows
@@ -229,7 +229,7 @@ def board_rows(bench: Bench) -> Iterator[Row]:
     for row in soc_rows(bench.store, plans()):
         design, board = PRESETS[row["preset"]], find_board(row["board"])
         clock = row["clock_mhz"] if row["timing_met"] else None
-        estimated = estimate_resources(design, board) if calibrated_for(design, board) else None
+        estimated = None if uncalibrated(design, board) else estimate_resources(design, board)
         yield row | {"estimated": estimated and {"lut": estimated.lut, "fmax_mhz": estimated.fmax_mhz},
                      "networks": {name: on_board(bench, name, design, board, clock) for name in NETWORKS}}
 

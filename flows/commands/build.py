@@ -8,7 +8,7 @@ from typing import Any
 
 from boards import Board
 from flows.estimate.nearest import nearest_preset
-from flows.estimate.resources import calibrated_for, estimate_resources
+from flows.estimate.resources import estimate_resources, uncalibrated
 from flows.fpga.buildable import check_buildable
 from flows.fpga.clock import highest_met
 from flows.fpga.families import FAMILIES
@@ -96,7 +96,7 @@ def build_to(model_name: str, design_name: str, board_name: str | None, *, clock
 def _trials(trial: Callable[[float], Implementation], design: DesignPoint, board: Board,
             clock_mhz: float | str | None) -> list[Implementation]:
     if clock_mhz == AUTO:
-        estimated = estimate_resources(design, board).fmax_mhz if calibrated_for(design, board) else board.soc_mhz
+        estimated = board.soc_mhz if uncalibrated(design, board) else estimate_resources(design, board).fmax_mhz
         return highest_met(trial, legal_clocks(board), estimated)
     wanted = float(clock_mhz or board.soc_mhz)
     check_clock(design, board, wanted)
@@ -117,7 +117,7 @@ def way_out(made: Implementation, preset: str | None) -> dict[str, Any]:
 
 def check_size(design: DesignPoint, board: Board) -> None:
     """Raises DoesNotFitError, before anything is synthesized, for what is known exactly: multipliers and block RAMs."""
-    if calibrated_for(design, board):
+    if not uncalibrated(design, board):
         used = estimate_resources(design, board).used
         if short := board.shortfalls({name: used[name] for name in ("dsp", "bram")}):
             raise DoesNotFitError(f"{design.label} does not fit {board.title}: {', '.join(short)}")
@@ -125,7 +125,7 @@ def check_size(design: DesignPoint, board: Board) -> None:
 
 def check_clock(design: DesignPoint, board: Board, clock_mhz: float) -> None:
     """Raises HeddleError, before anything is routed, for a clock that is out of reach by a third or more."""
-    if not calibrated_for(design, board):
+    if uncalibrated(design, board):
         return
     fmax_mhz = estimate_resources(design, board).fmax_mhz
     if fmax_mhz < HOPELESS * clock_mhz:

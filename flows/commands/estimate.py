@@ -4,8 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from flows.estimate.kernels import plan_cycles
-from flows.estimate.program import DEFAULT_CLOCK_MHZ, estimate_program
-from flows.estimate.resources import calibrated_for
+from flows.estimate.program import estimate_program
+from flows.estimate.resources import uncalibrated
 from flows.estimate.runners import assign
 from flows.fpga.buildable import obstacles
 from flows.train.model import load_model
@@ -14,7 +14,7 @@ from sw.compiler import compile_graph
 
 __all__ = ["estimate_model"]
 
-COUNTED = ("lut", "ff", "dsp", "bram")
+COUNTED = ("lut", "ff", "dsp", "bram", "spram")
 
 
 def estimate_model(name: str, design_name: str, board_name: str | None = None) -> dict[str, Any]:
@@ -33,8 +33,8 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
     graph = load_model(name, weight_bits=design.weight_bits).graph
     program = compile_graph(graph, design)
     metrics: dict[str, Any]
-    if calibrated := calibrated_for(design, board):
-        metrics = asdict(estimate_program(program, board, DEFAULT_CLOCK_MHZ))
+    if calibrated := not uncalibrated(design, board):
+        metrics = asdict(estimate_program(program, board, board.soc_mhz))
     else:
         metrics = {"clock_mhz": board.soc_mhz}
     used: dict[str, Any] = {kind: metrics.get(kind) for kind in COUNTED}
@@ -52,7 +52,7 @@ def estimate_model(name: str, design_name: str, board_name: str | None = None) -
         "kernels": [{"name": kernel.name, "op": kernel.op, "estimated_cycles": plan_cycles(design, kernel)}
                     for kernel in program.kernels],
         "duties": [asdict(duty) for duty in assignment.duties], "estimated_cpu_cycles": beside,
-        "resources": {**used, "spram": 0 if calibrated else None}, "fmax_mhz": metrics.get("fmax_mhz"),
+        "resources": used, "fmax_mhz": metrics.get("fmax_mhz"),
         "clock_mhz": metrics["clock_mhz"], "engine_latency_s": program.cycles / second,
         "latency_s": (program.cycles + (beside or 0)) / second,
         "latency_of": "engine and CPU, as estimated" if beside else "engine", "energy_j": metrics.get("energy_j"),

@@ -1,15 +1,16 @@
-"""``python -m flows.estimate.calibrate``: fits the resource model to synthesized and routed designs; an hour of a core.
+"""``python -m flows.estimate.calibrate``: fits the resource models to synthesized and routed designs; hours of a core.
 
-Every design below is synthesized alone and packed; its LUTs and flip-flops are the samples. Those of ``ROUTED`` are
-also routed as whole SoCs, which gives the cost of the rest of the SoC and the clock period. The weights minimize the
-relative error, none is negative, and the error that is written down is of designs left out of the fit, one at a time.
-Results come from the store, so a second run only fits. A multiplier kind that no sample has is as many times as large
-as ``lut`` as its products are alone.
+For the ECP5 every design below is synthesized alone and packed; its LUTs and flip-flops are the samples. Those of
+``ROUTED`` are also routed as whole SoCs, which gives the cost of the rest of the SoC and the clock period. A UP5K is
+too full for parts: its samples are whole SoCs. The weights minimize the relative error, none is negative, and the error
+that is written down is of designs left out of the fit, one at a time. Results come from the store, so a second run only
+fits. A multiplier kind that no sample has is as many times as large as ``lut`` as its products are alone.
 """
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from boards import BOARDS, Board
-from flows.estimate.resources import COEFFICIENTS, engine_bram, engine_dsp, features, period_terms
+from flows.estimate.resources import COEFFICIENTS, STRUCTURES
 from flows.fpga.firmware import Firmware
-from flows.fpga.implement import implement
+from flows.fpga.implement import Implementation, implement
 from flows.fpga.netlist import PackedCount, Synthesis, count
 from flows.fpga.soc import SocSources
 from flows.run.files import write_whole
@@ -29,13 +30,13 @@ from hw.emit.verilog import engine_verilog, products_verilog
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.presets import PRESETS
 from hw.spec.soc import memory_map
 from hw.tools import versions
 
-__all__ = ["SAMPLES", "calibrate", "count_engine", "count_products", "fit"]
+__all__ = ["SAMPLES", "UP5K_SAMPLES", "calibrate", "count_engine", "count_products", "count_sdram", "count_soc", "fit"]
 
 COUNT_BOARD = BOARDS["ulx3s-85"]    # of the packer: larger than any sample
-CLOCK_MHZ = 50.0
 PRODUCTS = 4        # side by side, where their size is counted
 
 # rows, cols, lanes, multiplier, weight bits, requantizers, activation KB, weight KB
@@ -91,9 +92,23 @@ def _sample(row: tuple[int, int, int, str, int, int, int, int], **others: Any) -
 
 SAMPLES = (*(_sample(row) for row in _TABLE), *(_sample(row, **others) for row, others in _OTHERS))
 STREAMING = _sample((1, 2, 4, "dsp", 8, 1, 2, 8), stream_bytes=2)     # with a memory outside, and without
+#: SoCs whose clock period is measured, and of which the rest of a SoC is the difference, with their boards.
+ROUTED = tuple((SAMPLES[number], board) for number, board in (
+    (0, "ulx3s-25"), (4, "ulx3s-25"), (8, "ulx3s-25"), (16, "ulx3s-85"), (26, "ulx3s-25")))
+
+UP5K = PRESETS["up5k"]
+UP5K_SAMPLES = tuple(replace(UP5K, **change) for change in (    # whole SoCs, whether they fit or not
+    {}, {"table_unit": True}, {"layer_log": True}, {"requantizer_cycles": 4}, {"weight_bytes": 8192},
+    {"weight_bytes": 2048}, {"cols": 2, "lanes": 8}, {"lanes": 8, "weight_bits": 4}, {"multiplier": "lut"},
+    {"lanes": 8, "weight_bits": 4, "requantizer_cycles": 4},
+    {"cols": 2, "lanes": 8, "multiplier": "lut"}, {"lanes": 8, "weight_bits": 4, "multiplier": "lut"},
+    {"lanes": 8, "weight_bits": 4, "multiplier": "lut", "requantizer_cycles": 4},
+    {"cols": 2, "lanes": 8, "table_unit": True, "requantizer_cycles": 4},
+    {"layer_log": True, "requantizer_cycles": 4, "weight_bytes": 3072}))
+UP5K_ROUTED = tuple((UP5K_SAMPLES[number], UP5K.board) for number in (0, 3, 5))
+
+BLOCKS = ("lut", "ff", "dsp", "bram")
 SDRAM_BOARDS = {"sdr": "ulx3s-25", "ddr3": "orangecrab-85"}           # of each kind one, with a chip of 16 bits
-#: (index of the sample, board)
-ROUTED = ((0, "ulx3s-25"), (4, "ulx3s-25"), (8, "ulx3s-25"), (16, "ulx3s-85"), (26, "ulx3s-25"))
 
 Terms = Mapping[str, float]
 
@@ -105,17 +120,19 @@ def count_engine(store: Store, design: DesignPoint) -> dict[str, int]:
 
 def count_sdram(store: Store, board: Board) -> dict[str, int]:
     """What LiteDRAM and the pins of a board's chip add to a SoC, synthesized and packed."""
-    used = []
-    for streams in (False, True):
-        memory = memory_map(STREAMING, streams=streams)
-        firmware = Firmware(cpu=STREAMING.cpu, memory=memory).value(store)
-        soc = SocSources(design=STREAMING, board=board, clock_mhz=CLOCK_MHZ, firmware=firmware,
-                         memory=memory).value(store)
-        netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,) if soc.rom else (),
-                            family=board.family).value(store)
-        with TemporaryDirectory(prefix="heddle-") as name:
-            used.append(count(netlist, board, Path(name), pins=soc.pins))
-    return {kind: used[1][kind] - used[0][kind] for kind in used[0]}
+    without, with_it = (count_soc(store, STREAMING, board, streams=streams) for streams in (False, True))
+    return {kind: with_it[kind] - without[kind] for kind in without}
+
+
+def count_soc(store: Store, design: DesignPoint, board: Board, *, streams: bool = False) -> dict[str, int]:
+    """Resources of a whole SoC, synthesized and packed."""
+    memory = memory_map(design, streams=streams)
+    firmware = Firmware(cpu=design.cpu, memory=memory).value(store)
+    soc = SocSources(design=design, board=board, clock_mhz=board.soc_mhz, firmware=firmware, memory=memory).value(store)
+    netlist = Synthesis(verilog=soc.verilog, top=soc.top, data=(soc.rom,) if soc.rom else (),
+                        family=board.family).value(store)
+    with TemporaryDirectory(prefix="heddle-") as name:
+        return count(netlist, board, Path(name), pins=soc.pins)
 
 
 def count_products(store: Store) -> dict[str, float]:
@@ -157,35 +174,62 @@ def _modelled(terms: Sequence[Terms], measured: Sequence[float]) -> dict[str, An
 
 
 def calibrate(store: Store) -> dict[str, Any]:
-    """The model as ``resources.json`` holds it. Raises ToolError; what was measured stays in the store."""
-    used = []
-    for number, design in enumerate(SAMPLES):
-        tell(f"engine {number + 1} of {len(SAMPLES)}: {design.label}")
-        used.append(count_engine(store, design))
-        for kind, exact in (("dsp", engine_dsp(design)), ("bram", engine_bram(design))):
-            if used[-1][kind] != exact:
-                raise HeddleError(f"{design.label}: {used[-1][kind]} {kind} synthesized, {exact} by "
-                                  f"flows.estimate.resources; correct the formula")
-    routed = []
-    for number, board in ROUTED:
-        tell(f"SoC of {SAMPLES[number].label} on {board}")
-        routed.append(implement(store, SAMPLES[number], BOARDS[board], CLOCK_MHZ, seeds=(1,)).routed)
-    shapes = [features(design) for design in SAMPLES]
-    soc = {kind: round(float(np.mean([made.resources[kind] - used[number][kind]
-                                      for made, (number, _) in zip(routed, ROUTED, strict=True)])))
-           for kind in ("lut", "ff", "dsp", "bram")}
-    periods = [period_terms(SAMPLES[number]) for number, _ in ROUTED]
+    """The models as ``resources.json`` holds them. Raises ToolError; what was measured stays in the store."""
+    return {"made_by": "python -m flows.estimate.calibrate", "ecp5": _ecp5(store), "ice40": _ice40(store)}
+
+
+def _ecp5(store: Store) -> dict[str, Any]:
+    used = _counted("ecp5", SAMPLES, lambda design: count_engine(store, design))
+    routed = _routed(store, ROUTED)
+    rest = [{kind: made.routed.resources[kind] - used[SAMPLES.index(made.design)][kind] for kind in BLOCKS}
+            for made in routed]
+    return {"tools": versions("yosys", "nextpnr-ecp5"), "products": count_products(store),
+            "soc": {kind: round(float(np.mean([each[kind] for each in rest]))) for kind in BLOCKS},
+            "sdram": {kind: count_sdram(store, BOARDS[board]) for kind, board in SDRAM_BOARDS.items()},
+            **_model("ecp5", SAMPLES, used, routed)}
+
+
+def _ice40(store: Store) -> dict[str, Any]:
+    used = _counted("ice40", UP5K_SAMPLES, lambda design: count_soc(store, design, BOARDS[UP5K.board]))
+    return {"tools": versions("yosys", "nextpnr-ice40"), "products": count_products(store), "soc": {},
+            **_model("ice40", UP5K_SAMPLES, used, _routed(store, UP5K_ROUTED))}
+
+
+def _counted(family: str, samples: Sequence[DesignPoint], used_by: Callable[[DesignPoint], dict[str, int]]
+             ) -> list[dict[str, int]]:
+    found = []
+    for number, design in enumerate(samples):
+        tell(f"{family}, sample {number + 1} of {len(samples)}: {design.label}")
+        found.append(used_by(design))
+        for kind, exact in STRUCTURES[family].blocks.items():
+            if found[-1][kind] != exact(design):
+                raise HeddleError(f"{design.label}: {found[-1][kind]} {kind} synthesized, {exact(design)} by the "
+                                  f"formula in flows/estimate; correct it")
+    return found
+
+
+def _routed(store: Store, asked: Sequence[tuple[DesignPoint, str]]) -> list[Implementation]:
+    found = []
+    for design, board in asked:
+        tell(f"SoC of {design.label} on {board}")
+        found.append(implement(store, design, BOARDS[board], BOARDS[board].soc_mhz, seeds=(1,)))
+    return found
+
+
+def _model(family: str, samples: Sequence[DesignPoint], used: Sequence[dict[str, int]], routed: Sequence[Implementation]
+           ) -> dict[str, Any]:
+    """The weights of a family, and what they were fitted to."""
+    structure = STRUCTURES[family]
+    shapes = [structure.features(design) for design in samples]
     return {
-        "made_by": "python -m flows.estimate.calibrate", "tools": versions("yosys", "nextpnr-ecp5"),
-        "products": count_products(store), "soc": soc, "sdram": {
-            kind: count_sdram(store, BOARDS[board]) for kind, board in SDRAM_BOARDS.items()},
         **{kind: _modelled([shape[kind] for shape in shapes], [sample[kind] for sample in used])
            for kind in ("lut", "ff")},
-        "period_ns": _modelled(periods, [1000 / made.fmax_mhz for made in routed]),
+        "period_ns": _modelled([structure.period_terms(made.design) for made in routed],
+                               [1000 / made.routed.fmax_mhz for made in routed]),
         "samples": [{"design": design.label, "act_bytes": design.act_bytes, "weight_bytes": design.weight_bytes,
-                     **sample} for design, sample in zip(SAMPLES, used, strict=True)],
-        "routed": [{"design": SAMPLES[number].label, "board": board, "fmax_mhz": round(made.fmax_mhz, 2),
-                    **made.resources} for made, (number, board) in zip(routed, ROUTED, strict=True)],
+                     **sample} for design, sample in zip(samples, used, strict=True)],
+        "routed": [{"design": made.design.label, "board": made.board.name, "fmax_mhz": round(made.routed.fmax_mhz, 2),
+                    **made.routed.resources} for made in routed],
     }
 
 
@@ -216,8 +260,10 @@ def main() -> int:
         except HeddleError as error:
             note(f"error: {error}")
             return 2
-        for kind in ("lut", "ff", "period_ns"):
-            note(f"{kind}: median error {model[kind]['median_error']:.1%}, largest {model[kind]['max_error']:.1%}")
+        for family in STRUCTURES:
+            for kind in ("lut", "ff", "period_ns"):
+                fitted = model[family][kind]
+                note(f"{family}, {kind}: median error {fitted['median_error']:.1%}, largest {fitted['max_error']:.1%}")
     return 0
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from boards import Board, check_design
-from flows.estimate.resources import calibrated_for, estimate_resources
+from flows.estimate.resources import estimate_resources, uncalibrated
 from flows.fpga.buildable import obstacles
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
@@ -29,7 +29,7 @@ def nearest_preset(graph: Graph, board: Board, clock_mhz: float, *, presets: Map
 def _cycles(graph: Graph, design: DesignPoint, board: Board, clock_mhz: float) -> int | None:
     try:
         check_design(design, board)
-        if not calibrated_for(design, board):
+        if uncalibrated(design, board):
             return None
         program = compile_graph(graph, design)
         estimate = estimate_resources(design, board, streams=program.streams_outside)

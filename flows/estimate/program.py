@@ -8,9 +8,7 @@ from flows.estimate.kernels import cpu_cycles
 from flows.estimate.resources import estimate_resources
 from sw.compiler import Program
 
-__all__ = ["DEFAULT_CLOCK_MHZ", "Estimate", "estimate_program"]
-
-DEFAULT_CLOCK_MHZ = 50.0        # of a SoC on an ECP5, where nothing else is asked for
+__all__ = ["Estimate", "estimate_program"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +25,7 @@ class Estimate:
     ff: int
     dsp: int
     bram: int
+    spram: int
     energy_j: float | None      # of the engine, of one inference; None for a device without published figures
 
 
@@ -36,4 +35,5 @@ def estimate_program(program: Program, board: Board, clock_mhz: float) -> Estima
     return Estimate(cycles=program.cycles, cpu_cycles=beside,
                     latency_s=(program.cycles + (beside or 0)) / (clock_mhz * 1e6), clock_mhz=clock_mhz,
                     fmax_mhz=logic.fmax_mhz, timing_met=logic.fmax_mhz >= clock_mhz, lut=logic.lut, ff=logic.ff,
-                    dsp=logic.dsp, bram=logic.bram, energy_j=energy_j(program, board, clock_mhz))
+                    dsp=logic.dsp, bram=logic.bram, spram=logic.spram,
+                    energy_j=energy_j(program, board, clock_mhz))

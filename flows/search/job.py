@@ -9,7 +9,7 @@ from math import floor
 from pathlib import Path
 
 from boards import Board, check_design, find_board
-from flows.estimate.resources import calibrated_for, estimate_resources
+from flows.estimate.resources import estimate_resources, uncalibrated
 from flows.run.progress import note
 from flows.run.queue import keeping
 from flows.run.store import Store, open_store
@@ -39,7 +39,7 @@ from sw.quant.record import TrainingRecord
 
 __all__ = ["DataFacts", "Exploration", "ExploreError", "Request", "Results", "explore"]
 
-COUNTED = ("lut", "ff", "dsp", "bram")
+COUNTED = ("lut", "ff", "dsp", "bram", "spram")
 
 
 class ExploreError(HeddleError):
@@ -238,10 +238,10 @@ def _with_model(request: Request, space: Space, store: Store, model: str) -> _St
 
 def _check_clock(space: Space) -> None:
     """Raises ExploreError, before anything is trained, where no design of the space could run at its clock."""
-    wanted, fastest = space.hardware.clock_mhz, 0.0
+    wanted, fastest = space.clock_mhz, 0.0
     for option in space.all_options:
         board = find_board(option.boards[-1])
-        if not calibrated_for(option.design, board):
+        if uncalibrated(option.design, board):
             return
         fastest = max(fastest, estimate_resources(option.design, board).fmax_mhz)
     if fastest < wanted:

@@ -97,7 +97,7 @@ def measure_best(space: Space, store: Store, evaluator: Evaluator, points: Seque
     failures: list[Failed] = []
     files: dict[str, Files] = {}
     known = {point.id: point for point in estimated}
-    measurer = Measurer(store=store, vectors=vectors, inputs=space.measure.inputs, clock_mhz=space.hardware.clock_mhz,
+    measurer = Measurer(store=store, vectors=vectors, inputs=space.measure.inputs, clock_mhz=space.clock_mhz,
                         data={point.id: evaluator.data(point.candidate.network) for point in estimated},
                         models={point.id: evaluator.model(point.candidate) for point in estimated})
     with work("measuring the best points", space.measure.points):
@@ -182,7 +182,7 @@ class Measurer:
         metrics = replace(point.estimate, cycles=cycles, cpu_cycles=beside,
                           latency_s=(cycles + beside) / (clock_mhz * 1e6), clock_mhz=clock_mhz,
                           fmax_mhz=routed.fmax_mhz, timing_met=True, energy_j=energy_j(program, board, clock_mhz),
-                          lut=used["lut"], ff=used["ff"], dsp=used["dsp"], bram=used["bram"])
+                          lut=used["lut"], ff=used["ff"], dsp=used["dsp"], bram=used["bram"], spram=used["spram"])
         return Measured(files=files, measurement=Measurement(
             metrics=metrics, checks=checks, layers=tuple(_layers(program, reports[0])),
             assignment=assign(program, graph), seed=routed.seed))

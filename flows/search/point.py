@@ -28,6 +28,7 @@ class Metrics:
     ff: int
     dsp: int
     bram: int
+    spram: int
     energy_j: float | None      # of the engine, always an estimate; None for a device without published figures
 
 

@@ -8,8 +8,8 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from boards import BOARDS, check_design
-from flows.estimate.program import DEFAULT_CLOCK_MHZ
+from boards import BOARDS, check_design, find_board
+from flows.estimate.resources import uncalibrated
 from flows.search.candidate import Candidate, Chip, NetworkChoice, Pairs, Value, word
 from flows.search.constraints import Constraint
 from flows.search.samplers import SAMPLERS
@@ -17,6 +17,7 @@ from flows.train.recipes import merged
 from hw.spec.design import DesignPoint
 from hw.spec.errors import SpecError
 from hw.spec.multipliers import MULTIPLIERS
+from hw.spec.presets import PRESETS
 from sw.quant.config import TrainConfig, short_name
 from sw.quant.recipe import TRAINED_BITS, Recipe
 
@@ -55,7 +56,7 @@ class Hardware:
     requantizer_dsps: tuple[int, ...] = (4,)
     depthwise_taps: tuple[int, ...] = (4,)
     boards: tuple[str, ...] = ("ulx3s-25", "ulx3s-45")
-    clock_mhz: float = DEFAULT_CLOCK_MHZ
+    clock_mhz: float | None = None      # None: what SoCs of all boards are built for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +138,11 @@ class Space:
     def choices(self) -> tuple[NetworkChoice, ...]:
         """Every network of the space that meets the constraints, each once, in a fixed order."""
         return tuple(choice for choice in self._networks() if self._meets(choice.values))
+
+    @property
+    def clock_mhz(self) -> float:
+        """Of the engine and its SoC; where none is given the lowest of those that the boards' SoCs are built for."""
+        return self.hardware.clock_mhz or min(find_board(name).soc_mhz for name in self.hardware.boards)
 
     @property
     def names(self) -> frozenset[str]:
@@ -257,13 +263,14 @@ def _combined(axes: Axes) -> list[Pairs]:
 
 
 def _lack(board: str, design: DesignPoint) -> str:
-    """The cells of a design that a board's device lacks, or nothing; of an unknown board the job tells."""
+    """The cells of a design that a board's device lacks, or that its size is unknown, or nothing; of an unknown board
+    the job tells."""
     try:
         if board in BOARDS:
             check_design(replace(design, board=board), BOARDS[board])
     except SpecError as error:
         return str(error)
-    return ""
+    return uncalibrated(design, BOARDS[board]) if board in BOARDS else ""
 
 
 def _kept(option: Option, choice: NetworkChoice, constraints: tuple[Constraint, ...]) -> Option:
@@ -298,7 +305,7 @@ def _problems(space: Space) -> Iterator[str]:
         yield from _geometry_problems(geometry, min(space.precision.weight_bits))
     if space.search.sampler not in ("auto", *SAMPLERS):
         yield f"[search] sampler = {space.search.sampler!r}: choose from auto, {', '.join(SAMPLERS)}"
-    if not 5 <= chips.clock_mhz <= 200:
+    if chips.clock_mhz is not None and not 5 <= chips.clock_mhz <= 200:
         yield f"[hardware] clock_mhz = {chips.clock_mhz:g}: choose 5 to 200"
     for name, low, high in (("search.trials", 1, 100000), ("search.halving", 1, 10), ("feedback.seeds", 2, 100),
                             ("measure.points", 0, 100), ("measure.inputs", 1, 100000), ("measure.seeds", 1, 100)):
@@ -363,7 +370,7 @@ def _empty(space: Space) -> Iterator[str]:
         yield from _contradictions(space)
     elif space.given is None and not any(map(space.options, space.choices)):
         yield from _contradictions(space)
-        yield f"no combination can be built; the last of them: {space.refusal}"
+        yield f"no combination can be built; the last of them: {space.refusal}{_instead(space.hardware.boards[-1])}"
     for constraint in space.constraints:
         if unknown := sorted(constraint.names - space.names):
             yield (f"constraints: {constraint.text!r}: there is no axis {unknown[0]!r}; there are "
@@ -371,6 +378,12 @@ def _empty(space: Space) -> Iterator[str]:
     names = Counter(choice.id for choice in space.choices)
     if doubled := next((name for name, count in names.items() if count > 1), ""):
         yield f"two networks are called {doubled} in the names of points; write a value in other letters"
+
+
+def _instead(board: str) -> str:
+    """What a board that takes none of the arrays of a space may be searched with."""
+    able = next((name for name, design in PRESETS.items() if board in BOARDS and not _lack(board, design)), "")
+    return f"; or search networks alone: --design {able}" if able else ""
 
 
 def _contradictions(space: Space) -> Iterator[str]:

@@ -139,6 +139,7 @@ def _value(where: str, value: Any, kind: Any) -> Any:
         if not values:
             raise SpecError(f"{where} = []: expected a list with at least one entry; write {_key_of(where)} = [...]")
         return tuple(_value(where, entry, inner) for entry in values)
+    kind = next((inner for inner in get_args(kind) if inner is not type(None)), kind)     # of one that may be left out
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:

@@ -233,7 +233,7 @@ class Trainer:
         plan, records = self.space.feedback, {}
         with work("measuring the multiplier's RTL", len(designs)):
             for bits, design in designs.items():
-                records[bits] = make_feedback(self.store, design, self.space.hardware.clock_mhz, {
+                records[bits] = make_feedback(self.store, design, self.space.clock_mhz, {
                     self.space.config(choice): model.path for choice, model in plain.models.items()
                     if choice.widest == bits})
                 advance()

@@ -84,7 +84,7 @@ def best_chip(space: Space, drafts: Mapping[NetworkChoice, Path]) -> Option:
     for choice in some:
         found = places_of(Fitting(
             model=drafts[choice], designs=tuple(option.design for option in options),
-            boards=tuple(option.boards for option in options), clock_mhz=space.hardware.clock_mhz))
+            boards=tuple(option.boards for option in options), clock_mhz=space.clock_mhz))
         for number in range(len(options)):
             cycles, lut = found.get(number, (1, 1e30))
             sums[number] += log(cycles * lut)

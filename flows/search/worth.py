@@ -31,7 +31,7 @@ class Requirement:
     def violations(self, metrics: Metrics, available: Mapping[str, int]) -> dict[str, float]:
         """Each limit that is passed, and by which share of it; ``available`` is the board's."""
         used = asdict(metrics)
-        over = {name: used[name] / have - 1 for name, have in available.items() if have and used.get(name, 0) > have}
+        over = {name: used[name] / have - 1 for name, have in available.items() if have and used[name] > have}
         if metrics.fmax_mhz < metrics.clock_mhz:
             over["fmax_mhz"] = metrics.clock_mhz / metrics.fmax_mhz - 1
         if self.max_latency_s and metrics.latency_s > self.max_latency_s:
@@ -69,7 +69,7 @@ def fittings(space: Space, choice: NetworkChoice, model: Path, options: Sequence
         same = tuple(option for option in options if multiplier_of(option.design) == kind)
         yield _Group(options=same, fitting=Fitting(
             model=model, designs=tuple(option.design for option in same),
-            boards=tuple(option.boards for option in same), clock_mhz=space.hardware.clock_mhz,
+            boards=tuple(option.boards for option in same), clock_mhz=space.clock_mhz,
             given=space.given is not None))
 
 

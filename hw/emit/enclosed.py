@@ -1,10 +1,10 @@
 """An engine behind a few pins, to place and route it alone where the tools know no design without pins."""
 
 from amaranth import Cat, Module, Signal
-from amaranth.back import verilog
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.emit.convert import convert
 from hw.gateware.engine import Engine
 from hw.gateware.ice40 import Cells
 from hw.spec.design import DesignPoint
@@ -56,4 +56,4 @@ class Enclosed(wiring.Component):
 def enclosed_verilog(design: DesignPoint) -> tuple[str, int]:
     """Module ``heddle_enclosed`` with a design's engine in it, and :attr:`Enclosed.registers`."""
     enclosed = Enclosed(Engine(design))
-    return verilog.convert(enclosed, name="heddle_enclosed", platform=Cells(), emit_src=False), enclosed.registers
+    return convert(enclosed, name="heddle_enclosed", platform=Cells()), enclosed.registers

@@ -1,8 +1,8 @@
 """Verilog of the generated hardware; the same design gives the same text on every machine."""
 
-from amaranth.back import verilog
 from amaranth.lib import wiring
 
+from hw.emit.convert import convert
 from hw.gateware.array import SystolicArray
 from hw.gateware.engine import Engine
 from hw.gateware.ice40 import Cells
@@ -13,7 +13,7 @@ __all__ = ["array_verilog", "engine_verilog", "multiplier_verilog", "products_ve
 
 
 def _convert(component: wiring.Component, name: str) -> str:
-    return verilog.convert(component, name=name, platform=Cells(), emit_src=False)
+    return convert(component, name=name, platform=Cells())
 
 
 def engine_verilog(design: DesignPoint, weight_init: bytes = b"") -> str:

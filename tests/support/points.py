@@ -28,7 +28,7 @@ def metrics(accuracy, latency_s, lut, **more):
     return Metrics(**{"accuracy": accuracy, "valid_accuracy": accuracy,
                       "test_interval": wilson(round(100 * min(accuracy, 1)), 100), "latency_s": latency_s,
                       "lut": lut, "cycles": 10, "cpu_cycles": 0, "clock_mhz": 50.0, "fmax_mhz": 60.0,
-                      "timing_met": True, "ff": 1, "dsp": 1, "bram": 1, "energy_j": 1e-6, **more})
+                      "timing_met": True, "ff": 1, "dsp": 1, "bram": 1, "spram": 0, "energy_j": 1e-6, **more})
 
 
 def point(name, accuracy, latency_s, lut, *, measured=False, **more):

@@ -5,7 +5,7 @@ from math import ceil
 from boards import BOARDS
 from flows.commands.estimate import estimate_model
 from flows.estimate import kernels
-from flows.estimate.program import DEFAULT_CLOCK_MHZ, estimate_program
+from flows.estimate.program import estimate_program
 from flows.fpga.buildable import obstacles
 from flows.report.tables import show_estimate
 from flows.report.terminal import Display
@@ -17,7 +17,8 @@ from tests.support.mixed import mixed_net
 
 def test_an_estimate_without_a_resource_model_has_cycles(tmp_path, capsys):
     even_dense().save(tmp_path / "model.npz")
-    document = estimate_model(str(tmp_path), "up5k")
+    (tmp_path / "up5k.toml").write_text(to_toml(replace(PRESETS["up5k"], cpu="vexriscv")))
+    document = estimate_model(str(tmp_path), str(tmp_path / "up5k.toml"))
     assert document["cycles"] == compile_graph(even_dense(), PRESETS["up5k"]).cycles
     assert document["latency_s"] == document["cycles"] / 24e6
     assert document["fmax_mhz"] is document["energy_j"] is None
@@ -27,6 +28,13 @@ def test_an_estimate_without_a_resource_model_has_cycles(tmp_path, capsys):
     assert "no resource model for icebreaker" in capsys.readouterr().err
 
 
+def test_a_whole_soc_of_a_up5k_is_estimated_at_its_own_clock(tmp_path):
+    even_dense().save(tmp_path / "model.npz")
+    document = estimate_model(str(tmp_path), "up5k")
+    assert document["fits"] is True and document["clock_mhz"] == 24.0 < document["fmax_mhz"]
+    assert (document["resources"]["dsp"], document["resources"]["bram"], document["resources"]["spram"]) == (8, 30, 4)
+
+
 def test_the_document_keeps_the_contract_and_is_what_the_model_says(tmp_path):
     even_dense().save(tmp_path / "model.npz")
     document = estimate_model(str(tmp_path), "ecp5-25", "ulx3s-85")
@@ -34,7 +42,7 @@ def test_the_document_keeps_the_contract_and_is_what_the_model_says(tmp_path):
                               "duties", "estimated_cpu_cycles", "resources", "fmax_mhz", "clock_mhz",
                               "engine_latency_s", "latency_s", "latency_of", "energy_j", "fits", "reasons"]
     program = compile_graph(even_dense(), PRESETS["ecp5-25"])
-    found = estimate_program(program, BOARDS["ulx3s-85"], DEFAULT_CLOCK_MHZ)
+    found = estimate_program(program, BOARDS["ulx3s-85"], 50.0)
     assert (document["board"], document["cycles"], document["macs"]) == ("ulx3s-85", program.cycles, program.macs)
     assert document["resources"] == {"lut": found.lut, "ff": found.ff, "dsp": found.dsp, "bram": found.bram, "spram": 0}
     for name in ("fmax_mhz", "clock_mhz", "latency_s", "energy_j"):

@@ -6,14 +6,25 @@ import pytest
 
 from boards import BOARDS
 from flows.estimate import calibrate as module
-from flows.estimate.calibrate import SAMPLES, calibrate, count_products, count_sdram, fit, main
-from flows.estimate.resources import engine_bram, engine_dsp, features, load_model, period_terms
+from flows.estimate.calibrate import (
+    SAMPLES,
+    UP5K_SAMPLES,
+    calibrate,
+    count_products,
+    count_sdram,
+    fit,
+    main,
+)
+from flows.estimate.resources import STRUCTURES, load_model
+from flows.estimate.wide import engine_bram, engine_dsp, features
 from flows.run.store import Store
 from hw.spec.errors import HeddleError
 from hw.spec.multipliers import MULTIPLIERS
 
-TRUE = {kind: {name: 1.0 + 3 * place for place, name in enumerate(sorted({
-    name for design in SAMPLES for name in features(design)[kind]}))} for kind in ("lut", "ff")}
+ALL = {"ecp5": SAMPLES, "ice40": UP5K_SAMPLES}
+TRUE = {family: {kind: {name: 1.0 + 3 * place for place, name in enumerate(sorted({
+    name for design in samples for name in STRUCTURES[family].features(design)[kind]}))} for kind in ("lut", "ff")}
+    for family, samples in ALL.items()}
 SDRAM = {"sdr": {"lut": 1000, "ff": 500}, "ddr3": {"lut": 2000, "ff": 900}}
 SOC = {"lut": 4000, "ff": 2000, "dsp": 4, "bram": 12}
 
@@ -41,47 +52,54 @@ def test_fit_finds_the_weights_and_none_below_zero():
     assert min(found.values()) >= 0
 
 
-def counted(design):
+def counted(design, family="ecp5"):
     """As if the tools had found just what the terms say."""
-    found = {kind: round(sum(TRUE[kind][name] * size for name, size in features(design)[kind].items()))
-             for kind in ("lut", "ff")}
-    return {**found, "dsp": engine_dsp(design), "bram": engine_bram(design)}
+    structure = STRUCTURES[family]
+    found = {kind: round(sum(TRUE[family][kind][name] * size for name, size in terms.items()))
+             for kind, terms in structure.features(design).items()}
+    return found | {kind: exact(design) for kind, exact in structure.blocks.items()}
 
 
 @pytest.fixture
 def measured(monkeypatch):
     """Instead of an hour of synthesis and routing: what known weights say."""
     def implement(store, design, board, clock_mhz, *, seeds):
-        used = counted(design)
-        return SimpleNamespace(routed=SimpleNamespace(
+        assert clock_mhz == board.soc_mhz
+        used, terms = counted(design, board.family), STRUCTURES[board.family].period_terms(design)
+        return SimpleNamespace(design=design, board=board, routed=SimpleNamespace(
             resources={kind: used[kind] + SOC[kind] for kind in SOC},
-            fmax_mhz=1000 / (8.0 + 2.0 * period_terms(design)["log_macs"])))
+            fmax_mhz=1000 / (8.0 + 2.0 * terms.get("log_macs", 0))))
 
     monkeypatch.setattr(module, "count_engine", lambda store, design: counted(design))
     monkeypatch.setattr(module, "implement", implement)
+    monkeypatch.setattr(module, "count_soc", lambda store, design, board: counted(design, "ice40"))
     monkeypatch.setattr(module, "count_sdram", lambda store, board: SDRAM[board.sdram.kind])
     monkeypatch.setattr(module, "count_products", lambda store: {"lut_8": 160.0, "trunc_8": 120.0})
 
 
 def test_calibration_finds_the_weights_that_made_its_samples(measured, tmp_path):
-    model = calibrate(Store(tmp_path))
-    assert (model["soc"], model["sdram"]) == (SOC, SDRAM)
-    assert model["period_ns"]["weights"] == pytest.approx({"constant": 8.0, "log_macs": 2.0}, rel=1e-4)
-    for kind in ("lut", "ff"):
-        assert model[kind]["median_error"] < 0.01
-        assert model[kind]["left_out"] > len(SAMPLES) / 2
-        weights = model[kind]["weights"]
-        for design in SAMPLES:
-            guess = sum(weights[name] * size for name, size in features(design)[kind].items())
-            assert guess == pytest.approx(counted(design)[kind], rel=0.02)
-    assert [row["design"] for row in model["samples"]] == [design.label for design in SAMPLES]
-    assert len(model["routed"]) == len(module.ROUTED)
-    assert model["products"] == {"lut_8": 160.0, "trunc_8": 120.0}
+    models = calibrate(Store(tmp_path))
+    for family, samples in ALL.items():
+        model = models[family]
+        for kind in ("lut", "ff"):
+            assert model[kind]["median_error"] < 0.01
+            assert model[kind]["left_out"] > len(samples) / 2
+            weights = model[kind]["weights"]
+            for design in samples:
+                terms = STRUCTURES[family].features(design)[kind]
+                guess = sum(weights[name] * size for name, size in terms.items())
+                assert guess == pytest.approx(counted(design, family)[kind], rel=0.02)
+        assert [row["design"] for row in model["samples"]] == [design.label for design in samples]
+        assert model["products"] == {"lut_8": 160.0, "trunc_8": 120.0}
+    assert (models["ecp5"]["soc"], models["ecp5"]["sdram"], models["ice40"]["soc"]) == (SOC, SDRAM, {})
+    assert models["ecp5"]["period_ns"]["weights"] == pytest.approx({"constant": 8.0, "log_macs": 2.0}, rel=1e-4)
+    assert models["ice40"]["period_ns"]["weights"] == pytest.approx({"constant": 8.0}, rel=1e-4)
+    assert [len(models[family]["routed"]) for family in ALL] == [len(module.ROUTED), len(module.UP5K_ROUTED)]
 
 
 def test_a_formula_that_synthesis_contradicts_is_an_error(measured, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "count_engine", lambda store, design: counted(design) | {"dsp": 99})
-    with pytest.raises(HeddleError, match=r": 99 dsp synthesized, \d+ by flows.estimate.resources; correct the for"):
+    with pytest.raises(HeddleError, match=r": 99 dsp synthesized, \d+ by the formula in flows/estimate; correct it$"):
         calibrate(Store(tmp_path))
 
 
@@ -89,8 +107,8 @@ def test_the_command_writes_the_model_or_says_why_not(measured, monkeypatch, tmp
     monkeypatch.setenv("HEDDLE_CACHE", str(tmp_path / "store"))
     monkeypatch.setattr(module, "COEFFICIENTS", tmp_path / "resources.json")
     assert main() == 0
-    assert json.loads((tmp_path / "resources.json").read_text())["soc"] == SOC
-    assert "lut: median error 0." in capsys.readouterr().err
+    assert json.loads((tmp_path / "resources.json").read_text())["ecp5"]["soc"] == SOC
+    assert "ecp5, lut: median error 0." in capsys.readouterr().err
     monkeypatch.setattr(module, "SAMPLES", (replace(SAMPLES[0], lanes=8), *SAMPLES[1:]))
     monkeypatch.setattr(module, "count_engine", lambda store, design: counted(design) | {"bram": 99})
     assert main() == 2

@@ -16,7 +16,7 @@ from sw.graph.graph import Graph
 from tests.support.jobs import small_request
 
 METRICS = {"accuracy", "test_interval", "valid_accuracy", "cycles", "cpu_cycles", "latency_s", "clock_mhz", "fmax_mhz",
-           "timing_met", "lut", "ff", "dsp", "bram", "energy_j"}
+           "timing_met", "lut", "ff", "dsp", "bram", "spram", "energy_j"}
 
 
 @pytest.fixture

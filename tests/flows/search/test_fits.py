@@ -14,8 +14,10 @@ from flows.search import fits as module
 from flows.search.fits import Fitting, places_of
 from flows.search.space import Hardware, Precision, Space, families
 from hw.spec.errors import HeddleError
+from hw.spec.presets import PRESETS
 from sw.compiler import CompileError, compile_graph
 from sw.graph.graph import Graph, TensorType
+from tests.support.dense import even_dense
 from tests.support.layers import random_kernel, random_layer
 from tests.sw.golden.nets import kind, layer, small_net, weights_of
 
@@ -263,3 +265,14 @@ def test_a_cpu_that_nobody_has_counted_is_no_fit_where_it_runs_something(long, a
         assert found.front == () and found.excluded == {"network": found.looked}
         assert found.line == f"{long.designs[0].label}: {line}"
     assert asked.value(Store(tmp_path / "alone")).front != ()
+
+
+@pytest.mark.parametrize("change, excluded", [({}, {}), ({"table_unit": True}, {"bram": 1}),
+                                              ({"multiplier": "lut"}, {"lut": 1})])
+def test_networks_fit_the_soc_of_a_up5k_or_are_excluded_by_what_it_lacks(tmp_path, change, excluded):
+    even_dense().save(path := tmp_path / "model.npz")
+    asked = Fitting(model=path, designs=(replace(PRESETS["up5k"], **change),), boards=(("icebreaker",),),
+                    clock_mhz=24.0, given=True)
+    found = asked.value(Store(tmp_path / "store"))
+    assert found.excluded == excluded and len(found.front) == (not excluded)
+    assert all(fit.estimate.lut <= 5280 and fit.estimate.spram == 4 for fit in found.front)

@@ -154,7 +154,7 @@ def test_networks_are_searched_for_a_design(tmp_path, monkeypatch):
                                                    r"--data SOURCE, or leave it out$"),
     ({"model": "kws.tflite"}, r"^model 'kws.tflite': no such file or folder$"),
     ({"design": "ecp5"}, r"^design 'ecp5': neither a preset"),
-    ({"design": "up5k"}, r"^board 'icebreaker': resources are calibrated for the ECP5 only"),
+    ({"design": "ecp5-25", "boards": ("icebreaker",)}, r"^requantizer_dsps=4: no multiplier block of the ice40"),
     ({"design": "ecp5-85", "boards": ("ulx3s-12",)}, r"^design \S.* on board 'ulx3s-12': lut \d+ of 24288; choose a "
                                                      r"larger board or a smaller design$"),
 ])

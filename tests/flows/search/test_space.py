@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from boards import find_board
-from flows.estimate.resources import engine_dsp, estimate_resources, load_model
+from flows.estimate.resources import estimate_resources, load_model
+from flows.estimate.wide import engine_dsp
 from flows.search.candidate import NetworkChoice
 from flows.search.constraints import Constraint
 from flows.search.space import Family, Hardware, Precision, Search, Space, Training, families
@@ -141,8 +142,22 @@ def test_boards_come_smallest_first_and_only_those_whose_device_has_the_cells():
                                             multipliers=("lut", "mac16"), requantizer_dsps=(4, 0)))
     found = {(option.chip.multiplier, option.chip.requantizer_dsps): option.boards
              for option in space.options(space.choices[1])}
-    assert found == {("lut", 4): ("ulx3s-12", "ulx3s-85"), ("lut", 0): ("icebreaker", "ulx3s-12", "ulx3s-85"),
-                     ("mac16", 0): ("icebreaker",)}
+    assert found == {("lut", 4): ("ulx3s-12", "ulx3s-85"), ("lut", 0): ("ulx3s-12", "ulx3s-85")}
+
+
+def test_a_board_that_takes_no_array_says_what_it_may_be_searched_with():
+    hardware = replace(SMALL.hardware, boards=("icebreaker",), multipliers=("lut",), requantizer_dsps=(0,))
+    with pytest.raises(SpecError, match=r"engine='wide' on board 'icebreaker': what a SoC takes of an ice40 .* only; "
+                                        r"or search networks alone: --design up5k$"):
+        replace(SMALL, hardware=hardware)
+
+
+@pytest.mark.parametrize("boards, wanted, clock_mhz", [
+    (("ulx3s-25", "ulx3s-85"), None, 50.0), (("upduino",), None, 24.0), (("ulx3s-25", "icebreaker"), None, 24.0),
+    (("icebreaker",), 12.0, 12.0)])
+def test_the_clock_is_that_of_the_boards_unless_one_is_asked_for(boards, wanted, clock_mhz):
+    space = replace(SMALL, hardware=replace(SMALL.hardware, clock_mhz=wanted)).on(PRESETS["up5k"], boards)
+    assert space.clock_mhz == clock_mhz
 
 
 @pytest.mark.parametrize("hardware, why", [

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cosim.conformance import Case, requests, simulate, wrong
-from flows.estimate.resources import engine_dsp
+from flows.estimate.wide import engine_dsp
 from hw.emit.verilog import array_verilog, products_verilog
 from hw.gateware.scalable import BlockElement
 from hw.spec.design import DesignPoint
