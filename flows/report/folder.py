@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from flows.fpga.bitstream import BITSTREAM
 from flows.report.front import front_svg
 from flows.report.page import RECORD, save_record, write_report
 from flows.run.files import sweep, write_json, write_whole
@@ -83,7 +82,7 @@ def _entry(point: Point) -> dict[str, Any]:
         "id": point.id, "design": f"{folder}/design.toml", "model": f"{folder}/model.npz", "board": point.built.board,
         "metrics": _metrics(point.metrics), "estimated": _metrics(point.estimate), "fidelity": point.fidelity,
         "over_seeds": _over_seeds(point),
-        "verification": verification, "bitstream": f"{folder}/{BITSTREAM}" if measured else None}
+        "verification": verification, "bitstream": f"{folder}/{measured.bitstream}" if measured else None}
 
 
 def _metrics(metrics: Metrics) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from boards import find_board
 from flows.estimate.energy import energy_j
 from flows.estimate.roofline import roofline
 from flows.estimate.runners import assign
-from flows.fpga.bitstream import BITSTREAM
 from flows.fpga.firmware import FIRMWARE
 from flows.fpga.implement import implement
 from flows.run.progress import count, note, tell, work
@@ -174,7 +173,8 @@ class Measurer:
         if not routed.timing_met:
             raise MeasureError(f"timing: {routed.fmax_mhz:.1f} of {clock_mhz:.1f} MHz with the best seed; lower "
                                f"clock_mhz in the space")
-        files = {BITSTREAM: made.bitstream(self.store, program), FIRMWARE: made.firmware,
+        stream = made.bitstream(self.store, program)
+        files = {stream.name: stream, FIRMWARE: made.firmware,
                  **Vectors(model=model, design=design, inputs=inputs).value(self.store)}
         checks = tuple(map(_check, reports))
         cycles, used = checks[0].engine_cycles, routed.resources
@@ -185,7 +185,7 @@ class Measurer:
                           lut=used["lut"], ff=used["ff"], dsp=used["dsp"], bram=used["bram"], spram=used["spram"])
         return Measured(files=files, measurement=Measurement(
             metrics=metrics, checks=checks, layers=tuple(_layers(program, reports[0])),
-            assignment=assign(program, graph), seed=routed.seed))
+            assignment=assign(program, graph), seed=routed.seed, bitstream=stream.name))
 
     def _inputs(self, graph: Graph, data: DataSource | None) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
         """At most as many as are kept beside a point, and what the network must answer, where that is known."""

@@ -66,6 +66,7 @@ class Measurement:
     layers: tuple[MeasuredLayer, ...]
     assignment: Assignment      # who runs what, and why
     seed: int                   # of the placer
+    bitstream: str              # name of its file; where a board boots from its flash all that is in there
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,8 @@ def measure(space: Any, store: Any, evaluator: Any, points: Any, **options: Any)
                                  bound="weights", predicted_cycles=plan.cycles) for plan in program.layers)
     check = Check(level="soc", inputs=32, mismatches=0, engine_cycles=1, predicted_cycles=1, cycles=2)
     measured = replace(first, measurement=Measurement(metrics=replace(first.estimate, lut=9999), checks=(check,),
-                                                      layers=layers, assignment=assign(program), seed=2))
+                                                      layers=layers, assignment=assign(program), seed=2,
+                                                      bitstream="heddle.bit"))
     return Best(points=(measured, *others), files={first.id: {"heddle.bit": bits}},
                 failures=(Failed(id="x", doing="routing, seed 1", reason="hung"),))
 

@@ -42,7 +42,7 @@ def point(name, accuracy, latency_s, lut, *, measured=False, **more):
     layer = MeasuredLayer(name="fc", op="dense", macs=9000, cycles=990, predicted_cycles=990, roof=600,
                           bound="multipliers")
     return replace(found, measurement=Measurement(metrics=found.estimate, checks=(check,), layers=(layer,),
-                                                   assignment=ASSIGNMENT, seed=3))
+                                                   assignment=ASSIGNMENT, seed=3, bitstream="heddle.bit"))
 
 
 def without_data(item):

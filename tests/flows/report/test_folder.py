@@ -101,6 +101,16 @@ def test_feedback_is_there_where_there_was_some(tmp_path, monkeypatch, out):
     assert Feedback.load(out / "feedback.json") == feedback
 
 
+def test_a_points_bitstream_is_the_file_that_was_made(out, results):
+    first = next(point for point in results.exploration.points if point.measurement)
+    flash = replace(first, measurement=replace(first.measurement, bitstream="heddle.bin"))
+    files = {name.replace("heddle.bit", "heddle.bin"): path for name, path in results.files[first.id].items()}
+    document = write_results(out, replace(results, exploration=replace(results.exploration, points=(flash,)),
+                                          files={first.id: files}))
+    assert (out / document["points"][0]["bitstream"]).read_bytes() == b"bits"
+    assert document["points"][0]["bitstream"].endswith("/heddle.bin")
+
+
 def test_two_at_once_do_not_mix(out):
     with claimed(out), pytest.raises(ExploreError, match="another exploration writes to it; wait for its end, or"), \
             claimed(out):
