@@ -232,13 +232,20 @@ def test_boards_have_every_network(boards, small, capsys):
     assert (kws["cycles"], kws["cpu_cycles"], kws["streams"]) == (program.cycles, 0, False)
     assert kws["latency_ms"] == program.cycles / 50e3 and kws["energy_uj"] > 0
     assert ic["streams"] and "error" not in ic
-    unknown, unable = second["networks"].values()
+    unknown, streaming = second["networks"].values()
     assert (unknown["cycles"], unknown["latency_ms"], unknown["energy_uj"]) == (program.cycles, None, None)
-    assert unable["cycles"] is None and "orangecrab-25" in unable["error"]
+    assert streaming["cycles"] and streaming["streams"]
     show_bench({"boards": [first, second]}, Display())
     shown = " ".join(capsys.readouterr().err.split())
     assert "69.3, 64.0" in shown and "19,740 of 24,288 lut" in shown and "streams: not in this SoC" in shown
     assert "ecp5-25 on orangecrab-25: nextpnr: exit status 1" in shown
+
+
+def test_a_network_that_streams_says_why_a_board_without_a_memory_cannot_have_it(boards, small, monkeypatch):
+    monkeypatch.setattr(bench, "find_board", lambda name: replace(BOARDS[name], sdram=None))
+    for row in run_sections(["boards"], data=small)["boards"]:
+        kws, ic = row["networks"].values()
+        assert kws["cycles"] and ic["cycles"] is None and row["board"] in ic["error"]
 
 
 def test_for_people(small, graph, monkeypatch, capsys):
