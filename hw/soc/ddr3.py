@@ -31,7 +31,7 @@ BANKS = 2
 GRADE = "1600"            # of the chips, transfers in a microsecond
 LEAST_CYCLES = 512        # behind every command of the initialization; the longest that a chip takes are 512 of its own
 SLOW_HZ = 64e6            # of the system, up to which a board delays its commands
-FIFO_WORDS = 8            # that are asked for and wait: as many beats as pass during a refresh
+FIFO_WORDS = 16           # that are asked for and wait: more beats than pass during a refresh
 
 
 class Ddr3(LiteXModule):
@@ -167,10 +167,15 @@ class WideReader(LiteXModule):
         left = Signal(max=CHUNK_BYTES // (beat_bytes * parts) + 2)          # words to ask for
         word, part, first = Signal(len(port.cmd.addr)), Signal(part_bits), Signal(part_bits)
         room, asks, taken, last = Signal(max=FIFO_WORDS + 1, reset=FIFO_WORDS), Signal(), Signal(), Signal()
+        accepts, at, more = Signal(), Signal.like(word), Signal.like(left)
         self.comb += [
-            self.request_ready.eq(due == 0), first.eq(self.address[in_beat:in_beat + part_bits]),
-            port.cmd.valid.eq((left != 0) & (room != 0)), port.cmd.we.eq(0), port.cmd.addr.eq(word),
-            port.cmd.last.eq(left == 1), port.rdata.ready.eq(1), asks.eq(port.cmd.valid & port.cmd.ready),
+            self.request_ready.eq(due == 0), accepts.eq(self.request_valid & self.request_ready),
+            first.eq(self.address[in_beat:in_beat + part_bits]),
+            # the first word is asked for in the cycle of the request
+            If(accepts, at.eq(self.address[in_beat + part_bits:]),
+               more.eq((self.beats + first + parts - 1)[part_bits:])).Else(at.eq(word), more.eq(left)),
+            port.cmd.valid.eq((more != 0) & (room != 0)), port.cmd.we.eq(0), port.cmd.addr.eq(at),
+            port.cmd.last.eq(more == 1), port.rdata.ready.eq(1), asks.eq(port.cmd.valid & port.cmd.ready),
             words.sink.valid.eq(port.rdata.valid), words.sink.data.eq(port.rdata.data),
             self.data_valid.eq(words.source.valid), last.eq((part == parts - 1) | (due == 1)),
             self.data.eq(Array(words.source.data[low:low + beat_bits]
@@ -178,10 +183,7 @@ class WideReader(LiteXModule):
             words.source.ready.eq(last), taken.eq(words.source.valid & last),
         ]
         self.sync += [
-            room.eq(room - asks + taken),
-            If(asks, word.eq(word + 1), left.eq(left - 1)),
+            room.eq(room - asks + taken), word.eq(at + asks), left.eq(more - asks),
             If(self.data_valid, part.eq(part + 1), due.eq(due - 1)),
-            If(self.request_valid & self.request_ready,
-               word.eq(self.address[in_beat + part_bits:]), part.eq(first), due.eq(self.beats),
-               left.eq((self.beats + first + parts - 1)[part_bits:])),
+            If(accepts, part.eq(first), due.eq(self.beats)),
         ]
