@@ -1,6 +1,7 @@
 """What stands around LiteDRAM for a chip of DDR3, in LiteX's own simulator: first commands and the engine's reader."""
 
 import random
+import re
 from dataclasses import asdict
 
 import pytest
@@ -148,6 +149,9 @@ def test_the_phy_is_made_of_the_devices_own_cells(tmp_path, name, bridges):
     assert {cell: cells[cell] for cell in ("ECLKSYNCB", "CLKDIVF", "DDRDLLA", "DQSBUFM", "EHXPLLL")} \
         == {"ECLKSYNCB": 1, "CLKDIVF": 1, "DDRDLLA": 1, "DQSBUFM": 2, "EHXPLLL": 1}
     assert cells["IDDRX2DQA"] == cells["TSHX2DQA"] == 16
+    for register in ("storage", "rdly_dq_inc_re", "rdly_dq_bitslip_re", "burstdet_clr_re"):
+        assert re.search(rf"assign \w+_phy_{register} = \w+_readcontrols\d?;", verilog)
+    assert re.search(r"assign \w+_readcontrols\d? = \w+_phy_status;", verilog)
     pins = files.pins.read_text(encoding="utf-8")
     standard = BOARDS[name].sdram.io_standard
     assert f'IOBUF PORT "ddr3_dqs_p[1]" IO_TYPE={standard.replace("_", "D_")};' in pins
