@@ -89,7 +89,8 @@ def test_a_read_waits_for_a_block_that_streams_however_long(tmp_path):
 
 
 @pytest.mark.parametrize("design", [
-    DESIGN, SPRAM, replace(DESIGN, weight_bytes=2048, stream_bytes=2, weight_bits=4, multiplier="dsp")])
+    DESIGN, pytest.param(SPRAM, marks=pytest.mark.slow),
+    replace(DESIGN, weight_bytes=2048, stream_bytes=2, weight_bits=4, multiplier="dsp")])
 def test_the_golden_model_stands_for_the_cpu_between_runs(design, tmp_path):
     simulator, rng, done = build_engine(design, tmp_path), np.random.default_rng(8), 0
     while done < 6:
@@ -107,6 +108,7 @@ def test_the_golden_model_stands_for_the_cpu_between_runs(design, tmp_path):
         assert len(program.kernels)
 
 
+@pytest.mark.slow
 def test_several_runs_under_cocotb(tmp_path):
     build_engine_bench(DESIGN, tmp_path)
     rng = np.random.default_rng(1)
@@ -123,7 +125,7 @@ def test_under_cocotb_on_a_stalling_bus(tmp_path):
         assert np.array_equal(got, run(program.graph, inputs, DESIGN)[-1].reshape(3, -1))
 
 
-@pytest.mark.parametrize("design", [DESIGN, SPRAM, WIDE_SPRAM])
+@pytest.mark.parametrize("design", [DESIGN, SPRAM, pytest.param(WIDE_SPRAM, marks=pytest.mark.slow)])
 def test_a_command_that_is_wrong_stops_the_engine(design, tmp_path):
     """With an error and its place, also on designs that keep a part of the command elsewhere; then it runs again."""
     simulator = build_engine(design, tmp_path)

@@ -35,6 +35,7 @@ DESIGNS = {
     "compact": DesignPoint(engine="compact", multiplier="mac16", table_unit=True, **SPRAM, **SERIAL),
     "compact, eight lanes": DesignPoint(engine="compact", multiplier="mac16", **{**SPRAM, "lanes": 8}, **SERIAL),
 }
+RARE = ("packed binary", "serial")
 SCALABLE, BLOCKS = {"multiplier": "scalable", **SMALL}, {"multiplier": "scalable-dsp", **SMALL}
 MORE = {
     "scalable, two pieces at once": DesignPoint(rows=4, cols=4, lanes=4, requantizers=8, depthwise_taps=4,
@@ -90,7 +91,8 @@ def check(design, simulator, networks, seed, monkeypatch):
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in RARE else name
+                                  for name in DESIGNS])
 def test_bits_and_cycles(name, tmp_path, monkeypatch):
     design = DESIGNS[name]
     seen = check(design, build_engine(design, tmp_path), 20, 3, monkeypatch)

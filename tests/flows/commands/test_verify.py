@@ -53,7 +53,7 @@ def listener(tmp_path):
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("begin", ["input", "waveform"])
+@pytest.mark.parametrize("begin", [pytest.param("input", marks=pytest.mark.slow), "waveform"])
 def test_inputs_of_a_data_set_and_what_they_are_made_of(listener, begin):
     model, data = listener
     found = verify_model(model, "ecp5-25", data=data, begin=begin, inputs=2)

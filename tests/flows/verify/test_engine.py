@@ -74,6 +74,7 @@ def test_a_flipped_bit_in_the_rounding_is_found_and_traced(graph, inputs, tmp_pa
     assert "requantizer" in (tmp_path / "waves.vcd").read_text()
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_found_among_many(graph, tmp_path, monkeypatch):
     """By a simulator that takes several inputs side by side; two of them work at the same time."""
     monkeypatch.setattr("flows.verify.engine_simulator.os.sched_getaffinity", lambda process: {0, 1})
