@@ -15,7 +15,7 @@ from litedram.phy import ECP5DDRPHY
 from litex.build.generic_platform import GenericPlatform
 from litex.gen import LiteXModule
 from litex.soc.interconnect import stream, wishbone
-from migen import Array, If, ResetInserter, Signal
+from migen import Array, If, Replicate, ResetInserter, Signal
 
 from hw.soc.ddr3_model import Ddr3Model
 from hw.soc.leveling import Leveling, ReadControls
@@ -77,7 +77,7 @@ class Ddr3(LiteXModule):
             self.comb += [*_controlled(phy, controls), self.stop.eq(phy.init.stop), self.reset.eq(phy.init.reset)]
             for name, level in (("high", 1), ("low", 0)):
                 if (pins := platform.request(f"ddr3_{name}", loose=True)) is not None:
-                    self.comb += pins.eq(-level)
+                    self.comb += pins.eq(Replicate(level, len(pins)))
         controller = LiteDRAMController(phy.settings, chip.geom_settings, chip.timing_settings, clock_hz)
         self.start = start = Start(start_sequence(phy, chip, clock_hz), controller.dfi, phy.dfi)
         self.controller = ResetInserter()(controller)

@@ -149,6 +149,8 @@ def test_the_phy_is_made_of_the_devices_own_cells(tmp_path, name, bridges):
     assert {cell: cells[cell] for cell in ("ECLKSYNCB", "CLKDIVF", "DDRDLLA", "DQSBUFM", "EHXPLLL")} \
         == {"ECLKSYNCB": 1, "CLKDIVF": 1, "DDRDLLA": 1, "DQSBUFM": 2, "EHXPLLL": 1}
     assert cells["IDDRX2DQA"] == cells["TSHX2DQA"] == 16
+    if bridges:
+        assert "assign ddr3_high = {6{1'd1}};" in verilog and "assign ddr3_low = {2{1'd0}};" in verilog
     for register in ("storage", "rdly_dq_inc_re", "rdly_dq_bitslip_re", "burstdet_clr_re"):
         assert re.search(rf"assign \w+_phy_{register} = \w+_readcontrols\d?;", verilog)
     assert re.search(r"assign \w+_readcontrols\d? = \w+_phy_status;", verilog)
