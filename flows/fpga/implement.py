@@ -22,7 +22,7 @@ from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
 from hw.spec.image import resident_part
 from hw.spec.soc import memory_map
-from hw.tools import locate
+from hw.tools import PACKAGED, VARIABLE, choice, locate
 from sw.compiler import Program
 from sw.firmware.header import STANDARD
 
@@ -91,6 +91,7 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
     """
     for name in ("yosys", FAMILIES[board.family].nextpnr, FAMILIES[board.family].pack[0]):
         locate(name)        # the last of them is needed after a quarter of an hour
+    _check_router(board, streams=streams)
     memory = memory_map(design, streams=streams)
     firmware = Firmware(cpu=design.cpu, functions=functions, memory=memory).value(store)
     tell(f"firmware: {firmware.stat().st_size:,} bytes of a ROM of {memory.rom.size:,}")
@@ -108,6 +109,15 @@ def implement(store: Store, design: DesignPoint, board: Board, clock_mhz: float,
         raise
     return Implementation(design=design, board=board, firmware=firmware, soc=soc, netlist=netlist,
                           placed=placed, seeds=found)
+
+
+def _check_router(board: Board, *, streams: bool) -> None:
+    """Raises HeddleError for a nextpnr that would crash at its end: Debian's 0.7 and 0.11.1 do, where an input needs a
+    reference voltage, as those of a DDR3 do."""
+    router = FAMILIES[board.family].nextpnr
+    if streams and board.sdram and board.sdram.kind == "ddr3" and choice(router).native:
+        raise HeddleError(f"board {board.name!r}: the native {router} may crash as it writes the inputs of a DDR3; set "
+                          f"{VARIABLE}={PACKAGED}")
 
 
 def _routing(placed: Placed, soc: SocFiles, board: Board, seed: int) -> Routing:

@@ -1,5 +1,6 @@
 """What makes a SoC another one in the store."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from boards import BOARDS
 from flows.run.store import Store
 from hw.soc.cpus import CPUS
 from hw.spec.design import DesignPoint
+from hw.spec.errors import HeddleError
 from hw.tools import VARIABLE, ToolError, find
 from tests.support.native import SAYS, program
 
@@ -63,6 +65,21 @@ def test_a_packer_that_is_missing_is_said_before_anything_is_made(ask, tmp_path,
     find._look.cache_clear()        # a process asks once
     program(tmp_path / "bin", "ecppack", f"echo '{SAYS['ecppack'].format('9.1')}'")
     assert ask(DesignPoint()) == [("firmware", "vexriscv"), ("soc", "vexriscv")]
+
+
+@pytest.mark.parametrize("board, streams, tools, refused", [
+    ("orangecrab-25", True, "native", True), ("orangecrab-25", True, "packaged", False),
+    ("orangecrab-25", False, "native", False), ("ulx3s-25", True, "native", False)])
+def test_a_native_nextpnr_that_may_crash_is_refused_before_anything_is_made(ask, tmp_path, monkeypatch, board, streams,
+                                                                            tools, refused):
+    monkeypatch.setenv(VARIABLE, tools)
+    for name, says in SAYS.items():
+        program(tmp_path / "bin", name, f"echo '{says.format('9.1')}'")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    find._look.cache_clear()
+    with pytest.raises(HeddleError if refused else Enough, match="set HEDDLE_TOOLS=packaged$" if refused else None):
+        implementation.implement(Store(tmp_path / "store"), DesignPoint(stream_bytes=2), BOARDS[board], 50,
+                                 streams=streams)
 
 
 def test_a_cpu_that_changed_is_made_again(ask, monkeypatch):
