@@ -24,6 +24,7 @@ RUN_BY = {
     "heddle doctor": "tests/flows/test_cli.py::test_doctor_finds_the_set_up_whole",
     "heddle explore --model net.tflite":
         "tests/flows/commands/test_explore.py::test_hardware_for_a_model",
+    "heddle explore --design up5k": "tests/flows/commands/test_explore.py::test_networks_for_a_up5k",
     "heddle explore --space my.toml": f"{JOB}::test_a_second_run_makes_nothing_and_writes_the_same",
     "heddle explore --cluster HOST:8786":
         "tests/flows/commands/test_explore.py::test_a_cluster_finds_the_same_front",     # in a small space, with kills

@@ -7,7 +7,7 @@ import pytest
 
 from flows.commands.explore import explore_to
 from flows.report.folder import claimed
-from flows.search.job import ExploreError
+from flows.search.job import ExploreError, Request
 from hw.spec.presets import load_design
 from sw.graph.graph import Graph
 from tests.support.cluster import DaskProcesses, wait_until
@@ -45,6 +45,21 @@ def test_hardware_for_a_model(tmp_path, monkeypatch):
         assert load_design(str(folder / point["design"])).board == point["board"]
     found = sorted((point["metrics"]["latency_s"], -point["metrics"]["lut"]) for point in document["points"])
     assert len(found) > 1 and all(one[1] < other[1] for one, other in zip(found, found[1:], strict=False))
+
+
+@pytest.mark.slow
+def test_networks_for_a_up5k(tmp_path, monkeypatch):
+    """Trained, at the device's own clock, on its whole SoC; none is routed here."""
+    monkeypatch.setenv("HEDDLE_CACHE", str(tmp_path / "store"))
+    space = tmp_path / "space.toml"
+    space.write_text("[networks.mlp]\nwidth = [0.25, 0.5]\n[precision]\nweight_bits = 8\n[measure]\npoints = 0\n")
+    document = explore_to(Request(design="up5k", space_file=space, out=tmp_path / "out"))
+    for point in document["points"]:
+        assert point["board"] == "icebreaker" and point["fidelity"] == "estimated"
+        metrics = point["metrics"]
+        assert (metrics["clock_mhz"], metrics["dsp"], metrics["bram"], metrics["spram"]) == (24.0, 8, 30, 4)
+        assert metrics["latency_s"] == metrics["cycles"] / 24e6 and metrics["valid_accuracy"] > 0.8
+    assert document["points"]
 
 
 def test_two_at_once_do_not_mix(request_):
