@@ -48,7 +48,7 @@ seeds = 2
 min_accuracy = 0.0
 """
 METRICS = ["accuracy", "test_interval", "valid_accuracy", "cycles", "cpu_cycles", "latency_s", "clock_mhz", "fmax_mhz",
-           "timing_met", "lut", "ff", "dsp", "bram", "energy_j"]
+           "timing_met", "lut", "ff", "dsp", "bram", "spram", "energy_j"]
 SECTIONS = ("front", "seeds", "estimates", "networks", "layers", "resources", "verification", "training", "feedback",
             "failures", "provenance")
 
