@@ -29,6 +29,7 @@ from sw.firmware.header import STANDARD
 __all__ = ["SEEDS", "Implementation", "implement"]
 
 SEEDS = (1, 2, 3, 4, 5)          # of the placer, tried in this order where nobody asks for others
+OUTSIDE_ROUTER = "router2"       # with the controller of a memory outside: the usual one finds no end (docs/sdram.md)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,4 +123,4 @@ def _check_router(board: Board, *, streams: bool) -> None:
 
 def _routing(placed: Placed, soc: SocFiles, board: Board, seed: int) -> Routing:
     return Routing(netlist=placed.netlist, board=board, freq_mhz=soc.clock_mhz, seed=seed, pins=soc.pins,
-                   router=placed.router)
+                   router=placed.router or (OUTSIDE_ROUTER if soc.memory.outside else None))

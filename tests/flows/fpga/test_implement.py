@@ -2,15 +2,19 @@
 
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 import flows.fpga.implement as implementation
 from boards import BOARDS
+from flows.fpga.netlist import Netlist
+from flows.fpga.placing import Placed
 from flows.run.store import Store
 from hw.soc.cpus import CPUS
 from hw.spec.design import DesignPoint
 from hw.spec.errors import HeddleError
+from hw.spec.soc import memory_map
 from hw.tools import VARIABLE, ToolError, find
 from tests.support.native import SAYS, program
 
@@ -80,6 +84,18 @@ def test_a_native_nextpnr_that_may_crash_is_refused_before_anything_is_made(ask,
     with pytest.raises(HeddleError if refused else Enough, match="set HEDDLE_TOOLS=packaged$" if refused else None):
         implementation.implement(Store(tmp_path / "store"), DesignPoint(stream_bytes=2), BOARDS[board], 50,
                                  streams=streams)
+
+
+@pytest.mark.parametrize("streams, free, fixed, router", [
+    (False, None, None, None), (True, None, None, "router2"), (False, 100, 50, "router2")])
+def test_a_memory_outside_and_places_are_routed_by_the_other_router(tmp_path, streams, free, fixed, router):
+    design, board = DesignPoint(stream_bytes=2), BOARDS["ulx3s-25"]
+    (tmp_path / "netlist.json").write_text("{}")
+    placed = Placed(netlist=Netlist(folder=tmp_path, top="top", cells={}), free=free, fixed=fixed)
+    soc = SimpleNamespace(memory=memory_map(design, streams=streams), clock_mhz=50.0, pins=None)
+    made = implementation.Implementation(design=design, board=board, firmware=tmp_path, soc=soc,
+                                         netlist=placed.netlist, placed=placed, seeds=None)
+    assert made.routing(3).router == router
 
 
 def test_a_cpu_that_changed_is_made_again(ask, monkeypatch):
