@@ -1,4 +1,4 @@
-"""A chip of DDR3 beside the device, by LiteDRAM and its ECP5DDRPHY, and the engine's reader of words wider than a beat.
+"""A chip of DDR3 beside the device, by LiteDRAM and its ECP5DDRPHY.
 
 The system's clock is half the chip's, so a burst of eight is one word of LiteDRAM: 16 bytes of a chip of 16 bits.
 """
@@ -14,16 +14,16 @@ from litedram.frontend.wishbone import LiteDRAMWishbone2Native
 from litedram.phy import ECP5DDRPHY
 from litex.build.generic_platform import GenericPlatform
 from litex.gen import LiteXModule
-from litex.soc.interconnect import stream, wishbone
-from migen import Array, If, Replicate, ResetInserter, Signal
+from litex.soc.interconnect import wishbone
+from migen import Replicate, ResetInserter, Signal
 
 from hw.soc.ddr3_model import Ddr3Model
 from hw.soc.leveling import Leveling, ReadControls
+from hw.soc.readers import reader
 from hw.soc.sdram import POWER_UP_S, Command, Start, commands
 from hw.spec.soc import Region
-from hw.spec.stream import CHUNK_BYTES
 
-__all__ = ["Ddr3", "WideReader", "chip_at", "start_sequence"]
+__all__ = ["Ddr3", "chip_at", "start_sequence"]
 
 RATIO = "1:2"             # the system's clock to the chip's
 RELEASE_S = 500e-6        # JEDEC 79-3: from the end of the reset until the clock is enabled
@@ -31,7 +31,6 @@ BANKS = 2
 GRADE = "1600"            # of the chips, transfers in a microsecond
 LEAST_CYCLES = 512        # behind every command of the initialization; the longest that a chip takes are 512 of its own
 SLOW_HZ = 64e6            # of the system, up to which a board delays its commands
-FIFO_WORDS = 16           # that are asked for and wait: more beats than pass during a refresh
 
 
 class Ddr3(LiteXModule):
@@ -91,7 +90,7 @@ class Ddr3(LiteXModule):
         self.widened = wishbone.UpConverter(self.bus, wide)
         self.arbiter = wishbone.Arbiter([leveling.bus, wide], chosen)
         self.native = LiteDRAMWishbone2Native(chosen, port, region.origin)
-        self.stream = WideReader(self.crossbar.get_port(mode="read"), port_bits)
+        self.stream = reader(self.crossbar.get_port(mode="read"), port_bits)
         self.ready = leveling.done
         self.comb += [controller.reset.eq(~start.done), leveling.start.eq(start.done)]
 
@@ -134,56 +133,3 @@ def start_sequence(phy: Any, chip: Any, clock_hz: float) -> list[Command]:
     return [Command(cycles=round(POWER_UP_S * clock_hz), reset_n=0, cke=0),
             Command(cycles=round(RELEASE_S * clock_hz), cke=0), Command(cycles=LEAST_CYCLES),
             *commands(phy, chip, LEAST_CYCLES)]
-
-
-class WideReader(LiteXModule):
-    """Serves the loader of weights (``hw.gateware.stream.WeightStream``) from words of several beats.
-
-    A request may begin and end within a word. The loader has one request under way at a time.
-
-    Parameters
-    ----------
-    port : LiteDRAMNativePort
-        Of the controller's own width.
-    beat_bits : int
-        A part of it.
-
-    Attributes
-    ----------
-    request_valid, request_ready, address, beats : Signal
-        The first byte's address.
-    data_valid, data : Signal
-        Beats in order; always taken.
-    """
-
-    def __init__(self, port: Any, beat_bits: int) -> None:
-        self.request_valid, self.request_ready, self.address, self.beats = Signal(), Signal(), Signal(32), Signal(16)
-        self.data_valid, self.data = Signal(), Signal(beat_bits)
-        word_bits = len(port.rdata.data)
-        parts, beat_bytes = word_bits // beat_bits, beat_bits // 8
-        part_bits, in_beat = (parts - 1).bit_length(), (beat_bytes - 1).bit_length()
-        self.words = words = stream.SyncFIFO([("data", word_bits)], FIFO_WORDS)
-        due = Signal(max=CHUNK_BYTES // beat_bytes + 1)                     # beats to give
-        left = Signal(max=CHUNK_BYTES // (beat_bytes * parts) + 2)          # words to ask for
-        word, part, first = Signal(len(port.cmd.addr)), Signal(part_bits), Signal(part_bits)
-        room, asks, taken, last = Signal(max=FIFO_WORDS + 1, reset=FIFO_WORDS), Signal(), Signal(), Signal()
-        accepts, at, more = Signal(), Signal.like(word), Signal.like(left)
-        self.comb += [
-            self.request_ready.eq(due == 0), accepts.eq(self.request_valid & self.request_ready),
-            first.eq(self.address[in_beat:in_beat + part_bits]),
-            # the first word is asked for in the cycle of the request
-            If(accepts, at.eq(self.address[in_beat + part_bits:]),
-               more.eq((self.beats + first + parts - 1)[part_bits:])).Else(at.eq(word), more.eq(left)),
-            port.cmd.valid.eq((more != 0) & (room != 0)), port.cmd.we.eq(0), port.cmd.addr.eq(at),
-            port.cmd.last.eq(more == 1), port.rdata.ready.eq(1), asks.eq(port.cmd.valid & port.cmd.ready),
-            words.sink.valid.eq(port.rdata.valid), words.sink.data.eq(port.rdata.data),
-            self.data_valid.eq(words.source.valid), last.eq((part == parts - 1) | (due == 1)),
-            self.data.eq(Array(words.source.data[low:low + beat_bits]
-                               for low in range(0, word_bits, beat_bits))[part]),
-            words.source.ready.eq(last), taken.eq(words.source.valid & last),
-        ]
-        self.sync += [
-            room.eq(room - asks + taken), word.eq(at + asks), left.eq(more - asks),
-            If(self.data_valid, part.eq(part + 1), due.eq(due - 1)),
-            If(accepts, part.eq(first), due.eq(self.beats)),
-        ]

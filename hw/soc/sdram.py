@@ -15,16 +15,16 @@ from litedram.phy.model import SDRAM_VERBOSE_STD, SDRAMPHYModel
 from litex.build.generic_platform import GenericPlatform
 from litex.build.io import DDROutput
 from litex.gen import LiteXModule
-from litex.soc.interconnect import stream, wishbone
+from litex.soc.interconnect import wishbone
 from migen import Array, Cat, ClockSignal, If, ResetInserter, Signal
 
+from hw.soc.readers import reader
 from hw.spec.soc import Region
 
-__all__ = ["POWER_UP_S", "Command", "Sdram", "Start", "StreamReader", "commands"]
+__all__ = ["POWER_UP_S", "Command", "Sdram", "Start", "commands"]
 
 POWER_UP_S = 200e-6       # JEDEC 21-C: that the clock runs before the first command
 LEAST_CYCLES = 16         # behind every command of the initialization, more than any chip takes at 200 MHz
-FIFO_WORDS = 32           # that wait where a chip is wider than a beat: they come in bursts behind a refresh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Sdram(LiteXModule):
     ----------
     bus : wishbone.Interface
         32 bits; whole words only, as a chip's mask may not be connected.
-    stream : StreamReader
+    stream : StreamReader or WideReader
     ready : Signal
         Nothing may be asked for before.
     """
@@ -80,7 +80,7 @@ class Sdram(LiteXModule):
         self.crossbar = LiteDRAMCrossbar(controller.interface)
         self.bus = wishbone.Interface(data_width=32, address_width=32, addressing="word")
         self.native = LiteDRAMWishbone2Native(self.bus, self.crossbar.get_port(data_width=32), region.origin)
-        self.stream = StreamReader(self.crossbar.get_port(mode="read"), port_bits)
+        self.stream = reader(self.crossbar.get_port(mode="read"), port_bits)
         self.comb += controller.reset.eq(~start.done)
 
 
@@ -121,54 +121,3 @@ class Start(LiteXModule):
 def _held(steps: Sequence[Command], name: str, step: Signal) -> Any:
     levels = [getattr(each, name) for each in steps]
     return Array(levels)[step] if 0 in levels else 1
-
-
-class StreamReader(LiteXModule):
-    """Serves the loader of weights (``hw.gateware.stream.WeightStream``): a beat a cycle where the chip gives it.
-
-    Parameters
-    ----------
-    port : LiteDRAMNativePort
-        Of the chip's own width: its converters answer one command before they take the next.
-    beat_bits : int
-        The port's width or a part of it; requests are of whole words of the port.
-
-    Attributes
-    ----------
-    request_valid, request_ready, address, beats : Signal
-        The first byte's address.
-    data_valid, data : Signal
-        Beats in order; always taken.
-    """
-
-    def __init__(self, port: Any, beat_bits: int) -> None:
-        self.request_valid, self.request_ready, self.address, self.beats = Signal(), Signal(), Signal(32), Signal(16)
-        self.data_valid, self.data = Signal(), Signal(beat_bits)
-        word_bits = len(port.rdata.data)
-        parts = word_bits // beat_bits
-        left, word, asks, has_room = Signal(16), Signal(32), Signal(), Signal()
-        if parts == 1:
-            self.comb += [self.data_valid.eq(port.rdata.valid), self.data.eq(port.rdata.data), has_room.eq(1)]
-        else:
-            self.words = words = stream.SyncFIFO([("data", word_bits)], FIFO_WORDS)
-            part, taken, room = Signal(max=parts), Signal(), Signal(max=FIFO_WORDS + 1, reset=FIFO_WORDS)
-            self.comb += [
-                has_room.eq(room != 0),
-                words.sink.valid.eq(port.rdata.valid), words.sink.data.eq(port.rdata.data),
-                self.data_valid.eq(words.source.valid),
-                self.data.eq(Array(words.source.data[low:low + beat_bits]
-                                   for low in range(0, word_bits, beat_bits))[part]),
-                words.source.ready.eq(part == parts - 1), taken.eq(words.source.valid & words.source.ready),
-            ]
-            self.sync += [If(self.data_valid, part.eq(part + 1)), room.eq(room - asks + taken)]
-        self.comb += [
-            self.request_ready.eq(left == 0), asks.eq(port.cmd.valid & port.cmd.ready),
-            port.cmd.valid.eq((left != 0) & has_room), port.cmd.we.eq(0), port.cmd.addr.eq(word),
-            port.cmd.last.eq(left == 1), port.rdata.ready.eq(1),
-        ]
-        self.sync += [
-            If(self.request_valid & self.request_ready,
-               word.eq(self.address[(word_bits // 8 - 1).bit_length():]),
-               left.eq(self.beats[(parts - 1).bit_length():])),
-            If(asks, word.eq(word + 1), left.eq(left - 1)),
-        ]

@@ -8,7 +8,7 @@ from hw.tools.find import TOOLS, prepare
 __all__ = ["main"]
 
 # Amaranth runs its own Yosys inside the process, where nothing can wait for a first run.
-_AMARANTH = "from amaranth.back import verilog; from amaranth.hdl import Module; verilog.convert(Module(), ports=[])"
+_AMARANTH = "from amaranth.hdl import Module; from hw.emit.convert import convert; convert(Module(), ports=[])"
 
 
 def main(argv: list[str]) -> int:

@@ -1,22 +1,21 @@
-"""What stands around LiteDRAM for a chip of DDR3, in LiteX's own simulator: first commands and the engine's reader."""
+"""What stands around LiteDRAM for a chip of DDR3, in LiteX's own simulator: its first commands."""
 
-import random
 import re
 from dataclasses import asdict
 
 import pytest
 from litedram import modules
 from litedram.phy.dfi import Interface
-from migen import Module, run_simulation
+from migen import run_simulation
 
 from boards import BOARDS
-from hw.soc.ddr3 import GRADE, LEAST_CYCLES, RELEASE_S, WideReader, _pads, _phy, chip_at, start_sequence
+from hw.soc.ddr3 import GRADE, LEAST_CYCLES, RELEASE_S, _pads, _phy, chip_at, start_sequence
 from hw.soc.generate import generate
 from hw.soc.sdram import POWER_UP_S, Start
 from hw.spec.presets import PRESETS
 from hw.spec.soc import OUTSIDE, memory_map
 from sw.firmware import build
-from tests.hw.soc.test_sdram import LINES, MODE, Port
+from tests.hw.soc.test_sdram import LINES, MODE
 
 CLOCK_HZ = 1e6        # so that the times behind the power-up are short
 CALIBRATE = (1, 1, 0, 0)
@@ -79,45 +78,6 @@ def test_a_refresh_takes_as_long_at_every_clock():
             assert chip.timing_settings.tRFC / clock_hz * 1e9 >= least_ns
             assert chip.timing_settings.tRFC < usual.timing_settings.tRFC
             assert chip.timing_settings.tRCD == usual.timing_settings.tRCD
-
-
-@pytest.mark.parametrize("beat_bits", [16, 32])
-def test_a_reader_gives_what_was_asked_for_in_order(beat_bits):
-    """From within a word to within another; commands wait, words come late and with pauses, all of a chunk too."""
-    port, rng, step = Port(128), random.Random(beat_bits), beat_bits // 8
-    asked = [(0, 64), (64, 12), (76, 8), (84, 4), (88, 24), (4096, 512), (4608 + 4, 508), (12, 16)]      # bytes
-    unit, asking, got, waiting, most = WideReader(port, beat_bits), list(asked), [], [], []
-
-    def serve():
-        due = []
-        for cycle in range(3000):
-            yield port.cmd.ready.eq(rng.random() < 0.7)
-            yield port.rdata.valid.eq(0)
-            if due and due[0][0] <= cycle and rng.random() < 0.8:
-                yield port.rdata.valid.eq(1)
-                yield port.rdata.data.eq(due.pop(0)[1])
-            if asking:
-                yield unit.request_valid.eq(1)
-                yield unit.address.eq(asking[0][0])
-                yield unit.beats.eq(asking[0][1] // step)
-            yield
-            if (yield port.cmd.valid) and (yield port.cmd.ready):
-                first = 16 * (yield port.cmd.addr)
-                due.append((cycle + 5, sum((first + n) // 2 << 8 * n for n in range(0, 16, 2))))
-            if (yield unit.request_valid) and (yield unit.request_ready):
-                assert len(got) == sum(size // step for _, size in asked[:len(asked) - len(asking)])
-                asking.pop(0)
-                yield unit.request_valid.eq(0)
-            if (yield unit.data_valid):
-                got.append((yield unit.data))
-            waiting.append((yield unit.words.level))
-        most.append(max(waiting))
-
-    whole = Module()
-    whole.submodules += unit
-    run_simulation(whole, serve())
-    assert got == [sum((address + at + n) // 2 << 8 * n for n in range(0, step, 2))
-                   for address, size in asked for at in range(0, size, step)]
 
 
 @pytest.mark.parametrize("board", DDR3, ids=lambda board: board.name)

@@ -1,16 +1,13 @@
-"""What stands around LiteDRAM, in LiteX's own simulator: the first commands of a chip, and the engine's reader."""
-
-import random
-from types import SimpleNamespace
+"""What stands around LiteDRAM, in LiteX's own simulator: the first commands of a chip."""
 
 import pytest
 from litedram import modules
 from litedram.phy.dfi import Interface
 from litedram.phy.model import SDRAMPHYModel
-from migen import Module, Signal, run_simulation
+from migen import run_simulation
 
 from boards import BOARDS
-from hw.soc.sdram import LEAST_CYCLES, POWER_UP_S, Start, StreamReader, _sequence
+from hw.soc.sdram import LEAST_CYCLES, POWER_UP_S, Start, _sequence
 from hw.spec.soc import OUTSIDE
 
 CLOCK_HZ = 1e6        # so that the time behind the power-up is short
@@ -53,49 +50,6 @@ def test_a_chip_is_brought_up_as_its_maker_says():
     assert seen[-1][2] == 2 << 4
     times = [cycle for cycle, *_ in seen] + [done]
     assert min(after - before for before, after in zip(times, times[1:], strict=False)) >= LEAST_CYCLES
-
-
-class Port:
-    """What of LiteDRAM's port a reader uses."""
-
-    def __init__(self, bits):
-        self.cmd = SimpleNamespace(valid=Signal(), ready=Signal(), we=Signal(), addr=Signal(24), last=Signal())
-        self.rdata = SimpleNamespace(valid=Signal(), ready=Signal(), data=Signal(bits))
-
-
-@pytest.mark.parametrize("bits, beat_bits", [(16, 16), (32, 32), (32, 16)])
-def test_a_reader_gives_what_was_asked_for_in_order(bits, beat_bits):
-    """Commands wait, beats come late and with pauses; a part of a chip's word says which it is."""
-    port, rng, asked = Port(bits), random.Random(bits), [(0, 6), (64, 2), (4096, 300)]
-    unit, asking, got = StreamReader(port, beat_bits), list(asked), []
-    parts = bits // beat_bits
-
-    def serve():
-        due = []
-        for cycle in range(3000):
-            yield port.cmd.ready.eq(rng.random() < 0.7)
-            yield port.rdata.valid.eq(0)
-            if due and due[0][0] <= cycle and rng.random() < 0.8:
-                yield port.rdata.valid.eq(1)
-                yield port.rdata.data.eq(due.pop(0)[1])
-            if asking:
-                yield unit.request_valid.eq(1)
-                yield unit.address.eq(asking[0][0])
-                yield unit.beats.eq(asking[0][1])
-            yield
-            if (yield port.cmd.valid) and (yield port.cmd.ready):
-                word = yield port.cmd.addr
-                due.append((cycle + 5, sum((word * parts + part) << part * beat_bits for part in range(parts))))
-            if (yield unit.request_valid) and (yield unit.request_ready):
-                asking.pop(0)
-                yield unit.request_valid.eq(0)
-            if (yield unit.data_valid):
-                got.append((yield unit.data))
-
-    whole = Module()
-    whole.submodules += unit
-    run_simulation(whole, serve())
-    assert got == [address * 8 // beat_bits + n for address, beats in asked for n in range(beats)]
 
 
 @pytest.mark.parametrize("board", [board for board in BOARDS.values() if board.sdram and board.sdram.kind == "sdr"],
