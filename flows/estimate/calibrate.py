@@ -34,7 +34,8 @@ from hw.spec.presets import PRESETS
 from hw.spec.soc import memory_map
 from hw.tools import versions
 
-__all__ = ["SAMPLES", "UP5K_SAMPLES", "calibrate", "count_engine", "count_products", "count_sdram", "count_soc", "fit"]
+__all__ = ["SAMPLES", "UP5K_SAMPLES", "calibrate", "count_engine", "count_products", "count_sdram", "count_soc",
+           "fit"]
 
 COUNT_BOARD = BOARDS["ulx3s-85"]    # of the packer: larger than any sample
 PRODUCTS = 4        # side by side, where their size is counted
@@ -105,7 +106,7 @@ UP5K_SAMPLES = tuple(replace(UP5K, **change) for change in (    # whole SoCs, wh
     {"lanes": 8, "weight_bits": 4, "multiplier": "lut", "requantizer_cycles": 4},
     {"cols": 2, "lanes": 8, "table_unit": True, "requantizer_cycles": 4},
     {"layer_log": True, "requantizer_cycles": 4, "weight_bytes": 3072}))
-UP5K_ROUTED = tuple((UP5K_SAMPLES[number], UP5K.board) for number in (0, 3, 5))
+UP5K_ROUTED = tuple((UP5K_SAMPLES[number], UP5K.board) for number in (0, 3, 5, 13))
 
 BLOCKS = ("lut", "ff", "dsp", "bram")
 SDRAM_BOARDS = {"sdr": "ulx3s-25", "ddr3": "orangecrab-85"}           # of each kind one, with a chip of 16 bits
@@ -135,11 +136,11 @@ def count_soc(store: Store, design: DesignPoint, board: Board, *, streams: bool 
         return count(netlist, board, Path(name), pins=soc.pins)
 
 
-def count_products(store: Store) -> dict[str, float]:
+def count_products(store: Store, board: Board) -> dict[str, float]:
     """LUTs of a product of each kind without blocks, alone: by the kind's name and the weights' width."""
     return {f"{kind.name}_{bits}": PackedCount(
         verilog=products_verilog(kind.name, weight_bits=bits, act_bits=8, lanes=PRODUCTS), top="heddle_products",
-        board=COUNT_BOARD).value(store)["lut"] / PRODUCTS
+        board=board).value(store)["lut"] / PRODUCTS
         for kind in MULTIPLIERS.values() if not kind.uses_dsp for bits in kind.weight_bits}
 
 
@@ -183,7 +184,7 @@ def _ecp5(store: Store) -> dict[str, Any]:
     routed = _routed(store, ROUTED)
     rest = [{kind: made.routed.resources[kind] - used[SAMPLES.index(made.design)][kind] for kind in BLOCKS}
             for made in routed]
-    return {"tools": versions("yosys", "nextpnr-ecp5"), "products": count_products(store),
+    return {"tools": versions("yosys", "nextpnr-ecp5"), "products": count_products(store, COUNT_BOARD),
             "soc": {kind: round(float(np.mean([each[kind] for each in rest]))) for kind in BLOCKS},
             "sdram": {kind: count_sdram(store, BOARDS[board]) for kind, board in SDRAM_BOARDS.items()},
             **_model("ecp5", SAMPLES, used, routed)}
@@ -191,8 +192,8 @@ def _ecp5(store: Store) -> dict[str, Any]:
 
 def _ice40(store: Store) -> dict[str, Any]:
     used = _counted("ice40", UP5K_SAMPLES, lambda design: count_soc(store, design, BOARDS[UP5K.board]))
-    return {"tools": versions("yosys", "nextpnr-ice40"), "products": count_products(store), "soc": {},
-            **_model("ice40", UP5K_SAMPLES, used, _routed(store, UP5K_ROUTED))}
+    return {"tools": versions("yosys", "nextpnr-ice40"), "products": count_products(store, BOARDS[UP5K.board]),
+            "soc": {}, **_model("ice40", UP5K_SAMPLES, used, _routed(store, UP5K_ROUTED))}
 
 
 def _counted(family: str, samples: Sequence[DesignPoint], used_by: Callable[[DesignPoint], dict[str, int]]

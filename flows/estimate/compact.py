@@ -45,5 +45,6 @@ def features(design: DesignPoint) -> dict[str, dict[str, float]]:
 
 
 def period_terms(design: DesignPoint) -> dict[str, float]:
-    """What the clock period is made of: one value, as the CPU and the bus have the longest paths."""
-    return {"constant": 1.0}
+    """What the clock period is made of: one value for each kind of requantizer, of which one shifts in fewer steps a
+    cycle."""
+    return {f"requantizer_{design.requantizer_cycles}": 1.0}

@@ -12,6 +12,7 @@ from flows.estimate.calibrate import (
     calibrate,
     count_products,
     count_sdram,
+    count_soc,
     fit,
     main,
 )
@@ -74,7 +75,7 @@ def measured(monkeypatch):
     monkeypatch.setattr(module, "implement", implement)
     monkeypatch.setattr(module, "count_soc", lambda store, design, board: counted(design, "ice40"))
     monkeypatch.setattr(module, "count_sdram", lambda store, board: SDRAM[board.sdram.kind])
-    monkeypatch.setattr(module, "count_products", lambda store: {"lut_8": 160.0, "trunc_8": 120.0})
+    monkeypatch.setattr(module, "count_products", lambda store, board: {"lut_8": 160.0, "trunc_8": 120.0})
 
 
 def test_calibration_finds_the_weights_that_made_its_samples(measured, tmp_path):
@@ -93,7 +94,8 @@ def test_calibration_finds_the_weights_that_made_its_samples(measured, tmp_path)
         assert model["products"] == {"lut_8": 160.0, "trunc_8": 120.0}
     assert (models["ecp5"]["soc"], models["ecp5"]["sdram"], models["ice40"]["soc"]) == (SOC, SDRAM, {})
     assert models["ecp5"]["period_ns"]["weights"] == pytest.approx({"constant": 8.0, "log_macs": 2.0}, rel=1e-4)
-    assert models["ice40"]["period_ns"]["weights"] == pytest.approx({"constant": 8.0}, rel=1e-4)
+    assert models["ice40"]["period_ns"]["weights"] == pytest.approx(dict.fromkeys(("requantizer_2", "requantizer_4"),
+                                                                                  8.0), rel=1e-4)
     assert [len(models[family]["routed"]) for family in ALL] == [len(module.ROUTED), len(module.UP5K_ROUTED)]
 
 
@@ -119,7 +121,7 @@ def test_the_command_writes_the_model_or_says_why_not(measured, monkeypatch, tmp
 def test_products_were_counted_by_the_tools_that_there_are(monkeypatch, tmp_path):
     kept = {"lut": MULTIPLIERS["lut"], "broken": MULTIPLIERS["broken"], "dsp": MULTIPLIERS["dsp"]}
     monkeypatch.setattr(module, "MULTIPLIERS", kept)
-    found = count_products(Store(tmp_path))
+    found = count_products(Store(tmp_path), module.COUNT_BOARD)
     assert set(found) == {"lut_8", "lut_4", "lut_2", "lut_1", "broken_8", "broken_4"}
     assert found.items() <= load_model()["products"].items()
 
@@ -129,3 +131,12 @@ def test_products_were_counted_by_the_tools_that_there_are(monkeypatch, tmp_path
 @pytest.mark.parametrize("kind", module.SDRAM_BOARDS)
 def test_what_an_sdram_adds_is_what_was_measured(tmp_path, kind):
     assert count_sdram(Store(tmp_path), BOARDS[module.SDRAM_BOARDS[kind]]) == load_model()["sdram"][kind]
+
+
+@pytest.mark.slow
+@pytest.mark.synth
+def test_a_soc_of_a_up5k_is_what_was_counted(tmp_path):
+    row, design = load_model("ice40")["samples"][0], UP5K_SAMPLES[0]
+    found = count_soc(Store(tmp_path), design, BOARDS[design.board])
+    assert [found[kind] for kind in ("dsp", "bram", "spram")] == [row[kind] for kind in ("dsp", "bram", "spram")]
+    assert [found[kind] for kind in ("lut", "ff")] == pytest.approx([row[kind] for kind in ("lut", "ff")], rel=0.01)
